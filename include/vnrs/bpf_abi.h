@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Keys and values of the maps shared by bpf/forward.bpf.c and daemon/fib/ (kernel and user space).
+//
+// One set of maps per lab, pinned under <bpffs>/vnrs/<lab>/v<VNRS_BPF_LAYOUT>/. Numbers are host order unless the name
+// ends in _be. No pointers, no bit-fields, padding explicit and zero (hash keys compare by bytes).
+//
+// A packet from a NIC is handled with: nics[ingress ifindex] → routes[(domain, destination)] → groups[group] →
+// nexthops[member] → (endpoints[(vnet, destination)]) → nics[egress ifindex].
+#pragma once
+
+#include <linux/types.h>
+
+#define VNRS_BPF_LAYOUT 1
+
+// Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
+#define VNRS_IFINDEX_FIRST 16
+#define VNRS_NICS_MAX      8192
+#define VNRS_ROUTES_MAX    (1 << 21)
+#define VNRS_GROUPS_MAX    65536
+#define VNRS_NEXTHOPS_MAX  65536
+#define VNRS_ENDPOINTS_MAX 65536
+#define VNRS_GROUP_BUCKETS 64 // a power of two; 8 peers times 8 buckets
+
+// MAC that answers every ARP request and neighbour solicitation (azure-routing.md section 10), and the source MAC of
+// everything the fabric delivers.
+#define VNRS_FABRIC_MAC                                                                                                \
+    {                                                                                                                  \
+        0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc                                                                             \
+    }
+
+enum vnrs_nic_flags {
+    VNRS_NIC_PRESENT = 1u << 0,
+    VNRS_NIC_FORWARDING = 1u << 1, // enableIPForwarding: source and destination checks are off
+    VNRS_NIC_SERVICE = 1u << 2,    // a service host: `service_acl` lists who may send to it
+    VNRS_NIC_RESTRICTED = 1u << 3, // with SERVICE: only the subnets in service_acl; without it every subnet
+    VNRS_NIC_EDGE = 1u << 4,       // Internet edge: carries any address, on both sides
+};
+
+struct vnrs_bpf_nic { // map `nics`: ARRAY by ifindex
+    __u32 flags;      // enum vnrs_nic_flags
+    __u32 domain;     // route domain whose routes decide for packets from this NIC
+    __u32 vnet;       // whose endpoints this NIC's addresses belong to
+    __u32 subnet;     // identity towards services; 0: none (Internet, platform)
+    __u32 mtu;        // IP packet size in bytes
+    __u8 mac[6];      // of the guest end
+    __u8 pad[2];
+    __be32 gateway_be; // first address of the (first IPv4) subnet: source of ICMP errors; 0: none
+    __u8 gateway6[16]; // likewise IPv6; all zero: none
+};
+
+struct vnrs_bpf_route_key4 { // map `routes4`: LPM_TRIE
+    __u32 prefixlen;         // 32 (domain) + length of the prefix
+    __be32 domain_be;
+    __be32 addr_be;
+};
+
+struct vnrs_bpf_route_key6 { // map `routes6`: LPM_TRIE
+    __u32 prefixlen;
+    __be32 domain_be;
+    __u8 addr[16];
+};
+
+struct vnrs_bpf_route { // value of both
+    __u32 group;        // index into `groups`
+    __u32 type;         // enum vnrs_nexthop_type, for accounting
+};
+
+// Resilient: a lost member only gives away its own buckets. Filled by daemon/fib/bpf.
+struct vnrs_bpf_group {               // map `groups`: ARRAY
+    __u32 bucket[VNRS_GROUP_BUCKETS]; // index into `nexthops`
+};
+
+enum vnrs_bpf_nexthop_kind {
+    VNRS_BPF_NH_DROP,     // packets are dropped: None
+    VNRS_BPF_NH_ENDPOINT, // to whoever has the destination address in virtual network `vnet`
+    VNRS_BPF_NH_NIC,      // to NIC `ifindex`, whatever the destination
+    VNRS_BPF_NH_DEAD,     // next hop known but not reachable
+};
+
+struct vnrs_bpf_nexthop { // map `nexthops`: ARRAY
+    __u32 kind;           // enum vnrs_bpf_nexthop_kind
+    __u32 vnet;           // ENDPOINT
+    __u32 ifindex;        // NIC: fabric end of the link
+    __u32 flags;          // 0
+};
+
+struct vnrs_bpf_endpoint_key { // map `endpoints`: HASH
+    __u32 vnet;
+    __u32 family; // 4 or 6
+    __u8 addr[16];
+};
+
+struct vnrs_bpf_endpoint {
+    __u32 ifindex;
+};
+
+struct vnrs_bpf_acl_key { // map `service_acl`: HASH, value __u32 1
+    __u32 ifindex;        // of the service NIC
+    __u32 subnet;
+};
+
+enum vnrs_bpf_direction { VNRS_BPF_FROM_NIC, VNRS_BPF_TO_NIC, _VNRS_BPF_DIR_MAX };
+
+struct vnrs_bpf_counter {
+    __u64 packets, bytes; // bytes: IP bytes, without Ethernet header
+};
+
+// map `nic_counters`: PERCPU_ARRAY, index ifindex * _VNRS_BPF_DIR_MAX + direction
+// map `type_counters`: PERCPU_ARRAY, index enum vnrs_nexthop_type, forwarded packets
+// map `drop_counters`: PERCPU_ARRAY, index enum vnrs_drop_reason
+// map `drop_events`: RINGBUF of struct vnrs_bpf_drop_event
+
+struct vnrs_bpf_drop_event {
+    __u64 time_ns; // CLOCK_MONOTONIC
+    __u32 reason;
+    __u32 ifindex;
+    __u32 len;
+    __u32 family; // 4, 6, or 0: not IP
+    __u8 saddr[16], daddr[16];
+    __u32 protocol;
+    __be16 sport_be, dport_be;
+};
+
+#ifndef __bpf__
+#include <assert.h>
+static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");
+static_assert(sizeof(struct vnrs_bpf_route_key4) == 12, "layout of struct vnrs_bpf_route_key4");
+static_assert(sizeof(struct vnrs_bpf_route_key6) == 24, "layout of struct vnrs_bpf_route_key6");
+static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
+static_assert(sizeof(struct vnrs_bpf_endpoint_key) == 24, "layout of struct vnrs_bpf_endpoint_key");
+static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
+static_assert(sizeof(struct vnrs_bpf_drop_event) == 64, "layout of struct vnrs_bpf_drop_event");
+#endif
