@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// BGP messages (RFC 4271 section 4): encode and decode. Pure: buffers in, buffers or outcomes out. A decoder never
+// reads past the given length, never allocates, and classes every error as RFC 4271 section 6 and RFC 7606 say.
+#pragma once
+
+#include "bgp/attr.h"
+
+#include <stddef.h>
+
+#define VNRS_BGP_PORT             179
+#define VNRS_BGP_HEADER_BYTES     19
+#define VNRS_BGP_MSG_MAX          4096  // RFC 4271
+#define VNRS_BGP_MSG_EXTENDED_MAX 65535 // RFC 8654
+#define VNRS_BGP_AS_TRANS         23456u
+#define VNRS_BGP_ERROR_DATA_MAX   128
+
+enum vnrs_bgp_type {
+    VNRS_BGP_OPEN = 1,
+    VNRS_BGP_UPDATE,
+    VNRS_BGP_NOTIFICATION,
+    VNRS_BGP_KEEPALIVE,
+    VNRS_BGP_ROUTE_REFRESH, // RFC 2918
+};
+
+// Address families, as an index: IPv4 unicast, IPv6 unicast.
+enum vnrs_bgp_af { VNRS_BGP_AF4, VNRS_BGP_AF6, _VNRS_BGP_AF_MAX };
+
+// NOTIFICATION codes, RFC 4271 section 6 and later; subcodes are named where they are used.
+enum {
+    VNRS_BGP_ERR_HEADER = 1,
+    VNRS_BGP_ERR_OPEN = 2,
+    VNRS_BGP_ERR_UPDATE = 3,
+    VNRS_BGP_ERR_HOLD_TIMER = 4,
+    VNRS_BGP_ERR_FSM = 5,
+    VNRS_BGP_ERR_CEASE = 6,
+    VNRS_BGP_ERR_REFRESH = 7, // RFC 7313
+};
+enum { // RFC 4486, 8538, 9384
+    VNRS_BGP_CEASE_MAX_PREFIXES = 1,
+    VNRS_BGP_CEASE_SHUTDOWN = 2,
+    VNRS_BGP_CEASE_DECONFIGURED = 3,
+    VNRS_BGP_CEASE_RESET = 4,
+    VNRS_BGP_CEASE_REJECTED = 5,
+    VNRS_BGP_CEASE_CONFIG_CHANGE = 6,
+    VNRS_BGP_CEASE_COLLISION = 7,
+    VNRS_BGP_CEASE_RESOURCES = 8,
+};
+
+struct vnrs_bgp_error { // a NOTIFICATION to send, or received
+    uint8_t code, subcode;
+    uint16_t data_len;
+    uint8_t data[VNRS_BGP_ERROR_DATA_MAX];
+};
+
+struct vnrs_bgp_caps {
+    bool mp[_VNRS_BGP_AF_MAX];      // RFC 4760; absent altogether means IPv4 only
+    bool any_mp;                    // at least one multiprotocol capability was there
+    bool refresh, enhanced_refresh; // RFC 2918, 7313
+    bool as4;                       // RFC 6793
+    bool extended_message;          // RFC 8654
+    bool graceful_restart;          // RFC 4724: only that it was there, with the two below
+    bool gr_restarted;
+    uint16_t gr_time; // seconds
+    bool gr_af[_VNRS_BGP_AF_MAX], gr_forwarding[_VNRS_BGP_AF_MAX];
+};
+
+struct vnrs_bgp_open {
+    uint32_t asn;  // from the 4-octet capability where present
+    uint16_t hold; // seconds
+    uint32_t id;   // BGP identifier, host order
+    struct vnrs_bgp_caps caps;
+};
+
+// What both sides agreed on: parameters of the UPDATE codec.
+struct vnrs_bgp_session {
+    bool as4;                  // 4-octet ASNs in AS_PATH
+    bool mp[_VNRS_BGP_AF_MAX]; // families in use
+    bool refresh, enhanced_refresh;
+    bool extended_message;
+    bool ibgp;
+    uint32_t local_asn, peer_asn;
+    uint16_t hold, keepalive; // seconds, negotiated
+};
+
+// RFC 7606 section 2, from least to worst.
+enum vnrs_bgp_outcome {
+    VNRS_BGP_OK,
+    VNRS_BGP_ATTR_DISCARD,      // usable; a malformed attribute was dropped
+    VNRS_BGP_TREAT_AS_WITHDRAW, // every prefix in it is withdrawn
+    VNRS_BGP_SESSION_RESET,     // send the error, close
+};
+
+// Bytes of prefixes inside a message.
+struct vnrs_bgp_nlri {
+    uint8_t af; // enum vnrs_bgp_af
+    const uint8_t *bytes;
+    size_t len;
+};
+
+struct vnrs_bgp_update {
+    struct vnrs_bgp_nlri withdrawn[2]; // IPv4 field, MP_UNREACH_NLRI
+    struct vnrs_bgp_nlri reach[2];     // IPv4 field, MP_REACH_NLRI
+    // Attributes of the IPv4 field and of MP_REACH differ in the next hop only: [1] is for reach[1].
+    struct vnrs_bgp_attrs attrs[2]; // borrow the message and `scratch`
+    bool has_reach;                 // at least one prefix is announced
+    bool eor[_VNRS_BGP_AF_MAX];     // End-of-RIB marker (RFC 4724 section 2)
+    const char *why;                // outcome other than OK: what was wrong, a literal
+    uint8_t bad_attr;               // its type code, 0: none
+};
+
+// Header: checks marker, length bounds for the type and the session (RFC 4271 section 6.1). `have` bytes are in `buf`.
+// Returns the whole message's length, 0 when more bytes are needed to tell, -EBADMSG with *ret_error set.
+int vnrs_bgp_header_decode(const uint8_t *buf, size_t have, bool extended, uint8_t *ret_type,
+                           struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
+
+// The decoders take a whole message including its header. 0 or -EBADMSG with *ret_error set (RFC 4271 section 6.2).
+int vnrs_bgp_open_decode(const uint8_t *msg, size_t len, struct vnrs_bgp_open *ret_open,
+                         struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
+int vnrs_bgp_notification_decode(const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
+// Returns 0, -EAFNOSUPPORT for a family that is not ours (ignore it), -EBADMSG. Subtype per RFC 7313.
+int vnrs_bgp_refresh_decode(const uint8_t *msg, size_t len, uint8_t *ret_af, uint8_t *ret_subtype,
+                            struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
+enum vnrs_bgp_outcome vnrs_bgp_update_decode(const struct vnrs_bgp_session *session, const uint8_t *msg, size_t len,
+                                             uint8_t scratch[static VNRS_BGP_MSG_EXTENDED_MAX],
+                                             struct vnrs_bgp_update *ret_update, struct vnrs_bgp_error *ret_error);
+
+// Next prefix of a region checked by the decoder: 1 and *ret_prefix, or 0 at the end. Advances nlri.
+int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefix) VNRS_MUST_CHECK;
+
+// Encoders return the message's length or -ENOBUFS.
+int vnrs_bgp_open_encode(const struct vnrs_bgp_open *open, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
+int vnrs_bgp_keepalive_encode(uint8_t *buf, size_t size) VNRS_MUST_CHECK;
+int vnrs_bgp_notification_encode(const struct vnrs_bgp_error *error, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
+int vnrs_bgp_refresh_encode(uint8_t af, uint8_t subtype, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
+// One UPDATE that announces as many of the prefixes as fit (all of one family) behind one attribute set; attrs NULL:
+// withdraws them. *ret_used says how many went in.
+int vnrs_bgp_update_encode(const struct vnrs_bgp_session *session, uint8_t af, const struct vnrs_bgp_attrs *attrs,
+                           const struct vnrs_prefix *prefixes, size_t n, uint8_t *buf, size_t size,
+                           size_t *ret_used) VNRS_MUST_CHECK;
+int vnrs_bgp_eor_encode(uint8_t af, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
+
+// RFC 8203/9003 shutdown text of a Cease, cleaned for display; empty when there is none. Returns `buf`.
+const char *vnrs_bgp_error_format(const struct vnrs_bgp_error *error, char *buf, size_t size);

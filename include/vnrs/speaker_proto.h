@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Messages between the controller and one vnrs-speaker (one BGP instance), over a SOCK_SEQPACKET pair whose ends the
+// agent keeps. One datagram is one message: header, then a fixed struct or an array of one fixed struct. Both sides
+// check every length and count and close on the first that is wrong.
+//
+// The controller speaks first: HELLO with its generation. The speaker answers HELLO and replays its whole state: PEER
+// for each peer, ROUTES for each prefix with usable paths, then SYNCED. Whatever was queued for an earlier controller
+// is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, PEER_CONFIG…, CONFIG_END set the
+// whole configuration; the speaker applies the difference at CONFIG_END (sessions of peers that did not change go on).
+//
+// The speaker also has a second pair, to the agent: SOCKET asks for a TCP socket of the instance's namespace, which
+// comes back as SOCKET with a descriptor; the listening socket is given at start.
+#pragma once
+
+#include "vnrs/addr.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+#define VNRS_SPEAKER_PROTO   1
+#define VNRS_SPEAKER_MSG_MAX 32768 // bytes, header included
+#define VNRS_PEER_NAME_MAX   64
+#define VNRS_PATHS_MAX       16 // ECMP paths of one prefix that are passed up
+#define VNRS_AS_PATH_STR_MAX 128
+
+// Descriptors of vnrs-speaker at exec.
+enum { VNRS_SPEAKER_FD_CONTROL = 3, VNRS_SPEAKER_FD_AGENT = 4, VNRS_SPEAKER_FD_LISTEN = 5 };
+
+enum vnrs_speaker_msg {
+    VNRS_SPK_HELLO = 1,    // both ways; struct vnrs_spk_hello
+    VNRS_SPK_CONFIG_BEGIN, // struct vnrs_spk_config
+    VNRS_SPK_LOCAL,        // struct vnrs_spk_local[]: prefixes this instance originates
+    VNRS_SPK_PEER_CONFIG,  // struct vnrs_spk_peer_config[]
+    VNRS_SPK_CONFIG_END,
+    VNRS_SPK_PEER,      // struct vnrs_spk_peer[]: state of peers, at every change
+    VNRS_SPK_ROUTES,    // struct vnrs_spk_route[]: usable best paths of a prefix; n 0: none any more
+    VNRS_SPK_SYNCED,    // end of the replay; struct vnrs_spk_synced
+    VNRS_SPK_CONVERGED, // every peer is Established with End-of-RIB, or was given up on for now
+    VNRS_SPK_QUERY,     // struct vnrs_spk_query
+    VNRS_SPK_PATHS,     // struct vnrs_spk_path[]: answer, several messages
+    VNRS_SPK_QUERY_END, // struct vnrs_spk_query_end
+    VNRS_SPK_ACTION,    // struct vnrs_spk_action
+    VNRS_SPK_SOCKET,    // speaker ⇄ agent; struct vnrs_spk_socket
+    _VNRS_SPK_MAX,
+};
+
+struct vnrs_spk_hdr {
+    uint16_t proto;      // VNRS_SPEAKER_PROTO
+    uint16_t type;       // enum vnrs_speaker_msg
+    uint32_t count;      // structs that follow
+    uint64_t generation; // of the controller's HELLO; 0 towards the agent
+};
+
+struct vnrs_spk_hello {
+    uint64_t generation; // of the controller, never reused
+    int32_t pid;
+    uint32_t pad;
+};
+
+struct vnrs_spk_config {
+    uint32_t asn;
+    uint32_t router_id;      // host order
+    struct vnrs_addr local;  // address of the instance: source of sessions, next hop of what it advertises
+    uint8_t as_route_server; // Azure Route Server rules (azure-routing.md 5.4, 5.5)
+    uint8_t pad[2];
+    uint32_t connect_retry_ms;
+};
+
+// A prefix of the virtual networks served: originated to every peer (AS path = own ASN), and routes equal to it or
+// inside it are not used (azure-routing.md 5.5).
+struct vnrs_spk_local {
+    struct vnrs_prefix prefix;
+    uint8_t pad[2];
+};
+
+struct vnrs_spk_peer_config {
+    char name[VNRS_PEER_NAME_MAX];
+    struct vnrs_addr addr;
+    uint8_t passive;          // do not connect
+    uint16_t hold, keepalive; // seconds, proposed
+    uint16_t port;            // 0: 179
+    uint32_t asn;
+    uint32_t max_prefixes; // counted as Azure does (azure-routing.md 5.3); 0: no limit
+    uint8_t ttl;           // outgoing IP TTL
+    uint8_t shutdown;      // administratively down
+    uint8_t pad[2];
+};
+
+// FSM states, RFC 4271 section 8.2.2.
+enum vnrs_bgp_state {
+    VNRS_BGP_ST_IDLE,
+    VNRS_BGP_ST_CONNECT,
+    VNRS_BGP_ST_ACTIVE,
+    VNRS_BGP_ST_OPEN_SENT,
+    VNRS_BGP_ST_OPEN_CONFIRM,
+    VNRS_BGP_ST_ESTABLISHED,
+    _VNRS_BGP_ST_MAX
+};
+
+struct vnrs_spk_peer {
+    char name[VNRS_PEER_NAME_MAX];
+    struct vnrs_addr addr;
+    uint8_t state; // enum vnrs_bgp_state
+    uint8_t eor;   // End-of-RIB was received, or the peer does not send one and has been quiet
+    uint8_t pad;
+    uint32_t asn;
+    uint64_t established_ms; // CLOCK_MONOTONIC of the last change to or from Established
+    uint32_t received;       // prefixes in Adj-RIB-In
+    uint32_t advertised;     // prefixes in Adj-RIB-Out
+    uint32_t messages_in, messages_out;
+    uint16_t hold, keepalive; // negotiated, or proposed
+    uint32_t flaps;
+    uint32_t router_id;
+    uint32_t remote_asn;  // from its OPEN
+    char last_error[120]; // one sentence, empty: none
+};
+
+struct vnrs_spk_nexthop {
+    struct vnrs_addr nexthop; // as received
+    uint8_t pad[3];
+    uint32_t peer_asn;
+    uint32_t path_len;
+};
+
+struct vnrs_spk_route { // all paths are equally good; the set as a whole replaces what was said before
+    struct vnrs_prefix prefix;
+    uint8_t n;
+    uint8_t pad;
+    uint32_t flags; // 0
+    struct vnrs_spk_nexthop paths[VNRS_PATHS_MAX];
+};
+
+struct vnrs_spk_synced {
+    uint64_t routes;
+    uint32_t peers;
+    uint32_t pad;
+};
+
+enum vnrs_spk_query_kind { VNRS_SPK_LEARNED = 1, VNRS_SPK_ADVERTISED, VNRS_SPK_RIB };
+
+struct vnrs_spk_query {
+    uint32_t id;
+    uint32_t kind;
+    char peer[VNRS_PEER_NAME_MAX]; // LEARNED, ADVERTISED; empty: all (RIB)
+    struct vnrs_prefix prefix;     // RIB: only this one, unless NONE
+    uint8_t pad[2];
+};
+
+struct vnrs_spk_path { // a path of an Adj-RIB-In, of an Adj-RIB-Out, or of the RIB
+    uint32_t query;
+    struct vnrs_prefix prefix;
+    struct vnrs_addr nexthop;
+    uint8_t origin;  // enum vnrs_bgp_origin
+    uint8_t best;    // RIB: 1 best, 2 equally good, 0 lost
+    uint8_t lost_at; // RIB: decision step that eliminated it (bgp/decide.h); 255: not eligible
+    uint16_t weight; // as Azure shows it
+    uint32_t med;
+    char peer[VNRS_PEER_NAME_MAX];
+    char as_path[VNRS_AS_PATH_STR_MAX]; // "65515-65001"
+    char note[64];                      // why it is not used, empty otherwise
+};
+
+struct vnrs_spk_query_end {
+    uint32_t query;
+    int32_t error; // 0 or a negative errno (ENOENT: no such peer)
+};
+
+enum vnrs_spk_action_kind { VNRS_SPK_CLEAR = 1, VNRS_SPK_REFRESH };
+
+struct vnrs_spk_action {
+    uint32_t kind;
+    char peer[VNRS_PEER_NAME_MAX];
+};
+
+struct vnrs_spk_socket {
+    uint32_t id;     // chosen by the speaker, repeated in the answer
+    uint32_t family; // VNRS_AF_IPV4 or VNRS_AF_IPV6
+    int32_t error;   // answer: 0 with a descriptor attached, or a negative errno
+};
+
+static_assert(sizeof(struct vnrs_spk_hdr) == 16, "wire layout");
+static_assert(sizeof(struct vnrs_spk_nexthop) == 28, "wire layout");
+static_assert(sizeof(struct vnrs_spk_route) == 24 + 28 * VNRS_PATHS_MAX, "wire layout");
