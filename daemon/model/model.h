@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The desired model of one lab: what the topology file says, checked, with defaults filled in and references resolved.
+// Everything lives in the model's arena and is immutable once vnrs_model_load returned it. Names and spellings are
+// Azure's; `pos` is where the object stands in the file. It owns no kernel state and makes no system call.
+#pragma once
+
+#include "net/addr.h"
+#include "util/diag.h"
+#include "vnrs/nexthop_type.h"
+
+#include <stdbool.h>
+
+#define VNRS_NAME_LEN_MAX 40 // of any object; letters, digits, '-' and '_', a letter or digit first
+
+// Read-only array in the arena.
+#define VNRS_LIST(type)                                                                                                \
+    struct {                                                                                                           \
+        type *items;                                                                                                   \
+        size_t len;                                                                                                    \
+    }
+#define list_foreach(it, l) for (__typeof__((l)->items + 0) it = (l)->items; it && it < (l)->items + (l)->len; it++)
+
+typedef VNRS_LIST(struct vnrs_prefix) vnrs_prefix_list;
+typedef VNRS_LIST(struct vnrs_addr) vnrs_addr_list;
+
+enum vnrs_dataplane { VNRS_DATAPLANE_EBPF, VNRS_DATAPLANE_KERNEL, VNRS_DATAPLANE_NONE };
+enum vnrs_limits { VNRS_LIMITS_AZURE, VNRS_LIMITS_NONE };
+
+// 1-based ids are dense and in file order; they are the numbers in maps and tables (VNet, subnet).
+struct vnrs_subnet {
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id; // from 1, unique in the lab
+    struct vnrs_vnet *vnet;
+    vnrs_prefix_list prefixes;                          // addressPrefix or addressPrefixes, at least one
+    struct vnrs_route_table *route_table;               // NULL: none
+    VNRS_LIST(struct vnrs_service *) service_endpoints; // services defined in the file, in file order
+};
+
+struct vnrs_vnet {
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id; // from 1
+    vnrs_prefix_list address_space;
+    VNRS_LIST(struct vnrs_subnet) subnets;
+};
+
+struct vnrs_peering { // one direction
+    struct vnrs_pos pos;
+    struct vnrs_vnet *vnet, *remote;
+    struct vnrs_peering *other; // the opposite direction, NULL: half open (state Initiated)
+    bool allow_access, allow_forwarded, allow_gateway_transit, use_remote_gateways;
+    bool global; // regions differ: next hop type VNetGlobalPeering
+};
+
+struct vnrs_udr {
+    const char *name;
+    struct vnrs_pos pos;
+    struct vnrs_prefix prefix;
+    enum vnrs_nexthop_type type; // NONE, VNET_LOCAL, GATEWAY, APPLIANCE, INTERNET
+    struct vnrs_addr next_hop;   // APPLIANCE
+};
+
+struct vnrs_route_table {
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id; // from 1
+    bool disable_bgp_propagation;
+    VNRS_LIST(struct vnrs_udr) routes;
+};
+
+struct vnrs_bgp_timers {
+    unsigned keepalive, hold; // seconds
+};
+
+struct vnrs_bgp_connection {
+    const char *name;
+    struct vnrs_pos pos;
+    struct vnrs_addr peer_ip;
+    uint32_t peer_asn;
+    struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL
+};
+
+enum vnrs_hub_preference { VNRS_HRP_EXPRESSROUTE, VNRS_HRP_VPN, VNRS_HRP_ASPATH };
+
+#define VNRS_RS_INSTANCES 2
+#define VNRS_RS_ASN       65515u
+
+struct vnrs_route_server {
+    const char *name;
+    struct vnrs_pos pos;
+    struct vnrs_vnet *vnet;
+    struct vnrs_subnet *subnet;              // RouteServerSubnet
+    struct vnrs_addr ips[VNRS_RS_INSTANCES]; // virtualRouterIps; the second may be NONE with dataplane none
+    bool allow_branch_to_branch;
+    enum vnrs_hub_preference preference;
+    struct vnrs_bgp_timers timers;
+    VNRS_LIST(struct vnrs_bgp_connection) connections;
+};
+
+struct vnrs_host { // a machine outside every virtual network
+    const char *name;
+    struct vnrs_pos pos;
+    struct vnrs_addr ip;
+};
+
+struct vnrs_service {
+    const char *name; // Microsoft.Storage
+    struct vnrs_pos pos;
+    unsigned id; // from 1
+    vnrs_prefix_list prefixes;
+    VNRS_LIST(struct vnrs_host) hosts;
+    bool restricted; // allowedSubnets is there
+    VNRS_LIST(struct vnrs_subnet *) allowed;
+};
+
+struct vnrs_internet {
+    bool present;
+    struct vnrs_pos pos;
+    bool snat;
+    VNRS_LIST(struct vnrs_host) hosts;
+};
+
+struct vnrs_nic {
+    const char *name; // "vm1/eth0"
+    struct vnrs_pos pos;
+    unsigned index; // from 0 over all NICs of the lab, in file order
+    struct vnrs_machine *machine;
+    struct vnrs_subnet *subnet;
+    vnrs_addr_list ips; // the primary first; assigned where the file has none
+    bool forwarding;    // enableIPForwarding
+    const char *ifname; // in the machine: eth0, eth1, …, or the attached one
+    bool attach;        // the interface exists already
+    unsigned mtu;
+};
+
+enum vnrs_netns_kind { VNRS_NETNS_OURS, VNRS_NETNS_SELF, VNRS_NETNS_PATH, VNRS_NETNS_PID, VNRS_NETNS_CONTAINER };
+
+enum vnrs_run_kind { VNRS_RUN_NONE, VNRS_RUN_FRR, VNRS_RUN_BIRD, VNRS_RUN_EXEC };
+
+struct vnrs_announce {
+    struct vnrs_prefix prefix;
+    unsigned prepend;          // own ASN this many times more
+    struct vnrs_addr next_hop; // NONE: the NIC's address
+    bool has_med;
+    uint32_t med;
+    VNRS_LIST(uint32_t) communities;
+};
+
+struct vnrs_run {
+    enum vnrs_run_kind kind;
+    struct vnrs_pos pos;
+    uint32_t asn;
+    VNRS_LIST(struct vnrs_announce) announce;
+    const char *config;           // text of the user's own configuration file, or NULL
+    VNRS_LIST(const char *) argv; // EXEC
+};
+
+struct vnrs_inject {
+    bool on;
+    uint32_t table; // 254: main
+    uint8_t protocol;
+    uint32_t metric;
+};
+
+struct vnrs_machine {
+    const char *name;
+    struct vnrs_pos pos;
+    enum vnrs_netns_kind netns;
+    const char *netns_ref; // PATH: path, CONTAINER: name
+    int pid;               // PID
+    VNRS_LIST(struct vnrs_nic) nics;
+    struct vnrs_run run;
+    struct vnrs_inject inject;
+    VNRS_LIST(struct vnrs_host) hosts; // machines behind this one (behind an NVA); one host may stand behind several
+};
+
+enum vnrs_test_kind { VNRS_TEST_PING, VNRS_TEST_NEXT_HOP, VNRS_TEST_CONNECT };
+
+struct vnrs_test {
+    const char *name;
+    struct vnrs_pos pos;
+    enum vnrs_test_kind kind;
+    struct vnrs_machine *from;
+    struct vnrs_addr to; // of the machine or host named by ping:, or the address
+    unsigned port;       // CONNECT: TCP
+    bool expect_fail;    // expect: fail
+    bool has_type;
+    enum vnrs_nexthop_type type;
+    bool has_next_hops;
+    vnrs_addr_list next_hops; // as a set
+};
+
+struct vnrs_model {
+    struct vnrs_arena *arena;
+    const char *name; // of the lab
+    const char *file; // shown name of the file
+    enum vnrs_limits limits;
+    enum vnrs_dataplane dataplane;
+    VNRS_LIST(struct vnrs_vnet) vnets;
+    VNRS_LIST(struct vnrs_peering) peerings;
+    VNRS_LIST(struct vnrs_route_table) route_tables;
+    VNRS_LIST(struct vnrs_route_server) route_servers;
+    VNRS_LIST(struct vnrs_service) services;
+    struct vnrs_internet internet;
+    VNRS_LIST(struct vnrs_machine) machines;
+    VNRS_LIST(struct vnrs_nic *) nics; // all, by index
+    VNRS_LIST(struct vnrs_test) tests;
+    size_t n_subnets;
+};
+
+// Parse and check. Every problem goes into `diags` (whose arena may be any); the model is returned when there is no
+// error (warnings do not count), else NULL. `source` is the whole text of `file`; files that it names (run.config) are
+// read through `load_file` where given (NULL: an error that says the file cannot be read here).
+struct vnrs_model *vnrs_model_load(const char *file, const char *source, size_t len,
+                                   int (*load_file)(const char *path, char **ret_text), struct vnrs_diags *diags);
+void vnrs_model_free(struct vnrs_model *model); // accepts NULL
+
+// The text of the topology file that means this model (parse(print(m)) == m). Owned by the caller; NULL: no memory.
+char *vnrs_model_print(const struct vnrs_model *model) VNRS_MUST_CHECK;
+// JSON Schema draft-07 of the file, from the table that drives the parser. Owned by the caller.
+char *vnrs_schema_json(void) VNRS_MUST_CHECK;
+
+struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const char *name);
+// "vm1/eth0", or "vm1" for its first NIC. NULL: none.
+struct vnrs_nic *vnrs_model_find_nic(const struct vnrs_model *model, const char *name);
+struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, const char *name);
+// The connected peering (both directions exist) from `vnet` to `remote`, or NULL.
+const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                                                   const struct vnrs_vnet *remote);
+// The Route Server that `vnet` uses: its own, or that of the peered network it uses as remote gateway. NULL: none.
+const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model,
+                                                           const struct vnrs_vnet *vnet);
