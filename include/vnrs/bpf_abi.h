@@ -121,6 +121,21 @@ struct vnrs_bpf_drop_event {
     __be16 sport_be, dport_be;
 };
 
+// What the program decided, left in skb->cb[] (index enum vnrs_bpf_cb) where a test run can read it.
+enum vnrs_bpf_verdict {
+    VNRS_BPF_VERDICT_DROP,    // dropped; CB_REASON says why
+    VNRS_BPF_VERDICT_FORWARD, // delivered to CB_IFINDEX
+    VNRS_BPF_VERDICT_REPLY,   // answered to the sender; with a CB_REASON: an ICMP error about a dropped packet
+    VNRS_BPF_VERDICT_IGNORE,  // nothing to say, nothing to count as lost (gratuitous ARP, duplicate address detection)
+};
+enum vnrs_bpf_cb {
+    VNRS_BPF_CB_VERDICT,
+    VNRS_BPF_CB_REASON,  // enum vnrs_drop_reason
+    VNRS_BPF_CB_NEXTHOP, // index into `nexthops`
+    VNRS_BPF_CB_IFINDEX,
+    VNRS_BPF_CB_TYPE, // enum vnrs_nexthop_type
+};
+
 #ifndef __bpf__
 #include <assert.h>
 static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The packet path: runs at the ingress of the fabric end of every NIC, decides by the routes of that NIC alone, and
+// hands the packet to the machine behind another NIC. This file only wires; every stage is a header in lib/.
+#include "lib/arp.h"
+#include "lib/count.h"
+#include "lib/deliver.h"
+#include "lib/lpm.h"
+#include "lib/nd.h"
+#include "lib/nexthop.h"
+#include "lib/parse.h"
+#include "lib/source.h"
+
+#define PLATFORM_WIRE_SERVER bpf_htonl(0xa83f8110) // 168.63.129.16
+#define PLATFORM_METADATA    bpf_htonl(0xa9fea9fe) // 169.254.169.254
+
+// Azure serves its platform addresses whatever the routes say: they go to who has them, and else nowhere.
+STAGE __u32 route_platform(const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
+{
+    d->type = VNRS_NH_VNET_LOCAL;
+    d->to_endpoint = true;
+    d->ifindex = endpoint_find(nic->vnet, p->family, p->daddr);
+    return d->ifindex ? 0 : VNRS_DROP_PLATFORM;
+}
+
+// Route, group, next hop. Fills in the decision up to `ifindex`; returns 0 or a drop reason.
+STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
+{
+    const struct vnrs_bpf_route *route = lpm_find(nic->domain, p);
+    const struct vnrs_bpf_nexthop *nexthop;
+
+    if (!route)
+        return VNRS_DROP_NO_ROUTE;
+    d->type = route->type;
+    nexthop = nexthop_choose(route->group, p, d);
+    if (!nexthop)
+        return VNRS_DROP_DEAD_NEXTHOP;
+    if (nexthop->kind == VNRS_BPF_NH_DROP)
+        return VNRS_DROP_NONE_ROUTE;
+    d->to_endpoint = nexthop->kind == VNRS_BPF_NH_ENDPOINT;
+    d->ifindex = d->to_endpoint ? endpoint_find(nexthop->vnet, p->family, p->daddr) : nexthop->ifindex;
+    return d->ifindex ? 0 : VNRS_DROP_NO_ENDPOINT;
+}
+
+STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, bool is_ipv4, bool multicast,
+                     struct packet *p, struct decision *d)
+{
+    __u32 reason = is_ipv4 ? parse_ipv4(skb, p) : parse_ipv6(skb, p);
+
+    if (reason) {
+        drop(d, reason);
+        return;
+    }
+    if (!is_ipv4 && nd_is_solicit(skb, p)) {
+        nd_handle(skb, nic, p, d);
+        return;
+    }
+    reason = multicast ? VNRS_DROP_MULTICAST : source_check(skb, nic, p);
+    if (!reason && is_ipv4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || p->daddr[0] == PLATFORM_METADATA))
+        reason = route_platform(nic, p, d);
+    else if (!reason)
+        reason = route_packet(nic, p, d);
+    if (reason)
+        drop(d, reason);
+    else
+        deliver(skb, nic, p, d);
+}
+
+STAGE void handle_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
+{
+    __u32 ifindex = skb->ifindex;
+    const struct vnrs_bpf_nic *nic = bpf_map_lookup_elem(&nics, &ifindex);
+
+    if (!nic || !(nic->flags & VNRS_NIC_PRESENT)) {
+        drop(d, VNRS_DROP_UNKNOWN_NIC);
+        return;
+    }
+    const struct ethhdr *eth = (void *)(long)skb->data;
+    if ((void *)(eth + 1) > (void *)(long)skb->data_end) {
+        drop(d, VNRS_DROP_MALFORMED);
+        return;
+    }
+    __be16 proto = eth->h_proto;
+    bool multicast = eth->h_dest[0] & 1;
+
+    if (skb->vlan_present || proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD))
+        drop(d, VNRS_DROP_VLAN);
+    else if (proto == bpf_htons(ETH_P_ARP))
+        arp_handle(skb, nic, d);
+    else if (proto == bpf_htons(ETH_P_IP) || proto == bpf_htons(ETH_P_IPV6))
+        handle_ip(skb, nic, proto == bpf_htons(ETH_P_IP), multicast, p, d);
+    else
+        drop(d, multicast ? VNRS_DROP_MULTICAST : VNRS_DROP_ETHERTYPE);
+}
+
+SEC("tc")
+int forward(struct __sk_buff *skb)
+{
+    struct packet packet = {.frame_len = skb->len};
+    struct decision decision = {};
+
+    handle_frame(skb, &packet, &decision);
+    return finish(skb, &packet, &decision);
+}
+
+char _license[] SEC("license") = "GPL";

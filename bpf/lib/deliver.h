@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Hand a packet to the NIC that it goes to: access list of a service, destination check, MTU, then new MACs and nothing
+// else; the fabric does not decrement the TTL (azure-routing.md section 10).
+#pragma once
+
+#include "lib/endpoint.h"
+#include "lib/mtu.h"
+
+// <linux/if_packet.h>
+#define PACKET_HOST 0
+
+STAGE bool deliver_allowed(const struct vnrs_bpf_nic *from, const struct vnrs_bpf_nic *to, __u32 ifindex)
+{
+    struct vnrs_bpf_acl_key key = {.ifindex = ifindex, .subnet = from->subnet};
+
+    if ((to->flags & (VNRS_NIC_SERVICE | VNRS_NIC_RESTRICTED)) != (VNRS_NIC_SERVICE | VNRS_NIC_RESTRICTED))
+        return true;
+    return bpf_map_lookup_elem(&service_acl, &key);
+}
+
+// To `d->ifindex`.
+STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const struct packet *p, struct decision *d)
+{
+    __u32 ifindex = d->ifindex;
+    const struct vnrs_bpf_nic *to = bpf_map_lookup_elem(&nics, &ifindex);
+
+    if (!to || !(to->flags & VNRS_NIC_PRESENT)) {
+        drop(d, d->to_endpoint ? VNRS_DROP_NO_ENDPOINT : VNRS_DROP_DEAD_NEXTHOP);
+        return;
+    }
+    if (!deliver_allowed(from, to, ifindex)) {
+        drop(d, VNRS_DROP_SERVICE_DENIED);
+        return;
+    }
+    if (!d->to_endpoint && !(to->flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)) &&
+        endpoint_find(to->vnet, p->family, p->daddr) != ifindex) {
+        drop(d, VNRS_DROP_DESTINATION);
+        return;
+    }
+    if (p->dont_fragment && mtu_exceeded(skb, p, to->mtu)) {
+        mtu_refuse(skb, from, p, to->mtu, d);
+        return;
+    }
+
+    __u8 *mac = (void *)(long)skb->data;
+    if (mac + ETH_HLEN > (__u8 *)(long)skb->data_end) {
+        drop(d, VNRS_DROP_MALFORMED);
+        return;
+    }
+    __builtin_memcpy(mac, to->mac, 6);
+    fabric_mac(mac + 6);
+    skb->mark = 0; // marks of one machine mean nothing in another
+    // The fabric end need not have the fabric's MAC; what is not PACKET_HOST would be ignored on the other side.
+    if (skb->pkt_type != PACKET_HOST)
+        bpf_skb_change_type(skb, PACKET_HOST);
+    d->verdict = VNRS_BPF_VERDICT_FORWARD;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The maps of one lab; keys and values are in vnrs/bpf_abi.h. daemon/fib/bpf_dataplane.c pins them by name and compares
+// pinned ones with these definitions, so a change here needs no change of VNRS_BPF_LAYOUT unless a value's meaning
+// changes.
+#pragma once
+
+#include "vnrs/bpf_abi.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+// Room to append without a new map; vnrs_bpf_counters_type() and _drop() read only the known ones.
+#define TYPE_COUNTERS_MAX 32
+#define DROP_COUNTERS_MAX 64
+#define DROP_EVENTS_BYTES (256 * 1024)
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_NICS_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_nic);
+} nics SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, VNRS_ROUTES_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct vnrs_bpf_route_key4);
+    __type(value, struct vnrs_bpf_route);
+} routes4 SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, VNRS_ROUTES_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct vnrs_bpf_route_key6);
+    __type(value, struct vnrs_bpf_route);
+} routes6 SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_GROUPS_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_group);
+} groups SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_NEXTHOPS_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_nexthop);
+} nexthops SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, VNRS_ENDPOINTS_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct vnrs_bpf_endpoint_key);
+    __type(value, struct vnrs_bpf_endpoint);
+} endpoints SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, VNRS_ENDPOINTS_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct vnrs_bpf_acl_key);
+    __type(value, __u32);
+} service_acl SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, VNRS_NICS_MAX *_VNRS_BPF_DIR_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_counter);
+} nic_counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, TYPE_COUNTERS_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_counter);
+} type_counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, DROP_COUNTERS_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_counter);
+} drop_counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, DROP_EVENTS_BYTES);
+} drop_events SEC(".maps");

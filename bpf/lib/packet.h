@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the stages of the packet path hand to each other: the parsed packet and the decision about it.
+#pragma once
+
+#include "vnrs/bpf_abi.h"
+#include "vnrs/drop_reason.h"
+#include "vnrs/nexthop_type.h"
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define STAGE static __always_inline
+
+struct packet {
+    __u32 frame_len; // as received, with Ethernet header
+    __u32 len;       // IP bytes
+    __u32 l4;        // offset of the upper-layer header in the frame
+    __u8 family;     // 4, 6; 0: not IP
+    __u8 protocol;
+    bool fragment;       // any fragment of several, the first too: ports must not be looked at
+    bool later_fragment; // has no upper-layer header
+    bool dont_fragment;
+    __u32 saddr[4], daddr[4]; // IPv4 in the first word
+    __be16 sport, dport;      // TCP and UDP, unless a fragment; else 0
+};
+
+struct decision {
+    __u32 verdict; // enum vnrs_bpf_verdict
+    __u32 reason;
+    __u32 nexthop;
+    __u32 ifindex;
+    __u32 type;
+    bool to_endpoint; // `ifindex` was found by the destination address
+};
+
+// Direct access to the first `n` bytes; they are pulled into the linear part where they are not.
+STAGE bool packet_pull(struct __sk_buff *skb, __u32 n)
+{
+    if ((void *)(long)skb->data + n <= (void *)(long)skb->data_end)
+        return true;
+    return bpf_skb_pull_data(skb, n) == 0 && (void *)(long)skb->data + n <= (void *)(long)skb->data_end;
+}
+
+STAGE void addr_copy(__u32 *to, const void *from)
+{
+    __builtin_memcpy(to, from, 16);
+}
+
+STAGE bool addr_equal(const __u32 *a, const __u32 *b)
+{
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+}
+
+STAGE bool addr6_is_zero(const __u32 *a)
+{
+    return (a[0] | a[1] | a[2] | a[3]) == 0;
+}
+
+STAGE bool addr6_is_multicast(const __u32 *a)
+{
+    return (a[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000);
+}
+
+STAGE bool addr6_is_link_local(const __u32 *a)
+{
+    return (a[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+STAGE bool addr4_is_multicast(__be32 a)
+{
+    return (a & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || a == 0xffffffff;
+}
+
+STAGE void fabric_mac(__u8 *to)
+{
+    const __u8 mac[6] = VNRS_FABRIC_MAC;
+
+    for (int i = 0; i < 6; i++)
+        to[i] = mac[i];
+}
+
+STAGE void drop(struct decision *d, __u32 reason)
+{
+    d->verdict = VNRS_BPF_VERDICT_DROP;
+    d->reason = reason;
+}
+
+STAGE void reply(struct __sk_buff *skb, struct decision *d)
+{
+    d->verdict = VNRS_BPF_VERDICT_REPLY;
+    d->ifindex = skb->ifindex;
+}
