@@ -54,6 +54,8 @@ struct vnrs_eff_route {
     const char *why;                      // one sentence: the rule that made it win, lose, or be there
 };
 
+struct vnrs_domain_index; // effective.h; makes vnrs_domain_match fast
+
 struct vnrs_domain {
     unsigned id; // from 1, dense
     const struct vnrs_vnet *vnet;
@@ -61,6 +63,7 @@ struct vnrs_domain {
     const struct vnrs_route_server *rs;   // whose routes are programmed here, NULL: none (also with propagation off)
     VNRS_LIST(const struct vnrs_subnet *) subnets;
     VNRS_LIST(struct vnrs_eff_route) routes; // in the order that Azure shows them (cli-api.md)
+    const struct vnrs_domain_index *index;
 };
 
 struct vnrs_routing {
@@ -81,6 +84,7 @@ const struct vnrs_domain *vnrs_routing_domain(const struct vnrs_routing *routing
 const struct vnrs_eff_route *vnrs_domain_match(const struct vnrs_domain *domain, const struct vnrs_addr *dst);
 
 // Prefixes that a Route Server originates to its peers and protects: ranges of its virtual network and of those that
-// use it (azure-routing.md 5.4, 5.5). `*ret` is owned by the caller.
+// use it (azure-routing.md 5.4, 5.5), its own first, then in file order. IPv4 only, as Azure's (5.2). `*ret` is owned
+// by the caller; NULL when there are none. Returns 0 or -ENOMEM.
 int vnrs_route_server_locals(const struct vnrs_model *model, const struct vnrs_route_server *rs,
                              struct vnrs_prefix **ret, size_t *ret_n) VNRS_MUST_CHECK;

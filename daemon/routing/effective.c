@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "routing/effective.h"
+
+#include "util/arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct vnrs_prefix default_v4 = {.family = VNRS_AF_IPV4};
+static const struct vnrs_prefix default_v6 = {.family = VNRS_AF_IPV6};
+
+// azure-routing.md 1.1. IPv6 has no such rows.
+static const struct vnrs_prefix reserved[] = {
+    {VNRS_AF_IPV4, 8, {10}},
+    {VNRS_AF_IPV4, 10, {100, 64}},
+    {VNRS_AF_IPV4, 12, {172, 16}},
+    {VNRS_AF_IPV4, 16, {192, 168}},
+};
+
+enum beaten { BEATEN_DEFAULT = 1, BEATEN_GATEWAY = 2 };
+
+// One domain being filled.
+struct table {
+    struct vnrs_domain *domain;
+    const struct vnrs_model *model;
+    const struct vnrs_reach *reach;
+    const struct vnrs_learned *learned; // NULL: none
+    struct vnrs_arena *arena;
+    struct vnrs_cover local;      // ranges of the virtual network and of its peered ones
+    struct vnrs_cover endpoints;  // prefixes of the subnets' services → struct vnrs_service
+    struct vnrs_cover udrs;       // → struct vnrs_udr
+    uint8_t *udr_beat;            // per user route: enum beaten
+    const char *learned_whys[17]; // by number of next hops, made when first needed
+    bool failed;                  // out of memory; looked at once in the end
+};
+
+#define SAY(t, ...)                                                                                                    \
+    ({                                                                                                                 \
+        const char *text_ = vnrs_arena_printf((t)->arena, __VA_ARGS__);                                                \
+        (t)->failed |= !text_;                                                                                         \
+        text_;                                                                                                         \
+    })
+
+static void cover_put(struct vnrs_cover *cover, const struct vnrs_prefix *prefix, const void *value)
+{
+    cover->entries[cover->len] = (struct vnrs_cover_entry){
+        .prefix = prefix,
+        .value = value,
+        .order = (uint32_t)cover->len,
+    };
+    cover->len++;
+}
+
+static int cover_alloc(struct vnrs_arena *arena, struct vnrs_cover *cover, size_t cap)
+{
+    cover->len = 0;
+    cover->entries = vnrs_arena_alloc(arena, cap * sizeof(*cover->entries));
+    return cover->entries ? 0 : -ENOMEM;
+}
+
+static bool peering_counts(const struct table *t, const struct vnrs_peering *peering)
+{
+    return peering->vnet == t->domain->vnet && vnrs_peering_is_usable(peering);
+}
+
+static const struct vnrs_subnet *subnet_of(const struct table *t)
+{
+    return t->domain->subnets.items[0]; // all are alike in what is read here
+}
+
+static int local_collect(struct table *t)
+{
+    size_t n = t->domain->vnet->address_space.len;
+
+    list_foreach(peering, &t->model->peerings) n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
+    if (cover_alloc(t->arena, &t->local, n) < 0)
+        return -ENOMEM;
+    list_foreach(range, &t->domain->vnet->address_space) cover_put(&t->local, range, t->domain->vnet);
+    list_foreach(peering, &t->model->peerings)
+    {
+        if (!peering_counts(t, peering))
+            continue;
+        list_foreach(range, &peering->remote->address_space) cover_put(&t->local, range, peering->remote);
+    }
+    vnrs_cover_build(&t->local);
+    return 0;
+}
+
+static int endpoints_collect(struct table *t)
+{
+    size_t n = 0;
+
+    list_foreach(service, &subnet_of(t)->service_endpoints) n += (*service)->prefixes.len;
+    if (cover_alloc(t->arena, &t->endpoints, n) < 0)
+        return -ENOMEM;
+    list_foreach(service, &subnet_of(t)->service_endpoints)
+    {
+        list_foreach(prefix, &(*service)->prefixes) cover_put(&t->endpoints, prefix, *service);
+    }
+    vnrs_cover_build(&t->endpoints);
+    return 0;
+}
+
+static int udrs_collect(struct table *t)
+{
+    const struct vnrs_route_table *table = t->domain->table;
+    size_t n = table ? table->routes.len : 0;
+
+    t->udr_beat = vnrs_arena_alloc(t->arena, n);
+    if (!t->udr_beat || cover_alloc(t->arena, &t->udrs, n) < 0)
+        return -ENOMEM;
+    if (!table)
+        return 0;
+    list_foreach(udr, &table->routes) cover_put(&t->udrs, &udr->prefix, udr);
+    vnrs_cover_build(&t->udrs);
+    return 0;
+}
+
+// Equal to or inside a range that system routes of this virtual network lead to: such a learned route is no candidate
+// and is not shown (azure-routing.md 2.2).
+static bool is_suppressed(const struct table *t, const struct vnrs_learned_route *route)
+{
+    return route->n == 0 || vnrs_cover_match(&t->local, &route->prefix);
+}
+
+static int learned_cmp(const void *key, const void *item)
+{
+    return vnrs_prefix_cmp(key, &((const struct vnrs_learned_route *)item)->prefix);
+}
+
+static bool is_learned(const struct table *t, const struct vnrs_prefix *prefix)
+{
+    if (!t->learned || t->learned->n_routes == 0)
+        return false;
+    const struct vnrs_learned_route *route =
+        bsearch(prefix, t->learned->routes, t->learned->n_routes, sizeof(*t->learned->routes), learned_cmp);
+    return route && !is_suppressed(t, route);
+}
+
+// A zeroed row at the end; there is room for all (rows_max).
+static struct vnrs_eff_route *row_new(struct table *t, const struct vnrs_prefix *prefix, enum vnrs_route_source source,
+                                      enum vnrs_nexthop_type type)
+{
+    struct vnrs_eff_route *row = &t->domain->routes.items[t->domain->routes.len++];
+
+    row->prefix = *prefix;
+    row->source = source;
+    row->type = type;
+    return row;
+}
+
+// User beats VirtualNetworkGateway beats Default at the same prefix; the loser is shown as Invalid (azure-routing.md
+// 2.1, 2.4).
+static void row_contest(struct table *t, struct vnrs_eff_route *row)
+{
+    const struct vnrs_cover_entry *entry = vnrs_cover_find(&t->udrs, &row->prefix);
+    if (!entry)
+        return;
+    const struct vnrs_udr *udr = entry->value;
+    row->state = VNRS_ROUTE_INVALID;
+    row->why = SAY(t, "user route '%s' of route table '%s' has the same prefix: User beats %s", udr->name,
+                   t->domain->table->name, vnrs_route_source_name(row->source));
+    t->udr_beat[udr - t->domain->table->routes.items] |=
+        row->source == VNRS_SRC_GATEWAY ? BEATEN_GATEWAY : BEATEN_DEFAULT;
+}
+
+// A service endpoint is asked before everything else: a route at its prefix has lost, one inside is never reached
+// (azure-routing.md 2.1 item 4, 7). True when it has the prefix itself.
+static bool row_under_endpoint(struct table *t, struct vnrs_eff_route *row)
+{
+    const struct vnrs_cover_entry *entry = vnrs_cover_match(&t->endpoints, &row->prefix);
+    if (!entry)
+        return false;
+    const struct vnrs_service *service = entry->value;
+    if (vnrs_prefix_equal(entry->prefix, &row->prefix)) {
+        row->state = VNRS_ROUTE_INVALID;
+        row->why = SAY(t, "service endpoint '%s' has the same prefix and is not overridden", service->name);
+        return true;
+    }
+    row->why =
+        SAY(t, "inside a prefix of service endpoint '%s', which is asked first: decides for no packet", service->name);
+    return false;
+}
+
+static int row_cmp(const void *pa, const void *pb)
+{
+    const struct vnrs_eff_route *a = pa, *b = pb;
+    int order = vnrs_prefix_cmp(&a->prefix, &b->prefix);
+
+    if (order == 0 && a->vnet && b->vnet)
+        order = (a->vnet->id > b->vnet->id) - (a->vnet->id < b->vnet->id);
+    if (order == 0 && a->service && b->service)
+        order = (a->service->id > b->service->id) - (a->service->id < b->service->id);
+    return order;
+}
+
+static void rows_sort(struct table *t, size_t from)
+{
+    qsort(t->domain->routes.items + from, t->domain->routes.len - from, sizeof(*t->domain->routes.items), row_cmp);
+}
+
+static void rows_vnet_local(struct table *t)
+{
+    size_t from = t->domain->routes.len;
+    const struct vnrs_vnet *vnet = t->domain->vnet;
+
+    list_foreach(range, &vnet->address_space)
+    {
+        struct vnrs_eff_route *row = row_new(t, range, VNRS_SRC_DEFAULT, VNRS_NH_VNET_LOCAL);
+        row->vnet = vnet;
+        row->why = SAY(t, "address range of virtual network '%s'", vnet->name);
+        row_contest(t, row);
+    }
+    rows_sort(t, from);
+}
+
+static void rows_peering(struct table *t)
+{
+    size_t from = t->domain->routes.len;
+
+    list_foreach(peering, &t->model->peerings)
+    {
+        if (!peering_counts(t, peering))
+            continue;
+        list_foreach(range, &peering->remote->address_space)
+        {
+            struct vnrs_eff_route *row = row_new(t, range, VNRS_SRC_DEFAULT,
+                                                 peering->global ? VNRS_NH_VNET_GLOBAL_PEERING : VNRS_NH_VNET_PEERING);
+            row->vnet = peering->remote;
+            row->why = SAY(t, "address range of virtual network '%s', peered with this one%s", peering->remote->name,
+                           peering->global ? " from another region" : "");
+            row_contest(t, row);
+        }
+    }
+    rows_sort(t, from);
+}
+
+static const char *learned_why(struct table *t, const struct vnrs_prefix *prefix, unsigned n)
+{
+    const char *name = t->domain->rs->name;
+
+    if (prefix->len == 0)
+        return SAY(t, "learned by Route Server '%s'; replaces the system default route%s", name,
+                   prefix->family == VNRS_AF_IPV4 ? " and the None routes" : "");
+    if (!t->learned_whys[n]) {
+        if (n == 1)
+            t->learned_whys[n] = SAY(t, "learned by Route Server '%s'", name);
+        else
+            t->learned_whys[n] = SAY(t, "learned by Route Server '%s'; %u equal next hops share the flows", name, n);
+    }
+    return t->learned_whys[n];
+}
+
+// By prefix already.
+static void rows_learned(struct table *t)
+{
+    for (size_t i = 0; t->learned && i < t->learned->n_routes; i++) {
+        const struct vnrs_learned_route *route = &t->learned->routes[i];
+        if (is_suppressed(t, route))
+            continue;
+        struct vnrs_eff_route *row = row_new(t, &route->prefix, VNRS_SRC_GATEWAY, VNRS_NH_GATEWAY);
+        row->n_next_hops = MIN(route->n, (unsigned)ARRAY_SIZE(row->next_hops));
+        for (unsigned hop = 0; hop < row->n_next_hops; hop++)
+            row->next_hops[hop] = route->paths[hop].nexthop;
+        row->why = learned_why(t, &row->prefix, row->n_next_hops);
+        if (!row_under_endpoint(t, row))
+            row_contest(t, row);
+    }
+}
+
+static void rows_endpoints(struct table *t)
+{
+    size_t from = t->domain->routes.len;
+
+    list_foreach(service, &subnet_of(t)->service_endpoints)
+    {
+        list_foreach(prefix, &(*service)->prefixes)
+        {
+            struct vnrs_eff_route *row = row_new(t, prefix, VNRS_SRC_DEFAULT, VNRS_NH_SERVICE_ENDPOINT);
+            row->service = *service;
+            row->why = SAY(t, "service endpoint '%s' of the subnet: asked first, not overridden by any route",
+                           (*service)->name);
+        }
+    }
+    rows_sort(t, from);
+}
+
+// A learned default route makes the system one go away, rather than Invalid (azure-routing.md 2.4).
+static void row_default(struct table *t, const struct vnrs_prefix *prefix)
+{
+    if (is_learned(t, prefix))
+        return;
+    struct vnrs_eff_route *row = row_new(t, prefix, VNRS_SRC_DEFAULT, VNRS_NH_INTERNET);
+    row->why = t->model->internet.present ? "system default route"
+                                          : "system default route; this lab has no Internet: packets are dropped";
+    row_contest(t, row);
+}
+
+static void rows_default(struct table *t)
+{
+    bool has_v6 = false;
+
+    list_foreach(range, &t->domain->vnet->address_space) has_v6 |= range->family == VNRS_AF_IPV6;
+    row_default(t, &default_v4);
+    if (has_v6)
+        row_default(t, &default_v6);
+}
+
+// azure-routing.md 1.2. The documentation does not speak of a peering range, or of a learned prefix, that is equal to
+// or around a reserved one: rules 1 and 2 and the learned default's are applied to them.
+static void rows_none(struct table *t)
+{
+    if (vnrs_cover_find(&t->udrs, &default_v4) || is_learned(t, &default_v4))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
+        if (vnrs_cover_match(&t->local, &reserved[i]) || is_learned(t, &reserved[i]))
+            continue;
+        struct vnrs_eff_route *row = row_new(t, &reserved[i], VNRS_SRC_DEFAULT, VNRS_NH_NONE);
+        row->why = "system route: a reserved range that no virtual network route replaces is dropped";
+        row_contest(t, row);
+    }
+}
+
+// What there is to add about where a user route leads; "" when it does what it says.
+static const char *udr_caveat(struct table *t, const struct vnrs_udr *udr)
+{
+    char ip[VNRS_ADDR_STR_MAX];
+
+    switch (udr->type) {
+    case VNRS_NH_APPLIANCE:
+        if (vnrs_reach_find(t->reach, t->domain->vnet, &udr->next_hop))
+            return "";
+        return SAY(t, "; no NIC of this or a peered virtual network has %s: packets are dropped",
+                   vnrs_addr_format(&udr->next_hop, ip));
+    case VNRS_NH_GATEWAY:
+        return "; there is no VPN gateway: packets are dropped";
+    case VNRS_NH_INTERNET:
+        return t->model->internet.present ? "" : "; this lab has no Internet: packets are dropped";
+    default:
+        return "";
+    }
+}
+
+static const char *udr_why(struct table *t, const struct vnrs_udr *udr)
+{
+    static const char *const beats[] = {
+        [0] = "",
+        [BEATEN_DEFAULT] = "; User beats Default at the same prefix",
+        [BEATEN_GATEWAY] = "; User beats VirtualNetworkGateway at the same prefix",
+        [BEATEN_DEFAULT | BEATEN_GATEWAY] = "; User beats VirtualNetworkGateway and Default at the same prefix",
+    };
+    const char *caveat = udr_caveat(t, udr);
+
+    return SAY(t, "user route of route table '%s'%s%s", t->domain->table->name,
+               beats[t->udr_beat[udr - t->domain->table->routes.items]], caveat ? caveat : "");
+}
+
+static void rows_user(struct table *t)
+{
+    size_t from = t->domain->routes.len;
+
+    if (!t->domain->table)
+        return;
+    list_foreach(udr, &t->domain->table->routes)
+    {
+        struct vnrs_eff_route *row = row_new(t, &udr->prefix, VNRS_SRC_USER, udr->type);
+        row->name = udr->name;
+        row->table = t->domain->table;
+        row->why = udr_why(t, udr);
+        if (udr->type == VNRS_NH_VNET_LOCAL)
+            row->vnet = t->domain->vnet;
+        if (udr->type == VNRS_NH_APPLIANCE)
+            row->next_hops[row->n_next_hops++] = udr->next_hop;
+        (void)row_under_endpoint(t, row);
+    }
+    rows_sort(t, from);
+}
+
+static size_t rows_max(const struct table *t)
+{
+    size_t n = ARRAY_SIZE(reserved) + 2;
+
+    n += t->domain->vnet->address_space.len;
+    list_foreach(peering, &t->model->peerings) n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
+    list_foreach(service, &subnet_of(t)->service_endpoints) n += (*service)->prefixes.len;
+    n += t->learned ? t->learned->n_routes : 0;
+    return n + (t->domain->table ? t->domain->table->routes.len : 0);
+}
+
+static int index_build(struct table *t)
+{
+    struct vnrs_domain_index *index = vnrs_arena_alloc(t->arena, sizeof(*index));
+    size_t n_endpoints = 0;
+
+    list_foreach(row, &t->domain->routes) n_endpoints += row->type == VNRS_NH_SERVICE_ENDPOINT;
+    if (!index || cover_alloc(t->arena, &index->endpoints, n_endpoints) < 0 ||
+        cover_alloc(t->arena, &index->routes, t->domain->routes.len - n_endpoints) < 0)
+        return -ENOMEM;
+    list_foreach(row, &t->domain->routes)
+    {
+        if (row->state != VNRS_ROUTE_ACTIVE)
+            continue;
+        cover_put(row->type == VNRS_NH_SERVICE_ENDPOINT ? &index->endpoints : &index->routes, &row->prefix, row);
+    }
+    vnrs_cover_build(&index->endpoints);
+    vnrs_cover_build(&index->routes);
+    t->domain->index = index;
+    return 0;
+}
+
+int vnrs_effective_fill(struct vnrs_domain *domain, const struct vnrs_model *model, const struct vnrs_reach *reach,
+                        const struct vnrs_learned *learned, struct vnrs_arena *arena)
+{
+    struct table t = {.domain = domain, .model = model, .reach = reach, .learned = learned, .arena = arena};
+
+    if (local_collect(&t) < 0 || endpoints_collect(&t) < 0 || udrs_collect(&t) < 0)
+        return -ENOMEM;
+    domain->routes.items = vnrs_arena_alloc(arena, rows_max(&t) * sizeof(*domain->routes.items));
+    if (!domain->routes.items)
+        return -ENOMEM;
+    rows_vnet_local(&t);
+    rows_peering(&t);
+    rows_learned(&t);
+    rows_endpoints(&t);
+    rows_default(&t);
+    rows_none(&t);
+    rows_user(&t);
+    return t.failed ? -ENOMEM : index_build(&t);
+}
