@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The machines' own tables: what Azure injected, visible to `ip route` in each machine. Routes and groups of every
+// domain are kept once; each table added with vnrs_guest_sink_table_set is fed with those of its domain, in its
+// namespace, with its protocol and metric.
+//
+// Routes of others are never touched: where one with the same prefix and metric exists, ours is left out until it is
+// gone (looked at again by each sync). Tables fail one by one: a call tries all of them, then returns the first error,
+// with the table's key in `sink->error`; a table that failed is read back and repaired by the next flush or sync.
+//
+// Link events destroy next hops and routes silently, so after one (and after RTM_DELROUTE / RTM_DELNEXTHOP by another
+// hand) the caller either runs a whole sync or calls vnrs_guest_sink_table_suspect and flushes.
+// NICs, endpoints and access lists are accepted and ignored.
+#pragma once
+
+#include "fib/sink.h"
+#include "vnrs/agent_proto.h"
+
+int vnrs_guest_sink_new(struct vnrs_sink **ret_sink) VNRS_MUST_CHECK;
+
+// Add a table or change its spec: all routes of the domain are in it when this returns (not while a sync is open: then
+// sync_end writes them). Takes `netlink_fd` (also on failure): NETLINK_ROUTE, opened in the table's namespace. Nothing
+// is written where the table is right already. Routes that an earlier spec of the key put into another table are
+// withdrawn. `spec` is copied.
+int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const struct vnrs_obj_table *spec,
+                              int netlink_fd) VNRS_MUST_CHECK;
+// Forget a table; with `withdraw` its routes and next hops go too. An unknown key is success.
+int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool withdraw) VNRS_MUST_CHECK;
+// The kernel state of the table may have changed: the next flush reads it back and writes what is missing.
+void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key);
