@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What every verb of the CLI gets: the global options, its arguments, and the few helpers that verbs share.
+#pragma once
+
+#include "cli/client.h"
+#include "cli/table.h"
+
+#include <stdbool.h>
+
+struct vnrs_cli {
+    const char *socket;
+    const char *lab; // --lab, or NULL
+    bool json;       // -o json
+    bool wait, wide, quiet, color;
+    unsigned timeout_s;
+    const char *from, *to; // next-hop
+    int argc;
+    char **argv; // positional
+};
+
+typedef int (*vnrs_verb_fn)(const struct vnrs_cli *cli); // returns enum vnrs_exit
+
+// file verbs: validate, plan, apply, schema
+int vnrs_verb_validate(const struct vnrs_cli *cli);
+int vnrs_verb_plan(const struct vnrs_cli *cli);
+int vnrs_verb_apply(const struct vnrs_cli *cli);
+int vnrs_verb_schema(const struct vnrs_cli *cli);
+// lab verbs
+int vnrs_verb_destroy(const struct vnrs_cli *cli);
+int vnrs_verb_status(const struct vnrs_cli *cli);
+int vnrs_verb_list(const struct vnrs_cli *cli);
+int vnrs_verb_inspect(const struct vnrs_cli *cli);
+int vnrs_verb_counters(const struct vnrs_cli *cli);
+int vnrs_verb_doctor(const struct vnrs_cli *cli);
+int vnrs_verb_version(const struct vnrs_cli *cli);
+// routing verbs
+int vnrs_verb_effective_routes(const struct vnrs_cli *cli);
+int vnrs_verb_next_hop(const struct vnrs_cli *cli);
+int vnrs_verb_peers(const struct vnrs_cli *cli);
+int vnrs_verb_learned_routes(const struct vnrs_cli *cli);
+int vnrs_verb_advertised_routes(const struct vnrs_cli *cli);
+// machine verbs
+int vnrs_verb_exec(const struct vnrs_cli *cli);
+int vnrs_verb_shell(const struct vnrs_cli *cli);
+int vnrs_verb_test(const struct vnrs_cli *cli);
+int vnrs_verb_connect_probe(const struct vnrs_cli *cli); // hidden: run by `test` inside a machine
+
+// The lab meant: --lab, or the only one. Returns 0 and its name (owned by the caller), or an exit status after saying
+// why.
+int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab);
+// GET of /v1/labs/<lab><suffix>; on failure the sentence is printed. Returns the exit status.
+int vnrs_cli_get(const struct vnrs_cli *cli, const char *suffix, struct vnrs_answer *ret_answer);
+void vnrs_cli_print_json(const json_t *json);
+// Poll the lab's status until `done` says so or the time is up. Prints what is unmet on a time-out.
+int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(const json_t *status, json_int_t wanted),
+                  json_int_t wanted);
+bool vnrs_status_is_ready(const json_t *status, json_int_t wanted);
+bool vnrs_status_is_reached(const json_t *status, json_int_t wanted);

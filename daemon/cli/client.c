@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/client.h"
+
+#include "util/strbuf.h"
+
+#include <curl/curl.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+void vnrs_answer_fini(struct vnrs_answer *answer)
+{
+    json_decref(answer->json);
+    *answer = (struct vnrs_answer){0};
+}
+
+static size_t collect(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct vnrs_strbuf *buf = arg;
+    vnrs_strbuf_add(buf, bytes, size * n);
+    return buf->failed ? 0 : size * n;
+}
+
+static int exit_of_status(long status)
+{
+    if (status >= 200 && status < 300)
+        return VNRS_EXIT_OK;
+    switch (status) {
+    case 400:
+        return VNRS_EXIT_USAGE;
+    case 403:
+        return VNRS_EXIT_NOT_PERMITTED;
+    case 422:
+        return VNRS_EXIT_INVALID;
+    default:
+        return VNRS_EXIT_FAILED;
+    }
+}
+
+// Why the socket does not answer: libcurl only says that it could not connect.
+static int exit_of_socket(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (!vnrs_str_copy(addr.sun_path, sizeof(addr.sun_path), path) || fd < 0)
+        return VNRS_EXIT_NO_DAEMON;
+    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 && (errno == EACCES || errno == EPERM))
+        return VNRS_EXIT_NOT_PERMITTED;
+    return VNRS_EXIT_NO_DAEMON;
+}
+
+struct vnrs_answer vnrs_client_request(const char *socket, const char *method, const char *path, const json_t *body)
+{
+    struct vnrs_answer answer = {.exit = VNRS_EXIT_FAILED};
+    struct vnrs_strbuf reply = {0}, url = {0};
+    _free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    CURL *curl = curl_easy_init();
+    long status = 0;
+
+    vnrs_strbuf_printf(&url, "http://vnrs%s", path);
+    if (!curl || url.failed || (body && !text))
+        goto out;
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+    curl_easy_setopt(curl, CURLOPT_URL, url.text);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (text) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(text));
+    }
+    CURLcode rc = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    answer.status = (int)status;
+    answer.exit = rc == CURLE_OK ? exit_of_status(status) : exit_of_socket(socket);
+    if (rc == CURLE_OK && reply.text)
+        answer.json = json_loadb(reply.text, reply.len, JSON_REJECT_DUPLICATES, NULL);
+out:
+    if (curl)
+        curl_easy_cleanup(curl);
+    vnrs_strbuf_fini(&reply);
+    vnrs_strbuf_fini(&url);
+    return answer;
+}
+
+int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket)
+{
+    const char *message = NULL, *help = NULL;
+    const json_t *error = json_object_get(answer->json, "error");
+
+    if (answer->exit == VNRS_EXIT_OK)
+        return VNRS_EXIT_OK;
+    if (answer->status == 0 && answer->exit == VNRS_EXIT_NOT_PERMITTED) {
+        (void)fprintf(stderr, "vnrs: error: may not use %s: permission denied\n", socket);
+        (void)fputs("help: run it with sudo, or join the group: sudo usermod -aG vnrs $USER\n", stderr);
+        return answer->exit;
+    }
+    if (answer->status == 0) {
+        (void)fprintf(stderr, "vnrs: error: no vnrsd answers on %s\n", socket);
+        (void)fputs("help: start it with 'sudo systemctl start vnrsd' or 'sudo vnrsd &'\n", stderr);
+        return answer->exit;
+    }
+    message = json_string_value(json_object_get(error, "message"));
+    help = json_string_value(json_object_get(error, "help"));
+    (void)fprintf(stderr, "vnrs: error: %s\n", message ? message : "the daemon answered without saying why");
+    if (help)
+        (void)fprintf(stderr, "help: %s\n", help);
+    return answer->exit;
+}
+
+char *vnrs_client_path(const char *path, const char *name, const char *value, const char *name2, const char *value2)
+{
+    struct vnrs_strbuf buf = {0};
+    char *a = curl_easy_escape(NULL, value, 0), *b = value2 ? curl_easy_escape(NULL, value2, 0) : NULL;
+
+    vnrs_strbuf_printf(&buf, "%s?%s=%s", path, name, a ? a : "");
+    if (name2)
+        vnrs_strbuf_printf(&buf, "&%s=%s", name2, b ? b : "");
+    curl_free(a);
+    curl_free(b);
+    return vnrs_strbuf_take(&buf);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The controller's HTTP/JSON API over its Unix socket. The CLI uses nothing else of the daemon.
+#pragma once
+
+#include "util/macros.h"
+
+#include <jansson.h>
+
+// Exit statuses, cli-api.md.
+enum vnrs_exit {
+    VNRS_EXIT_OK,
+    VNRS_EXIT_FAILED,
+    VNRS_EXIT_USAGE,
+    VNRS_EXIT_INVALID,
+    VNRS_EXIT_NOT_READY,
+    VNRS_EXIT_NOT_PERMITTED,
+    VNRS_EXIT_NO_DAEMON,
+};
+
+struct vnrs_answer {
+    int status;   // HTTP; 0: the daemon was not reached
+    int exit;     // enum vnrs_exit that fits the outcome; 0 for 2xx
+    json_t *json; // body, or NULL
+};
+
+void vnrs_answer_fini(struct vnrs_answer *answer);
+
+// One request; `body` is borrowed and may be NULL. Never prints.
+struct vnrs_answer vnrs_client_request(const char *socket, const char *method, const char *path, const json_t *body);
+
+// Print the one sentence (and the help line) of a failed answer to stderr; returns its exit status.
+int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket);
+
+// "?name=value" with the value escaped, appended to `path`. Returns the new text, owned by the caller.
+char *vnrs_client_path(const char *path, const char *name, const char *value, const char *name2, const char *value2);

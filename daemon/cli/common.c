@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/cli.h"
+
+#include "util/fd.h"
+#include "util/strbuf.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define POLL_MS 100
+
+void vnrs_cli_print_json(const json_t *json)
+{
+    (void)json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    (void)fputc('\n', stdout);
+}
+
+int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab)
+{
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+
+    if (cli->lab) {
+        *ret_lab = strdup(cli->lab);
+        return *ret_lab ? VNRS_EXIT_OK : VNRS_EXIT_FAILED;
+    }
+    answer = vnrs_client_request(cli->socket, "GET", "/v1/labs", NULL);
+    if (answer.exit)
+        return vnrs_answer_complain(&answer, cli->socket);
+    const json_t *labs = json_object_get(answer.json, "value");
+    if (json_array_size(labs) == 1) {
+        *ret_lab = strdup(json_string_value(json_object_get(json_array_get(labs, 0), "name")));
+        return *ret_lab ? VNRS_EXIT_OK : VNRS_EXIT_FAILED;
+    }
+    if (json_array_size(labs) == 0) {
+        (void)fputs("vnrs: error: no lab is running\nhelp: start one with 'vnrs apply FILE'\n", stderr);
+        return VNRS_EXIT_FAILED;
+    }
+    (void)fputs("vnrs: error: several labs are running; name one with --lab:", stderr);
+    for (size_t i = 0; i < json_array_size(labs); i++)
+        (void)fprintf(stderr, " %s", json_string_value(json_object_get(json_array_get(labs, i), "name")));
+    (void)fputc('\n', stderr);
+    return VNRS_EXIT_USAGE;
+}
+
+int vnrs_cli_get(const struct vnrs_cli *cli, const char *suffix, struct vnrs_answer *ret_answer)
+{
+    _free_ char *lab = NULL;
+    struct vnrs_strbuf path = {0};
+    int rc = vnrs_cli_lab(cli, &lab);
+
+    if (rc)
+        return rc;
+    vnrs_strbuf_printf(&path, "/v1/labs/%s%s", lab, suffix);
+    struct vnrs_answer answer = vnrs_client_request(cli->socket, "GET", path.text ? path.text : "/", NULL);
+    vnrs_strbuf_fini(&path);
+    if (answer.exit) {
+        rc = vnrs_answer_complain(&answer, cli->socket);
+        vnrs_answer_fini(&answer);
+        return rc;
+    }
+    *ret_answer = answer;
+    return VNRS_EXIT_OK;
+}
+
+bool vnrs_status_is_ready(const json_t *status, json_int_t wanted)
+{
+    return vnrs_status_is_reached(status, wanted) && json_is_true(json_object_get(status, "ready"));
+}
+
+bool vnrs_status_is_reached(const json_t *status, json_int_t wanted)
+{
+    return json_integer_value(json_object_get(status, "reached")) >= wanted;
+}
+
+static void print_unmet(const json_t *status)
+{
+    const json_t *conditions = json_object_get(status, "conditions"), *errors = json_object_get(status, "errors");
+
+    for (size_t i = 0; i < json_array_size(conditions); i++) {
+        const json_t *c = json_array_get(conditions, i);
+        if (!json_is_true(json_object_get(c, "ok")))
+            (void)fprintf(stderr, "  %s: %s\n", json_string_value(json_object_get(c, "name")),
+                          json_string_value(json_object_get(c, "text")));
+    }
+    for (size_t i = 0; i < json_array_size(errors); i++)
+        (void)fprintf(stderr, "  error: %s\n", json_string_value(json_array_get(errors, i)));
+}
+
+// One line that is redrawn; only on a terminal.
+static void print_progress(const struct vnrs_cli *cli, const json_t *status)
+{
+    const json_t *p = json_object_get(status, "progress");
+    const char *step = json_string_value(json_object_get(p, "step"));
+
+    if (cli->quiet || !isatty(STDERR_FILENO))
+        return;
+    (void)fprintf(stderr, "\r\033[K%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT " %s",
+                  json_integer_value(json_object_get(p, "done")), json_integer_value(json_object_get(p, "total")),
+                  step ? step : "");
+}
+
+int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(const json_t *status, json_int_t wanted),
+                  json_int_t wanted)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    uint64_t deadline = vnrs_clock_ms() + cli->timeout_s * 1000u;
+    struct vnrs_strbuf path = {0};
+    int rc = VNRS_EXIT_NOT_READY;
+
+    vnrs_strbuf_printf(&path, "/v1/labs/%s/status", lab);
+    for (;;) {
+        _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
+            vnrs_client_request(cli->socket, "GET", path.text ? path.text : "/", NULL);
+        bool is_late = vnrs_clock_ms() >= deadline;
+        // A controller that is being restarted is away for a moment: only a time-out makes that an error.
+        if (answer.exit && (answer.status != 0 || is_late)) {
+            rc = vnrs_answer_complain(&answer, cli->socket);
+            break;
+        }
+        if (!answer.exit && done(answer.json, wanted)) {
+            rc = VNRS_EXIT_OK;
+            break;
+        }
+        print_progress(cli, answer.json);
+        if (is_late) {
+            (void)fprintf(stderr, "%svnrs: error: lab '%s' not ready after %u s\n",
+                          isatty(STDERR_FILENO) ? "\r\033[K" : "", lab, cli->timeout_s);
+            print_unmet(answer.json);
+            break;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    if (rc == VNRS_EXIT_OK && !cli->quiet && isatty(STDERR_FILENO))
+        (void)fputs("\r\033[K", stderr);
+    vnrs_strbuf_fini(&path);
+    return rc;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// vnrs: the command line. Verbs are a table; each is one function over the API or over a file.
+#include "cli/cli.h"
+
+#include <curl/curl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_SOCKET    "/run/vnrs/vnrs.sock"
+#define DEFAULT_TIMEOUT_S 60
+
+static const struct verb {
+    const char *name, *alias;
+    vnrs_verb_fn fn;
+    int min_args, max_args; // max -1: any
+    const char *args, *help;
+} verbs[] = {
+    {"validate", NULL, vnrs_verb_validate, 1, -1, "FILE...", "check topology files; no root, no daemon"},
+    {"plan", NULL, vnrs_verb_plan, 1, 1, "FILE", "difference between what runs and what the file wants"},
+    {"apply", "up", vnrs_verb_apply, 1, 1, "FILE [--wait] [--timeout 60s]", "make the host agree with the file"},
+    {"destroy", "down", vnrs_verb_destroy, 0, 1, "[LAB]", "remove a lab, from recorded state"},
+    {"status", NULL, vnrs_verb_status, 0, 1, "[LAB] [--wait] [--timeout 60s]", "health on one screen"},
+    {"list", "ls", vnrs_verb_list, 0, 0, "", "labs"},
+    {"inspect", NULL, vnrs_verb_inspect, 0, 1, "[LAB]", "machines, NICs, addresses, namespaces"},
+    {"effective-routes", NULL, vnrs_verb_effective_routes, 1, 1, "NIC [--wide]", "Azure's table of a NIC"},
+    {"next-hop", NULL, vnrs_verb_next_hop, 0, 0, "--from NIC --to IP", "where a packet goes first, and why"},
+    {"peers", NULL, vnrs_verb_peers, 0, 0, "", "BGP peers of every Route Server instance"},
+    {"learned-routes", NULL, vnrs_verb_learned_routes, 1, 1, "PEER", "what a peer announced"},
+    {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER", "what a peer was told"},
+    {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
+    {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
+    {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
+    {"counters", NULL, vnrs_verb_counters, 0, 0, "", "packets per NIC, next hop type and drop reason"},
+    {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
+    {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
+    {"version", NULL, vnrs_verb_version, 0, 0, "", "version"},
+    {"connect-probe", NULL, vnrs_verb_connect_probe, 2, 2, NULL, NULL},
+};
+
+static void print_usage(FILE *out)
+{
+    (void)fputs("usage: vnrs [OPTIONS] VERB [ARGUMENTS]\n\nverbs:\n", out);
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (verbs[i].help)
+            (void)fprintf(out, "  %-17s %-31s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+    (void)fputs("\noptions:\n"
+                "  -o table|json     output (default table)\n"
+                "  --lab NAME        the lab meant, where several run\n"
+                "  --socket PATH     API socket (default " DEFAULT_SOCKET ", or VNRS_SOCKET)\n"
+                "  --timeout TIME    how long to wait: 30, 30s or 2m (default 60s)\n"
+                "  --no-color        no colour (also NO_COLOR)\n"
+                "  -q                no progress\n"
+                "\nexit status: 0 ok, 1 failed, 2 usage, 3 invalid file, 4 timed out or not ready, 5 not permitted,\n"
+                "6 daemon not reachable\n",
+                out);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0 || (verbs[i].alias && strcmp(verbs[i].alias, name) == 0))
+            return &verbs[i];
+    return NULL;
+}
+
+static bool parse_time(const char *text, unsigned *ret_seconds)
+{
+    char *end = NULL;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (end == text || text[0] == '-' || value > 86400)
+        return false;
+    if (strcmp(end, "m") == 0)
+        value *= 60;
+    else if (*end && strcmp(end, "s") != 0)
+        return false;
+    *ret_seconds = (unsigned)value;
+    return true;
+}
+
+enum { OPT_LAB = 256, OPT_SOCKET, OPT_TIMEOUT, OPT_WAIT, OPT_WIDE, OPT_FROM, OPT_TO, OPT_NO_COLOR, OPT_VERSION };
+
+static const struct option options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"lab", required_argument, NULL, OPT_LAB},
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"wait", no_argument, NULL, OPT_WAIT},
+    {"wide", no_argument, NULL, OPT_WIDE},
+    {"from", required_argument, NULL, OPT_FROM},
+    {"to", required_argument, NULL, OPT_TO},
+    {"no-color", no_argument, NULL, OPT_NO_COLOR},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {0},
+};
+
+static int usage_error(const char *what, const char *value)
+{
+    (void)fprintf(stderr, "vnrs: error: %s '%s'\nhelp: 'vnrs --help' lists verbs and options\n", what, value);
+    return VNRS_EXIT_USAGE;
+}
+
+// Returns -1 to go on, else an exit status.
+static int take_option(struct vnrs_cli *cli, int opt, char **argv)
+{
+    switch (opt) {
+    case 'o':
+        cli->json = strcmp(optarg, "json") == 0;
+        return cli->json || strcmp(optarg, "table") == 0 ? -1 : usage_error("output is 'table' or 'json', not", optarg);
+    case OPT_LAB:
+        cli->lab = optarg;
+        return -1;
+    case OPT_SOCKET:
+        cli->socket = optarg;
+        return -1;
+    case OPT_TIMEOUT:
+        return parse_time(optarg, &cli->timeout_s) ? -1 : usage_error("not a time:", optarg);
+    case OPT_WAIT:
+        cli->wait = true;
+        return -1;
+    case OPT_WIDE:
+        cli->wide = true;
+        return -1;
+    case OPT_FROM:
+        cli->from = optarg;
+        return -1;
+    case OPT_TO:
+        cli->to = optarg;
+        return -1;
+    case OPT_NO_COLOR:
+        cli->color = false;
+        return -1;
+    case 'q':
+        cli->quiet = true;
+        return -1;
+    case 'h':
+        print_usage(stdout);
+        return VNRS_EXIT_OK;
+    case OPT_VERSION:
+        return vnrs_verb_version(cli);
+    default:
+        return usage_error(opt == ':' ? "a value is missing after" : "unknown option", argv[optind - 1]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *env_socket = getenv("VNRS_SOCKET");
+    struct vnrs_cli cli = {.socket = env_socket ? env_socket : DEFAULT_SOCKET,
+                           .timeout_s = DEFAULT_TIMEOUT_S,
+                           .color = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
+    int opt;
+
+    opterr = 0;
+    while ((opt = getopt_long(argc, argv, ":o:qh", options, NULL)) != -1) {
+        int rc = take_option(&cli, opt, argv);
+        if (rc >= 0)
+            return rc;
+    }
+    if (optind == argc) {
+        print_usage(stderr);
+        return VNRS_EXIT_USAGE;
+    }
+    const struct verb *verb = find_verb(argv[optind]);
+    if (!verb)
+        return usage_error("unknown verb", argv[optind]);
+    cli.argc = argc - optind - 1;
+    cli.argv = argv + optind + 1;
+    if (cli.argc < verb->min_args || (verb->max_args >= 0 && cli.argc > verb->max_args)) {
+        (void)fprintf(stderr, "usage: vnrs %s %s\n", verb->name, verb->args ? verb->args : "");
+        return VNRS_EXIT_USAGE;
+    }
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    int rc = verb->fn(&cli);
+    curl_global_cleanup();
+    return rc;
+}

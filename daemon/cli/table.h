@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Tables as the az command line prints them: two blanks between columns, dashes under the headings, no trailing blanks.
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct vnrs_column {
+    const char *heading;
+    const char *path; // key in each row object; "a.b" descends; lists are joined by blanks
+};
+
+// `rows`: array of objects.
+void vnrs_table_print(FILE *out, const struct vnrs_column *columns, size_t n_columns, const json_t *rows);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Verbs over a running lab as a whole.
+#include "cli/cli.h"
+
+#include "util/strbuf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Verbs take the lab as their argument as well as by --lab.
+static struct vnrs_cli with_lab_argument(const struct vnrs_cli *cli)
+{
+    struct vnrs_cli named = *cli;
+    if (cli->argc == 1)
+        named.lab = cli->argv[0];
+    return named;
+}
+
+int vnrs_verb_destroy(const struct vnrs_cli *given)
+{
+    struct vnrs_cli cli = with_lab_argument(given);
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    _free_ char *lab = NULL;
+    struct vnrs_strbuf path = {0};
+
+    if (!cli.lab) {
+        answer = vnrs_client_request(cli.socket, "GET", "/v1/labs", NULL);
+        if (answer.exit)
+            return vnrs_answer_complain(&answer, cli.socket);
+        if (json_array_size(json_object_get(answer.json, "value")) == 0) {
+            (void)puts("nothing to remove");
+            return VNRS_EXIT_OK;
+        }
+        vnrs_answer_fini(&answer);
+    }
+    int rc = vnrs_cli_lab(&cli, &lab);
+    if (rc)
+        return rc;
+    vnrs_strbuf_printf(&path, "/v1/labs/%s", lab);
+    answer = vnrs_client_request(cli.socket, "DELETE", path.text ? path.text : "/", NULL);
+    vnrs_strbuf_fini(&path);
+    if (answer.status == 404) {
+        (void)printf("lab '%s': nothing to remove\n", lab);
+        return VNRS_EXIT_OK;
+    }
+    if (answer.exit)
+        return vnrs_answer_complain(&answer, cli.socket);
+    if (cli.json)
+        vnrs_cli_print_json(answer.json);
+    else
+        (void)printf("lab '%s' removed, %" JSON_INTEGER_FORMAT " objects\n", lab,
+                     json_integer_value(json_object_get(answer.json, "removed")));
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_status(const struct vnrs_cli *given)
+{
+    static const struct vnrs_column columns[] = {{"Condition", "name"}, {"Ok", "ok"}, {"Detail", "text"}};
+    struct vnrs_cli cli = with_lab_argument(given);
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    _free_ char *lab = NULL;
+    int rc = vnrs_cli_lab(&cli, &lab);
+
+    if (rc)
+        return rc;
+    cli.lab = lab;
+    if (cli.wait) {
+        rc = vnrs_cli_get(&cli, "/status", &answer);
+        if (rc)
+            return rc;
+        json_int_t wanted = json_integer_value(json_object_get(answer.json, "generation"));
+        vnrs_answer_fini(&answer);
+        rc = vnrs_cli_wait(&cli, lab, vnrs_status_is_ready, wanted);
+        if (rc && rc != VNRS_EXIT_NOT_READY)
+            return rc;
+    }
+    rc = vnrs_cli_get(&cli, "/status", &answer);
+    if (rc)
+        return rc;
+    json_int_t generation = json_integer_value(json_object_get(answer.json, "generation"));
+    bool is_ready = vnrs_status_is_ready(answer.json, generation);
+    if (cli.json) {
+        vnrs_cli_print_json(answer.json);
+        return is_ready ? VNRS_EXIT_OK : VNRS_EXIT_NOT_READY;
+    }
+    (void)printf("lab %s: %s, generation %" JSON_INTEGER_FORMAT "\n\n", lab, is_ready ? "ready" : "not ready",
+                 generation);
+    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "conditions"));
+    const json_t *errors = json_object_get(answer.json, "errors");
+    for (size_t i = 0; i < json_array_size(errors); i++)
+        (void)printf("error: %s\n", json_string_value(json_array_get(errors, i)));
+    return is_ready ? VNRS_EXIT_OK : VNRS_EXIT_NOT_READY;
+}
+
+static int print_value_table(const struct vnrs_cli *cli, const char *path, const struct vnrs_column *columns, size_t n)
+{
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_request(cli->socket, "GET", path, NULL);
+
+    if (answer.exit)
+        return vnrs_answer_complain(&answer, cli->socket);
+    if (cli->json)
+        vnrs_cli_print_json(json_object_get(answer.json, "value"));
+    else
+        vnrs_table_print(stdout, columns, n, json_object_get(answer.json, "value"));
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_list(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column columns[] = {
+        {"Lab", "name"},          {"Ready", "ready"}, {"Data Plane", "dataplane"},
+        {"Machines", "machines"}, {"NICs", "nics"},   {"File", "file"}};
+    return print_value_table(cli, "/v1/labs", columns, ARRAY_SIZE(columns));
+}
+
+int vnrs_verb_doctor(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column columns[] = {{"Check", "name"}, {"Status", "status"}, {"Detail", "text"}};
+    return print_value_table(cli, "/v1/doctor", columns, ARRAY_SIZE(columns));
+}
+
+// One row per NIC: the machine's fields beside it.
+static json_t *nic_rows(const json_t *lab)
+{
+    json_t *rows = json_array();
+    const json_t *machines = json_object_get(lab, "machines");
+
+    for (size_t m = 0; m < json_array_size(machines); m++) {
+        const json_t *machine = json_array_get(machines, m), *nics = json_object_get(machine, "nics");
+        for (size_t n = 0; n < json_array_size(nics); n++)
+            (void)json_array_append_new(rows,
+                                        json_pack("{s:O s:O}", "machine", machine, "nic", json_array_get(nics, n)));
+    }
+    return rows;
+}
+
+int vnrs_verb_inspect(const struct vnrs_cli *given)
+{
+    static const struct vnrs_column nic_columns[] = {{"NIC", "nic.name"},
+                                                     {"Subnet", "nic.subnet"},
+                                                     {"Private IP", "nic.privateIpAddresses"},
+                                                     {"MAC", "nic.mac"},
+                                                     {"Run", "machine.run"},
+                                                     {"State", "machine.state"},
+                                                     {"Namespace", "machine.netns"}};
+    static const struct vnrs_column rs_columns[] = {{"Route Server", "name"},
+                                                    {"Virtual Network", "virtualNetwork"},
+                                                    {"ASN", "virtualRouterAsn"},
+                                                    {"IPs", "virtualRouterIps"},
+                                                    {"Namespaces", "netns"}};
+    static const struct vnrs_column host_columns[] = {
+        {"Host", "name"}, {"Kind", "kind"}, {"IP", "ip"}, {"Namespace", "netns"}};
+    struct vnrs_cli cli = with_lab_argument(given);
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    int rc = vnrs_cli_get(&cli, "", &answer);
+
+    if (rc)
+        return rc;
+    if (cli.json) {
+        vnrs_cli_print_json(answer.json);
+        return VNRS_EXIT_OK;
+    }
+    json_t *rows = nic_rows(answer.json);
+    vnrs_table_print(stdout, nic_columns, ARRAY_SIZE(nic_columns), rows);
+    json_decref(rows);
+    if (json_array_size(json_object_get(answer.json, "routeServers"))) {
+        (void)putchar('\n');
+        vnrs_table_print(stdout, rs_columns, ARRAY_SIZE(rs_columns), json_object_get(answer.json, "routeServers"));
+    }
+    if (json_array_size(json_object_get(answer.json, "hosts"))) {
+        (void)putchar('\n');
+        vnrs_table_print(stdout, host_columns, ARRAY_SIZE(host_columns), json_object_get(answer.json, "hosts"));
+    }
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_counters(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column nic_columns[] = {{"NIC", "name"},
+                                                     {"Packets From", "fromNic.packets"},
+                                                     {"Bytes From", "fromNic.bytes"},
+                                                     {"Packets To", "toNic.packets"},
+                                                     {"Bytes To", "toNic.bytes"}};
+    static const struct vnrs_column type_columns[] = {
+        {"Next Hop Type", "type"}, {"Packets", "packets"}, {"Bytes", "bytes"}};
+    static const struct vnrs_column drop_columns[] = {{"Dropped", "text"}, {"Packets", "packets"}, {"Bytes", "bytes"}};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    int rc = vnrs_cli_get(cli, "/counters", &answer);
+
+    if (rc)
+        return rc;
+    if (cli->json) {
+        vnrs_cli_print_json(answer.json);
+        return VNRS_EXIT_OK;
+    }
+    vnrs_table_print(stdout, nic_columns, ARRAY_SIZE(nic_columns), json_object_get(answer.json, "nics"));
+    (void)putchar('\n');
+    vnrs_table_print(stdout, type_columns, ARRAY_SIZE(type_columns), json_object_get(answer.json, "nextHopTypes"));
+    json_t *seen = json_array();
+    const json_t *drops = json_object_get(answer.json, "drops");
+    for (size_t i = 0; i < json_array_size(drops); i++)
+        if (json_integer_value(json_object_get(json_array_get(drops, i), "packets")))
+            (void)json_array_append(seen, json_array_get(drops, i));
+    if (json_array_size(seen)) {
+        (void)putchar('\n');
+        vnrs_table_print(stdout, drop_columns, ARRAY_SIZE(drop_columns), seen);
+    }
+    json_decref(seen);
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_version(const struct vnrs_cli *cli)
+{
+    if (cli->json)
+        (void)printf("{\"version\": \"%s\"}\n", VNRS_VERSION);
+    else
+        (void)printf("vnrs %s\n", VNRS_VERSION);
+    return VNRS_EXIT_OK;
+}

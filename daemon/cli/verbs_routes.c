@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Verbs about routes and BGP, with the columns that users of az and vtysh know.
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+static int get_with(const struct vnrs_cli *cli, const char *what, const char *name, const char *value,
+                    const char *name2, const char *value2, struct vnrs_answer *ret_answer)
+{
+    _free_ char *path = vnrs_client_path(what, name, value, name2, value2);
+    return path ? vnrs_cli_get(cli, path, ret_answer) : VNRS_EXIT_FAILED;
+}
+
+int vnrs_verb_effective_routes(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column columns[] = {{"Source", "source"},
+                                                 {"State", "state"},
+                                                 {"Address Prefix", "addressPrefix"},
+                                                 {"Next Hop Type", "nextHopType"},
+                                                 {"Next Hop IP", "nextHopIpAddress"},
+                                                 {"Why", "why"}};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    int rc = get_with(cli, "/effective-routes", "nic", cli->argv[0], NULL, NULL, &answer);
+
+    if (rc)
+        return rc;
+    if (cli->json)
+        vnrs_cli_print_json(answer.json);
+    else
+        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - !cli->wide, json_object_get(answer.json, "value"));
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_next_hop(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column columns[] = {{"Next Hop Type", "nextHopType"},
+                                                 {"Next Hop IP", "nextHopIpAddresses"},
+                                                 {"Route Table", "routeTableId"},
+                                                 {"Address Prefix", "addressPrefix"},
+                                                 {"Why", "why"}};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+
+    if (!cli->from || !cli->to) {
+        (void)fputs("usage: vnrs next-hop --from NIC --to IP\n", stderr);
+        return VNRS_EXIT_USAGE;
+    }
+    int rc = get_with(cli, "/next-hop", "from", cli->from, "to", cli->to, &answer);
+    if (rc)
+        return rc;
+    if (cli->json) {
+        vnrs_cli_print_json(answer.json);
+        return VNRS_EXIT_OK;
+    }
+    json_t *rows = json_pack("[O]", answer.json);
+    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), rows);
+    json_decref(rows);
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_peers(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column columns[] = {{"Peer", "name"},
+                                                 {"Route Server", "routeServer"},
+                                                 {"Instance", "instance"},
+                                                 {"Peer IP", "peerIp"},
+                                                 {"ASN", "peerAsn"},
+                                                 {"State", "state"},
+                                                 {"Up (s)", "uptimeSeconds"},
+                                                 {"Received", "received"},
+                                                 {"Advertised", "advertised"},
+                                                 {"Last Error", "lastError"}};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    int rc = vnrs_cli_get(cli, "/peers", &answer);
+
+    if (rc)
+        return rc;
+    if (cli->json)
+        vnrs_cli_print_json(json_object_get(answer.json, "value"));
+    else
+        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "value"));
+    return VNRS_EXIT_OK;
+}
+
+static int print_role_routes(const struct vnrs_cli *cli, const char *what)
+{
+    static const struct vnrs_column columns[] = {{"LocalAddress", "localAddress"},
+                                                 {"Network", "network"},
+                                                 {"NextHop", "nextHop"},
+                                                 {"SourcePeer", "sourcePeer"},
+                                                 {"Origin", "origin"},
+                                                 {"AsPath", "asPath"},
+                                                 {"Weight", "weight"}};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    int rc = get_with(cli, what, "peer", cli->argv[0], NULL, NULL, &answer);
+    const char *role;
+    json_t *routes, *rows;
+
+    if (rc)
+        return rc;
+    if (cli->json) {
+        vnrs_cli_print_json(answer.json);
+        return VNRS_EXIT_OK;
+    }
+    rows = json_array();
+    json_object_foreach(answer.json, role, routes)(void) json_array_extend(rows, routes);
+    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), rows);
+    json_decref(rows);
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_learned_routes(const struct vnrs_cli *cli)
+{
+    return print_role_routes(cli, "/learned-routes");
+}
+
+int vnrs_verb_advertised_routes(const struct vnrs_cli *cli)
+{
+    return print_role_routes(cli, "/advertised-routes");
+}
