@@ -12,7 +12,7 @@
 #define VNRS_BGP_MSG_MAX          4096  // RFC 4271
 #define VNRS_BGP_MSG_EXTENDED_MAX 65535 // RFC 8654
 #define VNRS_BGP_AS_TRANS         23456u
-#define VNRS_BGP_ERROR_DATA_MAX   128
+#define VNRS_BGP_ERROR_DATA_MAX   256 // a whole RFC 9003 shutdown text
 
 enum vnrs_bgp_type {
     VNRS_BGP_OPEN = 1,
@@ -102,7 +102,7 @@ struct vnrs_bgp_update {
     struct vnrs_bgp_nlri reach[2];     // IPv4 field, MP_REACH_NLRI
     // Attributes of the IPv4 field and of MP_REACH differ in the next hop only: [1] is for reach[1].
     struct vnrs_bgp_attrs attrs[2]; // borrow the message and `scratch`
-    bool has_reach;                 // at least one prefix is announced
+    bool has_reach;                 // there is a prefix in `reach`
     bool eor[_VNRS_BGP_AF_MAX];     // End-of-RIB marker (RFC 4724 section 2)
     const char *why;                // outcome other than OK: what was wrong, a literal
     uint8_t bad_attr;               // its type code, 0: none
@@ -117,9 +117,11 @@ int vnrs_bgp_header_decode(const uint8_t *buf, size_t have, bool extended, uint8
 int vnrs_bgp_open_decode(const uint8_t *msg, size_t len, struct vnrs_bgp_open *ret_open,
                          struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
 int vnrs_bgp_notification_decode(const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
-// Returns 0, -EAFNOSUPPORT for a family that is not ours (ignore it), -EBADMSG. Subtype per RFC 7313.
+// Returns 0, -EAFNOSUPPORT for a family or subtype that is not ours (ignore it), -EBADMSG. Subtype per RFC 7313.
 int vnrs_bgp_refresh_decode(const uint8_t *msg, size_t len, uint8_t *ret_af, uint8_t *ret_subtype,
                             struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
+// *ret_update is always written. OK and ATTR_DISCARD: all of it holds. TREAT_AS_WITHDRAW: the regions hold, the
+// attributes are empty; withdraw what is in `reach`, too. SESSION_RESET: only `why` and `bad_attr`, and *ret_error.
 enum vnrs_bgp_outcome vnrs_bgp_update_decode(const struct vnrs_bgp_session *session, const uint8_t *msg, size_t len,
                                              uint8_t scratch[static VNRS_BGP_MSG_EXTENDED_MAX],
                                              struct vnrs_bgp_update *ret_update, struct vnrs_bgp_error *ret_error);
@@ -127,13 +129,15 @@ enum vnrs_bgp_outcome vnrs_bgp_update_decode(const struct vnrs_bgp_session *sess
 // Next prefix of a region checked by the decoder: 1 and *ret_prefix, or 0 at the end. Advances nlri.
 int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefix) VNRS_MUST_CHECK;
 
-// Encoders return the message's length or -ENOBUFS.
+// Encoders return the message's length or -ENOBUFS. An OPEN offers what `caps` says; any_mp is not looked at.
 int vnrs_bgp_open_encode(const struct vnrs_bgp_open *open, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 int vnrs_bgp_keepalive_encode(uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 int vnrs_bgp_notification_encode(const struct vnrs_bgp_error *error, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 int vnrs_bgp_refresh_encode(uint8_t af, uint8_t subtype, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 // One UPDATE that announces as many of the prefixes as fit (all of one family) behind one attribute set; attrs NULL:
-// withdraws them. *ret_used says how many went in.
+// withdraws them. *ret_used says how many went in. At most 4,096 octets without extended messages, whatever the size.
+// LOCAL_PREF is sent inside the AS only (100 where the set has none). -EINVAL: no prefixes, or the next hop is not of
+// the family.
 int vnrs_bgp_update_encode(const struct vnrs_bgp_session *session, uint8_t af, const struct vnrs_bgp_attrs *attrs,
                            const struct vnrs_prefix *prefixes, size_t n, uint8_t *buf, size_t size,
                            size_t *ret_used) VNRS_MUST_CHECK;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bgp/nlri.h"
+
+static unsigned af_bits(uint8_t af)
+{
+    return af == VNRS_BGP_AF6 ? 128 : 32;
+}
+
+bool vnrs_bgp_nlri_check(uint8_t af, const uint8_t *bytes, size_t len)
+{
+    struct vnrs_wire w = vnrs_wire_make(bytes, len);
+    unsigned max = af_bits(af);
+
+    while (w.left) {
+        unsigned bits = vnrs_wire_u8(&w);
+        if (bits > max || !vnrs_wire_take(&w, (bits + 7) / 8))
+            return false;
+    }
+    return true;
+}
+
+int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefix)
+{
+    struct vnrs_wire w = vnrs_wire_make(nlri->bytes, nlri->len);
+
+    if (!w.left)
+        return 0;
+    unsigned bits = vnrs_wire_u8(&w);
+    unsigned n = (bits + 7) / 8;
+    const uint8_t *bytes = bits <= af_bits(nlri->af) ? vnrs_wire_take(&w, n) : NULL;
+    if (!bytes) { // not a checked region: end it
+        nlri->len = 0;
+        return 0;
+    }
+    struct vnrs_prefix prefix = {.family = vnrs_bgp_af_family(nlri->af), .len = (uint8_t)bits};
+    memcpy(prefix.bytes, bytes, n);
+    if (bits % 8)
+        prefix.bytes[n - 1] &= (uint8_t)(0xff00u >> (bits % 8)); // host bits are irrelevant (RFC 4271 section 4.3)
+    nlri->bytes = w.at;
+    nlri->len = w.left;
+    *ret_prefix = prefix;
+    return 1;
+}
+
+void vnrs_bgp_nlri_put(struct vnrs_wire_out *w, const struct vnrs_prefix *prefix)
+{
+    vnrs_wire_put_u8(w, prefix->len);
+    vnrs_wire_put(w, prefix->bytes, vnrs_bgp_nlri_bytes(prefix) - 1);
+}

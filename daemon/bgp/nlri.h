@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Prefixes on the wire (RFC 4271 section 4.3): a length in bits and as many octets as that needs.
+#pragma once
+
+#include "bgp/msg.h"
+#include "bgp/wire.h"
+
+// True when the region consists of whole prefixes whose lengths the family allows (RFC 7606 section 5.3).
+bool vnrs_bgp_nlri_check(uint8_t af, const uint8_t *bytes, size_t len);
+// Octets that a prefix takes on the wire.
+static inline size_t vnrs_bgp_nlri_bytes(const struct vnrs_prefix *prefix)
+{
+    return 1u + (prefix->len + 7u) / 8u;
+}
+void vnrs_bgp_nlri_put(struct vnrs_wire_out *w, const struct vnrs_prefix *prefix);
+static inline uint8_t vnrs_bgp_af_family(uint8_t af)
+{
+    return af == VNRS_BGP_AF6 ? VNRS_AF_IPV6 : VNRS_AF_IPV4;
+}
