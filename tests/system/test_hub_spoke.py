@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The seed's hub-and-spoke lab, on both data planes.
+
+          vm-spoke ── spoke ═peering═ hub ── vm-hub, RouteServerSubnet (two instances)
+                                       │
+                              nva1 (FRR) nva2 (BIRD)      www (Internet), storage1 (service)
+                                    └──── sdwan1 ────┘
+"""
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from conftest import Lab, Pinger, example, leftovers, sh, until
+
+SDWAN = "10.50.0.0/16"
+BOTH = ["10.0.2.4", "10.0.2.5"]
+
+
+@pytest.fixture(scope="module", params=["ebpf", "kernel"])
+def lab(request, daemon, tmp_path_factory):
+    name = f"hs-{request.param}"
+    lab = Lab(daemon, example("hub-spoke.vnrs.yml", name, request.param), name, tmp_path_factory.mktemp(name))
+    lab.apply()
+    yield lab
+    lab.destroy()
+    assert leftovers(name, daemon.run_dir) == []
+
+
+def both_nvas(lab):
+    return lab.next_hops("vm-spoke", SDWAN) == BOTH
+
+
+def test_file_assertions_pass(lab):
+    out = lab.daemon.cli("test", lab.name, "--timeout", "30s").stdout
+    assert ", 0 failed" in out
+
+
+def test_both_nvas_are_next_hops_in_hub_and_spoke(lab):
+    """azure-routing.md 5.5: equal AS-path length from several peers gives one row per next hop."""
+    until(lambda: both_nvas(lab), what="both NVAs in vm-spoke")
+    until(lambda: lab.next_hops("vm-hub", SDWAN) == BOTH, what="both NVAs in vm-hub")
+
+
+def test_effective_routes_are_azures(lab):
+    until(lambda: both_nvas(lab))
+    rows = lab.get("effective-routes", "vm-spoke")["value"]
+    seen = [(r["source"], r["nextHopType"], r["addressPrefix"][0]) for r in rows]
+    assert ("Default", "VnetLocal", "10.1.0.0/16") == seen[0]
+    assert ("Default", "VNetPeering", "10.0.0.0/16") == seen[1]
+    assert ("VirtualNetworkGateway", "VirtualNetworkGateway", SDWAN) in seen
+    # azure-routing.md 2.4: a learned 0/0 hides the Default one and the None rows
+    assert ("Default", "Internet", "0.0.0.0/0") not in seen
+    for row in rows:
+        assert set(row) >= {"name", "source", "state", "addressPrefix", "nextHopType", "nextHopIpAddress",
+                            "disableBgpRoutePropagation", "hasBgpOverride", "why"}
+
+
+def test_machine_sees_learned_prefixes_in_its_own_table(lab):
+    def shown():
+        out = lab.exec("vm-spoke", "ip", "route", "show", SDWAN)
+        return "proto vnrs" in out and all(nh in out for nh in BOTH)
+    until(shown, what="ip route in vm-spoke")
+
+
+def test_nva_keeps_its_own_routing(lab):
+    """architecture.md 3: guest injection is off for machines that forward."""
+    assert SDWAN not in lab.exec("nva1", "ip", "route", "show", "proto", "vnrs")
+
+
+def test_ping_host_behind_the_nvas(lab):
+    until(lambda: lab.ping("vm-spoke", "10.50.0.1"), what="ping sdwan1")
+
+
+def test_service_only_from_its_subnet(lab):
+    until(lambda: lab.ping("vm-hub", "198.18.64.10"), what="storage from hub/workload")
+    assert not lab.ping("vm-spoke", "198.18.64.10")
+
+
+def test_azure_envelopes_of_learned_and_advertised_routes(lab):
+    def learned():
+        routes = lab.get("learned-routes", "nva1")
+        return all(any(r["network"] == SDWAN and r["asPath"] == "65001" and r["nextHop"] == "10.0.2.4"
+                       and r["weight"] == 32768 for r in routes[f"RouteServiceRole_IN_{i}"]) for i in (0, 1))
+    until(learned, what="learned routes")
+    advertised = lab.get("advertised-routes", "nva2")
+    for i in (0, 1):
+        rows = {r["network"]: r for r in advertised[f"RouteServiceRole_IN_{i}"]}
+        # azure-routing.md 5.4: own ranges and those of networks that use the Route Server
+        assert rows["10.0.0.0/16"]["asPath"] == "65515" and rows["10.1.0.0/16"]["asPath"] == "65515"
+        assert rows["10.0.0.0/16"]["nextHop"] == rows["10.0.0.0/16"]["localAddress"]
+        # the other NVA's route, though branch-to-branch has nothing to do with it
+        assert rows[SDWAN]["asPath"] == "65515-65001"
+
+
+def test_second_apply_changes_nothing(lab):
+    before = lab.get("status")["generation"]
+    out = lab.apply().stdout
+    assert out.strip() == "no changes"
+    assert lab.get("status")["generation"] == before
+
+
+def test_next_hop_answers_like_network_watcher(lab):
+    until(lambda: both_nvas(lab))
+    answer = lab.get("next-hop", "--from", "vm-hub", "--to", "203.0.113.9")
+    assert (answer["nextHopType"], answer["routeTableId"]) == ("None", "rt-workload")
+    answer = lab.get("next-hop", "--from", "vm-spoke", "--to", "10.50.1.2")
+    assert answer["nextHopType"] == "VirtualNetworkGateway" and answer["routeTableId"] == "System Route"
+    assert sorted(answer["nextHopIpAddresses"]) == BOTH
+
+
+def test_withdrawal_within_a_second(lab):
+    """nva1's FRR stops announcing; the row goes within a second and comes back."""
+    until(lambda: both_nvas(lab))
+    vty = lab.daemon.run_dir / "labs" / lab.name / "proc"
+    directory = next(d for d in vty.iterdir() if d.name.endswith("nva1"))
+
+    def configure(line):
+        sh("vtysh", "--vty_socket", directory, "-c", "configure terminal", "-c", "router bgp 65001",
+           "-c", "address-family ipv4 unicast", "-c", line)
+
+    configure(f"no network {SDWAN}")
+    try:
+        _, took = until(lambda: lab.next_hops("vm-spoke", SDWAN) == ["10.0.2.5"], 5, "withdrawal")
+        assert took < 1.0
+        assert lab.ping("vm-spoke", "10.50.0.1")
+    finally:
+        out = sh("vtysh", "--vty_socket", directory, "-c", "show running-config")
+        routemap = [line.split()[-1] for line in out.splitlines() if " route-map " in line and "network" in line]
+        configure(f"network {SDWAN}" + (f" route-map {routemap[0]}" if routemap else ""))
+    until(lambda: both_nvas(lab), what="announced again")
+
+
+def test_dead_nva_leaves_within_the_hold_time(lab):
+    until(lambda: both_nvas(lab))
+    pids = lab.processes("nva1", "bgpd")
+    assert pids
+    hold = max(p["holdTime"] for p in lab.get("peers") if p["name"] == "nva1")
+    os.kill(pids[0], signal.SIGKILL)
+    _, took = until(lambda: lab.next_hops("vm-spoke", SDWAN) == ["10.0.2.5"], hold + 5, "nva1 is gone")
+    assert took <= hold + 1
+    until(lambda: lab.ping("vm-spoke", "10.50.0.1"), 3, "traffic through nva2")
+    until(lambda: "10.0.2.4" not in lab.exec("vm-spoke", "ip", "route", "show", SDWAN), 5, "guest table follows")
+    lab.apply()
+    until(lambda: both_nvas(lab), 30, "nva1 is back after apply")
+
+
+def test_hold_timer_of_a_frozen_nva(lab):
+    """A daemon that is stopped, not dead: only the hold timer can tell."""
+    until(lambda: both_nvas(lab))
+    pid = lab.processes("nva2", "bird")[0]
+    hold = max(p["holdTime"] for p in lab.get("peers") if p["name"] == "nva2")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        _, took = until(lambda: lab.next_hops("vm-spoke", SDWAN) == ["10.0.2.4"], hold + 5, "nva2 timed out")
+        assert took <= hold + 1.5
+        until(lambda: lab.ping("vm-spoke", "10.50.0.1"), 3, "traffic through nva1")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: both_nvas(lab), 30, "nva2 is back")
+
+
+def state_of(lab):
+    rows = lab.get("effective-routes", "vm-spoke")["value"]
+    routes = sorted(line.strip() for line in lab.exec("vm-spoke", "ip", "route").splitlines())
+    return rows, routes
+
+
+def same_state(lab, before):
+    rows, routes = state_of(lab)
+    strip = lambda lines: sorted(w for line in lines for w in line.split() if w.count(".") == 3)
+    return rows == before[0] and strip(routes) == strip(before[1])
+
+
+@pytest.mark.parametrize("victim", ["controller", "speaker", "everything"])
+def test_kill_9_loses_no_packet(lab, victim):
+    until(lambda: both_nvas(lab))
+    until(lambda: lab.get("status")["ready"], what="ready")
+    until(lambda: lab.ping("vm-spoke", "10.50.0.1"))
+    before = state_of(lab)
+    pings = [Pinger(lab.ns("vm-spoke"), "10.50.0.1"), Pinger(lab.ns("vm-spoke"), "10.0.3.4")]
+    try:
+        until(lambda: all(p.process.poll() is None for p in pings))
+        if victim == "everything":
+            lab.daemon.kill_everything()
+            lab.daemon.start()
+        else:
+            name = "--controller" if victim == "controller" else "vnrs-speaker"
+            pid = lab.daemon.children(name)[0]
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: pid not in lab.daemon.children(name) and lab.daemon.children(name), what=f"a new {victim}")
+        until(lambda: lab.get("status")["ready"], 60, "ready again")
+        until(lambda: both_nvas(lab), 60, "both NVAs again")
+    finally:
+        results = [p.stop() for p in pings]
+    for sent, received in results:
+        assert sent >= 10 and received >= sent - 1, f"{sent} sent, {received} received"
+    until(lambda: same_state(lab, before), 30, "the same state")
+
+
+def test_link_removed_by_hand_comes_back(lab):
+    lab.exec("vm-hub", "ip", "link", "delete", "eth0")
+    until(lambda: lab.ping("vm-spoke", "10.0.3.4"), 20, "vm-hub's NIC is restored")
+
+
+def test_routes_flushed_by_hand_come_back(lab):
+    until(lambda: both_nvas(lab))
+    lab.exec("vm-spoke", "ip", "route", "flush", "proto", "vnrs")
+    until(lambda: "10.0.2.4" in lab.exec("vm-spoke", "ip", "route", "show", SDWAN), 10, "guest routes are restored")
+
+
+def test_exec_returns_the_commands_status(lab):
+    assert lab.daemon.cli("exec", "vm-hub", "--lab", lab.name, "--", "sh", "-c", "exit 7", check=False).returncode == 7
+
+
+def test_counters_tell_why_packets_were_dropped(lab):
+    if "kernel" in lab.name:
+        pytest.skip("the kernel data plane counts by interface only")
+    lab.ping("vm-hub", "203.0.113.9")
+    drops = {d["reason"]: d["packets"] for d in lab.get("counters")["drops"]}
+    assert drops["VNRS_DROP_NONE_ROUTE"] > 0
