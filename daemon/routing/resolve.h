@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// From effective routes to forwarding decisions: what one longest-prefix match per packet has to give so that every
+// packet goes where vnrs_domain_match says. Pure layer: NICs and hosts are named, interfaces are found by the planner.
+//
+// Service endpoints are asked before all other routes (azure-routing.md 2.3), but the packet path matches once. So
+// routes at or inside a service-endpoint prefix are left out here, and each host of the service has its own route.
+#pragma once
+
+#include "routing/reach.h"
+#include "routing/routing.h"
+
+enum vnrs_fwd_kind {
+    VNRS_FWD_DROP,         // next hop type None
+    VNRS_FWD_ENDPOINT,     // to whoever has the destination address in `vnet`
+    VNRS_FWD_NIC,          // to `nic`, whatever the destination
+    VNRS_FWD_INTERNET,     // to the Internet edge
+    VNRS_FWD_SERVICE_HOST, // to `service->hosts.items[host]`
+    VNRS_FWD_DEAD,         // a next hop that nobody has: dropped, counted apart from DROP
+    _VNRS_FWD_MAX
+};
+
+struct vnrs_fwd_member {
+    enum vnrs_fwd_kind kind;
+    const struct vnrs_vnet *vnet;       // ENDPOINT
+    const struct vnrs_nic *nic;         // NIC. It may lack enableIPForwarding: its own check drops (10)
+    const struct vnrs_service *service; // SERVICE_HOST
+    size_t host;                        // SERVICE_HOST
+    struct vnrs_addr via;               // next hop that the effective route names (NIC, DEAD); else NONE
+};
+
+// Routes of one table that lead to the same next hops share `members` (compare pointers).
+struct vnrs_fwd_route {
+    struct vnrs_prefix prefix;
+    enum vnrs_nexthop_type type;
+    unsigned n; // 1..16
+    const struct vnrs_fwd_member *members;
+};
+
+struct vnrs_fwd_table { // by prefix (net/addr.h), no duplicates
+    VNRS_LIST(struct vnrs_fwd_route) routes;
+};
+
+// The forwarding table of a route domain. Everything in it lives in `arena` or is borrowed from the model. Returns 0 or
+// -ENOMEM.
+int vnrs_fwd_resolve(const struct vnrs_model *model, const struct vnrs_reach *reach, const struct vnrs_domain *domain,
+                     struct vnrs_arena *arena, struct vnrs_fwd_table *ret_table) VNRS_MUST_CHECK;
+
+// Tables for the platform's own NICs, which no subnet's routes apply to: every range of every virtual network leads to
+// its endpoints (of equal ranges the first in the file wins), every service host to that host, and the rest
+//   EDGE     (Internet edge)   nowhere
+//   SERVICE  (service hosts)   to the Internet where the lab has one, else nowhere
+enum vnrs_fwd_platform { VNRS_FWD_PLATFORM_EDGE, VNRS_FWD_PLATFORM_SERVICE };
+int vnrs_fwd_platform(const struct vnrs_model *model, struct vnrs_arena *arena, enum vnrs_fwd_platform which,
+                      struct vnrs_fwd_table *ret_table) VNRS_MUST_CHECK;
+
+const char *vnrs_fwd_kind_name(enum vnrs_fwd_kind kind); // "endpoint"
