@@ -70,7 +70,7 @@ static void check_merge(void **state)
     assert_memory_equal(&a, &out, sizeof(out));
 }
 
-static void check_locals(const struct vnrs_model *model, const char *rs, const char *want)
+static void check_locals(struct vnrs_model *model, const char *rs, const char *want)
 {
     struct vnrs_prefix *prefixes = NULL;
     size_t n = 0;
