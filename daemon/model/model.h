@@ -40,7 +40,8 @@ struct vnrs_subnet {
 struct vnrs_vnet {
     const char *name;
     struct vnrs_pos pos;
-    unsigned id; // from 1
+    unsigned id;        // from 1
+    const char *region; // NULL: not given
     vnrs_prefix_list address_space;
     VNRS_LIST(struct vnrs_subnet) subnets;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Protocol number that marks kernel routes, next hops and rules of ours. scripts/setup and the packages register it by
-// name in /etc/iproute2/rt_protos.d/, so that `ip route` shows "proto vnrs". Not taken in the kernel's rtnetlink.h.
+// Route protocol number that marks every kernel route of ours (`ip route show proto vnrs`). It lies in the range that
+// rt_protos leaves to routing daemons and is free in iproute2's list.
 #pragma once
 
 #define VNRS_RTPROT 157

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Inside daemon/model only: what the stages of loading share. Stages: node tree → schema check → parse (objects and
+// plain values) → resolve (references, derived values, addresses) → validate. Each stage reports and goes on with what
+// is left, so that one run tells everything; pointers that could not be resolved are NULL, addresses NONE, lists short.
+#pragma once
+
+#include "model/diag_ids.h"
+#include "model/model.h"
+#include "model/node.h"
+#include "util/hash.h"
+
+// NICs, hosts and instances of one lab: the data plane has this many slots (bpf_abi.h).
+#define VNRS_MODEL_NICS_MAX 8000u
+
+enum vnrs_ref_kind {
+    VNRS_REF_VNET,
+    VNRS_REF_SUBNET, // by "vnet/subnet"
+    VNRS_REF_ROUTE_TABLE,
+    VNRS_REF_SERVICE,
+    VNRS_REF_MACHINE,
+    _VNRS_REF_MAX
+};
+
+struct vnrs_ref { // a name in the file that stands for an object
+    enum vnrs_ref_kind kind;
+    struct vnrs_node *node;
+    void **slot;
+};
+
+struct vnrs_target { // of a test, resolved when every address is known
+    struct vnrs_node *node;
+    struct vnrs_test *test;
+};
+
+struct vnrs_loader {
+    struct vnrs_model *model;
+    struct vnrs_arena *scratch; // node tree, and everything else that goes when loading ends
+    struct vnrs_diags *diags;
+    int (*load_file)(const char *path, char **ret_text);
+    struct vnrs_map fields;               // address of a member of the model → where its value stands in the file
+    struct vnrs_map names[_VNRS_REF_MAX]; // name → object
+    struct vnrs_map hosts;                // name → struct vnrs_host
+    struct vnrs_map nics;                 // struct vnrs_nic_key → struct vnrs_nic
+    VEC(struct vnrs_ref) refs;
+    VEC(struct vnrs_target) targets;
+    struct vnrs_bgp_timers timers; // defaults.bgp
+    struct vnrs_node *inject;      // defaults.inject, NULL: none
+    size_t n_nics;
+};
+
+struct vnrs_nic_key {
+    const struct vnrs_vnet *vnet;
+    struct vnrs_addr addr;
+    uint8_t pad[7]; // 0: keys compare by bytes
+};
+
+// Memory of the model, zeroed; NULL when there is none left (which vnrs_diags_has_error then says).
+void *vnrs_loader_alloc(struct vnrs_loader *l, size_t size);
+const char *vnrs_loader_strdup(struct vnrs_loader *l, const char *text);
+// Remember and find where the value of a member stands; `fallback` is the position of its object.
+void vnrs_loader_mark(struct vnrs_loader *l, const void *field, struct vnrs_pos pos);
+struct vnrs_pos vnrs_loader_pos(const struct vnrs_loader *l, const void *field, struct vnrs_pos fallback);
+// The NIC with that address in a virtual network, or NULL.
+struct vnrs_nic *vnrs_loader_find_nic(const struct vnrs_loader *l, const struct vnrs_vnet *vnet,
+                                      const struct vnrs_addr *addr);
+int vnrs_loader_put_nic(struct vnrs_loader *l, const struct vnrs_vnet *vnet, const struct vnrs_addr *addr,
+                        struct vnrs_nic *nic) VNRS_MUST_CHECK;
+
+#define loader_error(l, id, pos, ...)   vnrs_diag_add((l)->diags, VNRS_DIAG_ERROR, id, pos, __VA_ARGS__)
+#define loader_warning(l, id, pos, ...) vnrs_diag_add((l)->diags, VNRS_DIAG_WARNING, id, pos, __VA_ARGS__)
+
+void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root);
+void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *list);
+void vnrs_model_parse_tests(struct vnrs_loader *l, const struct vnrs_node *list);
+void vnrs_model_resolve(struct vnrs_loader *l);
+void vnrs_model_assign_addresses(struct vnrs_loader *l);
+void vnrs_model_validate(struct vnrs_loader *l);
+
+// Parts of validation, each with its file.
+void vnrs_validate_vnets(struct vnrs_loader *l);
+void vnrs_validate_peerings(struct vnrs_loader *l);
+void vnrs_validate_routes(struct vnrs_loader *l);
+void vnrs_validate_route_servers(struct vnrs_loader *l);
+void vnrs_validate_outside(struct vnrs_loader *l); // services, Internet, hosts
+void vnrs_validate_machines(struct vnrs_loader *l);
+void vnrs_validate_tests(struct vnrs_loader *l);
+
+// Readers of nodes that passed the schema check; `map` may be NULL.
+const char *vnrs_read_text(struct vnrs_loader *l, const struct vnrs_node *map, const char *key); // NULL: absent
+bool vnrs_read_bool(const struct vnrs_node *map, const char *key, bool def);
+uint32_t vnrs_read_number(const struct vnrs_node *map, const char *key, uint32_t def);
+int vnrs_read_enum(const struct vnrs_node *map, const char *key, const char *const *values, size_t n, int def);
+void vnrs_read_addr(struct vnrs_loader *l, const struct vnrs_node *map, const char *key, struct vnrs_addr *out);
+void vnrs_read_addrs(struct vnrs_loader *l, const struct vnrs_node *node, vnrs_addr_list *out);
+void vnrs_read_prefixes(struct vnrs_loader *l, const struct vnrs_node *node, vnrs_prefix_list *out);
+void vnrs_read_timers(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_bgp_timers *timers);
+void vnrs_read_ref(struct vnrs_loader *l, struct vnrs_node *node, enum vnrs_ref_kind kind, void **slot);
+// Name the object; a second of the same kind and name is an error.
+void vnrs_read_name(struct vnrs_loader *l, enum vnrs_ref_kind kind, const char *noun, const char *name,
+                    struct vnrs_pos pos, void *object);
+void vnrs_read_hosts(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_host **ret, size_t *ret_n);
+
+extern const char *const vnrs_dataplane_names[3],
+    *const vnrs_limits_names[2], *const vnrs_preference_names[3], *const vnrs_run_kind_names[4],
+                                                                      *const vnrs_nexthop_names[_VNRS_NH_MAX];

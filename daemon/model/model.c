@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/model.h"
+
+#include "model/loader.h"
+#include "model/schema.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct marked { // position of a member of the model; its own address is the key
+    const void *field;
+    struct vnrs_pos pos;
+};
+
+void *vnrs_loader_alloc(struct vnrs_loader *l, size_t size)
+{
+    void *memory = vnrs_arena_alloc(l->model->arena, size);
+    if (!memory)
+        l->diags->failed = true;
+    return memory;
+}
+
+const char *vnrs_loader_strdup(struct vnrs_loader *l, const char *text)
+{
+    const char *copy = vnrs_arena_strndup(l->model->arena, text, strlen(text));
+    if (!copy)
+        l->diags->failed = true;
+    return copy;
+}
+
+void vnrs_loader_mark(struct vnrs_loader *l, const void *field, struct vnrs_pos pos)
+{
+    struct marked *marked = vnrs_arena_alloc(l->scratch, sizeof(*marked));
+
+    if (marked) {
+        *marked = (struct marked){.field = field, .pos = pos};
+        if (vnrs_map_put(&l->fields, &marked->field, sizeof(marked->field), marked) == 0)
+            return;
+    }
+    l->diags->failed = true;
+}
+
+struct vnrs_pos vnrs_loader_pos(const struct vnrs_loader *l, const void *field, struct vnrs_pos fallback)
+{
+    const struct marked *marked = vnrs_map_find(&l->fields, &field, sizeof(field));
+    return marked ? marked->pos : fallback;
+}
+
+struct vnrs_nic *vnrs_loader_find_nic(const struct vnrs_loader *l, const struct vnrs_vnet *vnet,
+                                      const struct vnrs_addr *addr)
+{
+    struct vnrs_nic_key key = {.vnet = vnet, .addr = *addr};
+    return vnrs_map_find(&l->nics, &key, sizeof(key));
+}
+
+int vnrs_loader_put_nic(struct vnrs_loader *l, const struct vnrs_vnet *vnet, const struct vnrs_addr *addr,
+                        struct vnrs_nic *nic)
+{
+    struct vnrs_nic_key *key = vnrs_arena_alloc(l->scratch, sizeof(*key));
+
+    if (!key)
+        return -ENOMEM;
+    *key = (struct vnrs_nic_key){.vnet = vnet, .addr = *addr};
+    return vnrs_map_put(&l->nics, key, sizeof(*key), nic);
+}
+
+// A counted set reports the same mistake once per machine: one is enough.
+static void drop_repeated(struct vnrs_diags *diags)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < diags->list.len; i++) {
+        const struct vnrs_diag *d = &diags->list.items[i], *last = n ? &diags->list.items[n - 1] : NULL;
+        if (last && last->id == d->id && memcmp(&last->pos, &d->pos, sizeof(d->pos)) == 0 &&
+            memcmp(&last->note_pos, &d->note_pos, sizeof(d->note_pos)) == 0) {
+            diags->errors -= d->severity == VNRS_DIAG_ERROR;
+            continue;
+        }
+        diags->list.items[n++] = *d;
+    }
+    diags->list.len = n;
+}
+
+static void load(struct vnrs_loader *l, const char *source, size_t len)
+{
+    struct vnrs_node *root = vnrs_node_load(source, len, l->scratch, l->diags);
+
+    if (!root)
+        return;
+    vnrs_schema_check(root, &vnrs_schema_root, l->diags);
+    if (root->bad)
+        return;
+    vnrs_model_parse(l, root);
+    vnrs_model_resolve(l);
+    // Validation follows pointers that are all there unless memory ran out.
+    if (!l->diags->failed)
+        vnrs_model_validate(l);
+}
+
+static void loader_fini(struct vnrs_loader *l)
+{
+    vnrs_map_fini(&l->fields);
+    vnrs_map_fini(&l->hosts);
+    vnrs_map_fini(&l->nics);
+    for (size_t i = 0; i < ARRAY_SIZE(l->names); i++)
+        vnrs_map_fini(&l->names[i]);
+    vec_free(&l->refs);
+    vec_free(&l->targets);
+    vnrs_arena_free(l->scratch);
+}
+
+static struct vnrs_model *model_new(const char *file)
+{
+    struct vnrs_arena *arena = vnrs_arena_new();
+    struct vnrs_model *model = arena ? vnrs_arena_alloc(arena, sizeof(*model)) : NULL;
+
+    if (model && (model->file = vnrs_arena_strndup(arena, file, strlen(file)))) {
+        model->arena = arena;
+        return model;
+    }
+    vnrs_arena_free(arena);
+    return NULL;
+}
+
+struct vnrs_model *vnrs_model_load(const char *file, const char *source, size_t len,
+                                   int (*load_file)(const char *path, char **ret_text), struct vnrs_diags *diags)
+{
+    struct vnrs_loader l = {
+        .model = model_new(file), .scratch = vnrs_arena_new(), .diags = diags, .load_file = load_file};
+
+    if (l.model && l.scratch)
+        load(&l, source, len);
+    else
+        diags->failed = true;
+    loader_fini(&l);
+    vnrs_diags_sort(diags);
+    drop_repeated(diags);
+    if (vnrs_diags_has_error(diags)) {
+        vnrs_model_free(l.model);
+        return NULL;
+    }
+    return l.model;
+}
+
+void vnrs_model_free(struct vnrs_model *model)
+{
+    if (model)
+        vnrs_arena_free(model->arena);
+}
+
+struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const char *name)
+{
+    list_foreach(vnet, &model->vnets) if (strcmp(vnet->name, name) == 0) return vnet;
+    return NULL;
+}
+
+struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, const char *name)
+{
+    list_foreach(machine, &model->machines) if (strcmp(machine->name, name) == 0) return machine;
+    return NULL;
+}
+
+struct vnrs_nic *vnrs_model_find_nic(const struct vnrs_model *model, const char *name)
+{
+    for (size_t i = 0; i < model->nics.len; i++)
+        if (strcmp(model->nics.items[i]->name, name) == 0)
+            return model->nics.items[i];
+    const struct vnrs_machine *machine = vnrs_model_find_machine(model, name);
+    return machine && machine->nics.len ? machine->nics.items : NULL;
+}
+
+const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                                                   const struct vnrs_vnet *remote)
+{
+    list_foreach(p, &model->peerings) if (p->vnet == vnet && p->remote == remote && p->other) return p;
+    return NULL;
+}
+
+const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
+{
+    const struct vnrs_vnet *owner = vnet;
+
+    list_foreach(p, &model->peerings) if (p->vnet == vnet && p->use_remote_gateways && p->other &&
+                                          p->other->allow_gateway_transit) owner = p->remote;
+    list_foreach(rs, &model->route_servers) if (rs->vnet == owner) return rs;
+    return NULL;
+}

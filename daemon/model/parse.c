@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Node tree → objects of the model, in file order. References are only noted (resolve.c); machines and tests are in
+// parse_machine.c.
+#include "model/loader.h"
+
+#include <string.h>
+
+// Room for as many objects as the list has entries; `out` is a VNRS_LIST whose len the caller counts up.
+#define list_room(l, out, list)                                                                                        \
+    (((out)->items = vnrs_loader_alloc(l, ((list) ? (list)->n : 0) * sizeof(*(out)->items))))
+
+static bool is_map(const struct vnrs_node *node)
+{
+    return !node->bad && node->kind == VNRS_NODE_MAP;
+}
+
+// Names that live only inside one object: routes, BGP connections.
+static void check_local_name(struct vnrs_loader *l, struct vnrs_map *seen, const char *noun, const char *name,
+                             struct vnrs_node *node)
+{
+    if (!name)
+        return;
+    const struct vnrs_node *other = vnrs_map_find(seen, name, strlen(name));
+    if (other) {
+        struct vnrs_diag *d = loader_error(l, VNRS_V_DUPLICATE_NAME, node->pos, "a second %s named '%s'", noun, name);
+        vnrs_diag_note(l->diags, d, other->pos, "the first is here");
+    } else if (vnrs_map_put(seen, name, strlen(name), node) < 0) {
+        l->diags->failed = true;
+    }
+}
+
+static void parse_endpoints(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_subnet *subnet)
+{
+    if (!list || !list_room(l, &subnet->service_endpoints, list))
+        return;
+    node_foreach(node, list)
+    {
+        struct vnrs_node *service = is_map(node) ? vnrs_node_get(node, "service") : NULL;
+        if (service)
+            vnrs_read_ref(l, service, VNRS_REF_SERVICE,
+                          (void **)&subnet->service_endpoints.items[subnet->service_endpoints.len++]);
+    }
+}
+
+static void parse_subnet(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_vnet *vnet,
+                         struct vnrs_subnet *subnet)
+{
+    struct vnrs_node *one = vnrs_node_get(node, "addressPrefix"), *several = vnrs_node_get(node, "addressPrefixes");
+
+    subnet->name = vnrs_read_text(l, node, "name");
+    subnet->pos = node->pos;
+    subnet->vnet = vnet;
+    subnet->id = (unsigned)++l->model->n_subnets;
+    if (one && several) {
+        struct vnrs_diag *d = loader_error(l, VNRS_V_KEY_CONFLICT, several->key_pos,
+                                           "subnet with both 'addressPrefix' and 'addressPrefixes'");
+        vnrs_diag_note(l->diags, d, one->key_pos, "the other is here");
+    } else if (!one && !several) {
+        bool refused = false;
+        node_foreach(member, node) refused |= strncmp(member->key, "addressPrefix", strlen("addressPrefix")) == 0;
+        if (!refused)
+            (void)loader_error(l, VNRS_V_MISSING_KEY, node->pos, "subnet without 'addressPrefix'");
+    }
+    vnrs_read_prefixes(l, one ? one : several, &subnet->prefixes);
+    vnrs_read_ref(l, vnrs_node_get(node, "routeTable"), VNRS_REF_ROUTE_TABLE, (void **)&subnet->route_table);
+    parse_endpoints(l, vnrs_node_get(node, "serviceEndpoints"), subnet);
+    if (!subnet->name || !vnet->name)
+        return;
+    const char *full = vnrs_arena_printf(l->scratch, "%s/%s", vnet->name, subnet->name);
+    if (full)
+        vnrs_read_name(l, VNRS_REF_SUBNET, "subnet", full, node->pos, subnet);
+    else
+        l->diags->failed = true;
+}
+
+static void parse_vnets(struct vnrs_loader *l, const struct vnrs_node *list)
+{
+    struct vnrs_model *m = l->model;
+
+    if (!list || !list_room(l, &m->vnets, list))
+        return;
+    node_foreach(node, list)
+    {
+        if (!is_map(node))
+            continue;
+        struct vnrs_vnet *vnet = &m->vnets.items[m->vnets.len++];
+        vnet->name = vnrs_read_text(l, node, "name");
+        vnet->pos = node->pos;
+        vnet->id = (unsigned)m->vnets.len;
+        vnet->region = vnrs_read_text(l, node, "region");
+        vnrs_read_prefixes(l, vnrs_node_get(node, "addressSpace"), &vnet->address_space);
+        vnrs_read_name(l, VNRS_REF_VNET, "virtual network", vnet->name, node->pos, vnet);
+        const struct vnrs_node *subnets = vnrs_node_get(node, "subnets");
+        if (!subnets || !list_room(l, &vnet->subnets, subnets))
+            continue;
+        node_foreach(s, subnets) if (is_map(s)) parse_subnet(l, s, vnet, &vnet->subnets.items[vnet->subnets.len++]);
+    }
+}
+
+static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
+{
+    struct vnrs_model *m = l->model;
+
+    if (!list || !list_room(l, &m->peerings, list))
+        return;
+    node_foreach(node, list)
+    {
+        if (!is_map(node))
+            continue;
+        struct vnrs_peering *p = &m->peerings.items[m->peerings.len++];
+        p->pos = node->pos;
+        vnrs_read_ref(l, vnrs_node_get(node, "virtualNetwork"), VNRS_REF_VNET, (void **)&p->vnet);
+        vnrs_read_ref(l, vnrs_node_get(node, "remoteVirtualNetwork"), VNRS_REF_VNET, (void **)&p->remote);
+        p->allow_access = vnrs_read_bool(node, "allowVirtualNetworkAccess", true);
+        p->allow_forwarded = vnrs_read_bool(node, "allowForwardedTraffic", false);
+        p->allow_gateway_transit = vnrs_read_bool(node, "allowGatewayTransit", false);
+        p->use_remote_gateways = vnrs_read_bool(node, "useRemoteGateways", false);
+    }
+}
+
+static void parse_route(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_udr *udr)
+{
+    const struct vnrs_node *prefix = vnrs_node_get(node, "addressPrefix");
+
+    udr->name = vnrs_read_text(l, node, "name");
+    udr->pos = node->pos;
+    if (prefix && vnrs_prefix_parse(prefix->text, &udr->prefix) == 0)
+        vnrs_loader_mark(l, &udr->prefix, prefix->pos);
+    udr->type =
+        (enum vnrs_nexthop_type)vnrs_read_enum(node, "nextHopType", vnrs_nexthop_names, _VNRS_NH_MAX, VNRS_NH_NONE);
+    vnrs_read_addr(l, node, "nextHopIpAddress", &udr->next_hop);
+    const struct vnrs_node *type = vnrs_node_get(node, "nextHopType"), *hop = vnrs_node_get(node, "nextHopIpAddress");
+    if (!type)
+        return;
+    vnrs_loader_mark(l, &udr->type, type->pos);
+    if (hop && udr->type != VNRS_NH_APPLIANCE) {
+        struct vnrs_diag *d = loader_error(l, VNRS_V_NEXT_HOP_NOT_ALLOWED, hop->pos,
+                                           "next hop type %s takes no address", vnrs_nexthop_names[udr->type]);
+        vnrs_diag_help(l->diags, d, "only VirtualAppliance has nextHopIpAddress");
+    }
+}
+
+static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *list)
+{
+    struct vnrs_model *m = l->model;
+
+    if (!list || !list_room(l, &m->route_tables, list))
+        return;
+    node_foreach(node, list)
+    {
+        if (!is_map(node))
+            continue;
+        struct vnrs_route_table *table = &m->route_tables.items[m->route_tables.len++];
+        struct vnrs_map names = {0};
+        const struct vnrs_node *routes = vnrs_node_get(node, "routes");
+        table->name = vnrs_read_text(l, node, "name");
+        table->pos = node->pos;
+        table->id = (unsigned)m->route_tables.len;
+        table->disable_bgp_propagation = vnrs_read_bool(node, "disableBgpRoutePropagation", false);
+        vnrs_read_name(l, VNRS_REF_ROUTE_TABLE, "route table", table->name, node->pos, table);
+        if (!routes || !list_room(l, &table->routes, routes))
+            continue;
+        node_foreach(r, routes)
+        {
+            if (!is_map(r))
+                continue;
+            struct vnrs_udr *udr = &table->routes.items[table->routes.len++];
+            parse_route(l, r, udr);
+            check_local_name(l, &names, "route", udr->name, r);
+        }
+        vnrs_map_fini(&names);
+    }
+}
+
+static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs)
+{
+    struct vnrs_map names = {0};
+
+    if (!list || !list_room(l, &rs->connections, list))
+        return;
+    node_foreach(node, list)
+    {
+        if (!is_map(node))
+            continue;
+        struct vnrs_bgp_connection *c = &rs->connections.items[rs->connections.len++];
+        c->name = vnrs_read_text(l, node, "name");
+        c->pos = node->pos;
+        vnrs_read_addr(l, node, "peerIp", &c->peer_ip);
+        const struct vnrs_node *asn = vnrs_node_get(node, "peerAsn");
+        c->peer_asn = vnrs_read_number(node, "peerAsn", 0);
+        if (asn)
+            vnrs_loader_mark(l, &c->peer_asn, asn->pos);
+        check_local_name(l, &names, "BGP connection", c->name, node);
+    }
+    vnrs_map_fini(&names);
+}
+
+static void parse_instance_ips(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_route_server *rs)
+{
+    vnrs_addr_list ips = {0};
+
+    if (!node)
+        return;
+    vnrs_read_addrs(l, node, &ips);
+    vnrs_loader_mark(l, &rs->ips, node->pos);
+    if (node->n > VNRS_RS_INSTANCES || (l->model->dataplane != VNRS_DATAPLANE_NONE && node->n != VNRS_RS_INSTANCES)) {
+        struct vnrs_diag *d =
+            loader_error(l, VNRS_V_RS_INSTANCE_IPS, node->pos, "Route Server '%s' with %zu instance%s",
+                         rs->name ? rs->name : "?", node->n, node->n == 1 ? "" : "s");
+        vnrs_diag_help(l->diags, d, "a Route Server has two instances; only with 'dataplane: none' it may have one");
+    }
+    for (size_t i = 0; i < MIN(ips.len, (size_t)VNRS_RS_INSTANCES); i++) {
+        rs->ips[i] = ips.items[i];
+        vnrs_loader_mark(l, &rs->ips[i], vnrs_loader_pos(l, &ips.items[i], node->pos));
+    }
+}
+
+static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *list)
+{
+    struct vnrs_model *m = l->model;
+    struct vnrs_map names = {0};
+
+    if (!list || !list_room(l, &m->route_servers, list))
+        return;
+    node_foreach(node, list)
+    {
+        if (!is_map(node))
+            continue;
+        struct vnrs_route_server *rs = &m->route_servers.items[m->route_servers.len++];
+        rs->name = vnrs_read_text(l, node, "name");
+        rs->pos = node->pos;
+        check_local_name(l, &names, "Route Server", rs->name, node);
+        vnrs_read_ref(l, vnrs_node_get(node, "virtualNetwork"), VNRS_REF_VNET, (void **)&rs->vnet);
+        rs->allow_branch_to_branch = vnrs_read_bool(node, "allowBranchToBranchTraffic", false);
+        rs->preference =
+            (enum vnrs_hub_preference)vnrs_read_enum(node, "hubRoutingPreference", vnrs_preference_names,
+                                                     ARRAY_SIZE(vnrs_preference_names), VNRS_HRP_EXPRESSROUTE);
+        parse_instance_ips(l, vnrs_node_get(node, "instanceIps"), rs);
+        rs->timers = l->timers;
+        vnrs_read_timers(l, vnrs_node_get(node, "bgp"), &rs->timers);
+        parse_bgp_connections(l, vnrs_node_get(node, "bgpConnections"), rs);
+    }
+    vnrs_map_fini(&names);
+}
+
+static void parse_services(struct vnrs_loader *l, const struct vnrs_node *list)
+{
+    struct vnrs_model *m = l->model;
+
+    if (!list || !list_room(l, &m->services, list))
+        return;
+    node_foreach(node, list)
+    {
+        if (!is_map(node))
+            continue;
+        struct vnrs_service *s = &m->services.items[m->services.len++];
+        const struct vnrs_node *allowed = vnrs_node_get(node, "allowedSubnets");
+        s->name = vnrs_read_text(l, node, "name");
+        s->pos = node->pos;
+        s->id = (unsigned)m->services.len;
+        vnrs_read_prefixes(l, vnrs_node_get(node, "addressPrefixes"), &s->prefixes);
+        vnrs_read_hosts(l, vnrs_node_get(node, "hosts"), &s->hosts.items, &s->hosts.len);
+        vnrs_read_name(l, VNRS_REF_SERVICE, "service", s->name, node->pos, s);
+        s->restricted = allowed;
+        if (!allowed || !list_room(l, &s->allowed, allowed))
+            continue;
+        node_foreach(ref, allowed) if (!ref->bad)
+            vnrs_read_ref(l, ref, VNRS_REF_SUBNET, (void **)&s->allowed.items[s->allowed.len++]);
+    }
+}
+
+static void parse_defaults(struct vnrs_loader *l, const struct vnrs_node *defaults)
+{
+    struct vnrs_node *bfd = vnrs_node_get(defaults, "bfd");
+
+    l->timers = (struct vnrs_bgp_timers){.keepalive = 1, .hold = 3};
+    vnrs_read_timers(l, vnrs_node_get(defaults, "bgp"), &l->timers);
+    l->inject = vnrs_node_get(defaults, "inject");
+    if (bfd && vnrs_read_bool(defaults, "bfd", false))
+        (void)loader_error(l, VNRS_V_NOT_BUILT, bfd->pos, "BFD is not built yet");
+}
+
+static void refuse_section(struct vnrs_loader *l, const struct vnrs_node *root, const char *key, const char *noun)
+{
+    const struct vnrs_node *list = vnrs_node_get(root, key);
+
+    node_foreach(node, list)
+    {
+        const struct vnrs_node *name = vnrs_node_get(node, "name");
+        (void)loader_error(l, VNRS_V_NOT_BUILT, node->pos, "%s '%s': %ss are not built yet", noun,
+                           name ? name->text : "?", noun);
+    }
+}
+
+void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
+{
+    struct vnrs_model *m = l->model;
+    const struct vnrs_node *internet = vnrs_node_get(root, "internet");
+
+    m->name = vnrs_read_text(l, root, "name");
+    m->limits = (enum vnrs_limits)vnrs_read_enum(root, "limits", vnrs_limits_names, ARRAY_SIZE(vnrs_limits_names),
+                                                 VNRS_LIMITS_AZURE);
+    m->dataplane = (enum vnrs_dataplane)vnrs_read_enum(root, "dataplane", vnrs_dataplane_names,
+                                                       ARRAY_SIZE(vnrs_dataplane_names), VNRS_DATAPLANE_EBPF);
+    parse_defaults(l, vnrs_node_get(root, "defaults"));
+    parse_vnets(l, vnrs_node_get(root, "virtualNetworks"));
+    parse_peerings(l, vnrs_node_get(root, "virtualNetworkPeerings"));
+    parse_route_tables(l, vnrs_node_get(root, "routeTables"));
+    parse_route_servers(l, vnrs_node_get(root, "routeServers"));
+    refuse_section(l, root, "virtualNetworkGateways", "virtual network gateway");
+    refuse_section(l, root, "sites", "site");
+    refuse_section(l, root, "connections", "connection");
+    parse_services(l, vnrs_node_get(root, "services"));
+    if (internet) {
+        m->internet = (struct vnrs_internet){
+            .present = true, .pos = internet->key_pos, .snat = vnrs_read_bool(internet, "snat", false)};
+        vnrs_read_hosts(l, vnrs_node_get(internet, "hosts"), &m->internet.hosts.items, &m->internet.hosts.len);
+    }
+    vnrs_model_parse_machines(l, vnrs_node_get(root, "machines"));
+    vnrs_model_parse_tests(l, vnrs_node_get(root, "tests"));
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The model as a topology file: everything explicit (defaults, assigned addresses, members of counted sets), so that
+// loading it again gives the same model without any other file.
+#include "model/loader.h"
+#include "util/strbuf.h"
+
+#include <string.h>
+
+static const char *yes_no(bool value)
+{
+    return value ? "true" : "false";
+}
+
+// Free text as a double-quoted scalar.
+static void put_quoted(struct vnrs_strbuf *out, const char *text)
+{
+    vnrs_strbuf_puts(out, "\"");
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            vnrs_strbuf_printf(out, "\\%c", c);
+        else if (c == '\n')
+            vnrs_strbuf_puts(out, "\\n");
+        else if (c < 0x20 || c == 0x7f)
+            vnrs_strbuf_printf(out, "\\x%02x", c);
+        else
+            vnrs_strbuf_add(out, text, 1);
+    }
+    vnrs_strbuf_puts(out, "\"");
+}
+
+static void put_addr(struct vnrs_strbuf *out, const struct vnrs_addr *addr)
+{
+    char text[VNRS_ADDR_STR_MAX];
+    // Quoted, because "::" and a trailing colon mean something in YAML.
+    vnrs_strbuf_printf(out, addr->family == VNRS_AF_IPV6 ? "\"%s\"" : "%s", vnrs_addr_format(addr, text));
+}
+
+static void put_prefix(struct vnrs_strbuf *out, const struct vnrs_prefix *prefix)
+{
+    char text[VNRS_PREFIX_STR_MAX];
+    vnrs_strbuf_printf(out, prefix->family == VNRS_AF_IPV6 ? "\"%s\"" : "%s", vnrs_prefix_format(prefix, text));
+}
+
+static void put_prefixes(struct vnrs_strbuf *out, const vnrs_prefix_list *list)
+{
+    vnrs_strbuf_puts(out, "[");
+    list_foreach(prefix, list)
+    {
+        vnrs_strbuf_puts(out, prefix == list->items ? "" : ", ");
+        put_prefix(out, prefix);
+    }
+    vnrs_strbuf_puts(out, "]");
+}
+
+static void put_addrs(struct vnrs_strbuf *out, const struct vnrs_addr *items, size_t n)
+{
+    vnrs_strbuf_puts(out, "[");
+    for (size_t i = 0; i < n; i++) {
+        vnrs_strbuf_puts(out, i ? ", " : "");
+        put_addr(out, &items[i]);
+    }
+    vnrs_strbuf_puts(out, "]");
+}
+
+static void put_hosts(struct vnrs_strbuf *out, const struct vnrs_host *hosts, size_t n)
+{
+    vnrs_strbuf_puts(out, "[");
+    for (size_t i = 0; i < n; i++) {
+        vnrs_strbuf_printf(out, "%s{name: %s, ip: ", i ? ", " : "", hosts[i].name);
+        put_addr(out, &hosts[i].ip);
+        vnrs_strbuf_puts(out, "}");
+    }
+    vnrs_strbuf_puts(out, "]");
+}
+
+static void print_vnets(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->vnets.len)
+        vnrs_strbuf_puts(out, "virtualNetworks:\n");
+    list_foreach(vnet, &m->vnets)
+    {
+        vnrs_strbuf_printf(out, "  - name: %s\n", vnet->name);
+        if (vnet->region)
+            vnrs_strbuf_printf(out, "    region: %s\n", vnet->region);
+        vnrs_strbuf_puts(out, "    addressSpace: ");
+        put_prefixes(out, &vnet->address_space);
+        vnrs_strbuf_puts(out, vnet->subnets.len ? "\n    subnets:\n" : "\n");
+        list_foreach(subnet, &vnet->subnets)
+        {
+            vnrs_strbuf_printf(out, "      - name: %s\n        addressPrefixes: ", subnet->name);
+            put_prefixes(out, &subnet->prefixes);
+            vnrs_strbuf_puts(out, "\n");
+            if (subnet->route_table)
+                vnrs_strbuf_printf(out, "        routeTable: %s\n", subnet->route_table->name);
+            if (subnet->service_endpoints.len)
+                vnrs_strbuf_puts(out, "        serviceEndpoints:\n");
+            for (size_t i = 0; i < subnet->service_endpoints.len; i++)
+                vnrs_strbuf_printf(out, "          - {service: %s}\n", subnet->service_endpoints.items[i]->name);
+        }
+    }
+}
+
+static void print_peerings(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->peerings.len)
+        vnrs_strbuf_puts(out, "virtualNetworkPeerings:\n");
+    list_foreach(p, &m->peerings)
+        vnrs_strbuf_printf(out,
+                           "  - virtualNetwork: %s\n    remoteVirtualNetwork: %s\n    allowVirtualNetworkAccess: %s\n"
+                           "    allowForwardedTraffic: %s\n    allowGatewayTransit: %s\n    useRemoteGateways: %s\n",
+                           p->vnet->name, p->remote->name, yes_no(p->allow_access), yes_no(p->allow_forwarded),
+                           yes_no(p->allow_gateway_transit), yes_no(p->use_remote_gateways));
+}
+
+static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->route_tables.len)
+        vnrs_strbuf_puts(out, "routeTables:\n");
+    list_foreach(table, &m->route_tables)
+    {
+        vnrs_strbuf_printf(out, "  - name: %s\n    disableBgpRoutePropagation: %s\n%s", table->name,
+                           yes_no(table->disable_bgp_propagation), table->routes.len ? "    routes:\n" : "");
+        list_foreach(udr, &table->routes)
+        {
+            vnrs_strbuf_printf(out, "      - {name: %s, addressPrefix: ", udr->name);
+            put_prefix(out, &udr->prefix);
+            vnrs_strbuf_printf(out, ", nextHopType: %s", vnrs_nexthop_names[udr->type]);
+            if (udr->next_hop.family) {
+                vnrs_strbuf_puts(out, ", nextHopIpAddress: ");
+                put_addr(out, &udr->next_hop);
+            }
+            vnrs_strbuf_puts(out, "}\n");
+        }
+    }
+}
+
+static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->route_servers.len)
+        vnrs_strbuf_puts(out, "routeServers:\n");
+    list_foreach(rs, &m->route_servers)
+    {
+        vnrs_strbuf_printf(out,
+                           "  - name: %s\n    virtualNetwork: %s\n    allowBranchToBranchTraffic: %s\n"
+                           "    hubRoutingPreference: %s\n    bgp: {keepalive: %u, hold: %u}\n    instanceIps: ",
+                           rs->name, rs->vnet->name, yes_no(rs->allow_branch_to_branch),
+                           vnrs_preference_names[rs->preference], rs->timers.keepalive, rs->timers.hold);
+        put_addrs(out, rs->ips, rs->ips[1].family ? 2 : 1);
+        vnrs_strbuf_puts(out, rs->connections.len ? "\n    bgpConnections:\n" : "\n");
+        list_foreach(c, &rs->connections)
+        {
+            vnrs_strbuf_printf(out, "      - {name: %s, peerIp: ", c->name);
+            put_addr(out, &c->peer_ip);
+            vnrs_strbuf_printf(out, ", peerAsn: %u}\n", c->peer_asn);
+        }
+    }
+}
+
+static void print_outside(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->services.len)
+        vnrs_strbuf_puts(out, "services:\n");
+    list_foreach(s, &m->services)
+    {
+        vnrs_strbuf_printf(out, "  - name: %s\n    addressPrefixes: ", s->name);
+        put_prefixes(out, &s->prefixes);
+        vnrs_strbuf_puts(out, "\n    hosts: ");
+        put_hosts(out, s->hosts.items, s->hosts.len);
+        vnrs_strbuf_puts(out, s->restricted ? "\n    allowedSubnets: [" : "");
+        for (size_t i = 0; i < s->allowed.len; i++)
+            vnrs_strbuf_printf(out, "%s%s/%s", i ? ", " : "", s->allowed.items[i]->vnet->name,
+                               s->allowed.items[i]->name);
+        vnrs_strbuf_puts(out, s->restricted ? "]\n" : "\n");
+    }
+    if (!m->internet.present)
+        return;
+    vnrs_strbuf_printf(out, "internet:\n  snat: %s\n  hosts: ", yes_no(m->internet.snat));
+    put_hosts(out, m->internet.hosts.items, m->internet.hosts.len);
+    vnrs_strbuf_puts(out, "\n");
+}
+
+static void print_announce(struct vnrs_strbuf *out, const struct vnrs_announce *a)
+{
+    vnrs_strbuf_puts(out, "        - {prefix: ");
+    put_prefix(out, &a->prefix);
+    vnrs_strbuf_printf(out, ", prepend: %u", a->prepend);
+    if (a->next_hop.family) {
+        vnrs_strbuf_puts(out, ", nextHop: ");
+        put_addr(out, &a->next_hop);
+    }
+    if (a->has_med)
+        vnrs_strbuf_printf(out, ", med: %u", a->med);
+    vnrs_strbuf_puts(out, a->communities.len ? ", communities: [" : "");
+    list_foreach(community, &a->communities) vnrs_strbuf_printf(
+        out, "%s\"%u:%u\"", community == a->communities.items ? "" : ", ", *community >> 16, *community & 0xffff);
+    vnrs_strbuf_puts(out, a->communities.len ? "]}\n" : "}\n");
+}
+
+static void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
+{
+    if (run->kind == VNRS_RUN_NONE)
+        return;
+    vnrs_strbuf_printf(out, "    run:\n      kind: %s\n", vnrs_run_kind_names[run->kind]);
+    if (run->asn)
+        vnrs_strbuf_printf(out, "      asn: %u\n", run->asn);
+    if (run->config) {
+        vnrs_strbuf_puts(out, "      configText: ");
+        put_quoted(out, run->config);
+        vnrs_strbuf_puts(out, "\n");
+    }
+    if (run->announce.len)
+        vnrs_strbuf_puts(out, "      announce:\n");
+    list_foreach(a, &run->announce) print_announce(out, a);
+    if (run->argv.len)
+        vnrs_strbuf_puts(out, "      exec:\n");
+    for (size_t i = 0; i < run->argv.len; i++) {
+        vnrs_strbuf_puts(out, "        - ");
+        put_quoted(out, run->argv.items[i]);
+        vnrs_strbuf_puts(out, "\n");
+    }
+}
+
+static void print_nic(struct vnrs_strbuf *out, const struct vnrs_nic *nic)
+{
+    vnrs_strbuf_printf(out, "      - {subnet: %s/%s, privateIps: ", nic->subnet->vnet->name, nic->subnet->name);
+    put_addrs(out, nic->ips.items, nic->ips.len);
+    vnrs_strbuf_printf(out, ", enableIPForwarding: %s, mtu: %u", yes_no(nic->forwarding), nic->mtu);
+    if (nic->attach) {
+        vnrs_strbuf_puts(out, ", attach: ");
+        put_quoted(out, nic->ifname);
+    }
+    vnrs_strbuf_puts(out, "}\n");
+}
+
+static void print_netns(struct vnrs_strbuf *out, const struct vnrs_machine *machine)
+{
+    if (machine->netns == VNRS_NETNS_PID)
+        vnrs_strbuf_printf(out, "    pid: %d\n", machine->pid);
+    if (!machine->netns_ref)
+        return;
+    vnrs_strbuf_puts(out, machine->netns == VNRS_NETNS_CONTAINER ? "    container: " : "    netns: ");
+    put_quoted(out, machine->netns_ref);
+    vnrs_strbuf_puts(out, "\n");
+}
+
+static void print_machines(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->machines.len)
+        vnrs_strbuf_puts(out, "machines:\n");
+    list_foreach(machine, &m->machines)
+    {
+        vnrs_strbuf_printf(out, "  - name: %s\n", machine->name);
+        print_netns(out, machine);
+        vnrs_strbuf_puts(out, "    nics:\n");
+        list_foreach(nic, &machine->nics) print_nic(out, nic);
+        print_run(out, &machine->run);
+        if (machine->inject.on)
+            vnrs_strbuf_printf(out, "    inject: {table: %u, protocol: %u, metric: %u}\n", machine->inject.table,
+                               machine->inject.protocol, machine->inject.metric);
+        else
+            vnrs_strbuf_puts(out, "    inject: off\n");
+        if (!machine->hosts.len)
+            continue;
+        vnrs_strbuf_puts(out, "    hosts: ");
+        put_hosts(out, machine->hosts.items, machine->hosts.len);
+        vnrs_strbuf_puts(out, "\n");
+    }
+}
+
+static void print_next_hop_test(struct vnrs_strbuf *out, const struct vnrs_test *test)
+{
+    vnrs_strbuf_puts(out, "    expect: {");
+    if (test->has_type)
+        vnrs_strbuf_printf(out, "nextHopType: %s", vnrs_nexthop_names[test->type]);
+    if (test->has_next_hops) {
+        vnrs_strbuf_printf(out, "%snextHopIp: ", test->has_type ? ", " : "");
+        put_addrs(out, test->next_hops.items, test->next_hops.len);
+    }
+    vnrs_strbuf_puts(out, "}\n");
+}
+
+static void print_tests(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    static const char *const keys[] = {
+        [VNRS_TEST_PING] = "ping", [VNRS_TEST_NEXT_HOP] = "to", [VNRS_TEST_CONNECT] = "connect"};
+
+    if (m->tests.len)
+        vnrs_strbuf_puts(out, "tests:\n");
+    list_foreach(test, &m->tests)
+    {
+        vnrs_strbuf_puts(out, "  - name: ");
+        put_quoted(out, test->name);
+        vnrs_strbuf_printf(out, "\n    from: %s\n    %s: ", test->from->name, keys[test->kind]);
+        put_addr(out, &test->to);
+        vnrs_strbuf_puts(out, "\n");
+        if (test->kind == VNRS_TEST_CONNECT)
+            vnrs_strbuf_printf(out, "    port: %u\n", test->port);
+        if (test->kind == VNRS_TEST_NEXT_HOP)
+            print_next_hop_test(out, test);
+        else
+            vnrs_strbuf_printf(out, "    expect: %s\n", test->expect_fail ? "fail" : "ok");
+    }
+}
+
+char *vnrs_model_print(const struct vnrs_model *model)
+{
+    struct vnrs_strbuf out = {0};
+
+    vnrs_strbuf_printf(&out, "name: %s\nlimits: %s\ndataplane: %s\n", model->name, vnrs_limits_names[model->limits],
+                       vnrs_dataplane_names[model->dataplane]);
+    print_vnets(&out, model);
+    print_peerings(&out, model);
+    print_route_tables(&out, model);
+    print_route_servers(&out, model);
+    print_outside(&out, model);
+    print_machines(&out, model);
+    print_tests(&out, model);
+    return vnrs_strbuf_take(&out);
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/schema.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NAME     VNRS_T_NAME
+#define TEXT     VNRS_T_TEXT
+#define BOOL     VNRS_T_BOOL
+#define INT      VNRS_T_INT
+#define ENUM     VNRS_T_ENUM
+#define ADDR     VNRS_T_ADDR
+#define PREFIX   VNRS_T_PREFIX
+#define OBJECT   VNRS_T_OBJECT
+#define LIST     VNRS_T_LIST
+#define LIST_ONE (VNRS_T_LIST | VNRS_T_ONE)
+
+#define VALUES(...)                                                                                                    \
+    (const char *const[])                                                                                              \
+    {                                                                                                                  \
+        __VA_ARGS__, NULL                                                                                              \
+    }
+#define SCHEMA(id, noun_text, help_text)                                                                               \
+    static const struct vnrs_schema id = {                                                                             \
+        .noun = (noun_text), .help = (help_text), .keys = id##_keys, .n_keys = ARRAY_SIZE(id##_keys)}
+
+#define NEXT_HOP_TYPES_OF_ROUTES "VirtualAppliance", "VirtualNetworkGateway", "VnetLocal", "Internet", "None"
+
+static const struct vnrs_schema_key endpoint_keys[] = {
+    {.key = "service",
+     .types = VNRS_T_SERVICE,
+     .required = true,
+     .help = "Service of this file, e.g. Microsoft.Storage"},
+};
+SCHEMA(endpoint, "service endpoint", "A service endpoint enabled in a subnet");
+
+static const struct vnrs_schema_key subnet_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name; RouteServerSubnet and GatewaySubnet are special"},
+    {.key = "addressPrefix", .types = PREFIX, .help = "Range of the subnet, inside the address space"},
+    {.key = "addressPrefixes", .types = LIST | PREFIX, .min = 1, .help = "Several ranges, e.g. IPv4 and IPv6"},
+    {.key = "routeTable", .types = NAME, .help = "Route table associated with the subnet"},
+    {.key = "serviceEndpoints", .types = LIST | OBJECT, .object = &endpoint, .help = "Service endpoints of the subnet"},
+};
+SCHEMA(subnet, "subnet", "A subnet of a virtual network");
+
+static const struct vnrs_schema_key vnet_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the virtual network"},
+    {.key = "region", .types = NAME, .help = "Azure region; peering between two regions is global peering"},
+    {.key = "addressSpace", .types = LIST | PREFIX, .required = true, .min = 1, .help = "Address ranges"},
+    {.key = "subnets", .types = LIST | OBJECT, .object = &subnet, .help = "Subnets"},
+};
+SCHEMA(vnet, "virtual network", "A virtual network");
+
+static const struct vnrs_schema_key peering_keys[] = {
+    {.key = "virtualNetwork", .types = NAME, .required = true, .help = "The network that this half belongs to"},
+    {.key = "remoteVirtualNetwork", .types = NAME, .required = true, .help = "The network on the other side"},
+    {.key = "allowVirtualNetworkAccess", .types = BOOL, .def = "true", .help = "Let the peer's own addresses in"},
+    {.key = "allowForwardedTraffic",
+     .types = BOOL,
+     .def = "false",
+     .help = "Let traffic in that the peer only forwards, e.g. from an NVA there"},
+    {.key = "allowGatewayTransit", .types = BOOL, .def = "false", .help = "Lend the own gateway or Route Server"},
+    {.key = "useRemoteGateways",
+     .types = BOOL,
+     .def = "false",
+     .help = "Use the peer's gateway or Route Server; the peer needs allowGatewayTransit"},
+};
+SCHEMA(peering, "virtual network peering", "One direction of a peering; both are needed, as in Azure");
+
+static const struct vnrs_schema_key route_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the route"},
+    {.key = "addressPrefix", .types = PREFIX, .required = true, .help = "Destination"},
+    {.key = "nextHopType",
+     .types = ENUM,
+     .required = true,
+     .values = VALUES(NEXT_HOP_TYPES_OF_ROUTES),
+     .help = "Where matching packets go; None drops them"},
+    {.key = "nextHopIpAddress", .types = ADDR, .help = "VirtualAppliance: address of a NIC with IP forwarding"},
+};
+SCHEMA(route, "route", "A user-defined route");
+
+static const struct vnrs_schema_key route_table_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the route table"},
+    {.key = "disableBgpRoutePropagation",
+     .types = BOOL,
+     .def = "false",
+     .help = "Keep routes of gateways and Route Servers out of the subnets of this table"},
+    {.key = "routes", .types = LIST | OBJECT, .object = &route, .help = "User-defined routes"},
+};
+SCHEMA(route_table, "route table", "A route table");
+
+static const struct vnrs_schema_key timers_keys[] = {
+    {.key = "keepalive", .types = INT, .max = 21845, .help = "Seconds; a third of hold where absent"},
+    {.key = "hold", .types = INT, .max = 65535, .def = "3", .help = "Seconds; 0 (never) or at least 3"},
+};
+SCHEMA(timers, "BGP timers", "BGP timers; keepalive 60 and hold 180 are Azure's");
+
+static const struct vnrs_schema_key bgp_connection_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the peering"},
+    {.key = "peerIp", .types = ADDR, .required = true, .help = "Address of the NVA"},
+    {.key = "peerAsn", .types = INT, .required = true, .min = 1, .max = UINT32_MAX, .help = "ASN of the NVA"},
+};
+SCHEMA(bgp_connection, "BGP connection", "A BGP peer of a Route Server");
+
+static const struct vnrs_schema_key route_server_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the Route Server"},
+    {.key = "virtualNetwork", .types = NAME, .required = true, .help = "Network whose RouteServerSubnet it is in"},
+    {.key = "allowBranchToBranchTraffic",
+     .types = BOOL,
+     .def = "false",
+     .help = "Exchange routes between gateways and NVAs"},
+    {.key = "hubRoutingPreference",
+     .types = ENUM,
+     .values = VALUES("ExpressRoute", "VpnGateway", "ASPath"),
+     .def = "ExpressRoute",
+     .help = "Which class of routes wins for equal prefixes"},
+    {.key = "instanceIps",
+     .types = LIST | ADDR,
+     .min = 1,
+     .help = "Addresses of the two instances; the fourth and fifth of RouteServerSubnet where absent. With 'dataplane: "
+             "none' one or two addresses that the host has"},
+    {.key = "bgp", .types = OBJECT, .object = &timers, .help = "Timers of this Route Server"},
+    {.key = "bgpConnections", .types = LIST | OBJECT, .object = &bgp_connection, .help = "BGP peers"},
+};
+SCHEMA(route_server, "Route Server", "An Azure Route Server");
+
+static const struct vnrs_schema_key bgp_settings_keys[] = {
+    {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .def = "65515", .help = "ASN of the gateway"},
+};
+SCHEMA(bgp_settings, "BGP settings", "BGP settings of a gateway");
+
+static const struct vnrs_schema_key gateway_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the gateway"},
+    {.key = "virtualNetwork", .types = NAME, .required = true, .help = "Network whose GatewaySubnet it is in"},
+    {.key = "gatewayType", .types = ENUM, .required = true, .values = VALUES("Vpn", "ExpressRoute"), .help = "Kind"},
+    {.key = "sku", .types = NAME, .help = "SKU, e.g. VpnGw1"},
+    {.key = "activeActive", .types = BOOL, .def = "false", .help = "Two instances that both carry traffic"},
+    {.key = "bgpSettings", .types = OBJECT, .object = &bgp_settings, .help = "BGP settings"},
+};
+SCHEMA(gateway, "virtual network gateway", "A VPN or ExpressRoute gateway (not built yet)");
+
+static const struct vnrs_schema_key host_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the host"},
+    {.key = "ip", .types = ADDR, .required = true, .help = "Its address"},
+};
+SCHEMA(host, "host", "A host outside every virtual network");
+
+static const struct vnrs_schema_key announce_keys[] = {
+    {.key = "prefix", .types = PREFIX, .required = true, .help = "Prefix to originate"},
+    {.key = "prepend", .types = INT, .max = 64, .def = "0", .help = "Own ASN this many times more in the AS path"},
+    {.key = "nextHop", .types = ADDR, .help = "Next hop other than the machine itself"},
+    {.key = "med", .types = INT, .max = UINT32_MAX, .help = "MULTI_EXIT_DISC"},
+    {.key = "communities", .types = LIST | TEXT, .help = "Communities, e.g. \"65001:1\""},
+};
+SCHEMA(announce, "announcement", "A prefix that a machine announces");
+
+static const struct vnrs_schema_key run_keys[] = {
+    {.key = "kind",
+     .types = ENUM,
+     .values = VALUES("frr", "bird", "exec", "gobgp", "exabgp", "openbgpd"),
+     .help = "BGP daemon to run with a generated configuration; gobgp, exabgp and openbgpd are not built yet"},
+    {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the machine"},
+    {.key = "announce", .types = LIST | PREFIX | OBJECT, .object = &announce, .help = "Prefixes that it announces"},
+    {.key = "config", .types = TEXT, .help = "The user's own configuration file for the daemon"},
+    {.key = "configText", .types = TEXT, .help = "That configuration itself, in place of a file"},
+    {.key = "exec", .types = LIST | TEXT, .min = 1, .help = "A program of the user's with its arguments"},
+};
+SCHEMA(run, "run", "What runs in the machine");
+
+static const struct vnrs_schema_key inject_keys[] = {
+    {.key = "table",
+     .types = ENUM | INT,
+     .values = VALUES("main"),
+     .min = 1,
+     .max = UINT32_MAX,
+     .def = "main",
+     .help = "Routing table"},
+    {.key = "protocol",
+     .types = ENUM | INT,
+     .values = VALUES("vnrs"),
+     .min = 1,
+     .max = 255,
+     .def = "vnrs",
+     .help = "Route protocol"},
+    {.key = "metric", .types = INT, .max = UINT32_MAX, .def = "100", .help = "Metric"},
+};
+SCHEMA(inject, "injection", "Where effective routes are put in the machine");
+
+#define INJECT_KEY(text)                                                                                               \
+    {                                                                                                                  \
+        .key = "inject", .types = ENUM | OBJECT, .values = VALUES("off", "on"), .object = &inject, .help = (text)      \
+    }
+
+static const struct vnrs_schema_key site_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the site"},
+    {.key = "addressPrefixes", .types = LIST | PREFIX, .min = 1, .help = "Ranges there"},
+    {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the site's router"},
+    {.key = "publicIp", .types = ADDR, .help = "Address of its VPN device"},
+    {.key = "run", .types = OBJECT, .object = &run, .help = "What its router runs"},
+};
+SCHEMA(site, "site", "A local network outside Azure (not built yet)");
+
+static const struct vnrs_schema_key connection_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the connection"},
+    {.key = "gateway", .types = NAME, .required = true, .help = "Gateway"},
+    {.key = "site", .types = NAME, .required = true, .help = "Site"},
+    {.key = "connectionType",
+     .types = ENUM,
+     .required = true,
+     .values = VALUES("IPsec", "ExpressRoute", "Vnet2Vnet"),
+     .help = "Kind"},
+    {.key = "enableBgp", .types = BOOL, .def = "false", .help = "BGP inside the tunnel"},
+    {.key = "sharedKey", .types = TEXT, .help = "IPsec: pre-shared key"},
+};
+SCHEMA(connection, "connection", "A connection of a gateway to a site (not built yet)");
+
+static const struct vnrs_schema_key service_keys[] = {
+    {.key = "name", .types = VNRS_T_SERVICE, .required = true, .help = "E.g. Microsoft.Storage"},
+    {.key = "addressPrefixes", .types = LIST | PREFIX, .required = true, .min = 1, .help = "Ranges of the service"},
+    {.key = "hosts", .types = LIST | OBJECT, .object = &host, .help = "Hosts that answer there"},
+    {.key = "allowedSubnets",
+     .types = LIST | VNRS_T_SUBNET,
+     .help = "Subnets that the service lets in; every subnet where absent"},
+};
+SCHEMA(service, "service", "What a service endpoint leads to");
+
+static const struct vnrs_schema_key internet_keys[] = {
+    {.key = "hosts", .types = LIST | OBJECT, .object = &host, .help = "Hosts on the Internet"},
+    {.key = "snat", .types = BOOL, .def = "false", .help = "Source NAT to the host's own address on the way out"},
+};
+SCHEMA(internet, "Internet", "The Internet of the lab");
+
+static const struct vnrs_schema_key nic_keys[] = {
+    {.key = "subnet", .types = VNRS_T_SUBNET, .required = true, .help = "\"<virtual network>/<subnet>\""},
+    {.key = "privateIp", .types = ADDR, .help = "Address; the next free one of the subnet where absent"},
+    {.key = "privateIps", .types = LIST | ADDR, .min = 1, .help = "Several addresses, the primary first"},
+    {.key = "enableIPForwarding",
+     .types = BOOL,
+     .def = "false",
+     .help = "Let packets through that are not from or to the NIC's own addresses"},
+    {.key = "attach",
+     .types = NAME | TEXT,
+     .help = "Interface that exists already: routes are injected, no link is made"},
+    {.key = "mtu", .types = INT, .min = 1280, .max = 9000, .def = "1500", .help = "MTU in bytes"},
+};
+SCHEMA(nic, "NIC", "A network interface of a machine");
+
+static const struct vnrs_schema_key machine_keys[] = {
+    {.key = "name", .types = VNRS_T_COUNTED, .required = true, .help = "Name, or a set of names: \"vm-{1..10}\""},
+    {.key = "netns", .types = TEXT, .help = "Existing network namespace, by name or path"},
+    {.key = "pid", .types = INT, .min = 1, .max = INT32_MAX, .help = "Network namespace of this process"},
+    {.key = "container", .types = NAME | TEXT, .help = "Network namespace of this container"},
+    {.key = "nics", .types = LIST | OBJECT, .required = true, .min = 1, .object = &nic, .help = "Network interfaces"},
+    {.key = "run", .types = OBJECT, .object = &run, .help = "What runs in the machine"},
+    INJECT_KEY("Injection of effective routes; on where no NIC forwards, else off"),
+    {.key = "hosts",
+     .types = LIST | OBJECT,
+     .object = &host,
+     .help = "Hosts behind this machine; the same host may stand behind several"},
+};
+SCHEMA(machine, "machine", "A virtual machine or network virtual appliance");
+
+static const struct vnrs_schema_key expect_keys[] = {
+    {.key = "nextHopType",
+     .types = ENUM,
+     .values = VALUES("None", "VnetLocal", "VNetPeering", "VNetGlobalPeering", "VirtualNetworkGateway",
+                      "VirtualAppliance", "VirtualNetworkServiceEndpoint", "Internet"),
+     .help = "Next hop type"},
+    {.key = "nextHopIp", .types = LIST_ONE | ADDR, .min = 1, .help = "Next hop addresses, as a set"},
+};
+SCHEMA(expect, "expectation", "What a next hop test expects");
+
+static const struct vnrs_schema_key test_keys[] = {
+    {.key = "name", .types = TEXT, .required = true, .help = "What is tested"},
+    {.key = "from", .types = NAME, .required = true, .help = "Machine"},
+    {.key = "to", .types = TEXT, .help = "Next hop test: machine, host or address"},
+    {.key = "ping", .types = TEXT, .help = "Ping: machine, host or address"},
+    {.key = "connect", .types = TEXT, .help = "TCP connection: machine, host or address; with port"},
+    {.key = "port", .types = INT, .min = 1, .max = 65535, .help = "TCP port of connect"},
+    {.key = "expect",
+     .types = ENUM | OBJECT,
+     .values = VALUES("ok", "fail"),
+     .object = &expect,
+     .help = "ok (default) or fail for ping and connect; next hop type and addresses for to"},
+};
+SCHEMA(test, "test", "An assertion that 'vnrs test' waits for");
+
+static const struct vnrs_schema_key defaults_keys[] = {
+    INJECT_KEY("Injection where a machine says nothing"),
+    {.key = "bgp", .types = OBJECT, .object = &timers, .help = "BGP timers of both sides of generated sessions"},
+    {.key = "bfd", .types = BOOL, .def = "false", .help = "BFD on generated sessions (not built yet)"},
+};
+SCHEMA(defaults, "defaults", "Defaults for the whole lab");
+
+static const struct vnrs_schema_key root_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the lab"},
+    {.key = "limits",
+     .types = ENUM,
+     .values = VALUES("azure", "none"),
+     .def = "azure",
+     .help = "azure: Azure's documented limits are errors; none: only vnrs' own"},
+    {.key = "dataplane",
+     .types = ENUM,
+     .values = VALUES("ebpf", "kernel", "none"),
+     .def = "ebpf",
+     .help = "What forwards; none: only inject routes into existing interfaces"},
+    {.key = "defaults", .types = OBJECT, .object = &defaults, .help = "Defaults for the whole lab"},
+    {.key = "virtualNetworks", .types = LIST | OBJECT, .object = &vnet, .help = "Virtual networks"},
+    {.key = "virtualNetworkPeerings",
+     .types = LIST | OBJECT,
+     .object = &peering,
+     .help = "Peerings, one per direction"},
+    {.key = "routeTables", .types = LIST | OBJECT, .object = &route_table, .help = "Route tables"},
+    {.key = "routeServers", .types = LIST | OBJECT, .object = &route_server, .help = "Route Servers"},
+    {.key = "virtualNetworkGateways", .types = LIST | OBJECT, .object = &gateway, .help = "Gateways (not built yet)"},
+    {.key = "sites", .types = LIST | OBJECT, .object = &site, .help = "Local networks (not built yet)"},
+    {.key = "connections", .types = LIST | OBJECT, .object = &connection, .help = "Connections (not built yet)"},
+    {.key = "services", .types = LIST | OBJECT, .object = &service, .help = "What service endpoints lead to"},
+    {.key = "internet", .types = OBJECT, .object = &internet, .help = "The Internet of the lab"},
+    {.key = "machines", .types = LIST | OBJECT, .object = &machine, .help = "Virtual machines and appliances"},
+    {.key = "tests", .types = LIST | OBJECT, .object = &test, .help = "Assertions of 'vnrs test'"},
+};
+
+const struct vnrs_schema vnrs_schema_root = {
+    .noun = "topology", .help = "A vnrs lab", .keys = root_keys, .n_keys = ARRAY_SIZE(root_keys)};
+
+static_assert(ARRAY_SIZE(root_keys) == 15, "a new section needs code in parse.c, print.c and docs");
+
+const struct vnrs_schema_key *vnrs_schema_find(const struct vnrs_schema *schema, const char *key)
+{
+    for (size_t i = 0; i < schema->n_keys; i++)
+        if (strcmp(schema->keys[i].key, key) == 0)
+            return &schema->keys[i];
+    return NULL;
+}

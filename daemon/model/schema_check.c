@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Checks that need nothing but the schema table: keys, types, enum values, ranges, the form of names and addresses.
+#include "model/diag_ids.h"
+#include "model/model.h"
+#include "model/schema.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SUGGEST_LEN_MAX 64
+
+// Letters and digits in lower case: 'address-prefix' is then the same as 'addressPrefix'.
+static size_t fold(const char *text, char out[static SUGGEST_LEN_MAX])
+{
+    size_t n = 0;
+    for (; *text && n < SUGGEST_LEN_MAX - 1; text++)
+        if (isalnum((unsigned char)*text))
+            out[n++] = (char)tolower((unsigned char)*text);
+    out[n] = '\0';
+    return n;
+}
+
+// Levenshtein distance of two short texts.
+static unsigned distance(const char *a, const char *b)
+{
+    char x[SUGGEST_LEN_MAX], y[SUGGEST_LEN_MAX];
+    unsigned row[SUGGEST_LEN_MAX];
+    size_t nx = fold(a, x), ny = fold(b, y);
+
+    for (size_t j = 0; j <= ny; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 1; i <= nx; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= ny; j++) {
+            unsigned substituted = diagonal + (x[i - 1] != y[j - 1]);
+            diagonal = row[j];
+            row[j] = MIN(substituted, MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[ny];
+}
+
+const char *vnrs_schema_suggest(const char *text, const char *(*next)(void *arg), void *arg)
+{
+    const char *best = NULL, *candidate;
+    unsigned best_distance = (unsigned)MIN(strlen(text), (size_t)SUGGEST_LEN_MAX) / 3 + 1;
+
+    while ((candidate = next(arg))) {
+        unsigned d = distance(text, candidate);
+        if (d < best_distance || (d == best_distance && !best && d <= 2 && d < strlen(text))) {
+            best = candidate;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+static const char *next_value(void *arg)
+{
+    const char *const **at = arg;
+    return **at ? *(*at)++ : NULL;
+}
+
+struct key_walk {
+    const struct vnrs_schema *schema;
+    size_t at;
+};
+
+static const char *next_key(void *arg)
+{
+    struct key_walk *walk = arg;
+    return walk->at < walk->schema->n_keys ? walk->schema->keys[walk->at++].key : NULL;
+}
+
+bool vnrs_schema_is_name(const char *text, bool dots)
+{
+    size_t len = strlen(text);
+
+    if (len == 0 || len > VNRS_NAME_LEN_MAX || !isalnum((unsigned char)text[0]))
+        return false;
+    for (size_t i = 1; i < len; i++)
+        if (!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '_' && !(dots && text[i] == '.'))
+            return false;
+    return true;
+}
+
+static bool is_subnet_ref(const char *text)
+{
+    char vnet[VNRS_NAME_LEN_MAX + 1];
+    const char *slash = strchr(text, '/');
+
+    if (!slash || (size_t)(slash - text) >= sizeof(vnet))
+        return false;
+    memcpy(vnet, text, (size_t)(slash - text));
+    vnet[slash - text] = '\0';
+    return vnrs_schema_is_name(vnet, false) && vnrs_schema_is_name(slash + 1, false);
+}
+
+static bool is_number(const struct vnrs_node *node)
+{
+    size_t digits = strspn(node->text, "0123456789");
+    return node->plain && digits > 0 && !node->text[digits] && (digits == 1 || node->text[0] != '0');
+}
+
+static bool in_range(const struct vnrs_node *node, const struct vnrs_schema_key *key)
+{
+    errno = 0;
+    unsigned long value = strtoul(node->text, NULL, 10);
+    return errno == 0 && value >= key->min && value <= key->max;
+}
+
+static bool has_value(const struct vnrs_schema_key *key, const char *text)
+{
+    for (const char *const *v = key->values; *v; v++)
+        if (strcmp(*v, text) == 0)
+            return true;
+    return false;
+}
+
+static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_key *key)
+{
+    struct vnrs_addr addr;
+    struct vnrs_prefix prefix;
+    const char *text = node->text;
+
+    return ((key->types & VNRS_T_ENUM) && has_value(key, text)) ||
+           ((key->types & VNRS_T_INT) && is_number(node) && in_range(node, key)) ||
+           ((key->types & VNRS_T_BOOL) && node->plain && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)) ||
+           ((key->types & VNRS_T_ADDR) && vnrs_addr_parse(text, &addr) == 0) ||
+           ((key->types & VNRS_T_PREFIX) && vnrs_prefix_parse(text, &prefix) == 0) ||
+           ((key->types & VNRS_T_NAME) && vnrs_schema_is_name(text, false)) ||
+           ((key->types & VNRS_T_SERVICE) && vnrs_schema_is_name(text, true)) ||
+           ((key->types & VNRS_T_SUBNET) && is_subnet_ref(text)) ||
+           // A counted name is taken apart, and refused where it makes no sense, by parse.c.
+           ((key->types & (VNRS_T_TEXT | VNRS_T_COUNTED)) && *text);
+}
+
+static const char *type_phrase(const struct vnrs_schema_key *key)
+{
+    static const struct {
+        unsigned type;
+        const char *phrase;
+    } phrases[] = {
+        {VNRS_T_ENUM | VNRS_T_OBJECT, "one of the words it knows, or a map"},
+        {VNRS_T_ENUM | VNRS_T_INT, "a number or one of the words it knows"},
+        {VNRS_T_PREFIX | VNRS_T_OBJECT, "a prefix or a map"},
+        {VNRS_T_ADDR, "an IP address"},
+        {VNRS_T_PREFIX, "a prefix"},
+        {VNRS_T_OBJECT, "a map"},
+        {VNRS_T_BOOL, "true or false"},
+        {VNRS_T_INT, "a number"},
+        {VNRS_T_NAME, "a name"},
+        {VNRS_T_COUNTED, "a name"},
+        {VNRS_T_SERVICE, "the name of a service"},
+        {VNRS_T_SUBNET, "a subnet, written <virtual network>/<subnet>"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
+        if ((key->types & phrases[i].type) == phrases[i].type)
+            return phrases[i].phrase;
+    return "text";
+}
+
+static struct vnrs_diag *refuse(struct vnrs_diags *diags, struct vnrs_node *node, unsigned id,
+                                const struct vnrs_schema_key *key, const char *what)
+{
+    node->bad = true;
+    return vnrs_diag_add(diags, VNRS_DIAG_ERROR, id, node->pos, "'%s' of %s: %s", node->text ? node->text : "",
+                         key->key, what);
+}
+
+static void refuse_prefix(struct vnrs_node *node, const struct vnrs_schema_key *key, struct vnrs_diags *diags)
+{
+    struct vnrs_prefix meant;
+    char text[VNRS_PREFIX_STR_MAX];
+
+    if (vnrs_prefix_parse(node->text, &meant) == -ERANGE) {
+        struct vnrs_diag *d = refuse(diags, node, VNRS_V_HOST_BITS, key, "has bits set after the prefix length");
+        vnrs_diag_help(diags, d, "the network is %s", vnrs_prefix_format(&meant, text));
+        return;
+    }
+    struct vnrs_diag *d = refuse(diags, node, VNRS_V_BAD_PREFIX, key, "not a prefix");
+    vnrs_diag_help(diags, d, "write it as 10.0.0.0/16 or 2001:db8::/64");
+}
+
+static void refuse_enum(struct vnrs_node *node, const struct vnrs_schema_key *key, struct vnrs_diags *diags)
+{
+    const char *const *at = key->values;
+    const char *meant = vnrs_schema_suggest(node->text, next_value, &at);
+    struct vnrs_diag *d = refuse(diags, node, VNRS_V_BAD_VALUE, key, "not a value that it can have");
+    char list[256] = "";
+
+    for (const char *const *v = key->values; *v; v++) {
+        size_t used = strlen(list);
+        (void)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", *v);
+    }
+    if (meant)
+        vnrs_diag_help(diags, d, "did you mean '%s'?", meant);
+    else
+        vnrs_diag_help(diags, d, "possible: %s", list);
+}
+
+static void refuse_type(struct vnrs_node *node, const struct vnrs_schema_key *key, struct vnrs_diags *diags)
+{
+    const char *found = node->kind == VNRS_NODE_MAP ? "a map" : node->kind == VNRS_NODE_LIST ? "a list" : node->text;
+    bool quote = node->kind == VNRS_NODE_SCALAR && *node->text;
+
+    node->bad = true;
+    (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_WRONG_TYPE, node->pos, "%s is %s, not %s%s%s", key->key,
+                        (key->types & VNRS_T_LIST) ? "a list" : type_phrase(key), quote ? "'" : "",
+                        *found ? found : "empty", quote ? "'" : "");
+}
+
+static void refuse_scalar(struct vnrs_node *node, const struct vnrs_schema_key *key, struct vnrs_diags *diags)
+{
+    const unsigned shapes = key->types & ~(unsigned)(VNRS_T_LIST | VNRS_T_ONE);
+
+    if (!*node->text)
+        refuse_type(node, key, diags);
+    else if ((shapes & VNRS_T_INT) && is_number(node)) {
+        struct vnrs_diag *d = refuse(diags, node, VNRS_V_OUT_OF_RANGE, key, "out of range");
+        vnrs_diag_help(diags, d, "possible: %lu to %lu", key->min, key->max);
+    } else if (shapes & VNRS_T_ENUM)
+        refuse_enum(node, key, diags);
+    else if (shapes & VNRS_T_PREFIX)
+        refuse_prefix(node, key, diags);
+    else if (shapes & VNRS_T_ADDR)
+        (void)refuse(diags, node, VNRS_V_BAD_ADDRESS, key, "not an IP address");
+    else if (shapes & (VNRS_T_NAME | VNRS_T_SERVICE | VNRS_T_SUBNET)) {
+        struct vnrs_diag *d = refuse(diags, node, VNRS_V_BAD_NAME, key, "not a name");
+        if (shapes & VNRS_T_SUBNET)
+            vnrs_diag_help(diags, d, "write <virtual network>/<subnet>");
+        else
+            vnrs_diag_help(diags, d, "letters, digits, '-' and '_', a letter or digit first, at most %d",
+                           VNRS_NAME_LEN_MAX);
+    } else
+        refuse_type(node, key, diags);
+}
+
+static void check_value(struct vnrs_node *node, const struct vnrs_schema_key *key, struct vnrs_diags *diags)
+{
+    if (node->kind == VNRS_NODE_MAP && (key->types & VNRS_T_OBJECT))
+        vnrs_schema_check(node, key->object, diags);
+    else if (node->kind != VNRS_NODE_SCALAR)
+        refuse_type(node, key, diags);
+    else if (!is_text_of(node, key))
+        refuse_scalar(node, key, diags);
+}
+
+static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *key, struct vnrs_diags *diags)
+{
+    struct vnrs_schema_key item = *key;
+
+    if (!(key->types & VNRS_T_LIST)) {
+        check_value(node, key, diags);
+        return;
+    }
+    item.types &= ~(unsigned)(VNRS_T_LIST | VNRS_T_ONE);
+    if (node->kind != VNRS_NODE_LIST) {
+        if (key->types & VNRS_T_ONE)
+            check_value(node, &item, diags);
+        else
+            refuse_type(node, key, diags);
+        return;
+    }
+    if (node->n < key->min && !(key->types & VNRS_T_INT)) {
+        node->bad = true;
+        (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_EMPTY_LIST, node->pos, "%s must not be empty", key->key);
+    }
+    node_foreach(child, node) check_value(child, &item, diags);
+}
+
+static void report_unknown(struct vnrs_node *member, const struct vnrs_schema *schema, struct vnrs_diags *diags)
+{
+    struct key_walk walk = {.schema = schema};
+    const char *meant = vnrs_schema_suggest(member->key, next_key, &walk);
+    struct vnrs_diag *d = vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_UNKNOWN_KEY, member->key_pos,
+                                        "unknown key '%s' in %s", member->key, schema->noun);
+
+    member->bad = true;
+    if (meant)
+        vnrs_diag_help(diags, d, "did you mean '%s'?", meant);
+}
+
+void vnrs_schema_check(struct vnrs_node *root, const struct vnrs_schema *schema, struct vnrs_diags *diags)
+{
+    if (root->kind != VNRS_NODE_MAP) {
+        root->bad = true;
+        (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_WRONG_TYPE, root->pos, "a %s is a map of keys and values",
+                            schema->noun);
+        return;
+    }
+    node_foreach(member, root)
+    {
+        const struct vnrs_schema_key *key = vnrs_schema_find(schema, member->key);
+        if (!key)
+            report_unknown(member, schema, diags);
+        else if (!member->bad)
+            check_member(member, key, diags);
+    }
+    for (size_t i = 0; i < schema->n_keys; i++) {
+        bool found = false;
+        node_foreach(member, root) found |= strcmp(member->key, schema->keys[i].key) == 0;
+        if (schema->keys[i].required && !found)
+            (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_MISSING_KEY, root->pos, "%s without '%s'", schema->noun,
+                                schema->keys[i].key);
+    }
+}
