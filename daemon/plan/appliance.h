@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Configuration of the routing daemon that a machine runs: an eBGP multihop session to each instance of each Route
+// Server that has a connection to one of the machine's NICs, and the prefixes that it announces. Pure text.
+//
+// What is learned from a Route Server stays in the daemon: the machine's default route to the fabric reaches everything
+// already, and a kernel route to a virtual network with the instance as next hop would lead back to the instance itself
+// (azure-routing.md 5.11). Only what `announce` lists is sent.
+#pragma once
+
+#include "model/model.h"
+
+// Owned by the caller; NULL: out of memory. `machine->run.kind` is FRR or BIRD; a configuration of the user's is
+// copied.
+char *vnrs_appliance_config(const struct vnrs_model *model, const struct vnrs_machine *machine) VNRS_MUST_CHECK;

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plan/changes.h"
+
+#include "plan/appliance.h"
+#include "util/hash.h"
+#include "util/strbuf.h"
+
+#include <stdio.h>
+
+struct row {
+    const char *type, *name, *text;
+    const char *blink;  // what a change of the row disturbs, or NULL
+    const char *hidden; // compared, not shown
+    char *key;
+    size_t key_len;
+};
+
+struct rows {
+    struct vnrs_arena *arena;
+    VEC(struct row) list;
+    struct vnrs_map by_key; // index + 1
+    bool failed;
+};
+
+static void add_row(struct rows *rows, const char *type, const char *name, const char *blink, struct vnrs_strbuf *text)
+{
+    struct row row = {.type = type, .blink = blink};
+
+    row.name = vnrs_arena_strndup(rows->arena, name, strlen(name));
+    row.text = vnrs_arena_strndup(rows->arena, text->len ? text->text : "", text->len);
+    row.key = vnrs_arena_printf(rows->arena, "%s\n%s", type, name);
+    rows->failed |= text->failed || !row.name || !row.text || !row.key;
+    vnrs_strbuf_fini(text);
+    *text = (struct vnrs_strbuf){0};
+    if (rows->failed)
+        return;
+    row.key_len = strlen(row.key);
+    rows->failed |= vec_push(&rows->list, row) < 0;
+}
+
+static void put_prefixes(struct vnrs_strbuf *text, const vnrs_prefix_list *list)
+{
+    char buf[VNRS_PREFIX_STR_MAX];
+    const char *sep = "";
+
+    list_foreach(prefix, list)
+    {
+        vnrs_strbuf_printf(text, "%s%s", sep, vnrs_prefix_format(prefix, buf));
+        sep = ", ";
+    }
+}
+
+static void vnet_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char name[2 * VNRS_NAME_LEN_MAX + 16];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach(vnet, &model->vnets)
+    {
+        put_prefixes(&text, &vnet->address_space);
+        add_row(rows, "virtual network", vnet->name, NULL, &text);
+        list_foreach(subnet, &vnet->subnets)
+        {
+            (void)snprintf(name, sizeof(name), "%s/%s", vnet->name, subnet->name);
+            put_prefixes(&text, &subnet->prefixes);
+            if (subnet->route_table)
+                vnrs_strbuf_printf(&text, ", route table %s", subnet->route_table->name);
+            list_foreach(service, &subnet->service_endpoints)
+                vnrs_strbuf_printf(&text, ", service endpoint %s", (*service)->name);
+            add_row(rows, "subnet", name, NULL, &text);
+        }
+    }
+    list_foreach(peering, &model->peerings)
+    {
+        (void)snprintf(name, sizeof(name), "%s → %s", peering->vnet->name, peering->remote->name);
+        vnrs_strbuf_printf(&text, "%s%s%s%s%s", peering->allow_access ? "access" : "no access",
+                           peering->allow_forwarded ? ", forwarded traffic" : "",
+                           peering->allow_gateway_transit ? ", gateway transit" : "",
+                           peering->use_remote_gateways ? ", remote gateways" : "", peering->global ? ", global" : "");
+        add_row(rows, "peering", name, NULL, &text);
+    }
+}
+
+static void table_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char name[2 * VNRS_NAME_LEN_MAX + 16], buf[VNRS_PREFIX_STR_MAX];
+    static const char *const types[] = {
+#define X(id, label) [id] = label,
+        VNRS_NEXTHOP_TYPES(X)
+#undef X
+    };
+    struct vnrs_strbuf text = {0};
+
+    list_foreach(table, &model->route_tables)
+    {
+        vnrs_strbuf_puts(&text, table->disable_bgp_propagation ? "gateway routes off" : "gateway routes on");
+        add_row(rows, "route table", table->name, NULL, &text);
+        list_foreach(udr, &table->routes)
+        {
+            (void)snprintf(name, sizeof(name), "%s/%s", table->name, udr->name);
+            vnrs_strbuf_printf(&text, "%s %s", vnrs_prefix_format(&udr->prefix, buf), types[udr->type]);
+            if (udr->next_hop.family != VNRS_AF_NONE)
+                vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(&udr->next_hop, buf));
+            add_row(rows, "route", name, NULL, &text);
+        }
+    }
+}
+
+static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char name[2 * VNRS_NAME_LEN_MAX + 16], a[VNRS_ADDR_STR_MAX], b[VNRS_ADDR_STR_MAX];
+    static const char *const preferences[] = {"ExpressRoute", "VpnGateway", "ASPath"};
+    struct vnrs_strbuf text = {0};
+
+    list_foreach(rs, &model->route_servers)
+    {
+        vnrs_strbuf_printf(&text, "in %s, %s %s, timers %u/%u, preference %s%s", rs->vnet->name,
+                           vnrs_addr_format(&rs->ips[0], a), vnrs_addr_format(&rs->ips[1], b), rs->timers.keepalive,
+                           rs->timers.hold, preferences[rs->preference],
+                           rs->allow_branch_to_branch ? ", branch to branch" : "");
+        add_row(rows, "route server", rs->name, "its sessions restart", &text);
+        list_foreach(conn, &rs->connections)
+        {
+            (void)snprintf(name, sizeof(name), "%s/%s", rs->name, conn->name);
+            vnrs_strbuf_printf(&text, "%s AS %u", vnrs_addr_format(&conn->peer_ip, a), conn->peer_asn);
+            add_row(rows, "BGP connection", name, "the session restarts", &text);
+        }
+    }
+}
+
+static void put_host(struct rows *rows, const char *type, const char *where, const struct vnrs_host *host)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    vnrs_strbuf_printf(&text, "%s%s%s", vnrs_addr_format(&host->ip, buf), *where ? " behind " : "", where);
+    add_row(rows, type, host->name, NULL, &text);
+}
+
+static void outside_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    struct vnrs_strbuf text = {0};
+
+    list_foreach(service, &model->services)
+    {
+        put_prefixes(&text, &service->prefixes);
+        if (service->restricted)
+            vnrs_strbuf_puts(&text, ", only from");
+        list_foreach(subnet, &service->allowed)
+            vnrs_strbuf_printf(&text, " %s/%s", (*subnet)->vnet->name, (*subnet)->name);
+        add_row(rows, "service", service->name, NULL, &text);
+        list_foreach(host, &service->hosts) put_host(rows, "service host", "", host);
+    }
+    if (model->internet.present) {
+        vnrs_strbuf_puts(&text, model->internet.snat ? "source NAT" : "no source NAT");
+        add_row(rows, "internet", "internet", NULL, &text);
+        list_foreach(host, &model->internet.hosts) put_host(rows, "internet host", "", host);
+    }
+}
+
+static void daemon_row(struct rows *rows, const struct vnrs_model *model, const struct vnrs_machine *machine)
+{
+    static const char *const kinds[] = {"none", "FRR", "BIRD", "command"};
+    char buf[VNRS_PREFIX_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    vnrs_strbuf_puts(&text, kinds[machine->run.kind]);
+    if (machine->run.asn)
+        vnrs_strbuf_printf(&text, " AS %u", machine->run.asn);
+    list_foreach(a, &machine->run.announce) vnrs_strbuf_printf(
+        &text, "%s%s", a == machine->run.announce.items ? ", announces " : " ", vnrs_prefix_format(&a->prefix, buf));
+    list_foreach(arg, &machine->run.argv) vnrs_strbuf_printf(&text, " %s", *arg);
+    add_row(rows, "daemon", machine->name, "it restarts or reads its configuration again", &text);
+    // Attributes and the user's own text change what runs, not what is shown.
+    if (!rows->failed && machine->run.kind != VNRS_RUN_EXEC) {
+        _free_ char *config = vnrs_appliance_config(model, machine);
+        char *kept = config ? vnrs_arena_strndup(rows->arena, config, strlen(config)) : NULL;
+        rows->failed |= !kept;
+        rows->list.items[rows->list.len - 1].hidden = kept;
+    }
+}
+
+static void machine_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach(machine, &model->machines)
+    {
+        static const char *const kinds[] = {"own namespace", "the daemon's namespace", "namespace", "pid", "container"};
+        vnrs_strbuf_puts(&text, kinds[machine->netns]);
+        if (machine->netns_ref)
+            vnrs_strbuf_printf(&text, " %s", machine->netns_ref);
+        if (machine->netns == VNRS_NETNS_PID)
+            vnrs_strbuf_printf(&text, " %d", machine->pid);
+        if (machine->inject.on)
+            vnrs_strbuf_printf(&text, ", routes into table %u protocol %u metric %u", machine->inject.table,
+                               machine->inject.protocol, machine->inject.metric);
+        add_row(rows, "machine", machine->name, NULL, &text);
+        list_foreach(nic, &machine->nics)
+        {
+            vnrs_strbuf_printf(&text, "%s in %s/%s", nic->ifname, nic->subnet->vnet->name, nic->subnet->name);
+            list_foreach(ip, &nic->ips) vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(ip, buf));
+            vnrs_strbuf_printf(&text, ", MTU %u%s", nic->mtu, nic->forwarding ? ", IP forwarding" : "");
+            add_row(rows, "nic", nic->name, "its link may blink", &text);
+        }
+        if (machine->run.kind != VNRS_RUN_NONE)
+            daemon_row(rows, model, machine);
+        list_foreach(host, &machine->hosts)
+        {
+            char name[2 * VNRS_NAME_LEN_MAX + 16];
+            (void)snprintf(name, sizeof(name), "%s/%s", machine->name, host->name);
+            vnrs_strbuf_printf(&text, "%s behind %s", vnrs_addr_format(&host->ip, buf), machine->name);
+            add_row(rows, "host", name, NULL, &text);
+        }
+    }
+}
+
+static int rows_make(struct rows *rows, struct vnrs_arena *arena, const struct vnrs_model *model)
+{
+    static const char *const dataplanes[] = {"ebpf", "kernel", "none"};
+    struct vnrs_strbuf text = {0};
+
+    rows->arena = arena;
+    if (!model)
+        return 0;
+    vnrs_strbuf_puts(&text, dataplanes[model->dataplane]);
+    add_row(rows, "data plane", model->name, "everything is made again", &text);
+    vnet_rows(rows, model);
+    table_rows(rows, model);
+    route_server_rows(rows, model);
+    outside_rows(rows, model);
+    machine_rows(rows, model);
+    for (size_t i = 0; i < rows->list.len && !rows->failed; i++) {
+        struct row *row = &rows->list.items[i];
+        rows->failed |= vnrs_map_put(&rows->by_key, row->key, row->key_len, row) < 0;
+    }
+    return rows->failed ? -ENOMEM : 0;
+}
+
+static void rows_fini(struct rows *rows)
+{
+    vnrs_map_fini(&rows->by_key);
+    vec_free(&rows->list);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static int compare_row(const struct row *old, const struct row *new, struct vnrs_changes *out)
+{
+    struct vnrs_change change = {.op = '~', .type = new->type, .name = new->name};
+    const char *blink = new->blink ? new->blink : "";
+
+    if (is_same_text(old->text, new->text) && is_same_text(old->hidden, new->hidden))
+        return 0;
+    if (is_same_text(old->text, new->text))
+        change.detail = vnrs_arena_printf(out->arena, "%s; configuration differs; %s", new->text, blink);
+    else
+        change.detail = vnrs_arena_printf(out->arena, "%s → %s%s%s", old->text, new->text, *blink ? "; " : "", blink);
+    return change.detail ? vec_push(&out->list, change) : -ENOMEM;
+}
+
+static int compare(const struct rows *old, const struct rows *new, struct vnrs_changes *out)
+{
+    int r = 0;
+
+    for (size_t i = old->list.len; i-- > 0 && r == 0;) {
+        const struct row *row = &old->list.items[i];
+        struct vnrs_change gone = {.op = '-', .type = row->type, .name = row->name, .detail = row->text};
+        if (!vnrs_map_find(&new->by_key, row->key, row->key_len))
+            r = vec_push(&out->list, gone);
+    }
+    vec_foreach (row, &new->list) {
+        const struct row *was = vnrs_map_find(&old->by_key, row->key, row->key_len);
+        struct vnrs_change made = {.op = '+', .type = row->type, .name = row->name, .detail = row->text};
+        if (r == 0)
+            r = was ? compare_row(was, row, out) : vec_push(&out->list, made);
+    }
+    return r;
+}
+
+int vnrs_changes_make(const struct vnrs_model *before, const struct vnrs_model *after, struct vnrs_changes *ret_changes)
+{
+    struct vnrs_changes out = {.arena = vnrs_arena_new()};
+    struct rows old = {0}, new = {0};
+    int r = -ENOMEM;
+
+    if (out.arena && rows_make(&old, out.arena, before) == 0 && rows_make(&new, out.arena, after) == 0)
+        r = compare(&old, &new, &out);
+    rows_fini(&old);
+    rows_fini(&new);
+    if (r < 0)
+        vnrs_changes_fini(&out);
+    else
+        *ret_changes = out;
+    return r;
+}
+
+void vnrs_changes_fini(struct vnrs_changes *changes)
+{
+    vec_free(&changes->list);
+    vnrs_arena_free(changes->arena);
+    changes->arena = NULL;
+}

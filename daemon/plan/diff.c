@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plan/diff.h"
+
+#include "util/hash.h"
+
+#include <stdio.h>
+
+bool vnrs_object_equal(const struct vnrs_object *object, const struct vnrs_actual_object *actual)
+{
+    return actual->spec && object->spec_size == actual->spec_size && object->data_size == actual->data_size &&
+           memcmp(object->spec, actual->spec, object->spec_size) == 0 &&
+           (object->data_size == 0 || memcmp(object->data, actual->data, object->data_size) == 0);
+}
+
+struct key {
+    char text[VNRS_KEY_MAX + 8];
+    size_t len;
+};
+
+static struct key key_of(enum vnrs_obj_type type, const char *name)
+{
+    struct key key = {0};
+
+    (void)snprintf(key.text, sizeof(key.text), "%c%s", (int)type, name);
+    key.len = strlen(key.text);
+    return key;
+}
+
+static int remove_type(const struct vnrs_map *wanted, enum vnrs_obj_type type, const struct vnrs_actual_object *actual,
+                       size_t n, vnrs_request_list *requests)
+{
+    for (size_t i = n; i-- > 0;) {
+        const struct key key = key_of(type, actual[i].key);
+        struct vnrs_request request = {.op = VNRS_REQUEST_REMOVE, .actual = &actual[i]};
+        if (actual[i].type == type && !vnrs_map_find(wanted, key.text, key.len) && vec_push(requests, request) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int map_objects(struct vnrs_map *map, struct key *keys, const struct vnrs_object *desired, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = key_of(desired[i].type, desired[i].key);
+        if (vnrs_map_put(map, keys[i].text, keys[i].len, (void *)&desired[i]) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int map_actual(struct vnrs_map *map, struct key *keys, const struct vnrs_actual_object *actual, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = key_of(actual[i].type, actual[i].key);
+        if (vnrs_map_put(map, keys[i].text, keys[i].len, (void *)&actual[i]) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int diff_maps(const struct vnrs_map *wanted, const struct vnrs_map *there, const struct vnrs_object *desired,
+                     size_t n_desired, const struct vnrs_actual_object *actual, size_t n_actual,
+                     vnrs_request_list *requests)
+{
+    for (int type = _VNRS_OBJ_MAX - 1; type > 0; type--) {
+        int r = remove_type(wanted, type, actual, n_actual, requests);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < n_desired; i++) {
+        const struct key key = key_of(desired[i].type, desired[i].key);
+        const struct vnrs_actual_object *is = vnrs_map_find(there, key.text, key.len);
+        struct vnrs_request request = {.op = VNRS_REQUEST_ENSURE, .object = &desired[i], .actual = is};
+        if (is && vnrs_object_equal(&desired[i], is))
+            continue;
+        if (vec_push(requests, request) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int vnrs_diff(const struct vnrs_object *desired, size_t n_desired, const struct vnrs_actual_object *actual,
+              size_t n_actual, vnrs_request_list *requests)
+{
+    struct vnrs_map wanted = {0}, there = {0};
+    struct key *keys = calloc(n_desired + n_actual + 1, sizeof(*keys));
+    int r = -ENOMEM;
+
+    if (keys && map_objects(&wanted, keys, desired, n_desired) == 0 &&
+        map_actual(&there, keys + n_desired, actual, n_actual) == 0)
+        r = diff_maps(&wanted, &there, desired, n_desired, actual, n_actual, requests);
+    vnrs_map_fini(&wanted);
+    vnrs_map_fini(&there);
+    free(keys);
+    return r;
+}
