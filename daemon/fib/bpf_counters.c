@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fib/bpf_counters.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+// Elements from..from+n-1 of a per-CPU array, each summed.
+static int counters_read(int fd, uint32_t from, unsigned n, struct vnrs_bpf_counter *ret_counters)
+{
+    int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0)
+        return cpus;
+    _free_ struct vnrs_bpf_counter *values = calloc((size_t)cpus, sizeof(*values));
+    _free_ struct vnrs_bpf_counter *sums = calloc(n, sizeof(*sums));
+    if (!values || !sums)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t key = from + i;
+        int err = bpf_map_lookup_elem(fd, &key, values);
+        if (err)
+            return err;
+        for (int cpu = 0; cpu < cpus; cpu++) {
+            sums[i].packets += values[cpu].packets;
+            sums[i].bytes += values[cpu].bytes;
+        }
+    }
+    memcpy(ret_counters, sums, n * sizeof(*sums));
+    return 0;
+}
+
+int vnrs_bpf_counters_nic(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex,
+                          struct vnrs_bpf_counter ret_counters[static _VNRS_BPF_DIR_MAX])
+{
+    if (ifindex >= VNRS_NICS_MAX)
+        return -ERANGE;
+    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NIC_COUNTERS), ifindex * _VNRS_BPF_DIR_MAX,
+                         _VNRS_BPF_DIR_MAX, ret_counters);
+}
+
+int vnrs_bpf_counters_type(const struct vnrs_bpf_dataplane *dp,
+                           struct vnrs_bpf_counter ret_counters[static _VNRS_NH_MAX])
+{
+    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_TYPE_COUNTERS), 0, _VNRS_NH_MAX, ret_counters);
+}
+
+int vnrs_bpf_counters_drop(const struct vnrs_bpf_dataplane *dp,
+                           struct vnrs_bpf_counter ret_counters[static _VNRS_DROP_MAX])
+{
+    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_DROP_COUNTERS), 0, _VNRS_DROP_MAX, ret_counters);
+}
+
+int vnrs_bpf_counters_nic_reset(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex)
+{
+    int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0)
+        return cpus;
+    if (ifindex >= VNRS_NICS_MAX)
+        return -ERANGE;
+    _free_ struct vnrs_bpf_counter *zeros = calloc((size_t)cpus, sizeof(*zeros));
+    if (!zeros)
+        return -ENOMEM;
+    for (uint32_t direction = 0; direction < _VNRS_BPF_DIR_MAX; direction++) {
+        uint32_t key = ifindex * _VNRS_BPF_DIR_MAX + direction;
+        int err = bpf_map_update_elem(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NIC_COUNTERS), &key, zeros, BPF_ANY);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+struct vnrs_bpf_events {
+    struct ring_buffer *ring;
+    vnrs_bpf_event_fn fn;
+    void *arg;
+};
+
+static int event_handle(void *arg, void *data, size_t size)
+{
+    const struct vnrs_bpf_events *events = arg;
+
+    if (size >= sizeof(struct vnrs_bpf_drop_event))
+        events->fn(data, events->arg);
+    return 0;
+}
+
+int vnrs_bpf_events_open(const struct vnrs_bpf_dataplane *dp, vnrs_bpf_event_fn fn, void *arg,
+                         struct vnrs_bpf_events **ret_events)
+{
+    _free_ struct vnrs_bpf_events *events = calloc(1, sizeof(*events));
+
+    if (!events)
+        return -ENOMEM;
+    events->fn = fn;
+    events->arg = arg;
+    events->ring = ring_buffer__new(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_DROP_EVENTS), event_handle, events, NULL);
+    if (!events->ring)
+        return -errno;
+    *ret_events = TAKE_PTR(events);
+    return 0;
+}
+
+struct vnrs_bpf_events *vnrs_bpf_events_close(struct vnrs_bpf_events *events)
+{
+    if (events)
+        ring_buffer__free(events->ring);
+    free(events);
+    return NULL;
+}
+
+int vnrs_bpf_events_fd(const struct vnrs_bpf_events *events)
+{
+    return ring_buffer__epoll_fd(events->ring);
+}
+
+int vnrs_bpf_events_consume(struct vnrs_bpf_events *events)
+{
+    return ring_buffer__consume(events->ring);
+}

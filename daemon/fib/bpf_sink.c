@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fib/bpf_sink.h"
+
+#include "fib/bpf_counters.h"
+#include "fib/bpf_map.h"
+#include "fib/bpf_routes.h"
+#include "fib/bpf_table.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+struct nic {
+    struct vnrs_bpf_nic nic; // as in the map
+    bool confirmed;
+};
+
+struct bpf_sink {
+    struct vnrs_sink sink;
+    struct vnrs_bpf_dataplane *dp; // borrowed
+    struct vnrs_bpf_routes *routes;
+    struct vnrs_bpf_table endpoints, acl;
+    struct nic *nics; // VNRS_NICS_MAX, by ifindex
+};
+
+static struct bpf_sink *self(struct vnrs_sink *sink)
+{
+    return container_of(sink, struct bpf_sink, sink);
+}
+
+// Say what failed, with the text of the errno last. Returns `err`.
+VNRS_PRINTF(3, 4)
+static int fail(struct vnrs_sink *sink, int err, const char *fmt, ...)
+{
+    char what[160];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
+    (void)snprintf(sink->error, sizeof(sink->error), "cannot %s in the eBPF data plane: %s", what,
+                   err == -ENOSPC ? "the map is full" : strerror(-err));
+    return err;
+}
+
+static int nic_read(const void *key, const void *value, void *arg)
+{
+    struct nic *nics = arg;
+    uint32_t ifindex;
+
+    memcpy(&ifindex, key, sizeof(ifindex));
+    memcpy(&nics[ifindex].nic, value, sizeof(nics[ifindex].nic));
+    return 0;
+}
+
+// Read everything back; all of it is then unconfirmed.
+static int read_back(struct bpf_sink *b)
+{
+    struct vnrs_bpf_lpm lpm = {
+        .fd4 = vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_ROUTES4),
+        .fd6 = vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_ROUTES6),
+    };
+    struct vnrs_bpf_routes *routes;
+
+    int err = vnrs_bpf_routes_new(lpm, vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_GROUPS),
+                                  vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NEXTHOPS), &b->sink.writes, &routes);
+    if (err)
+        return fail(&b->sink, err, "read routes back");
+    vnrs_bpf_routes_free(b->routes);
+    b->routes = routes;
+    memset(b->nics, 0, VNRS_NICS_MAX * sizeof(*b->nics));
+    err = vnrs_bpf_map_walk(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), sizeof(uint32_t),
+                            sizeof(struct vnrs_bpf_nic), nic_read, b->nics);
+    if (!err)
+        err = vnrs_bpf_table_read(&b->endpoints);
+    if (!err)
+        err = vnrs_bpf_table_read(&b->acl);
+    return err ? fail(&b->sink, err, "read NICs and endpoints back") : 0;
+}
+
+static int sink_sync_begin(struct vnrs_sink *sink)
+{
+    return read_back(self(sink));
+}
+
+static int sink_group_set(struct vnrs_sink *sink, const struct vnrs_fib_group *group)
+{
+    int err = vnrs_bpf_routes_group_set(self(sink)->routes, group);
+
+    return err ? fail(sink, err, "set next-hop group %u", group->handle) : 0;
+}
+
+static int sink_route_set(struct vnrs_sink *sink, const struct vnrs_fib_route *route)
+{
+    char text[VNRS_PREFIX_STR_MAX];
+    int err = vnrs_bpf_routes_set(self(sink)->routes, route);
+
+    if (!err)
+        return 0;
+    return fail(sink, err, "%s route '%s' of domain %u", route->group ? "set" : "remove",
+                vnrs_prefix_format(&route->prefix, text), route->domain);
+}
+
+static int nic_write(struct bpf_sink *b, uint32_t ifindex, const struct vnrs_bpf_nic *nic)
+{
+    int err = bpf_map_update_elem(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), &ifindex, nic, BPF_ANY);
+
+    if (err)
+        return fail(&b->sink, err, "set NIC %u", ifindex);
+    b->nics[ifindex].nic = *nic;
+    b->sink.writes++;
+    return 0;
+}
+
+static int nic_remove(struct bpf_sink *b, uint32_t ifindex)
+{
+    static const struct vnrs_bpf_nic none;
+
+    if (memcmp(&b->nics[ifindex].nic, &none, sizeof(none)) == 0)
+        return 0;
+    int err = nic_write(b, ifindex, &none);
+    if (err)
+        return err;
+    err = vnrs_bpf_counters_nic_reset(b->dp, ifindex); // whoever gets the ifindex next begins at 0
+    return err ? fail(&b->sink, err, "reset the counters of NIC %u", ifindex) : 0;
+}
+
+static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wanted)
+{
+    struct bpf_sink *b = self(sink);
+    struct vnrs_bpf_nic nic = wanted->nic;
+
+    if (wanted->ifindex == 0 || wanted->ifindex >= VNRS_NICS_MAX)
+        return fail(sink, -ERANGE, "set NIC %u", wanted->ifindex);
+    if (!(nic.flags & VNRS_NIC_PRESENT))
+        return nic_remove(b, wanted->ifindex);
+    memset(nic.pad, 0, sizeof(nic.pad));
+    b->nics[wanted->ifindex].confirmed = true;
+    if (memcmp(&b->nics[wanted->ifindex].nic, &nic, sizeof(nic)) == 0)
+        return 0;
+    return nic_write(b, wanted->ifindex, &nic);
+}
+
+static int sink_endpoint_set(struct vnrs_sink *sink, const struct vnrs_fib_endpoint *endpoint)
+{
+    struct bpf_sink *b = self(sink);
+    struct vnrs_bpf_endpoint_key key = {.vnet = endpoint->vnet, .family = endpoint->addr.family};
+    char text[VNRS_ADDR_STR_MAX];
+    int err;
+
+    memcpy(key.addr, endpoint->addr.bytes, endpoint->addr.family == VNRS_AF_IPV4 ? 4 : 16);
+    if (endpoint->addr.family != VNRS_AF_IPV4 && endpoint->addr.family != VNRS_AF_IPV6)
+        err = -EINVAL;
+    else if (endpoint->ifindex)
+        err = vnrs_bpf_table_set(&b->endpoints, &key, endpoint->ifindex, &sink->writes);
+    else
+        err = vnrs_bpf_table_remove(&b->endpoints, &key, &sink->writes);
+    return err ? fail(sink, err, "set address '%s'", vnrs_addr_format(&endpoint->addr, text)) : 0;
+}
+
+static int sink_acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
+{
+    struct bpf_sink *b = self(sink);
+    struct vnrs_bpf_acl_key key = {.ifindex = acl->ifindex, .subnet = acl->subnet};
+    int err = acl->allowed ? vnrs_bpf_table_set(&b->acl, &key, 1, &sink->writes)
+                           : vnrs_bpf_table_remove(&b->acl, &key, &sink->writes);
+
+    return err ? fail(sink, err, "set access of subnet %u to NIC %u", acl->subnet, acl->ifindex) : 0;
+}
+
+// Routes first: nothing leads any more to what goes after them.
+static int sink_sync_end(struct vnrs_sink *sink)
+{
+    struct bpf_sink *b = self(sink);
+    int err = vnrs_bpf_routes_sweep(b->routes);
+
+    if (!err)
+        err = vnrs_bpf_table_sweep(&b->endpoints, &sink->writes);
+    if (!err)
+        err = vnrs_bpf_table_sweep(&b->acl, &sink->writes);
+    if (err)
+        return fail(sink, err, "remove what is no longer wanted");
+    for (uint32_t ifindex = 0; ifindex < VNRS_NICS_MAX; ifindex++) {
+        err = b->nics[ifindex].confirmed ? 0 : nic_remove(b, ifindex);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int sink_flush(struct vnrs_sink *sink)
+{
+    (void)sink; // every call writes at once
+    return 0;
+}
+
+static void sink_free(struct vnrs_sink *sink)
+{
+    struct bpf_sink *b = self(sink);
+
+    vnrs_bpf_routes_free(b->routes);
+    vnrs_bpf_table_fini(&b->endpoints);
+    vnrs_bpf_table_fini(&b->acl);
+    free(b->nics);
+    free(b);
+}
+
+static const struct vnrs_sink_ops ops = {
+    .name = "bpf",
+    .sync_begin = sink_sync_begin,
+    .group_set = sink_group_set,
+    .route_set = sink_route_set,
+    .nic_set = sink_nic_set,
+    .endpoint_set = sink_endpoint_set,
+    .acl_set = sink_acl_set,
+    .sync_end = sink_sync_end,
+    .flush = sink_flush,
+    .free = sink_free,
+};
+
+int vnrs_bpf_sink_new(struct vnrs_bpf_dataplane *dp, struct vnrs_sink **ret_sink)
+{
+    struct bpf_sink *b = calloc(1, sizeof(*b));
+
+    if (!b)
+        return -ENOMEM;
+    *b = (struct bpf_sink){
+        .sink.ops = &ops,
+        .dp = dp,
+        .endpoints = {.fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_ENDPOINTS),
+                      .key_size = sizeof(struct vnrs_bpf_endpoint_key),
+                      .max = VNRS_ENDPOINTS_MAX},
+        .acl = {.fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_SERVICE_ACL),
+                .key_size = sizeof(struct vnrs_bpf_acl_key),
+                .max = VNRS_ENDPOINTS_MAX},
+        .nics = calloc(VNRS_NICS_MAX, sizeof(*b->nics)),
+    };
+    int err = b->nics ? read_back(b) : -ENOMEM;
+    if (err) {
+        sink_free(&b->sink);
+        return err;
+    }
+    *ret_sink = &b->sink;
+    return 0;
+}
