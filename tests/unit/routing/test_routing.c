@@ -216,6 +216,7 @@ static void why_names_the_rule_that_won_and_what_it_beat(void **state)
          "peered "
          "virtual network has 10.7.7.7: packets are dropped"},
         {"20.0.0.0/8", VNRS_SRC_USER, "service endpoint 'S' has the same prefix and is not overridden"},
+        {"20.0.0.0/8", VNRS_SRC_GATEWAY, "service endpoint 'S' has the same prefix and is not overridden"},
         {"20.1.0.0/16", VNRS_SRC_GATEWAY,
          "inside a prefix of service endpoint 'S', which is asked first: decides for no packet"},
         {"21.0.0.0/8", VNRS_SRC_USER, "user route of route table 't'; there is no VPN gateway: packets are dropped"},
@@ -236,7 +237,7 @@ static void why_names_the_rule_that_won_and_what_it_beat(void **state)
             "nic b/s fw/eth0 10.1.0.4\n"
             "udr t 10.1.0.0/16 VirtualAppliance 10.1.0.4\nudr t 172.30.0.0/16 VirtualAppliance 10.7.7.7\n"
             "udr t 20.0.0.0/8 None\nudr t 21.0.0.0/8 VirtualNetworkGateway\nudr t 22.0.0.0/8 Internet\n"
-            "learn rs 172.30.0.0/16 10.0.2.4\nlearn rs 20.1.0.0/16 10.0.2.4\n");
+            "learn rs 172.30.0.0/16 10.0.2.4\nlearn rs 20.1.0.0/16 10.0.2.4\nlearn rs 20.0.0.0/8 10.0.2.4\n");
     const struct vnrs_domain *domain = lab_compute(&lab);
     for (size_t i = 0; i < ARRAY_SIZE(whys); i++) {
         struct vnrs_prefix prefix = lab_prefix(whys[i].prefix);
