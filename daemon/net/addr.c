@@ -130,9 +130,9 @@ struct vnrs_addr vnrs_addr_add(const struct vnrs_addr *addr, uint64_t offset)
 // The byte of a netmask of `len` bits at position `i`.
 static uint8_t mask_byte(unsigned len, unsigned i)
 {
-    if (len >= (i + 1) * 8)
-        return 0xff;
-    return len <= i * 8 ? 0 : (uint8_t)(0xff00u >> (len - i * 8));
+    unsigned bits = len > i * 8 ? MIN(len - i * 8, 8u) : 0;
+
+    return (uint8_t)(0xff00u >> bits);
 }
 
 struct vnrs_prefix vnrs_prefix_make(const struct vnrs_addr *addr, unsigned len)
