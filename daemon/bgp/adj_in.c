@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bgp/adj_in.h"
+
+#include <errno.h>
+#include <string.h>
+
+// Only the outermost ranges are in `cover`, so at most one of them holds an address.
+static bool is_covered(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix)
+{
+    struct vnrs_addr addr = vnrs_prefix_addr(prefix);
+    struct vnrs_prefix range;
+
+    return vnrs_trie_match(&speaker->cover, &addr, &range) && range.len <= prefix->len;
+}
+
+static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix,
+                                  const struct vnrs_bgp_attrs *attrs)
+{
+    if (vnrs_bgp_attrs_has_asn(attrs, speaker->conf.asn))
+        return VNRS_BGP_BARRED_LOOP;
+    if (vnrs_addr_equal(&attrs->nexthop, &speaker->conf.local))
+        return VNRS_BGP_BARRED_NEXTHOP;
+    if (speaker->conf.as_route_server && is_covered(speaker, prefix))
+        return VNRS_BGP_BARRED_LOCAL;
+    return VNRS_BGP_USABLE;
+}
+
+static enum vnrs_bgp_barred judge_path(const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path, void *arg)
+{
+    return judge(arg, prefix, path->attrs);
+}
+
+void vnrs_bgp_adj_in_rejudge(struct vnrs_bgp_speaker *speaker)
+{
+    vnrs_bgp_rib_rejudge(&speaker->rib, judge_path, speaker);
+}
+
+// What is not even kept: a Route Server shows no route with its own ASN or ASN 0 in the path, and the first ASN of an
+// eBGP route is the peer's (RFC 4271 6.3).
+static bool is_refused(const struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session,
+                       const struct vnrs_bgp_attrs *attrs)
+{
+    const struct vnrs_bgp_speaker *sp = m->speaker;
+
+    if (vnrs_bgp_attrs_has_asn(attrs, 0))
+        return true;
+    if (sp->conf.as_route_server && vnrs_bgp_attrs_has_asn(attrs, sp->conf.asn))
+        return true;
+    return !session->ibgp && attrs->first_asn != session->peer_asn;
+}
+
+static void withdraw(struct vnrs_bgp_member *m, struct vnrs_bgp_nlri nlri)
+{
+    struct vnrs_prefix prefix;
+
+    while (vnrs_bgp_nlri_next(&nlri, &prefix))
+        (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, &prefix, m->slot);
+}
+
+static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session, struct vnrs_bgp_nlri nlri,
+                    const struct vnrs_bgp_attrs *attrs)
+{
+    struct vnrs_bgp_speaker *sp = m->speaker;
+    struct vnrs_prefix prefix;
+    int err = 0;
+
+    if (!nlri.len)
+        return 0;
+    if (is_refused(m, session, attrs)) {
+        withdraw(m, nlri); // the announcement replaces what was there before, even if it is not taken itself
+        return 0;
+    }
+    const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, attrs);
+    if (!set)
+        return -ENOMEM;
+    while (err >= 0 && vnrs_bgp_nlri_next(&nlri, &prefix))
+        err = vnrs_bgp_rib_update(&sp->rib, &prefix, m->slot, set, judge(sp, &prefix, set));
+    vnrs_bgp_attrs_unref(sp->attrs, set);
+    return err < 0 ? err : 0;
+}
+
+static uint64_t count_prefixes(const struct vnrs_bgp_session *session, const struct vnrs_bgp_update *update)
+{
+    struct vnrs_prefix prefix;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(update->reach); i++) {
+        struct vnrs_bgp_nlri nlri = update->reach[i];
+        if (nlri.len && session->mp[nlri.af])
+            while (vnrs_bgp_nlri_next(&nlri, &prefix))
+                n++;
+    }
+    return n;
+}
+
+static int cease(uint8_t subcode, struct vnrs_bgp_error *ret_error)
+{
+    *ret_error = (struct vnrs_bgp_error){.code = VNRS_BGP_ERR_CEASE, .subcode = subcode};
+    return -EBADMSG;
+}
+
+static int refuse_excess(const struct vnrs_bgp_member *m, const struct vnrs_bgp_update *update,
+                         struct vnrs_bgp_error *ret_error)
+{
+    uint32_t max = m->conf.max_prefixes;
+    uint8_t af = update->reach[0].len ? update->reach[0].af : update->reach[1].af;
+    // RFC 4486 section 4: AFI, SAFI, and the limit.
+    const uint8_t data[] = {
+        0,           af == VNRS_BGP_AF6 ? 2 : 1, 1, (uint8_t)(max >> 24), (uint8_t)(max >> 16), (uint8_t)(max >> 8),
+        (uint8_t)max};
+
+    (void)cease(VNRS_BGP_CEASE_MAX_PREFIXES, ret_error);
+    ret_error->data_len = sizeof(data);
+    memcpy(ret_error->data, data, sizeof(data));
+    return -EBADMSG;
+}
+
+static void note_heard(struct vnrs_bgp_member *m, const struct vnrs_bgp_update *update)
+{
+    m->heard_ms = m->speaker->now;
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
+        m->eor_in[af] |= update->eor[af];
+}
+
+int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *m, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
+{
+    struct vnrs_bgp_speaker *sp = m->speaker;
+    const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
+    struct vnrs_bgp_update u = {0};
+    enum vnrs_bgp_outcome outcome = vnrs_bgp_update_decode(session, msg, len, sp->scratch, &u, ret_error);
+
+    if (outcome == VNRS_BGP_SESSION_RESET)
+        return -EBADMSG;
+    note_heard(m, &u);
+    if (m->conf.max_prefixes && outcome != VNRS_BGP_TREAT_AS_WITHDRAW && u.has_reach &&
+        sp->rib.counts[m->slot] + count_prefixes(session, &u) > m->conf.max_prefixes)
+        return refuse_excess(m, &u, ret_error);
+    for (unsigned i = 0; i < ARRAY_SIZE(u.withdrawn); i++)
+        if (u.withdrawn[i].len && session->mp[u.withdrawn[i].af])
+            withdraw(m, u.withdrawn[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(u.reach); i++) {
+        if (!u.reach[i].len || !session->mp[u.reach[i].af])
+            continue;
+        if (outcome == VNRS_BGP_TREAT_AS_WITHDRAW)
+            withdraw(m, u.reach[i]);
+        else if (announce(m, session, u.reach[i], &u.attrs[i]) < 0)
+            return cease(VNRS_BGP_CEASE_RESOURCES, ret_error);
+    }
+    return 0;
+}

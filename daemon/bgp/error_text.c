@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bgp/error_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SUBCODES_MAX 12
+
+static const char *const codes[] = {
+    [0] = "no error given",
+    [VNRS_BGP_ERR_HEADER] = "message header error",
+    [VNRS_BGP_ERR_OPEN] = "OPEN message error",
+    [VNRS_BGP_ERR_UPDATE] = "UPDATE message error",
+    [VNRS_BGP_ERR_HOLD_TIMER] = "hold timer expired",
+    [VNRS_BGP_ERR_FSM] = "finite state machine error",
+    [VNRS_BGP_ERR_CEASE] = "Cease",
+    [VNRS_BGP_ERR_REFRESH] = "ROUTE-REFRESH message error",
+    [8] = "send hold timer expired", // RFC 9687
+};
+
+static const char *const subcodes[ARRAY_SIZE(codes)][SUBCODES_MAX] = {
+    [VNRS_BGP_ERR_HEADER] = {[1] = "connection not synchronised", "bad message length", "bad message type"},
+    [VNRS_BGP_ERR_OPEN] = {[1] = "unsupported version number",
+                           "bad peer AS",
+                           "bad BGP identifier",
+                           "unsupported optional parameter",
+                           [6] = "unacceptable hold time",
+                           "unsupported capability",
+                           [11] = "role mismatch"},
+    [VNRS_BGP_ERR_UPDATE] = {[1] = "malformed attribute list",
+                             "unrecognised well-known attribute",
+                             "missing well-known attribute",
+                             "attribute flags error",
+                             "attribute length error",
+                             "invalid ORIGIN attribute",
+                             [8] = "invalid NEXT_HOP attribute",
+                             "optional attribute error",
+                             "invalid network field",
+                             "malformed AS_PATH"},
+    [VNRS_BGP_ERR_FSM] = {[1] = "unexpected message in OpenSent",
+                          "unexpected message in OpenConfirm",
+                          "unexpected message in Established"},
+    [VNRS_BGP_ERR_CEASE] = {[VNRS_BGP_CEASE_MAX_PREFIXES] = "maximum number of prefixes reached",
+                            [VNRS_BGP_CEASE_SHUTDOWN] = "administrative shutdown",
+                            [VNRS_BGP_CEASE_DECONFIGURED] = "peer de-configured",
+                            [VNRS_BGP_CEASE_RESET] = "administrative reset",
+                            [VNRS_BGP_CEASE_REJECTED] = "connection rejected",
+                            [VNRS_BGP_CEASE_CONFIG_CHANGE] = "other configuration change",
+                            [VNRS_BGP_CEASE_COLLISION] = "connection collision resolution",
+                            [VNRS_BGP_CEASE_RESOURCES] = "out of resources",
+                            "hard reset",
+                            "BFD down"},
+    [VNRS_BGP_ERR_REFRESH] = {[1] = "invalid message length"},
+};
+
+const char *vnrs_bgp_error_text(const struct vnrs_bgp_error *error, char *buf, size_t size)
+{
+    const char *code = error->code < ARRAY_SIZE(codes) ? codes[error->code] : NULL, *sub = NULL;
+    char text[96];
+
+    if (code && error->subcode < SUBCODES_MAX)
+        sub = subcodes[error->code][error->subcode];
+    (void)vnrs_bgp_error_format(error, text, sizeof(text));
+    if (!code)
+        (void)snprintf(buf, size, "code %u, subcode %u", error->code, error->subcode);
+    else if (sub)
+        (void)snprintf(buf, size, "%s, %s", code, sub);
+    else if (error->subcode)
+        (void)snprintf(buf, size, "%s, subcode %u", code, error->subcode);
+    else
+        (void)snprintf(buf, size, "%s", code);
+    size_t used = strnlen(buf, size);
+    if (text[0] && used < size)
+        (void)snprintf(buf + used, size - used, " (%s)", text);
+    return buf;
+}

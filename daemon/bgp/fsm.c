@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bgp/fsm.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define OPEN_HOLD_MS          240000u // RFC 4271 8.2.2: "a large value", 4 minutes suggested
+#define CONNECT_RETRY_MS      5000u
+#define SUB_BAD_PEER_AS       2 // RFC 4271 6.2
+#define SUB_BAD_ID            3
+#define SUB_HOLD_UNACCEPTABLE 6
+#define SUB_UNSUPPORTED_CAP   7 // RFC 5492 section 5
+
+typedef void (*action_fn)(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in);
+
+void vnrs_bgp_fsm_init(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_side side, const struct vnrs_bgp_conf *conf,
+                       const struct vnrs_bgp_fsm_ops *ops, void *arg)
+{
+    *fsm = (struct vnrs_bgp_fsm){.conf = conf, .ops = ops, .arg = arg, .side = side};
+}
+
+static void enter(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_state state)
+{
+    if (fsm->state == state)
+        return;
+    fsm->state = state;
+    fsm->ops->state(fsm->arg, fsm->side);
+}
+
+static void timer_set(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_timer timer, uint64_t ms)
+{
+    fsm->deadline[timer] = ms ? fsm->now + ms : VNRS_BGP_TIMER_OFF;
+}
+
+static void timer_set_jittered(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_timer timer, uint64_t ms)
+{
+    timer_set(fsm, timer, vnrs_bgp_timer_jitter(ms, fsm->ops->random(fsm->arg)));
+}
+
+static void retry_set(struct vnrs_bgp_fsm *fsm)
+{
+    // A passive machine, and one made for an incoming connection, have nothing to retry.
+    if (fsm->side == VNRS_BGP_OUT && !fsm->conf->passive)
+        timer_set_jittered(fsm, VNRS_BGP_TM_RETRY,
+                           fsm->conf->connect_retry_ms ? fsm->conf->connect_retry_ms : CONNECT_RETRY_MS);
+}
+
+static void disconnect(struct vnrs_bgp_fsm *fsm)
+{
+    // Also while connecting: the owner of the socket must give it up.
+    bool had = fsm->connected || fsm->state == VNRS_BGP_ST_CONNECT;
+    fsm->connected = false;
+    if (had)
+        fsm->ops->close(fsm->arg, fsm->side);
+}
+
+static void go_idle(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
+{
+    static const struct vnrs_bgp_error none;
+    bool was_up = fsm->state == VNRS_BGP_ST_ESTABLISHED;
+
+    memset(fsm->deadline, 0, sizeof(fsm->deadline));
+    disconnect(fsm);
+    enter(fsm, VNRS_BGP_ST_IDLE);
+    fsm->ops->idle(fsm->arg, fsm->side, was_up, cause, error ? error : &none);
+}
+
+static void send_message(struct vnrs_bgp_fsm *fsm, const uint8_t *bytes, int len)
+{
+    assert(len > 0); // the buffers below hold every message of a fixed form
+    fsm->ops->send(fsm->arg, fsm->side, bytes, (size_t)len);
+}
+
+static void send_open(struct vnrs_bgp_fsm *fsm)
+{
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    struct vnrs_bgp_open open = {
+        .asn = fsm->conf->local_asn, .hold = fsm->conf->hold, .id = fsm->conf->router_id, .caps = fsm->conf->caps};
+
+    send_message(fsm, buf, vnrs_bgp_open_encode(&open, buf, sizeof(buf)));
+}
+
+static void send_keepalive(struct vnrs_bgp_fsm *fsm)
+{
+    uint8_t buf[VNRS_BGP_HEADER_BYTES];
+
+    send_message(fsm, buf, vnrs_bgp_keepalive_encode(buf, sizeof(buf)));
+    timer_set_jittered(fsm, VNRS_BGP_TM_KEEPALIVE, fsm->session.keepalive * UINT64_C(1000));
+}
+
+static void fail(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
+{
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+
+    if (fsm->connected && error->code)
+        send_message(fsm, buf, vnrs_bgp_notification_encode(error, buf, sizeof(buf)));
+    go_idle(fsm, cause, error);
+}
+
+static void act_start(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    retry_set(fsm);
+    if (fsm->conf->passive || fsm->side == VNRS_BGP_IN) {
+        enter(fsm, VNRS_BGP_ST_ACTIVE);
+        return;
+    }
+    enter(fsm, VNRS_BGP_ST_CONNECT);
+    fsm->ops->connect(fsm->arg);
+}
+
+static void act_retry(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    fsm->deadline[VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_TIMER_OFF;
+    disconnect(fsm);
+    retry_set(fsm);
+    enter(fsm, VNRS_BGP_ST_CONNECT);
+    fsm->ops->connect(fsm->arg);
+}
+
+static void open_session(struct vnrs_bgp_fsm *fsm)
+{
+    fsm->deadline[VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_TIMER_OFF;
+    send_open(fsm);
+    timer_set(fsm, VNRS_BGP_TM_HOLD, OPEN_HOLD_MS);
+    enter(fsm, VNRS_BGP_ST_OPEN_SENT);
+}
+
+static void act_tcp_up(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    fsm->connected = true;
+    fsm->deadline[VNRS_BGP_TM_RETRY] = VNRS_BGP_TIMER_OFF;
+    if (fsm->conf->delay_open_ms)
+        timer_set_jittered(fsm, VNRS_BGP_TM_DELAY_OPEN, fsm->conf->delay_open_ms);
+    else
+        open_session(fsm);
+}
+
+static void act_delay(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    open_session(fsm);
+}
+
+// No session yet: wait for the next try (RFC 4271 8.2.2, Connect with DelayOpen, OpenSent).
+static void act_tcp_lost_early(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    if (fsm->side == VNRS_BGP_IN) {
+        go_idle(fsm, VNRS_BGP_CAUSE_TCP, NULL);
+        return;
+    }
+    memset(fsm->deadline, 0, sizeof(fsm->deadline));
+    disconnect(fsm);
+    retry_set(fsm);
+    enter(fsm, VNRS_BGP_ST_ACTIVE);
+}
+
+static void act_tcp_lost(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    go_idle(fsm, VNRS_BGP_CAUSE_TCP, NULL);
+}
+
+static void act_stop(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    fail(fsm, VNRS_BGP_CAUSE_STOP, in->error);
+}
+
+static void act_error(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    fail(fsm, VNRS_BGP_CAUSE_SENT, in->error);
+}
+
+static void act_dump(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    static const struct vnrs_bgp_error cease = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_COLLISION};
+
+    (void)in;
+    fail(fsm, VNRS_BGP_CAUSE_COLLISION, &cease);
+}
+
+static void act_hold(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    static const struct vnrs_bgp_error expired = {.code = VNRS_BGP_ERR_HOLD_TIMER};
+
+    (void)in;
+    fail(fsm, VNRS_BGP_CAUSE_HOLD, &expired);
+}
+
+static void act_alive(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    send_keepalive(fsm);
+}
+
+static void act_notification(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    go_idle(fsm, VNRS_BGP_CAUSE_RECEIVED, in->error);
+}
+
+// RFC 6608: the subcode names the state in which a message was not expected.
+static void act_unexpected(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_FSM};
+
+    (void)in;
+    if (fsm->state >= VNRS_BGP_ST_OPEN_SENT)
+        error.subcode = (uint8_t)(fsm->state - VNRS_BGP_ST_OPEN_SENT + 1);
+    fail(fsm, VNRS_BGP_CAUSE_SENT, &error);
+}
+
+static bool has_common_family(const struct vnrs_bgp_session *session)
+{
+    return session->mp[VNRS_BGP_AF4] || session->mp[VNRS_BGP_AF6];
+}
+
+static struct vnrs_bgp_session negotiate(const struct vnrs_bgp_conf *conf, const struct vnrs_bgp_open *open)
+{
+    const struct vnrs_bgp_caps *ours = &conf->caps, *theirs = &open->caps;
+    struct vnrs_bgp_session s = {
+        .as4 = ours->as4 && theirs->as4,
+        .refresh = ours->refresh && theirs->refresh,
+        .enhanced_refresh = ours->enhanced_refresh && theirs->enhanced_refresh,
+        .extended_message = ours->extended_message && theirs->extended_message,
+        .ibgp = conf->local_asn == conf->peer_asn,
+        .local_asn = conf->local_asn,
+        .peer_asn = conf->peer_asn,
+        .hold = MIN(conf->hold, open->hold),
+    };
+    s.mp[VNRS_BGP_AF4] = ours->mp[VNRS_BGP_AF4] && (theirs->mp[VNRS_BGP_AF4] || !theirs->any_mp);
+    s.mp[VNRS_BGP_AF6] = ours->mp[VNRS_BGP_AF6] && theirs->mp[VNRS_BGP_AF6];
+    s.keepalive = MIN(conf->keepalive ? conf->keepalive : s.hold / 3, s.hold / 3);
+    return s;
+}
+
+// RFC 4271 6.2 and RFC 6286: what only the configuration can tell. False with *error set.
+static bool is_acceptable(const struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_open *open,
+                          const struct vnrs_bgp_session *session, struct vnrs_bgp_error *error)
+{
+    static const uint8_t need_ipv4[] = {1, 4, 0, 1, 0, 1}; // the multiprotocol capability we ask for
+
+    *error = (struct vnrs_bgp_error){.code = VNRS_BGP_ERR_OPEN};
+    if (open->asn != fsm->conf->peer_asn) {
+        error->subcode = SUB_BAD_PEER_AS;
+    } else if (open->id == 0 || (session->ibgp && open->id == fsm->conf->router_id)) {
+        error->subcode = SUB_BAD_ID;
+    } else if (open->hold == 1 || open->hold == 2) {
+        error->subcode = SUB_HOLD_UNACCEPTABLE;
+    } else if (!has_common_family(session)) {
+        error->subcode = SUB_UNSUPPORTED_CAP;
+        error->data_len = sizeof(need_ipv4);
+        memcpy(error->data, need_ipv4, sizeof(need_ipv4));
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void act_open(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    struct vnrs_bgp_session session = negotiate(fsm->conf, in->open);
+    struct vnrs_bgp_error error;
+
+    if (!is_acceptable(fsm, in->open, &session, &error)) {
+        fail(fsm, VNRS_BGP_CAUSE_SENT, &error);
+        return;
+    }
+    fsm->remote = *in->open;
+    fsm->session = session;
+    if (!fsm->ops->opened(fsm->arg, fsm->side)) {
+        act_dump(fsm, in);
+        return;
+    }
+    fsm->deadline[VNRS_BGP_TM_RETRY] = VNRS_BGP_TIMER_OFF;
+    send_keepalive(fsm);
+    timer_set(fsm, VNRS_BGP_TM_HOLD, session.hold * UINT64_C(1000));
+    enter(fsm, VNRS_BGP_ST_OPEN_CONFIRM);
+}
+
+// The peer spoke first while our OPEN was delayed.
+static void act_open_delayed(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    if (!fsm->connected)
+        return;
+    fsm->deadline[VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_TIMER_OFF;
+    send_open(fsm);
+    act_open(fsm, in);
+}
+
+static void act_heard(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    timer_set(fsm, VNRS_BGP_TM_HOLD, fsm->session.hold * UINT64_C(1000));
+}
+
+static void act_established(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    act_heard(fsm, in);
+    enter(fsm, VNRS_BGP_ST_ESTABLISHED);
+    fsm->ops->up(fsm->arg, fsm->side);
+}
+
+static void act_update(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    struct vnrs_bgp_error error = {0};
+
+    act_heard(fsm, in);
+    if (fsm->ops->update(fsm->arg, in->msg, in->len, &error) < 0)
+        fail(fsm, VNRS_BGP_CAUSE_SENT, &error);
+}
+
+static void act_refresh(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    // Not a reason to hear the peer as alive (RFC 4271 names KEEPALIVE and UPDATE only), nor an error where the
+    // capability was not exchanged: RFC 2918 section 4 lets us ignore it.
+    if (fsm->session.refresh)
+        fsm->ops->refresh(fsm->arg, in->af, in->subtype);
+}
+
+// No entry: the event means nothing in that state.
+static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
+    [VNRS_BGP_ST_IDLE] = {[VNRS_BGP_EV_START] = act_start},
+    [VNRS_BGP_ST_CONNECT] = {[VNRS_BGP_EV_STOP] = act_stop,
+                             [VNRS_BGP_EV_RETRY] = act_retry,
+                             [VNRS_BGP_EV_DELAY] = act_delay,
+                             [VNRS_BGP_EV_TCP_UP] = act_tcp_up,
+                             [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost_early,
+                             [VNRS_BGP_EV_OPEN] = act_open_delayed,
+                             [VNRS_BGP_EV_ERROR] = act_error,
+                             [VNRS_BGP_EV_DUMP] = act_dump,
+                             [VNRS_BGP_EV_NOTIFICATION] = act_notification,
+                             [VNRS_BGP_EV_KEEPALIVE] = act_unexpected,
+                             [VNRS_BGP_EV_UPDATE] = act_unexpected,
+                             [VNRS_BGP_EV_REFRESH] = act_unexpected},
+    [VNRS_BGP_ST_ACTIVE] = {[VNRS_BGP_EV_STOP] = act_stop,
+                            [VNRS_BGP_EV_RETRY] = act_retry,
+                            [VNRS_BGP_EV_DELAY] = act_delay,
+                            [VNRS_BGP_EV_TCP_UP] = act_tcp_up,
+                            [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost_early,
+                            [VNRS_BGP_EV_OPEN] = act_open_delayed,
+                            [VNRS_BGP_EV_ERROR] = act_error,
+                            [VNRS_BGP_EV_DUMP] = act_dump,
+                            [VNRS_BGP_EV_NOTIFICATION] = act_notification,
+                            [VNRS_BGP_EV_KEEPALIVE] = act_unexpected,
+                            [VNRS_BGP_EV_UPDATE] = act_unexpected,
+                            [VNRS_BGP_EV_REFRESH] = act_unexpected},
+    [VNRS_BGP_ST_OPEN_SENT] = {[VNRS_BGP_EV_STOP] = act_stop,
+                               [VNRS_BGP_EV_HOLD] = act_hold,
+                               [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost_early,
+                               [VNRS_BGP_EV_OPEN] = act_open,
+                               [VNRS_BGP_EV_ERROR] = act_error,
+                               [VNRS_BGP_EV_DUMP] = act_dump,
+                               [VNRS_BGP_EV_NOTIFICATION] = act_notification,
+                               [VNRS_BGP_EV_KEEPALIVE] = act_unexpected,
+                               [VNRS_BGP_EV_UPDATE] = act_unexpected,
+                               [VNRS_BGP_EV_REFRESH] = act_unexpected},
+    [VNRS_BGP_ST_OPEN_CONFIRM] = {[VNRS_BGP_EV_STOP] = act_stop,
+                                  [VNRS_BGP_EV_HOLD] = act_hold,
+                                  [VNRS_BGP_EV_ALIVE] = act_alive,
+                                  [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost,
+                                  [VNRS_BGP_EV_OPEN] = act_unexpected,
+                                  [VNRS_BGP_EV_ERROR] = act_error,
+                                  [VNRS_BGP_EV_DUMP] = act_dump,
+                                  [VNRS_BGP_EV_NOTIFICATION] = act_notification,
+                                  [VNRS_BGP_EV_KEEPALIVE] = act_established,
+                                  [VNRS_BGP_EV_UPDATE] = act_unexpected,
+                                  [VNRS_BGP_EV_REFRESH] = act_unexpected},
+    [VNRS_BGP_ST_ESTABLISHED] = {[VNRS_BGP_EV_STOP] = act_stop,
+                                 [VNRS_BGP_EV_HOLD] = act_hold,
+                                 [VNRS_BGP_EV_ALIVE] = act_alive,
+                                 [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost,
+                                 [VNRS_BGP_EV_OPEN] = act_unexpected,
+                                 [VNRS_BGP_EV_ERROR] = act_error,
+                                 [VNRS_BGP_EV_DUMP] = act_dump,
+                                 [VNRS_BGP_EV_NOTIFICATION] = act_notification,
+                                 [VNRS_BGP_EV_KEEPALIVE] = act_heard,
+                                 [VNRS_BGP_EV_UPDATE] = act_update,
+                                 [VNRS_BGP_EV_REFRESH] = act_refresh},
+};
+
+void vnrs_bgp_fsm_event(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_event event, uint64_t now_ms,
+                        const struct vnrs_bgp_input *in)
+{
+    action_fn action = table[fsm->state][event];
+
+    fsm->now = now_ms;
+    if (action)
+        action(fsm, in);
+}
+
+void vnrs_bgp_fsm_tick(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
+{
+    static const enum vnrs_bgp_event events[] = {
+        [VNRS_BGP_TM_RETRY] = VNRS_BGP_EV_RETRY,
+        [VNRS_BGP_TM_HOLD] = VNRS_BGP_EV_HOLD,
+        [VNRS_BGP_TM_KEEPALIVE] = VNRS_BGP_EV_ALIVE,
+        [VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_EV_DELAY,
+    };
+    static_assert(ARRAY_SIZE(events) == _VNRS_BGP_TM_MAX, "an event for every timer");
+
+    for (unsigned i = 0; i < _VNRS_BGP_TM_MAX; i++) {
+        if (fsm->deadline[i] == VNRS_BGP_TIMER_OFF || fsm->deadline[i] > now_ms)
+            continue;
+        fsm->deadline[i] = VNRS_BGP_TIMER_OFF;
+        vnrs_bgp_fsm_event(fsm, events[i], now_ms, NULL);
+    }
+}
+
+uint64_t vnrs_bgp_fsm_next(const struct vnrs_bgp_fsm *fsm)
+{
+    uint64_t next = VNRS_BGP_NEVER;
+
+    for (unsigned i = 0; i < _VNRS_BGP_TM_MAX; i++)
+        next = vnrs_bgp_timer_earlier(next, fsm->deadline[i]);
+    return next;
+}
+
+void vnrs_bgp_fsm_heard(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
+{
+    fsm->now = now_ms;
+    if (fsm->deadline[VNRS_BGP_TM_HOLD] != VNRS_BGP_TIMER_OFF && fsm->state >= VNRS_BGP_ST_OPEN_CONFIRM)
+        act_heard(fsm, NULL);
+}
+
+const char *vnrs_bgp_state_name(enum vnrs_bgp_state state)
+{
+    static const char *const names[] = {
+        [VNRS_BGP_ST_IDLE] = "Idle",
+        [VNRS_BGP_ST_CONNECT] = "Connect",
+        [VNRS_BGP_ST_ACTIVE] = "Active",
+        [VNRS_BGP_ST_OPEN_SENT] = "OpenSent",
+        [VNRS_BGP_ST_OPEN_CONFIRM] = "OpenConfirm",
+        [VNRS_BGP_ST_ESTABLISHED] = "Established",
+    };
+    static_assert(ARRAY_SIZE(names) == _VNRS_BGP_ST_MAX, "a name for every state");
+
+    return (unsigned)state < ARRAY_SIZE(names) ? names[state] : "?";
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bgp/peer.h"
+
+#include "bgp/error_text.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct vnrs_bgp_fsm *other_side(struct vnrs_bgp_peer *peer, enum vnrs_bgp_side side)
+{
+    return &peer->fsm[side == VNRS_BGP_OUT ? VNRS_BGP_IN : VNRS_BGP_OUT];
+}
+
+static void on_connect(void *arg)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    peer->ops->connect(peer->arg);
+}
+
+static void on_close(void *arg, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    peer->ops->close(peer->arg, side);
+}
+
+static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
+{
+    struct vnrs_bgp_peer *peer = arg;
+
+    peer->messages_out++;
+    peer->ops->send(peer->arg, side, bytes, len);
+}
+
+static void on_state(void *arg, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_peer *peer = arg;
+
+    (void)side;
+    peer->ops->changed(peer->arg);
+}
+
+// RFC 4271 6.8 with RFC 6286 2.3: of two connections the one opened by the side with the higher identifier stays; with
+// equal identifiers, the higher ASN.
+static bool is_out_preferred(const struct vnrs_bgp_peer *peer, uint32_t remote_id)
+{
+    if (peer->conf.router_id != remote_id)
+        return peer->conf.router_id > remote_id;
+    return peer->conf.local_asn > peer->conf.peer_asn;
+}
+
+static bool on_opened(void *arg, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    struct vnrs_bgp_fsm *other = other_side(peer, side);
+
+    if (other->state == VNRS_BGP_ST_ESTABLISHED)
+        return false;
+    if (other->state != VNRS_BGP_ST_OPEN_CONFIRM)
+        return true;
+    bool keep = is_out_preferred(peer, peer->fsm[side].remote.id) == (side == VNRS_BGP_OUT);
+    if (keep)
+        vnrs_bgp_fsm_event(other, VNRS_BGP_EV_DUMP, peer->now, NULL);
+    return keep;
+}
+
+static void on_up(void *arg, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_peer *peer = arg;
+
+    vnrs_bgp_fsm_event(other_side(peer, side), VNRS_BGP_EV_DUMP, peer->now, NULL);
+    peer->changed_ms = peer->now;
+    peer->idle_until = VNRS_BGP_TIMER_OFF;
+    peer->ops->up(peer->arg);
+}
+
+static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
+{
+    char text[VNRS_BGP_ERROR_TEXT_MAX];
+
+    switch (cause) {
+    case VNRS_BGP_CAUSE_SENT:
+    case VNRS_BGP_CAUSE_HOLD:
+    case VNRS_BGP_CAUSE_RECEIVED:
+        (void)vnrs_bgp_error_text(error, text, sizeof(text));
+        (void)snprintf(peer->last_error, sizeof(peer->last_error), "%s: %.*s",
+                       cause == VNRS_BGP_CAUSE_RECEIVED ? "peer sent NOTIFICATION" : "sent NOTIFICATION",
+                       VNRS_BGP_ERROR_TEXT_MAX - 30, text);
+        break;
+    case VNRS_BGP_CAUSE_TCP:
+        if (was_up)
+            (void)vnrs_str_copy(peer->last_error, sizeof(peer->last_error), "connection closed by the peer");
+        break;
+    case VNRS_BGP_CAUSE_STOP:
+    case VNRS_BGP_CAUSE_COLLISION:
+        break;
+    }
+}
+
+// How long to stay in Idle. Only an error of the peer's own making also keeps its connections out: a peer that
+// restarts, or closes for a reason of its own, shall be let in at once.
+static void pace(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cause)
+{
+    if (cause == VNRS_BGP_CAUSE_STOP || cause == VNRS_BGP_CAUSE_COLLISION)
+        return;
+    // A connection that the peer drops before it is up may be no more than its side of a collision.
+    bool counts = was_up || cause != VNRS_BGP_CAUSE_TCP;
+    peer->errors += counts;
+    uint64_t wait = vnrs_bgp_timer_idle_hold(counts ? peer->errors : 1);
+    wait = vnrs_bgp_timer_jitter(wait, peer->ops->random(peer->arg));
+    peer->idle_until = peer->now + wait;
+    if (cause == VNRS_BGP_CAUSE_SENT)
+        peer->refuse_until = peer->idle_until;
+}
+
+static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_bgp_cause cause,
+                    const struct vnrs_bgp_error *error)
+{
+    struct vnrs_bgp_peer *peer = arg;
+
+    (void)side;
+    if (was_up) {
+        if (peer->now - peer->changed_ms >= VNRS_BGP_STABLE_MS)
+            peer->errors = 0;
+        peer->changed_ms = peer->now;
+        peer->flaps++;
+    }
+    say(peer, was_up, cause, error);
+    pace(peer, was_up, cause);
+    if (was_up)
+        peer->ops->down(peer->arg);
+    peer->ops->changed(peer->arg);
+}
+
+static int on_update(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    return peer->ops->update(peer->arg, msg, len, ret_error);
+}
+
+static void on_refresh(void *arg, uint8_t af, uint8_t subtype)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    peer->ops->refresh(peer->arg, af, subtype);
+}
+
+static uint32_t on_random(void *arg)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    return peer->ops->random(peer->arg);
+}
+
+static const struct vnrs_bgp_fsm_ops fsm_ops = {
+    .connect = on_connect,
+    .close = on_close,
+    .send = on_send,
+    .state = on_state,
+    .opened = on_opened,
+    .up = on_up,
+    .idle = on_idle,
+    .update = on_update,
+    .refresh = on_refresh,
+    .random = on_random,
+};
+
+void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *conf,
+                        const struct vnrs_bgp_peer_ops *ops, void *arg)
+{
+    *peer = (struct vnrs_bgp_peer){.conf = *conf, .ops = ops, .arg = arg};
+    vnrs_bgp_fsm_init(&peer->fsm[VNRS_BGP_OUT], VNRS_BGP_OUT, &peer->conf, &fsm_ops, peer);
+    vnrs_bgp_fsm_init(&peer->fsm[VNRS_BGP_IN], VNRS_BGP_IN, &peer->conf, &fsm_ops, peer);
+}
+
+void vnrs_bgp_peer_start(struct vnrs_bgp_peer *peer, uint64_t now_ms)
+{
+    peer->now = now_ms;
+    peer->enabled = true;
+    peer->errors = 0;
+    peer->idle_until = peer->refuse_until = VNRS_BGP_TIMER_OFF;
+    vnrs_bgp_fsm_event(&peer->fsm[VNRS_BGP_OUT], VNRS_BGP_EV_START, now_ms, NULL);
+}
+
+static void both(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_event event,
+                 const struct vnrs_bgp_error *error)
+{
+    struct vnrs_bgp_input in = {.error = error};
+
+    peer->now = now_ms;
+    vnrs_bgp_fsm_event(&peer->fsm[VNRS_BGP_OUT], event, now_ms, &in);
+    vnrs_bgp_fsm_event(&peer->fsm[VNRS_BGP_IN], event, now_ms, &in);
+}
+
+void vnrs_bgp_peer_stop(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease)
+{
+    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = cease};
+
+    peer->enabled = false;
+    peer->idle_until = VNRS_BGP_TIMER_OFF;
+    both(peer, now_ms, VNRS_BGP_EV_STOP, &error);
+}
+
+void vnrs_bgp_peer_reset(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease)
+{
+    bool enabled = peer->enabled;
+
+    vnrs_bgp_peer_stop(peer, now_ms, cease);
+    if (enabled)
+        vnrs_bgp_peer_start(peer, now_ms);
+}
+
+void vnrs_bgp_peer_fail(struct vnrs_bgp_peer *peer, uint64_t now_ms, const struct vnrs_bgp_error *error)
+{
+    struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(peer);
+    struct vnrs_bgp_input in = {.error = error};
+
+    peer->now = now_ms;
+    if (session)
+        vnrs_bgp_fsm_event(session, VNRS_BGP_EV_ERROR, now_ms, &in);
+}
+
+int vnrs_bgp_peer_accept(struct vnrs_bgp_peer *peer, uint64_t now_ms)
+{
+    struct vnrs_bgp_fsm *in = &peer->fsm[VNRS_BGP_IN];
+
+    peer->now = now_ms;
+    if (!peer->enabled || now_ms < peer->refuse_until)
+        return -EBUSY;
+    // A second connection from the peer: the first never got further than our OPEN, so the peer has given it up.
+    if (in->state == VNRS_BGP_ST_OPEN_SENT || in->state == VNRS_BGP_ST_ACTIVE)
+        vnrs_bgp_fsm_event(in, VNRS_BGP_EV_DUMP, now_ms, NULL);
+    if (in->state != VNRS_BGP_ST_IDLE)
+        return -EBUSY;
+    return 0;
+}
+
+void vnrs_bgp_peer_accepted(struct vnrs_bgp_peer *peer, uint64_t now_ms)
+{
+    struct vnrs_bgp_fsm *in = &peer->fsm[VNRS_BGP_IN];
+
+    peer->now = now_ms;
+    vnrs_bgp_fsm_event(in, VNRS_BGP_EV_START, now_ms, NULL);
+    vnrs_bgp_fsm_event(in, VNRS_BGP_EV_TCP_UP, now_ms, NULL);
+}
+
+void vnrs_bgp_peer_connected(struct vnrs_bgp_peer *peer, uint64_t now_ms)
+{
+    peer->now = now_ms;
+    vnrs_bgp_fsm_event(&peer->fsm[VNRS_BGP_OUT], VNRS_BGP_EV_TCP_UP, now_ms, NULL);
+}
+
+void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side, const char *why)
+{
+    peer->now = now_ms;
+    vnrs_bgp_fsm_event(&peer->fsm[side], VNRS_BGP_EV_TCP_FAIL, now_ms, NULL);
+    if (why && !vnrs_bgp_peer_session(peer)) {
+        (void)snprintf(peer->last_error, sizeof(peer->last_error), "%s", why);
+        peer->ops->changed(peer->arg);
+    }
+}
+
+// Runs the event that a whole, well-framed message is.
+static void dispatch(struct vnrs_bgp_peer *peer, struct vnrs_bgp_fsm *fsm, uint8_t type, const uint8_t *msg, size_t len)
+{
+    struct vnrs_bgp_error error = {0};
+    struct vnrs_bgp_open open = {0};
+    struct vnrs_bgp_input in = {.msg = msg, .len = len, .open = &open, .error = &error};
+    enum vnrs_bgp_event event = VNRS_BGP_EV_KEEPALIVE;
+    int err = 0;
+
+    switch (type) {
+    case VNRS_BGP_OPEN:
+        event = VNRS_BGP_EV_OPEN;
+        // An OPEN where none is expected is an FSM error, whatever is in it.
+        if (fsm->state < VNRS_BGP_ST_OPEN_CONFIRM)
+            err = vnrs_bgp_open_decode(msg, len, &open, &error);
+        break;
+    case VNRS_BGP_UPDATE:
+        event = VNRS_BGP_EV_UPDATE;
+        break;
+    case VNRS_BGP_NOTIFICATION:
+        event = VNRS_BGP_EV_NOTIFICATION;
+        // RFC 4271 6.4: an error in a NOTIFICATION is not answered.
+        if (vnrs_bgp_notification_decode(msg, len, &error) < 0)
+            error = (struct vnrs_bgp_error){0};
+        break;
+    case VNRS_BGP_ROUTE_REFRESH:
+        event = VNRS_BGP_EV_REFRESH;
+        err = vnrs_bgp_refresh_decode(msg, len, &in.af, &in.subtype, &error);
+        if (err == -EAFNOSUPPORT)
+            return;
+        break;
+    default:
+        break;
+    }
+    vnrs_bgp_fsm_event(fsm, err < 0 ? VNRS_BGP_EV_ERROR : event, peer->now, &in);
+}
+
+ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side, const uint8_t *buf,
+                            size_t have)
+{
+    struct vnrs_bgp_fsm *fsm = &peer->fsm[side];
+    struct vnrs_bgp_error error = {0};
+    struct vnrs_bgp_input in = {.error = &error};
+    bool extended = fsm->state == VNRS_BGP_ST_ESTABLISHED && fsm->session.extended_message;
+    uint8_t type = 0;
+
+    peer->now = now_ms;
+    if (!fsm->connected)
+        return -ECONNRESET;
+    int len = vnrs_bgp_header_decode(buf, have, extended, &type, &error);
+    if (len < 0) {
+        vnrs_bgp_fsm_event(fsm, VNRS_BGP_EV_ERROR, now_ms, &in);
+        return -ECONNRESET;
+    }
+    if (len == 0 || (size_t)len > have)
+        return 0;
+    peer->messages_in++;
+    dispatch(peer, fsm, type, buf, (size_t)len);
+    return fsm->connected ? len : -ECONNRESET;
+}
+
+void vnrs_bgp_peer_tick(struct vnrs_bgp_peer *peer, uint64_t now_ms)
+{
+    peer->now = now_ms;
+    vnrs_bgp_fsm_tick(&peer->fsm[VNRS_BGP_OUT], now_ms);
+    vnrs_bgp_fsm_tick(&peer->fsm[VNRS_BGP_IN], now_ms);
+    if (peer->idle_until == VNRS_BGP_TIMER_OFF || now_ms < peer->idle_until)
+        return;
+    peer->idle_until = VNRS_BGP_TIMER_OFF;
+    // While a connection of the peer gets on, a second one would only collide; its end sets the timer again.
+    if (peer->enabled && peer->fsm[VNRS_BGP_IN].state < VNRS_BGP_ST_OPEN_CONFIRM)
+        vnrs_bgp_fsm_event(&peer->fsm[VNRS_BGP_OUT], VNRS_BGP_EV_START, now_ms, NULL);
+}
+
+uint64_t vnrs_bgp_peer_next(const struct vnrs_bgp_peer *peer)
+{
+    uint64_t out = vnrs_bgp_fsm_next(&peer->fsm[VNRS_BGP_OUT]), in = vnrs_bgp_fsm_next(&peer->fsm[VNRS_BGP_IN]);
+
+    return vnrs_bgp_timer_earlier(MIN(out, in), peer->idle_until);
+}
+
+enum vnrs_bgp_state vnrs_bgp_peer_state(const struct vnrs_bgp_peer *peer)
+{
+    return MAX(peer->fsm[VNRS_BGP_OUT].state, peer->fsm[VNRS_BGP_IN].state);
+}
+
+struct vnrs_bgp_fsm *vnrs_bgp_peer_session(struct vnrs_bgp_peer *peer)
+{
+    for (unsigned i = 0; i < _VNRS_BGP_SIDE_MAX; i++)
+        if (peer->fsm[i].state == VNRS_BGP_ST_ESTABLISHED)
+            return &peer->fsm[i];
+    return NULL;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Routing information of one speaker: for each prefix the paths of all sources, best first. The paths with their
+// source are the Adj-RIBs-In, the head and those equally good the Loc-RIB. Consumers (the controller, each peer's
+// Adj-RIB-Out) have a queue of prefixes that changed, each at most once, and look up the state when they get to it:
+// only the newest state is ever told. Both families; exact match only. Pure.
+//
+// Owns entries, paths and one reference to the attributes of each path. Entries come from slabs and keep their number
+// and address for life, so that a walk by number may be interrupted and go on later.
+#pragma once
+
+#include "bgp/decide.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define VNRS_BGP_SLOTS      64u // sources and consumers
+#define VNRS_BGP_SLOT_LOCAL 63u // as a source: what this speaker originates; as a consumer: the controller
+
+struct vnrs_bgp_path {
+    struct vnrs_bgp_path *next;
+    const struct vnrs_bgp_attrs *attrs;
+    uint8_t slot;   // source
+    uint8_t barred; // enum vnrs_bgp_barred; barred paths come after all others
+};
+
+struct vnrs_bgp_dest {
+    struct vnrs_bgp_path *paths; // best first; NULL in an entry that waits for its consumers, or is free
+    uint64_t queued;             // bit per consumer: in its queue
+    uint64_t advertised;         // bit per peer: was announced to it
+    uint32_t hash;
+    uint8_t live;
+    struct vnrs_prefix prefix;
+};
+
+struct vnrs_bgp_queue { // ring of entries, oldest first
+    struct vnrs_bgp_dest **ring;
+    size_t head, len, cap;
+};
+
+struct vnrs_bgp_rib {
+    struct vnrs_bgp_attr_table *attrs; // borrowed
+    struct vnrs_bgp_dest **index;      // open addressing
+    size_t index_cap, len;
+    struct vnrs_bgp_dest **slabs;
+    size_t n_slabs, next_dest; // entries ever taken from slabs
+    struct vnrs_bgp_dest *free_dests;
+    struct vnrs_bgp_path *free_paths;
+    void **path_slabs;
+    size_t n_path_slabs;
+    struct vnrs_bgp_source sources[VNRS_BGP_SLOTS];
+    uint32_t counts[VNRS_BGP_SLOTS]; // paths by source
+    struct vnrs_bgp_queue queues[VNRS_BGP_SLOTS];
+    uint64_t consumers; // bit per consumer that wants to hear of changes
+    uint64_t seed;      // of the hash
+    bool failed;        // memory ran out in the middle
+};
+
+void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *attrs, uint64_t seed);
+void vnrs_bgp_rib_fini(struct vnrs_bgp_rib *rib);
+
+// A path of `slot` for a prefix: added, or in place of the one it has. Takes its own reference. Returns 1 when anything
+// changed, 0, or -ENOMEM with the path of before (or none) in place.
+int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot,
+                        const struct vnrs_bgp_attrs *attrs, enum vnrs_bgp_barred barred) VNRS_MUST_CHECK;
+// Returns true when there was one.
+bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot);
+void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot);
+// Asks `judge` anew for every path of the peers (not of SLOT_LOCAL).
+void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,
+                          enum vnrs_bgp_barred (*judge)(const struct vnrs_prefix *prefix,
+                                                        const struct vnrs_bgp_path *path, void *arg),
+                          void *arg);
+struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix);
+// Walk by number: `size_t at = 0; while ((d = vnrs_bgp_rib_next(rib, &at)))`. Entries that exist throughout are seen
+// exactly once, whatever happens between two calls.
+struct vnrs_bgp_dest *vnrs_bgp_rib_next(const struct vnrs_bgp_rib *rib, size_t *at);
+
+// The best usable path, or NULL.
+const struct vnrs_bgp_path *vnrs_bgp_dest_best(const struct vnrs_bgp_dest *dest);
+const struct vnrs_bgp_path *vnrs_bgp_dest_path(const struct vnrs_bgp_dest *dest, unsigned slot);
+// Where `path` lost against the best one of its prefix.
+enum vnrs_bgp_step vnrs_bgp_dest_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
+                                         const struct vnrs_bgp_path *path);
+
+// Puts an entry into a consumer's queue, unless it is there. When memory runs out, `rib->failed` is set: what consumers
+// hear is then no longer complete, and the owner has to give up.
+void vnrs_bgp_rib_enqueue(struct vnrs_bgp_rib *rib, unsigned consumer, struct vnrs_bgp_dest *dest);
+void vnrs_bgp_rib_enqueue_all(struct vnrs_bgp_rib *rib, unsigned consumer);
+// From now on `consumer` hears of changes.
+void vnrs_bgp_rib_consumer_add(struct vnrs_bgp_rib *rib, unsigned consumer);
+// Empties its queue and forgets what was advertised to it.
+void vnrs_bgp_rib_consumer_remove(struct vnrs_bgp_rib *rib, unsigned consumer);
+// The oldest entry, now out of the queue, or NULL. Give it back with _done (nothing may hold it any longer then).
+struct vnrs_bgp_dest *vnrs_bgp_rib_dequeue(struct vnrs_bgp_rib *rib, unsigned consumer);
+// Puts back at the front what was taken last.
+void vnrs_bgp_rib_requeue(struct vnrs_bgp_rib *rib, unsigned consumer, struct vnrs_bgp_dest *dest);
+void vnrs_bgp_rib_done(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest);

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bgp/speaker_core.h"
+
+#include "bgp/adj_in.h"
+#include "bgp/adj_out.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void note_changed(struct vnrs_bgp_member *m)
+{
+    m->changed = true;
+}
+
+static void on_connect(void *arg)
+{
+    struct vnrs_bgp_member *m = arg;
+    m->speaker->ops->connect(m->speaker->arg, m);
+}
+
+static void on_close(void *arg, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_member *m = arg;
+    m->speaker->ops->close(m->speaker->arg, m, side);
+}
+
+static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
+{
+    struct vnrs_bgp_member *m = arg;
+    m->speaker->ops->send(m->speaker->arg, m, side, bytes, len);
+}
+
+static void on_changed(void *arg)
+{
+    note_changed(arg);
+}
+
+// Own prefixes first: they leave in one UPDATE, as a Route Server's do.
+static void enqueue_table(struct vnrs_bgp_member *m)
+{
+    struct vnrs_bgp_speaker *sp = m->speaker;
+
+    vec_foreach (p, &sp->locals) {
+        struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&sp->rib, p);
+        if (d)
+            vnrs_bgp_rib_enqueue(&sp->rib, m->slot, d);
+    }
+    vnrs_bgp_rib_enqueue_all(&sp->rib, m->slot);
+}
+
+static void on_up(void *arg)
+{
+    struct vnrs_bgp_member *m = arg;
+    struct vnrs_bgp_speaker *sp = m->speaker;
+    const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
+
+    sp->rib.sources[m->slot] = (struct vnrs_bgp_source){
+        .addr = m->conf.addr, .router_id = fsm->remote.id, .asn = fsm->remote.asn, .ibgp = fsm->session.ibgp};
+    m->heard_ms = m->peer.now;
+    m->eor = false;
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+        m->eor_in[af] = !fsm->session.mp[af];
+        m->eor_out[af] = fsm->session.mp[af] && fsm->remote.caps.graceful_restart;
+    }
+    vnrs_bgp_rib_consumer_add(&sp->rib, m->slot);
+    enqueue_table(m);
+}
+
+static void on_down(void *arg)
+{
+    struct vnrs_bgp_member *m = arg;
+    struct vnrs_bgp_rib *rib = &m->speaker->rib;
+
+    vnrs_bgp_rib_consumer_remove(rib, m->slot);
+    vnrs_bgp_rib_withdraw_all(rib, m->slot);
+    m->advertised = 0;
+    m->eor = false;
+    memset(m->eor_out, 0, sizeof(m->eor_out));
+}
+
+static int on_update(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
+{
+    struct vnrs_bgp_member *m = arg;
+
+    m->speaker->now = m->peer.now;
+    return vnrs_bgp_adj_in_update(m, msg, len, ret_error);
+}
+
+static void on_refresh(void *arg, uint8_t af, uint8_t subtype)
+{
+    // Markers of RFC 7313 mean nothing without enhanced refresh, which we do not announce.
+    if (subtype == 0)
+        vnrs_bgp_adj_out_refresh(arg, af);
+}
+
+static uint32_t on_random(void *arg)
+{
+    struct vnrs_bgp_member *m = arg;
+    return m->speaker->ops->random(m->speaker->arg);
+}
+
+static const struct vnrs_bgp_peer_ops peer_ops = {
+    .connect = on_connect,
+    .close = on_close,
+    .send = on_send,
+    .changed = on_changed,
+    .up = on_up,
+    .down = on_down,
+    .update = on_update,
+    .refresh = on_refresh,
+    .random = on_random,
+};
+
+struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops *ops, void *arg, uint64_t seed)
+{
+    struct vnrs_bgp_speaker *sp = calloc(1, sizeof(*sp));
+
+    if (!sp)
+        return NULL;
+    sp->ops = ops;
+    sp->arg = arg;
+    if (!(sp->attrs = vnrs_bgp_attr_table_new())) {
+        free(sp);
+        return NULL;
+    }
+    vnrs_bgp_rib_init(&sp->rib, sp->attrs, seed);
+    return sp;
+}
+
+void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
+{
+    if (!sp)
+        return;
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        free(sp->members[i]);
+    vnrs_bgp_rib_fini(&sp->rib);
+    vnrs_bgp_adj_out_forget(sp);
+    vnrs_bgp_attrs_unref(sp->attrs, sp->local_attrs);
+    vnrs_bgp_attr_table_free(sp->attrs);
+    vnrs_trie_fini(&sp->cover);
+    vec_free(&sp->locals);
+    free(sp);
+}
+
+static int local_cmp(const void *a, const void *b)
+{
+    return vnrs_prefix_cmp(a, b);
+}
+
+// `cover` is only told outermost ranges: in this order, each comes before all that it holds.
+static int cover_build(const struct vnrs_prefix *sorted, size_t n, struct vnrs_trie *cover)
+{
+    const struct vnrs_prefix *outer = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (outer && vnrs_prefix_contains(outer, &sorted[i]))
+            continue;
+        outer = &sorted[i];
+        if (vnrs_trie_put(cover, outer, cover) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int locals_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_local *locals, size_t n)
+{
+    _free_ struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted));
+    struct vnrs_trie cover = {0};
+    int err = 0;
+
+    if (!sorted)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = locals[i].prefix;
+    qsort(sorted, n, sizeof(*sorted), local_cmp);
+    if (cover_build(sorted, n, &cover) < 0) {
+        vnrs_trie_fini(&cover);
+        return -ENOMEM;
+    }
+    vec_foreach (old, &sp->locals)
+        if (!bsearch(old, sorted, n, sizeof(*sorted), local_cmp))
+            (void)vnrs_bgp_rib_withdraw(&sp->rib, old, VNRS_BGP_SLOT_LOCAL);
+    for (size_t i = 0; i < n && err >= 0; i++)
+        err = vnrs_bgp_rib_update(&sp->rib, &sorted[i], VNRS_BGP_SLOT_LOCAL, sp->local_attrs, VNRS_BGP_USABLE);
+    vnrs_trie_fini(&sp->cover);
+    sp->cover = cover;
+    vec_free(&sp->locals);
+    sp->locals.items = TAKE_PTR(sorted);
+    sp->locals.len = n;
+    sp->locals.cap = n + 1;
+    return err < 0 ? err : 0;
+}
+
+static int instance_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_config *conf)
+{
+    struct vnrs_bgp_attrs own = {.origin = VNRS_BGP_ORIGIN_IGP, .nexthop = conf->local};
+    const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, &own);
+
+    if (!set)
+        return -ENOMEM;
+    vnrs_bgp_adj_out_forget(sp);
+    vnrs_bgp_attrs_unref(sp->attrs, sp->local_attrs);
+    sp->local_attrs = set;
+    sp->conf = *conf;
+    sp->rib.sources[VNRS_BGP_SLOT_LOCAL].addr = conf->local;
+    sp->rib.sources[VNRS_BGP_SLOT_LOCAL].router_id = conf->router_id;
+    return 0;
+}
+
+// A Route Server's OPEN, byte for byte (azure-routing.md 5.2): it announces IPv6 although it is IPv4 only.
+static struct vnrs_bgp_conf member_conf(const struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *conf)
+{
+    return (struct vnrs_bgp_conf){
+        .local_asn = sp->conf.asn,
+        .peer_asn = conf->asn,
+        .router_id = sp->conf.router_id,
+        .hold = conf->hold,
+        .keepalive = conf->keepalive,
+        .connect_retry_ms = sp->conf.connect_retry_ms,
+        .passive = conf->passive,
+        .caps = {.mp = {true, true}, .any_mp = true, .refresh = true, .as4 = true},
+    };
+}
+
+static void member_start(struct vnrs_bgp_member *m)
+{
+    m->configured_ms = m->speaker->now;
+    if (!m->conf.shutdown)
+        vnrs_bgp_peer_start(&m->peer, m->speaker->now);
+}
+
+static void member_remove(struct vnrs_bgp_speaker *sp, unsigned slot)
+{
+    struct vnrs_bgp_member *m = sp->members[slot];
+
+    vnrs_bgp_peer_stop(&m->peer, sp->now, VNRS_BGP_CEASE_DECONFIGURED);
+    sp->members[slot] = NULL;
+    free(m);
+}
+
+static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *conf)
+{
+    unsigned slot = 0;
+    struct vnrs_bgp_member *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return -ENOMEM;
+    while (sp->members[slot])
+        slot++; // there are fewer peers than slots
+    *m = (struct vnrs_bgp_member){.speaker = sp, .conf = *conf, .slot = slot, .changed = true};
+    struct vnrs_bgp_conf peer_conf = member_conf(sp, conf);
+    vnrs_bgp_peer_init(&m->peer, &peer_conf, &peer_ops, m);
+    sp->members[slot] = m;
+    member_start(m);
+    return 0;
+}
+
+static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnrs_spk_peer_config *b)
+{
+    return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
+           a->ttl != b->ttl || a->passive != b->passive;
+}
+
+static void member_change(struct vnrs_bgp_member *m, const struct vnrs_spk_peer_config *conf, bool restart)
+{
+    struct vnrs_bgp_speaker *sp = m->speaker;
+    struct vnrs_spk_peer_config old = m->conf;
+    uint32_t flaps = m->peer.flaps;
+
+    m->conf = *conf;
+    m->changed = true;
+    if (restart || needs_restart(&old, conf)) {
+        vnrs_bgp_peer_stop(&m->peer, sp->now, VNRS_BGP_CEASE_CONFIG_CHANGE);
+        struct vnrs_bgp_conf peer_conf = member_conf(sp, conf);
+        vnrs_bgp_peer_init(&m->peer, &peer_conf, &peer_ops, m);
+        m->peer.flaps = flaps;
+        member_start(m);
+    } else if (conf->shutdown && !old.shutdown) {
+        vnrs_bgp_peer_stop(&m->peer, sp->now, VNRS_BGP_CEASE_SHUTDOWN);
+    } else if (!conf->shutdown && old.shutdown) {
+        member_start(m);
+    } else if (conf->max_prefixes && sp->rib.counts[m->slot] > conf->max_prefixes) {
+        struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_MAX_PREFIXES};
+        vnrs_bgp_peer_fail(&m->peer, sp->now, &error);
+    }
+}
+
+static const struct vnrs_spk_peer_config *conf_find(const struct vnrs_spk_peer_config *peers, size_t n,
+                                                    const struct vnrs_addr *addr)
+{
+    for (size_t i = 0; i < n; i++)
+        if (vnrs_addr_equal(&peers[i].addr, addr))
+            return &peers[i];
+    return NULL;
+}
+
+static bool is_valid_addr(const struct vnrs_addr *addr)
+{
+    return addr->family == VNRS_AF_IPV4 || addr->family == VNRS_AF_IPV6;
+}
+
+static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_spk_local *locals, size_t n_locals,
+                        const struct vnrs_spk_peer_config *peers, size_t n_peers)
+{
+    if (!conf->asn || !conf->router_id || !is_valid_addr(&conf->local))
+        return -EINVAL;
+    for (size_t i = 0; i < n_locals; i++) {
+        const struct vnrs_prefix *p = &locals[i].prefix;
+        if ((p->family != VNRS_AF_IPV4 && p->family != VNRS_AF_IPV6) || p->len > vnrs_af_bits(p->family))
+            return -EINVAL;
+    }
+    if (n_peers > VNRS_BGP_PEERS_MAX)
+        return -E2BIG;
+    for (size_t i = 0; i < n_peers; i++) {
+        const struct vnrs_spk_peer_config *p = &peers[i];
+        if (!p->asn || p->hold == 1 || p->hold == 2 || p->addr.family != conf->local.family ||
+            !memchr(p->name, '\0', sizeof(p->name)))
+            return -EINVAL;
+        if (conf_find(peers, i, &p->addr))
+            return -EEXIST;
+    }
+    return 0;
+}
+
+static int members_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *peers, size_t n, bool restart)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        struct vnrs_bgp_member *m = sp->members[slot];
+        if (!m)
+            continue;
+        const struct vnrs_spk_peer_config *conf = conf_find(peers, n, &m->conf.addr);
+        if (!conf)
+            member_remove(sp, slot);
+        else if (restart || memcmp(conf, &m->conf, sizeof(*conf)) != 0)
+            member_change(m, conf, restart);
+        if (conf)
+            m->peer.conf.connect_retry_ms = sp->conf.connect_retry_ms;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int err = vnrs_bgp_speaker_find_addr(sp, &peers[i].addr) ? 0 : member_add(sp, &peers[i]);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, const struct vnrs_spk_config *conf,
+                               const struct vnrs_spk_local *locals, size_t n_locals,
+                               const struct vnrs_spk_peer_config *peers, size_t n_peers)
+{
+    struct vnrs_spk_config old = sp->conf;
+    int err = config_check(conf, locals, n_locals, peers, n_peers);
+
+    if (err < 0)
+        return err;
+    sp->now = now_ms;
+    bool restart = sp->configured && (old.asn != conf->asn || old.router_id != conf->router_id ||
+                                      !vnrs_addr_equal(&old.local, &conf->local));
+    bool first = !sp->configured || restart || old.as_route_server != conf->as_route_server;
+    // Sessions of the old identity end before their routes are looked at with the new one.
+    if (restart)
+        for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+            if (sp->members[i])
+                vnrs_bgp_peer_stop(&sp->members[i]->peer, now_ms, VNRS_BGP_CEASE_CONFIG_CHANGE);
+    if (first && (err = instance_set(sp, conf)) < 0)
+        return err;
+    sp->conf = *conf;
+    sp->configured = true;
+    if ((err = locals_set(sp, locals, n_locals)) < 0)
+        return err;
+    vnrs_bgp_adj_in_rejudge(sp);
+    return members_set(sp, peers, n_peers, restart);
+}
+
+void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        if (sp->members[i])
+            vnrs_bgp_peer_stop(&sp->members[i]->peer, now_ms, VNRS_BGP_CEASE_SHUTDOWN);
+}
+
+// End-of-RIB came for every family, or nothing more comes: without graceful restart on both sides no End-of-RIB is due.
+static void eor_check(struct vnrs_bgp_member *m, uint64_t now_ms)
+{
+    const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
+
+    if (m->eor || !session)
+        return;
+    bool marked = m->eor_in[VNRS_BGP_AF4] && m->eor_in[VNRS_BGP_AF6];
+    if (!marked && now_ms < m->heard_ms + VNRS_BGP_QUIET_MS)
+        return;
+    m->eor = true;
+    note_changed(m);
+}
+
+void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
+{
+    sp->now = now_ms;
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
+        if (!sp->members[i])
+            continue;
+        vnrs_bgp_peer_tick(&sp->members[i]->peer, now_ms);
+        eor_check(sp->members[i], now_ms);
+    }
+}
+
+static uint64_t give_up_at(const struct vnrs_bgp_member *m)
+{
+    return m->configured_ms + MAX(m->conf.hold * UINT64_C(1000), (uint64_t)VNRS_BGP_GIVE_UP_MS);
+}
+
+uint64_t vnrs_bgp_speaker_next(const struct vnrs_bgp_speaker *sp)
+{
+    uint64_t next = VNRS_BGP_NEVER;
+
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
+        struct vnrs_bgp_member *m = sp->members[i];
+        if (!m)
+            continue;
+        next = MIN(next, vnrs_bgp_peer_next(&m->peer));
+        if (vnrs_bgp_peer_session(&m->peer) && !m->eor)
+            next = MIN(next, m->heard_ms + VNRS_BGP_QUIET_MS);
+        if (!m->conf.shutdown && give_up_at(m) > sp->now)
+            next = MIN(next, give_up_at(m));
+    }
+    return next;
+}
+
+bool vnrs_bgp_speaker_is_converged(const struct vnrs_bgp_speaker *sp, uint64_t now_ms)
+{
+    if (!sp->configured)
+        return false;
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
+        struct vnrs_bgp_member *m = sp->members[i];
+        if (!m || m->conf.shutdown)
+            continue;
+        if (vnrs_bgp_peer_session(&m->peer) ? !m->eor : now_ms < give_up_at(m))
+            return false;
+    }
+    return true;
+}
+
+struct vnrs_bgp_member *vnrs_bgp_speaker_find_addr(const struct vnrs_bgp_speaker *sp, const struct vnrs_addr *addr)
+{
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        if (sp->members[i] && vnrs_addr_equal(&sp->members[i]->conf.addr, addr))
+            return sp->members[i];
+    return NULL;
+}
+
+struct vnrs_bgp_member *vnrs_bgp_speaker_find_name(const struct vnrs_bgp_speaker *sp, const char *name)
+{
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        if (sp->members[i] && strcmp(sp->members[i]->conf.name, name) == 0)
+            return sp->members[i];
+    return NULL;
+}
+
+void vnrs_bgp_member_refresh(struct vnrs_bgp_member *m, uint64_t now_ms)
+{
+    const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
+    uint8_t buf[VNRS_BGP_HEADER_BYTES + 4];
+
+    if (!fsm)
+        return;
+    if (!fsm->session.refresh) {
+        vnrs_bgp_peer_reset(&m->peer, now_ms, VNRS_BGP_CEASE_RESET);
+        return;
+    }
+    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+        if (!fsm->session.mp[af])
+            continue;
+        int len = vnrs_bgp_refresh_encode(af, 0, buf, sizeof(buf));
+        if (len > 0) {
+            m->peer.messages_out++;
+            m->speaker->ops->send(m->speaker->arg, m, fsm->side, buf, (size_t)len);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One BGP speaker without its sockets: configuration, peers, RIB, what is taken in (bgp/adj_in.h) and what is told
+// (bgp/adj_out.h). Pure: time, bytes and connections come from the owner, who is called back through `ops`.
+#pragma once
+
+#include "bgp/peer.h"
+#include "bgp/rib.h"
+#include "net/trie.h"
+#include "util/vec.h"
+
+#define VNRS_BGP_PEERS_MAX    62u // slots without SLOT_LOCAL and one to spare
+#define VNRS_BGP_QUIET_MS     2000u
+#define VNRS_BGP_GIVE_UP_MS   10000u
+#define VNRS_BGP_EXPORT_CACHE 256u
+#define VNRS_BGP_BATCH        1024u // prefixes of one UPDATE
+
+struct vnrs_bgp_speaker;
+
+struct vnrs_bgp_member { // a configured peer
+    struct vnrs_bgp_speaker *speaker;
+    struct vnrs_spk_peer_config conf;
+    struct vnrs_bgp_peer peer;
+    unsigned slot;          // in the RIB
+    uint64_t configured_ms; // since when it could have come up
+    uint64_t heard_ms;      // last UPDATE, or Established
+    bool eor_in[_VNRS_BGP_AF_MAX];
+    bool eor;                       // initial routes are complete, as far as can be told
+    bool eor_out[_VNRS_BGP_AF_MAX]; // End-of-RIB is to be sent once the queue is empty
+    uint32_t advertised;
+    bool changed; // state differs from what the controller was told; cleared by the owner
+};
+
+struct vnrs_bgp_speaker_ops {
+    void (*connect)(void *arg, struct vnrs_bgp_member *member);
+    void (*close)(void *arg, struct vnrs_bgp_member *member, enum vnrs_bgp_side side);
+    void (*send)(void *arg, struct vnrs_bgp_member *member, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len);
+    uint32_t (*random)(void *arg);
+};
+
+struct vnrs_bgp_export { // attributes as received, and as they are told on
+    const struct vnrs_bgp_attrs *in, *out;
+    bool ibgp;
+};
+
+struct vnrs_bgp_speaker {
+    const struct vnrs_bgp_speaker_ops *ops;
+    void *arg;
+    uint64_t now;
+    bool configured;
+    struct vnrs_spk_config conf;
+    struct vnrs_bgp_member *members[VNRS_BGP_PEERS_MAX]; // by slot
+    struct vnrs_bgp_attr_table *attrs;
+    struct vnrs_bgp_rib rib;
+    const struct vnrs_bgp_attrs *local_attrs; // of what is originated
+    VEC(struct vnrs_prefix) locals;           // sorted
+    struct vnrs_trie cover;                   // of them those inside no other
+    struct vnrs_bgp_export exports[VNRS_BGP_EXPORT_CACHE];
+    struct vnrs_bgp_dest *batch[VNRS_BGP_BATCH];
+    struct vnrs_prefix batch_prefixes[VNRS_BGP_BATCH];
+    uint8_t scratch[VNRS_BGP_MSG_EXTENDED_MAX];
+    uint8_t edit_scratch[VNRS_BGP_ATTR_SCRATCH_BYTES];
+};
+
+// Returns NULL when out of memory. `seed` is random.
+struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops *ops, void *arg,
+                                              uint64_t seed) VNRS_MUST_CHECK;
+// Says nothing to the peers: call _stop before.
+void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *speaker);
+
+// Brings the speaker to this configuration. Peers are told apart by address; sessions of those that did not change go
+// on. Returns 0, -EINVAL (unusable value), -E2BIG (too many peers), -EEXIST (an address twice), all without effect, or
+// -ENOMEM, after which the configuration is incomplete and has to be set again.
+int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *speaker, uint64_t now_ms, const struct vnrs_spk_config *conf,
+                               const struct vnrs_spk_local *locals, size_t n_locals,
+                               const struct vnrs_spk_peer_config *peers, size_t n_peers) VNRS_MUST_CHECK;
+// Every session ends with Cease, administrative shutdown.
+void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
+void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
+uint64_t vnrs_bgp_speaker_next(const struct vnrs_bgp_speaker *speaker); // earliest deadline, or VNRS_BGP_NEVER
+// Every peer is Established and complete, is shut down, or did not come up in time (hold time, at least 10 s).
+bool vnrs_bgp_speaker_is_converged(const struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
+
+struct vnrs_bgp_member *vnrs_bgp_speaker_find_addr(const struct vnrs_bgp_speaker *speaker,
+                                                   const struct vnrs_addr *addr);
+struct vnrs_bgp_member *vnrs_bgp_speaker_find_name(const struct vnrs_bgp_speaker *speaker, const char *name);
+// Asks the peer for its routes again: ROUTE-REFRESH, or a reset where it cannot do that, as Azure does.
+void vnrs_bgp_member_refresh(struct vnrs_bgp_member *member, uint64_t now_ms);

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "speaker/conn.h"
+
+#include "bgp/adj_out.h"
+#include "net/addr.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DEFAULT_TTL 64
+
+struct vnrs_conn {
+    struct vnrs_speakerd *sp;
+    struct vnrs_conn *next;         // in `lingering`
+    struct vnrs_bgp_member *member; // NULL: lingering
+    enum vnrs_bgp_side side;
+    int fd;
+    bool connecting, dead;
+    struct event *read, *write, *linger;
+    uint64_t progress_ms; // when output last moved, or there was none
+    size_t in_len, out_len;
+    uint8_t in[VNRS_CONN_IN_BYTES];
+    uint8_t out[VNRS_CONN_OUT_BYTES];
+};
+
+static void on_read(evutil_socket_t fd, short what, void *arg);
+static void on_write(evutil_socket_t fd, short what, void *arg);
+static void on_linger(evutil_socket_t fd, short what, void *arg);
+
+static void conn_free(struct vnrs_conn *c)
+{
+    if (!c)
+        return;
+    if (c->read)
+        event_free(c->read);
+    if (c->write)
+        event_free(c->write);
+    if (c->linger)
+        event_free(c->linger);
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    free(c);
+}
+
+// Consumes the descriptor, also on failure.
+static struct vnrs_conn *conn_new(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, int fd)
+{
+    struct vnrs_conn *c = malloc(sizeof(*c));
+
+    if (!c) {
+        (void)close(fd);
+        return NULL;
+    }
+    memset(c, 0, offsetof(struct vnrs_conn, in));
+    c->sp = sp;
+    c->member = m;
+    c->side = side;
+    c->fd = fd;
+    c->progress_ms = vnrs_clock_ms();
+    c->read = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_read, c);
+    c->write = event_new(sp->base, fd, EV_WRITE, on_write, c);
+    c->linger = evtimer_new(sp->base, on_linger, c);
+    if (!c->read || !c->write || !c->linger) {
+        conn_free(c);
+        return NULL;
+    }
+    sp->conns[m->slot][side] = c;
+    return c;
+}
+
+// The slot is free at once; the rest of the connection goes on by itself.
+static void conn_detach(struct vnrs_conn *c)
+{
+    struct vnrs_speakerd *sp = c->sp;
+
+    sp->conns[c->member->slot][c->side] = NULL;
+    c->member = NULL;
+    c->next = sp->lingering;
+    sp->lingering = c;
+}
+
+static socklen_t addr_to_sockaddr(const struct vnrs_addr *addr, uint16_t port, struct sockaddr_storage *ss)
+{
+    *ss = (struct sockaddr_storage){0};
+    if (addr->family == VNRS_AF_IPV6) {
+        struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
+        sin6->sin6_family = AF_INET6;
+        sin6->sin6_port = htons(port);
+        memcpy(&sin6->sin6_addr, addr->bytes, 16);
+        return sizeof(*sin6);
+    }
+    struct sockaddr_in *sin = (struct sockaddr_in *)ss;
+    sin->sin_family = AF_INET;
+    sin->sin_port = htons(port);
+    memcpy(&sin->sin_addr, addr->bytes, 4);
+    return sizeof(*sin);
+}
+
+static struct vnrs_addr addr_from_sockaddr(const struct sockaddr_storage *ss)
+{
+    struct vnrs_addr addr = {0};
+
+    if (ss->ss_family == AF_INET) {
+        addr.family = VNRS_AF_IPV4;
+        memcpy(addr.bytes, &((const struct sockaddr_in *)ss)->sin_addr, 4);
+    } else if (ss->ss_family == AF_INET6) {
+        const struct in6_addr *a = &((const struct sockaddr_in6 *)ss)->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(a);
+        addr.family = mapped ? VNRS_AF_IPV4 : VNRS_AF_IPV6;
+        memcpy(addr.bytes, a->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
+    }
+    return addr;
+}
+
+static int socket_prepare(int fd, const struct vnrs_bgp_member *m)
+{
+    int on = 1, ttl = m->conf.ttl ? m->conf.ttl : DEFAULT_TTL, err = vnrs_fd_set_nonblock(fd, true);
+    bool v6 = m->conf.addr.family == VNRS_AF_IPV6;
+
+    if (err < 0)
+        return err;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+        return -errno;
+    if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0)
+        return -errno;
+    return 0;
+}
+
+static int socket_connect(int fd, const struct vnrs_bgp_member *m)
+{
+    struct sockaddr_storage local, remote;
+    socklen_t local_len = addr_to_sockaddr(&m->speaker->conf.local, 0, &local);
+    socklen_t remote_len = addr_to_sockaddr(&m->conf.addr, m->conf.port ? m->conf.port : VNRS_BGP_PORT, &remote);
+    int err = socket_prepare(fd, m);
+
+    if (err < 0)
+        return err;
+    if (bind(fd, (struct sockaddr *)&local, local_len) < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&remote, remote_len) < 0 && errno != EINPROGRESS)
+        return -errno;
+    return 0;
+}
+
+static void connect_failed(struct vnrs_bgp_member *m, int err)
+{
+    char why[VNRS_BGP_ERROR_TEXT_MAX];
+
+    (void)snprintf(why, sizeof(why), "cannot connect: %s", strerror(-err));
+    vnrs_bgp_peer_disconnected(&m->peer, vnrs_clock_ms(), VNRS_BGP_OUT, why);
+}
+
+void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, int fd)
+{
+    struct vnrs_conn *c = conn_new(sp, m, VNRS_BGP_OUT, fd);
+    int err = c ? socket_connect(fd, m) : -ENOMEM;
+
+    if (err == 0) {
+        c->connecting = true;
+        err = event_add(c->write, NULL) < 0 ? -ENOMEM : 0;
+    }
+    if (err < 0) // closes what there is
+        connect_failed(m, err);
+}
+
+static void on_accept(evutil_socket_t listener, short what, void *arg)
+{
+    struct vnrs_speakerd *sp = arg;
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    _close_ int fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)what;
+    if (fd < 0)
+        return;
+    struct vnrs_addr addr = addr_from_sockaddr(&ss);
+    struct vnrs_bgp_member *m = vnrs_bgp_speaker_find_addr(sp->core, &addr);
+    uint64_t now = vnrs_clock_ms();
+    if (m && !sp->stopping && socket_prepare(fd, m) == 0 && vnrs_bgp_peer_accept(&m->peer, now) == 0) {
+        struct vnrs_conn *c = conn_new(sp, m, VNRS_BGP_IN, TAKE_FD(fd));
+        if (c && (sp->reading_paused || event_add(c->read, NULL) == 0))
+            vnrs_bgp_peer_accepted(&m->peer, now);
+        else if (c)
+            vnrs_conn_close(sp, m, VNRS_BGP_IN);
+    }
+    vnrs_speakerd_settle(sp);
+}
+
+int vnrs_conn_listen(struct vnrs_speakerd *sp)
+{
+    int fd = VNRS_SPEAKER_FD_LISTEN, listening = 0;
+    socklen_t len = sizeof(listening);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)
+        return errno == EBADF ? 0 : -errno; // no listening socket: sessions are opened by us only
+    if (!listening && listen(fd, SOMAXCONN) < 0)
+        return -errno;
+    int err = vnrs_fd_set_nonblock(fd, true);
+    if (err < 0)
+        return err;
+    sp->listener = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_accept, sp);
+    return sp->listener && event_add(sp->listener, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+// Sends what is buffered. Returns false when the connection is broken.
+static bool conn_flush(struct vnrs_conn *c)
+{
+    size_t done = 0;
+
+    while (done < c->out_len) {
+        ssize_t put = send(c->fd, c->out + done, c->out_len - done, MSG_NOSIGNAL);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (put < 0) {
+            c->out_len = 0;
+            return false;
+        }
+        done += (size_t)put;
+    }
+    if (done || !c->out_len)
+        c->progress_ms = vnrs_clock_ms();
+    c->out_len -= done;
+    memmove(c->out, c->out + done, c->out_len);
+    if (c->out_len)
+        (void)event_add(c->write, NULL);
+    return true;
+}
+
+void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, const uint8_t *bytes,
+                    size_t len)
+{
+    struct vnrs_conn *c = sp->conns[m->slot][side];
+
+    // Without room even in the reserve the peer has not read for hours; the send hold timer ends that.
+    if (!c || len > VNRS_CONN_OUT_BYTES - c->out_len)
+        return;
+    memcpy(c->out + c->out_len, bytes, len);
+    c->out_len += len;
+}
+
+void vnrs_conn_close(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, enum vnrs_bgp_side side)
+{
+    struct vnrs_conn *c = sp->conns[m->slot][side];
+
+    if (side == VNRS_BGP_OUT)
+        sp->socket_request[m->slot] = 0;
+    if (!c)
+        return;
+    conn_detach(c);
+    (void)event_del(c->write);
+    bool linger = !c->connecting && conn_flush(c);
+    if (linger && !c->out_len)
+        linger = shutdown(c->fd, SHUT_WR) == 0;
+    struct timeval wait = {.tv_sec = VNRS_CONN_LINGER_MS / 1000, .tv_usec = VNRS_CONN_LINGER_MS % 1000 * 1000};
+    if (!linger || event_add(c->linger, &wait) < 0 || event_add(c->read, NULL) < 0)
+        c->dead = true; // freed from outside all callbacks that may still look at it
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_conn *c = arg;
+
+    (void)fd;
+    (void)what;
+    c->dead = true;
+    vnrs_speakerd_settle(c->sp);
+}
+
+static void conn_lost(struct vnrs_conn *c, int err)
+{
+    char why[VNRS_BGP_ERROR_TEXT_MAX];
+
+    if (err)
+        (void)snprintf(why, sizeof(why), "connection lost: %s", strerror(err));
+    vnrs_bgp_peer_disconnected(&c->member->peer, vnrs_clock_ms(), c->side, err ? why : NULL);
+}
+
+static void on_connected(struct vnrs_conn *c)
+{
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+        err = errno;
+    if (err) {
+        connect_failed(c->member, -err);
+        return;
+    }
+    c->connecting = false;
+    if (!c->sp->reading_paused)
+        (void)event_add(c->read, NULL);
+    vnrs_bgp_peer_connected(&c->member->peer, vnrs_clock_ms());
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_conn *c = arg;
+    struct vnrs_speakerd *sp = c->sp;
+
+    (void)fd;
+    (void)what;
+    if (c->connecting) {
+        on_connected(c);
+    } else if (c->member) {
+        if (!conn_flush(c))
+            conn_lost(c, EPIPE);
+    } else if (!conn_flush(c)) {
+        c->dead = true;
+    } else if (!c->out_len) {
+        (void)shutdown(c->fd, SHUT_WR);
+    }
+    vnrs_speakerd_settle(sp);
+}
+
+// Runs the whole messages in the input buffer; at most its size, which bounds the time taken.
+static void conn_process(struct vnrs_conn *c)
+{
+    uint64_t now = vnrs_clock_ms();
+    size_t done = 0;
+
+    while (done < c->in_len) {
+        ssize_t len = vnrs_bgp_peer_input(&c->member->peer, now, c->side, c->in + done, c->in_len - done);
+        if (len < 0)
+            return; // closed: `c` lingers and has no input any more
+        if (len == 0)
+            break;
+        done += (size_t)len;
+    }
+    c->in_len -= done;
+    memmove(c->in, c->in + done, c->in_len);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_conn *c = arg;
+    struct vnrs_speakerd *sp = c->sp;
+    size_t at = c->member ? c->in_len : 0; // what a lingering connection still receives is dropped
+    ssize_t got = recv(fd, c->in + at, sizeof(c->in) - at, 0);
+
+    (void)what;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == EWOULDBLOCK))
+        return;
+    if (got <= 0) {
+        int err = got < 0 ? errno : 0;
+        if (c->member)
+            conn_lost(c, err);
+        else
+            c->dead = true;
+    } else if (c->member) {
+        c->in_len += (size_t)got;
+        conn_process(c);
+    }
+    vnrs_speakerd_settle(sp);
+}
+
+// UPDATEs as far as there is room. Returns true when only the run ended, not the room.
+static bool conn_fill(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m)
+{
+    const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
+    struct vnrs_conn *c = session ? sp->conns[m->slot][session->side] : NULL;
+
+    for (unsigned i = 0; c && i < VNRS_CONN_UPDATES_PER_RUN; i++) {
+        if (c->out_len + VNRS_BGP_MSG_MAX > VNRS_CONN_OUT_BYTES - VNRS_CONN_OUT_RESERVE)
+            return false;
+        int len = vnrs_bgp_adj_out_next(m, c->out + c->out_len, VNRS_BGP_MSG_MAX);
+        if (len < 0) {
+            struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
+            vnrs_bgp_peer_fail(&m->peer, vnrs_clock_ms(), &error);
+            return false;
+        }
+        if (len == 0)
+            return false;
+        c->out_len += (size_t)len;
+        m->peer.messages_out++;
+    }
+    return c && vnrs_bgp_adj_out_is_pending(m);
+}
+
+bool vnrs_conn_flush_all(struct vnrs_speakerd *sp)
+{
+    bool more = false;
+
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        if (sp->core->members[slot])
+            more |= conn_fill(sp, sp->core->members[slot]);
+        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
+            struct vnrs_conn *c = sp->conns[slot][side];
+            if (c && c->out_len && !event_pending(c->write, EV_WRITE, NULL) && !conn_flush(c))
+                conn_lost(c, EPIPE);
+        }
+    }
+    for (struct vnrs_conn **at = &sp->lingering, *c; (c = *at);) {
+        if (!c->dead) {
+            at = &c->next;
+            continue;
+        }
+        *at = c->next;
+        conn_free(c);
+    }
+    return more;
+}
+
+void vnrs_conn_pause_all(struct vnrs_speakerd *sp, bool paused)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
+            struct vnrs_conn *c = sp->conns[slot][side];
+            if (c && !c->connecting)
+                (void)(paused ? event_del(c->read) : event_add(c->read, NULL));
+        }
+}
+
+void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++)
+            if (sp->conns[slot][side])
+                vnrs_bgp_fsm_heard(&sp->core->members[slot]->peer.fsm[side], now_ms);
+}
+
+void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms)
+{
+    struct vnrs_bgp_error error = {.code = 8}; // RFC 9687
+
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
+            struct vnrs_conn *c = sp->conns[slot][side];
+            if (!c || !c->out_len)
+                continue;
+            uint64_t limit = MAX((uint64_t)VNRS_CONN_SEND_HOLD_MS, c->member->conf.hold * UINT64_C(2000));
+            if (now_ms - c->progress_ms >= limit)
+                vnrs_bgp_peer_fail(&c->member->peer, now_ms, &error);
+        }
+}
+
+void vnrs_conn_free_all(struct vnrs_speakerd *sp)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
+            conn_free(sp->conns[slot][side]);
+            sp->conns[slot][side] = NULL;
+        }
+    for (struct vnrs_conn *c = sp->lingering, *next; c; c = next) {
+        next = c->next;
+        conn_free(c);
+    }
+    sp->lingering = NULL;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// TCP connections with peers: buffers of a fixed size on either side, non-blocking. Sending never blocks: UPDATEs are
+// made only while there is room, other messages always fit. A connection that is closed lingers until the other end has
+// read what was sent (else the kernel could discard a NOTIFICATION), at most VNRS_CONN_LINGER_MS.
+#pragma once
+
+#include "speaker/speakerd.h"
+
+#define VNRS_CONN_IN_BYTES        (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
+#define VNRS_CONN_OUT_BYTES       65536u
+#define VNRS_CONN_OUT_RESERVE     8192u // not for UPDATEs
+#define VNRS_CONN_LINGER_MS       2000
+#define VNRS_CONN_SEND_HOLD_MS    480000u // RFC 9687: the larger of 8 minutes and twice the hold time
+#define VNRS_CONN_UPDATES_PER_RUN 64
+
+// Starts listening on VNRS_SPEAKER_FD_LISTEN where there is one. Returns 0 or a negative errno.
+int vnrs_conn_listen(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
+// Uses `fd` (consumed) for the outgoing connection of a slot.
+void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, int fd);
+void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side,
+                    const uint8_t *bytes, size_t len);
+void vnrs_conn_close(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side);
+// Fills and empties output buffers. Returns true when there is more to do at once.
+bool vnrs_conn_flush_all(struct vnrs_speakerd *sp);
+void vnrs_conn_pause_all(struct vnrs_speakerd *sp, bool paused);
+// While reading is paused peers cannot be blamed for silence.
+void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms);
+// Ends connections on which nothing could be sent for too long.
+void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms);
+void vnrs_conn_free_all(struct vnrs_speakerd *sp);

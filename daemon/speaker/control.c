@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "speaker/control.h"
+
+#include "bgp/report.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CONSUMER   VNRS_BGP_SLOT_LOCAL
+#define BODY_MAX   (VNRS_SPEAKER_MSG_MAX - sizeof(struct vnrs_spk_hdr))
+#define ROUTES_PER (BODY_MAX / sizeof(struct vnrs_spk_route))
+#define PATHS_PER  (BODY_MAX / sizeof(struct vnrs_spk_path))
+
+static_assert(PATHS_PER >= VNRS_BGP_SLOTS, "the paths of one prefix fit one message");
+static_assert(VNRS_BGP_PEERS_MAX * sizeof(struct vnrs_spk_peer) <= BODY_MAX, "all peers fit one message");
+
+struct query {
+    struct vnrs_spk_query ask;
+    size_t at; // next entry of the RIB
+    bool done;
+    int error;
+};
+
+struct vnrs_control {
+    struct event *read, *write;
+    bool blocked; // the socket is full
+    uint64_t generation;
+    bool greeted, hello_due, synced, converged;
+    size_t replay_left; // entries at the front of the queue that belong to the replay
+    uint64_t replayed;
+    bool staging; // between CONFIG_BEGIN and CONFIG_END
+    struct vnrs_spk_config conf;
+    VEC(struct vnrs_spk_local) locals;
+    VEC(struct vnrs_spk_peer_config) peers;
+    VEC(struct query) queries;
+    uint64_t reviewed_ms;
+    struct vnrs_spk_peer told[VNRS_BGP_PEERS_MAX]; // by slot
+    uint8_t in[VNRS_SPEAKER_MSG_MAX];
+    uint8_t out[VNRS_SPEAKER_MSG_MAX];
+};
+
+// --- sending
+
+// Returns false when the socket is full; what was to be sent is still due then.
+static bool put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size_t count, const void *body, size_t len)
+{
+    struct vnrs_control *ct = sp->control;
+    struct vnrs_spk_hdr hdr = {
+        .proto = VNRS_SPEAKER_PROTO, .type = (uint16_t)type, .count = (uint32_t)count, .generation = ct->generation};
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)body, len}};
+    int err = vnrs_msg_send(VNRS_SPEAKER_FD_CONTROL, parts, len ? 2 : 1, NULL, 0);
+
+    if (err == 0)
+        return true;
+    ct->blocked = true;
+    if (err == -EAGAIN || err == -ENOBUFS) {
+        (void)event_add(ct->write, NULL);
+    } else { // nobody holds the other end, not even the agent
+        log_errno_ret(err, "cannot send to the controller");
+        vnrs_speakerd_exit(sp, EXIT_FAILURE);
+    }
+    return false;
+}
+
+static bool send_hello(struct vnrs_speakerd *sp)
+{
+    struct vnrs_spk_hello hello = {.generation = sp->control->generation, .pid = getpid()};
+
+    if (!put(sp, VNRS_SPK_HELLO, 1, &hello, sizeof(hello)))
+        return false;
+    sp->control->hello_due = false;
+    return true;
+}
+
+// Peers that changed; with `review` also those of which only counters did.
+static bool send_peers(struct vnrs_speakerd *sp, bool review)
+{
+    struct vnrs_control *ct = sp->control;
+    struct vnrs_spk_peer *list = (struct vnrs_spk_peer *)ct->out, now;
+    struct vnrs_bgp_member *sent[VNRS_BGP_PEERS_MAX];
+    size_t n = 0;
+
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        struct vnrs_bgp_member *m = sp->core->members[slot];
+        if (!m || (!m->changed && !review))
+            continue;
+        vnrs_bgp_report_peer(m, &now);
+        if (!m->changed && memcmp(&now, &ct->told[slot], sizeof(now)) == 0)
+            continue;
+        sent[n] = m;
+        list[n++] = now;
+    }
+    if (n && !put(sp, VNRS_SPK_PEER, n, list, n * sizeof(*list)))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        sent[i]->changed = false;
+        ct->told[sent[i]->slot] = list[i];
+    }
+    return true;
+}
+
+static bool has_routes_due(const struct vnrs_speakerd *sp)
+{
+    return sp->core->rib.queues[CONSUMER].len;
+}
+
+static bool send_routes(struct vnrs_speakerd *sp)
+{
+    struct vnrs_control *ct = sp->control;
+    struct vnrs_bgp_rib *rib = &sp->core->rib;
+    struct vnrs_spk_route *list = (struct vnrs_spk_route *)ct->out;
+    struct vnrs_bgp_dest *taken[ROUTES_PER], *d;
+    size_t n = 0, replay_left = ct->replay_left;
+    uint64_t replayed = ct->replayed;
+
+    while (n < ROUTES_PER && (d = vnrs_bgp_rib_dequeue(rib, CONSUMER))) {
+        vnrs_bgp_report_route(sp->core, d, &list[n]);
+        if (ct->replay_left) {
+            ct->replay_left--;
+            if (!list[n].n) { // nothing that a new controller could have
+                vnrs_bgp_rib_done(rib, d);
+                replay_left--;
+                continue;
+            }
+            ct->replayed++;
+        }
+        taken[n++] = d;
+    }
+    if (n && !put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list))) {
+        while (n--)
+            vnrs_bgp_rib_requeue(rib, CONSUMER, taken[n]);
+        ct->replay_left = replay_left;
+        ct->replayed = replayed;
+        return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        vnrs_bgp_rib_done(rib, taken[i]);
+    return true;
+}
+
+static bool send_synced(struct vnrs_speakerd *sp)
+{
+    struct vnrs_spk_synced synced = {.routes = sp->control->replayed};
+
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        synced.peers += sp->core->members[slot] != NULL;
+    if (!put(sp, VNRS_SPK_SYNCED, 1, &synced, sizeof(synced)))
+        return false;
+    sp->control->synced = true;
+    return true;
+}
+
+static bool send_converged(struct vnrs_speakerd *sp)
+{
+    if (!put(sp, VNRS_SPK_CONVERGED, 0, NULL, 0))
+        return false;
+    sp->control->converged = true;
+    return true;
+}
+
+// --- queries: one message of answers in a run
+
+static struct vnrs_bgp_dest *query_next(struct vnrs_speakerd *sp, struct query *q)
+{
+    if (q->ask.prefix.family == VNRS_AF_NONE)
+        return vnrs_bgp_rib_next(&sp->core->rib, &q->at);
+    return q->at++ ? NULL : vnrs_bgp_rib_find(&sp->core->rib, &q->ask.prefix);
+}
+
+static int query_check(const struct vnrs_speakerd *sp, const struct vnrs_spk_query *ask,
+                       struct vnrs_bgp_member **ret_member)
+{
+    *ret_member = ask->peer[0] ? vnrs_bgp_speaker_find_name(sp->core, ask->peer) : NULL;
+    if (ask->kind < VNRS_SPK_LEARNED || ask->kind > VNRS_SPK_RIB)
+        return -EINVAL;
+    if (ask->prefix.family != VNRS_AF_NONE &&
+        (ask->prefix.family > VNRS_AF_IPV6 || ask->prefix.len > vnrs_af_bits(ask->prefix.family)))
+        return -EINVAL;
+    if (!*ret_member && (ask->peer[0] || ask->kind != VNRS_SPK_RIB))
+        return -ENOENT;
+    return 0;
+}
+
+static bool query_run(struct vnrs_speakerd *sp)
+{
+    struct vnrs_control *ct = sp->control;
+    struct query *q = &ct->queries.items[0];
+    struct vnrs_spk_path *list = (struct vnrs_spk_path *)ct->out;
+    struct vnrs_bgp_member *m = NULL;
+    struct vnrs_bgp_dest *d;
+    size_t n = 0, start = q->at, looked = 0;
+
+    if (!q->done && (q->error = query_check(sp, &q->ask, &m)) < 0)
+        q->done = true; // also when the peer goes away half way
+    // A run is bounded by what it looks at, too: few of many prefixes may be the peer's.
+    while (!q->done && n + VNRS_BGP_SLOTS <= PATHS_PER && looked++ < 65536) {
+        if ((d = query_next(sp, q)))
+            n += vnrs_bgp_report_paths(sp->core, &q->ask, m, d, list + n);
+        else
+            q->done = true;
+    }
+    if (n && !put(sp, VNRS_SPK_PATHS, n, list, n * sizeof(*list))) {
+        q->at = start;
+        q->done = false;
+        return false;
+    }
+    if (!q->done)
+        return true;
+    struct vnrs_spk_query_end end = {.query = q->ask.id, .error = q->error};
+    if (!put(sp, VNRS_SPK_QUERY_END, 1, &end, sizeof(end)))
+        return false;
+    ct->queries.len--;
+    memmove(q, q + 1, ct->queries.len * sizeof(*q));
+    return true;
+}
+
+// One message of what is due, in order of importance. Returns false when nothing is, or the socket is full.
+static bool send_next(struct vnrs_speakerd *sp)
+{
+    struct vnrs_control *ct = sp->control;
+    uint64_t now = vnrs_clock_ms();
+
+    if (!ct->greeted)
+        return false;
+    if (ct->hello_due)
+        return send_hello(sp);
+    bool review = now - ct->reviewed_ms >= VNRS_CONTROL_REVIEW_MS;
+    if (!send_peers(sp, review))
+        return false;
+    if (review)
+        ct->reviewed_ms = now;
+    if (!ct->synced && !ct->replay_left)
+        return send_synced(sp);
+    if (has_routes_due(sp))
+        return send_routes(sp);
+    if (!ct->converged && vnrs_bgp_speaker_is_converged(sp->core, now))
+        return send_converged(sp);
+    return false;
+}
+
+bool vnrs_control_flush(struct vnrs_speakerd *sp)
+{
+    struct vnrs_control *ct = sp->control;
+    int left = VNRS_CONTROL_RUN_MAX;
+
+    while (!ct->blocked && left > 0 && send_next(sp))
+        left--;
+    // Answers take their turn with routes: neither can hold up the other for long.
+    if (!ct->blocked && ct->greeted && !ct->hello_due && ct->queries.len)
+        (void)query_run(sp);
+    return !ct->blocked && (left == 0 || ct->queries.len);
+}
+
+bool vnrs_control_is_behind(const struct vnrs_speakerd *sp)
+{
+    return sp->control->blocked && sp->core->rib.queues[CONSUMER].len > VNRS_CONTROL_BACKLOG_MAX;
+}
+
+uint64_t vnrs_control_next(const struct vnrs_speakerd *sp)
+{
+    const struct vnrs_control *ct = sp->control;
+    return ct->greeted && !ct->blocked ? ct->reviewed_ms + VNRS_CONTROL_REVIEW_MS : VNRS_BGP_NEVER;
+}
+
+// --- receiving. Handlers return 0, or a negative errno for a message that must not be.
+
+static int take_hello(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    const struct vnrs_spk_hello *hello = body;
+    struct vnrs_control *ct = sp->control;
+
+    (void)n;
+    ct->generation = hello->generation;
+    ct->greeted = ct->hello_due = true;
+    ct->synced = ct->converged = ct->staging = false;
+    vec_clear(&ct->queries); // they were the earlier controller's
+    vnrs_bgp_rib_consumer_add(&sp->core->rib, CONSUMER);
+    vnrs_bgp_rib_enqueue_all(&sp->core->rib, CONSUMER);
+    ct->replay_left = sp->core->rib.queues[CONSUMER].len;
+    ct->replayed = 0;
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        if (sp->core->members[slot])
+            sp->core->members[slot]->changed = true;
+    return 0;
+}
+
+static int take_config_begin(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+
+    (void)n;
+    memcpy(&ct->conf, body, sizeof(ct->conf));
+    vec_clear(&ct->locals);
+    vec_clear(&ct->peers);
+    ct->staging = true;
+    return 0;
+}
+
+static int take_locals(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_local *locals = body;
+    int err = ct->staging && n <= VNRS_CONTROL_LOCALS_MAX - ct->locals.len ? 0 : -EBADMSG;
+
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = vec_push(&ct->locals, locals[i]);
+    return err;
+}
+
+static int take_peers(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_peer_config *peers = body;
+    int err = ct->staging && n <= VNRS_BGP_PEERS_MAX - ct->peers.len ? 0 : -EBADMSG;
+
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = vec_push(&ct->peers, peers[i]);
+    return err;
+}
+
+static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+
+    (void)body;
+    (void)n;
+    if (!ct->staging)
+        return -EBADMSG;
+    ct->staging = false;
+    ct->converged = false;
+    return vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
+                                      ct->peers.items, ct->peers.len);
+}
+
+static int take_query(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct query q = {0};
+
+    (void)n;
+    memcpy(&q.ask, body, sizeof(q.ask));
+    if (sp->control->queries.len >= VNRS_CONTROL_QUERIES_MAX || !memchr(q.ask.peer, '\0', sizeof(q.ask.peer)))
+        return -EBADMSG;
+    return vec_push(&sp->control->queries, q);
+}
+
+static void act_on(struct vnrs_bgp_member *m, uint32_t kind)
+{
+    if (kind == VNRS_SPK_CLEAR)
+        vnrs_bgp_peer_reset(&m->peer, vnrs_clock_ms(), VNRS_BGP_CEASE_RESET);
+    else
+        vnrs_bgp_member_refresh(m, vnrs_clock_ms());
+}
+
+// An empty name means every peer. A peer that is no longer configured is nobody's error.
+static int take_action(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    const struct vnrs_spk_action *action = body;
+
+    (void)n;
+    if (!memchr(action->peer, '\0', sizeof(action->peer)) ||
+        (action->kind != VNRS_SPK_CLEAR && action->kind != VNRS_SPK_REFRESH))
+        return -EBADMSG;
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        struct vnrs_bgp_member *m = sp->core->members[slot];
+        if (m && (!action->peer[0] || strcmp(action->peer, m->conf.name) == 0))
+            act_on(m, action->kind);
+    }
+    return 0;
+}
+
+static const struct {
+    int (*take)(struct vnrs_speakerd *sp, const void *body, size_t n);
+    size_t size; // of one struct
+    size_t min, max;
+} handlers[_VNRS_SPK_MAX] = {
+    [VNRS_SPK_HELLO] = {take_hello, sizeof(struct vnrs_spk_hello), 1, 1},
+    [VNRS_SPK_CONFIG_BEGIN] = {take_config_begin, sizeof(struct vnrs_spk_config), 1, 1},
+    [VNRS_SPK_LOCAL] = {take_locals, sizeof(struct vnrs_spk_local), 0, SIZE_MAX},
+    [VNRS_SPK_PEER_CONFIG] = {take_peers, sizeof(struct vnrs_spk_peer_config), 0, SIZE_MAX},
+    [VNRS_SPK_CONFIG_END] = {take_config_end, 0, 0, 0},
+    [VNRS_SPK_QUERY] = {take_query, sizeof(struct vnrs_spk_query), 1, 1},
+    [VNRS_SPK_ACTION] = {take_action, sizeof(struct vnrs_spk_action), 1, 1},
+};
+
+static int take_message(struct vnrs_speakerd *sp, const uint8_t *msg, size_t len)
+{
+    struct vnrs_spk_hdr hdr;
+
+    if (len < sizeof(hdr))
+        return -EBADMSG;
+    memcpy(&hdr, msg, sizeof(hdr));
+    if (hdr.proto != VNRS_SPEAKER_PROTO || hdr.type >= _VNRS_SPK_MAX || !handlers[hdr.type].take)
+        return -EBADMSG;
+    if (hdr.count < handlers[hdr.type].min || hdr.count > handlers[hdr.type].max ||
+        (uint64_t)hdr.count * handlers[hdr.type].size != len - sizeof(hdr))
+        return -EBADMSG;
+    // What an earlier controller left in the socket.
+    if (hdr.type != VNRS_SPK_HELLO && hdr.generation != sp->control->generation)
+        return 0;
+    return handlers[hdr.type].take(sp, msg + sizeof(hdr), hdr.count);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_speakerd *sp = arg;
+    ssize_t len = vnrs_msg_recv(fd, sp->control->in, sizeof(sp->control->in), NULL, NULL);
+
+    (void)what;
+    if (len == -EAGAIN)
+        return;
+    if (len == 0 || len == -ECONNRESET) {
+        vnrs_speakerd_exit(sp, EXIT_SUCCESS);
+        return;
+    }
+    int err = len < 0 ? (int)len : take_message(sp, sp->control->in, (size_t)len);
+    if (err < 0) {
+        log_errno_ret(err, "message from the controller refused");
+        vnrs_speakerd_exit(sp, EXIT_FAILURE);
+        return;
+    }
+    vnrs_speakerd_settle(sp);
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_speakerd *sp = arg;
+
+    (void)fd;
+    (void)what;
+    sp->control->blocked = false;
+    vnrs_speakerd_settle(sp);
+}
+
+int vnrs_control_init(struct vnrs_speakerd *sp)
+{
+    int err = vnrs_fd_set_nonblock(VNRS_SPEAKER_FD_CONTROL, true);
+
+    if (err < 0)
+        return err;
+    if (!(sp->control = calloc(1, sizeof(*sp->control))))
+        return -ENOMEM;
+    sp->control->read = event_new(sp->base, VNRS_SPEAKER_FD_CONTROL, EV_READ | EV_PERSIST, on_read, sp);
+    sp->control->write = event_new(sp->base, VNRS_SPEAKER_FD_CONTROL, EV_WRITE, on_write, sp);
+    if (!sp->control->read || !sp->control->write || event_add(sp->control->read, NULL) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+void vnrs_control_free(struct vnrs_speakerd *sp)
+{
+    struct vnrs_control *ct = TAKE_PTR(sp->control);
+
+    if (!ct)
+        return;
+    if (ct->read)
+        event_free(ct->read);
+    if (ct->write)
+        event_free(ct->write);
+    vec_free(&ct->locals);
+    vec_free(&ct->peers);
+    vec_free(&ct->queries);
+    free(ct);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// vnrs-speaker NAME: started by the agent with its descriptors in place (vnrs/speaker_proto.h). Everything else it
+// learns from the controller.
+#include "speaker/conn.h"
+#include "speaker/control.h"
+#include "speaker/sandbox.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+static void on_connect(void *arg, struct vnrs_bgp_member *m)
+{
+    vnrs_agent_link_request(arg, m->slot);
+}
+
+static void on_close(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side)
+{
+    vnrs_conn_close(arg, m, side);
+}
+
+static void on_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
+{
+    vnrs_conn_send(arg, m, side, bytes, len);
+}
+
+static uint32_t on_random(void *arg)
+{
+    uint32_t bits = 0;
+
+    (void)arg;
+    (void)!getrandom(&bits, sizeof(bits), 0); // only for jitter
+    return bits;
+}
+
+static const struct vnrs_bgp_speaker_ops core_ops = {
+    .connect = on_connect, .close = on_close, .send = on_send, .random = on_random};
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_speakerd *sp = arg;
+    uint64_t now = vnrs_clock_ms();
+
+    (void)fd;
+    (void)what;
+    if (sp->reading_paused)
+        vnrs_conn_excuse_all(sp, now);
+    vnrs_bgp_speaker_tick(sp->core, now);
+    vnrs_conn_check_stalled(sp, now);
+    vnrs_speakerd_settle(sp);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct vnrs_speakerd *sp = arg;
+
+    (void)sig;
+    (void)what;
+    sp->stopping = true;
+    vnrs_bgp_speaker_stop(sp->core, vnrs_clock_ms());
+    vnrs_speakerd_settle(sp);
+}
+
+static int loop_init(struct vnrs_speakerd *sp)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+
+    if (!(sp->base = event_base_new()) || !(sp->timer = evtimer_new(sp->base, on_timer, sp)))
+        return -ENOMEM;
+    for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
+        sp->signals[i] = evsignal_new(sp->base, signals[i], on_signal, sp);
+        if (!sp->signals[i] || event_add(sp->signals[i], NULL) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int start(struct vnrs_speakerd *sp)
+{
+    uint64_t seed = 0;
+    int err = loop_init(sp);
+
+    if (err < 0)
+        return err;
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        return -EIO;
+    if (!(sp->core = vnrs_bgp_speaker_new(&core_ops, sp, seed)))
+        return -ENOMEM;
+    if ((err = vnrs_agent_link_init(sp)) < 0 || (err = vnrs_control_init(sp)) < 0 || (err = vnrs_conn_listen(sp)) < 0)
+        return err;
+    return vnrs_sandbox_enter();
+}
+
+static void finish(struct vnrs_speakerd *sp)
+{
+    vnrs_conn_free_all(sp);
+    vnrs_bgp_speaker_free(sp->core);
+    vnrs_control_free(sp);
+    struct event *events[] = {sp->timer, sp->listener, sp->agent, sp->signals[0], sp->signals[1]};
+    for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
+        if (events[i])
+            event_free(events[i]);
+    if (sp->base)
+        event_base_free(sp->base);
+}
+
+int main(int argc, char **argv)
+{
+    struct vnrs_speakerd sp = {0};
+    char name[96];
+
+    if (argc != 2) {
+        (void)fprintf(stderr, "vnrs-speaker is started by vnrsd, not by hand\n");
+        return 2;
+    }
+    (void)snprintf(name, sizeof(name), "vnrs-speaker %s", argv[1]);
+    vnrs_log_init(name, getenv("VNRS_DEBUG") ? VNRS_LOG_DEBUG : VNRS_LOG_INFO);
+    (void)signal(SIGPIPE, SIG_IGN);
+    int err = start(&sp);
+    if (err < 0) {
+        log_errno_ret(err, "cannot start");
+        sp.status = EXIT_FAILURE;
+    } else {
+        vnrs_speakerd_settle(&sp);
+        (void)event_base_dispatch(sp.base);
+    }
+    finish(&sp);
+    return sp.status;
+}

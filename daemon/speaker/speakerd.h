@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// vnrs-speaker: one BGP speaker (bgp/speaker_core.h) on an event loop. Its parts: connections to peers (conn.c), the
+// controller (control.c), the agent (agent_link.c), the sandbox (sandbox.c). One thread; every callback of the loop
+// ends with vnrs_speakerd_settle, which sends what has become due everywhere.
+#pragma once
+
+#include "bgp/speaker_core.h"
+
+#include <event2/event.h>
+
+struct vnrs_conn;
+struct vnrs_control;
+
+struct vnrs_speakerd {
+    struct event_base *base;
+    struct vnrs_bgp_speaker *core;
+    struct vnrs_control *control;
+    struct event *timer, *listener, *agent;
+    struct event *signals[2];
+    struct vnrs_conn *conns[VNRS_BGP_PEERS_MAX][_VNRS_BGP_SIDE_MAX];
+    struct vnrs_conn *lingering;                 // closed by us, until the last bytes are out
+    uint32_t socket_request[VNRS_BGP_PEERS_MAX]; // id of the socket that a slot waits for, 0: none
+    bool socket_failed[VNRS_BGP_PEERS_MAX];      // the request could not be sent
+    uint32_t last_request;
+    bool reading_paused; // the controller does not keep up: nothing is read from peers
+    bool stopping;
+    int status; // exit status
+};
+
+// Sends what is due, starts and stops reading, arms the timer.
+void vnrs_speakerd_settle(struct vnrs_speakerd *sp);
+// Ends the loop with this exit status.
+void vnrs_speakerd_exit(struct vnrs_speakerd *sp, int status);
+
+// --- agent_link.c: sockets of the instance's namespace, on VNRS_SPEAKER_FD_AGENT
+int vnrs_agent_link_init(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
+// Asks for a socket for an outgoing connection of this slot.
+void vnrs_agent_link_request(struct vnrs_speakerd *sp, unsigned slot);
