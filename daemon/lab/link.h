@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// veth pairs: both ends made straight in their namespaces with name, index, MAC and MTU, then the alias
+// "vnrs:<lab>:<key>", addresses, up. What is there is read first and only the difference is written: addresses, MTU,
+// MAC and state in place; another index or peer means a new pair. Addresses of ours carry the address protocol
+// VNRS_RTPROT; those of others on the link stay. A link of that name with another alias is never touched.
+#pragma once
+
+#include "lab/err.h"
+#include "lab/rtnl.h"
+#include "vnrs/agent_proto.h"
+
+#include <stdbool.h>
+
+// Where a pair lives. The sockets are the caller's, opened in the namespaces; the descriptors are those of the
+// namespaces.
+struct vnrs_link_place {
+    struct vnrs_rtnl *a, *b;
+    int ns_a, ns_b;
+};
+
+struct vnrs_link_index {
+    uint32_t a, b;
+};
+
+// Makes the kernel agree with `spec`. On success *ret_outcome and the indexes are set.
+int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_link *spec,
+                     const struct vnrs_link_place *place, enum vnrs_ag_outcome *ret_outcome,
+                     struct vnrs_link_index *ret_index, struct vnrs_err *err) VNRS_MUST_CHECK;
+// 1: ENSURE would change nothing, 0: it would, or a negative errno.
+int vnrs_link_is_right(const char *lab, const char *key, const struct vnrs_obj_link *spec,
+                       const struct vnrs_link_place *place) VNRS_MUST_CHECK;
+// Removes the link with the alias of (lab, key) in the socket's namespace, and so its peer. 1: removed, 0: none there.
+int vnrs_link_remove(const char *lab, const char *key, struct vnrs_rtnl *nl, struct vnrs_err *err) VNRS_MUST_CHECK;
+// Calls `fn` for each link of the namespace that carries an alias of the lab. `fn` must not use `nl`.
+int vnrs_link_walk(const char *lab, struct vnrs_rtnl *nl, void (*fn)(const char *key, uint32_t ifindex, void *arg),
+                   void *arg) VNRS_MUST_CHECK;
+// The index of a link by name, or -ENODEV.
+int vnrs_link_find(struct vnrs_rtnl *nl, const char *ifname, uint32_t *ret_ifindex) VNRS_MUST_CHECK;

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lab/netns.h"
+
+#include "lab/exec.h"
+#include "util/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define NETNS_PATH_MAX (sizeof(VNRS_NETNS_DIR) + 1 + VNRS_NETNS_NAME_MAX)
+
+static int open_own(int *ret_fd)
+{
+    int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    *ret_fd = fd;
+    return 0;
+}
+
+int vnrs_netns_join(int ns_fd)
+{
+    return setns(ns_fd, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+// Nothing sensible can be done by a process that is in the wrong namespace and does not know it.
+static void come_back(int home)
+{
+    if (setns(home, CLONE_NEWNET) < 0)
+        abort();
+}
+
+int vnrs_netns_run(int ns_fd, int (*fn)(void *arg), void *arg)
+{
+    _close_ int home = -1;
+
+    if (ns_fd < 0)
+        return fn(arg);
+    int err = open_own(&home);
+    if (err == 0)
+        err = vnrs_netns_join(ns_fd);
+    if (err < 0)
+        return err;
+    err = fn(arg);
+    come_back(home);
+    return err;
+}
+
+struct socket_args {
+    int family, type, protocol;
+};
+
+static int open_socket(void *arg)
+{
+    const struct socket_args *a = arg;
+    int fd = socket(a->family, a->type | SOCK_CLOEXEC, a->protocol);
+    return fd < 0 ? -errno : fd;
+}
+
+int vnrs_netns_socket(int ns_fd, int family, int type, int protocol)
+{
+    struct socket_args args = {family, type, protocol};
+    return vnrs_netns_run(ns_fd, open_socket, &args);
+}
+
+int vnrs_netns_id_get(int ns_fd, struct vnrs_netns_id *ret_id)
+{
+    struct stat st;
+
+    if (fstat(ns_fd, &st) < 0)
+        return -errno;
+    *ret_id = (struct vnrs_netns_id){.dev = st.st_dev, .ino = st.st_ino};
+    return 0;
+}
+
+// Open a file that must be a network namespace.
+static int open_netns(const char *path, int *ret_fd)
+{
+    _close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct statfs fs;
+
+    if (fd < 0)
+        return -errno;
+    if (fstatfs(fd, &fs) < 0)
+        return -errno;
+    if (fs.f_type != NSFS_MAGIC || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+        return -EINVAL;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static void path_of(const char *name, char ret[static NETNS_PATH_MAX])
+{
+    (void)snprintf(ret, NETNS_PATH_MAX, "%s/%s", VNRS_NETNS_DIR, name);
+}
+
+int vnrs_netns_open(const char *name, int *ret_fd)
+{
+    char path[NETNS_PATH_MAX];
+
+    path_of(name, path);
+    int err = open_netns(path, ret_fd);
+    return err == -EINVAL ? -ENOENT : err;
+}
+
+// The directory must be a shared mount of its own, so that a namespace's mount is seen (and can be unmounted) from
+// every mount namespace of the host.
+static int make_dir(void)
+{
+    if (mkdir(VNRS_NETNS_DIR, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    if (mount("", VNRS_NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -errno;
+    if (mount(VNRS_NETNS_DIR, VNRS_NETNS_DIR, "none", MS_BIND | MS_REC, NULL) < 0 ||
+        mount("", VNRS_NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
+static int lo_up(void)
+{
+    struct ifreq req = {.ifr_name = "lo"};
+    _close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &req) < 0)
+        return -errno;
+    req.ifr_flags |= IFF_UP;
+    return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
+}
+
+static int mount_new(const char *path)
+{
+    _close_ int home = -1;
+    int err = open_own(&home);
+
+    if (err < 0)
+        return err;
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    err = lo_up();
+    if (err == 0 && mount("/proc/thread-self/ns/net", path, "none", MS_BIND, NULL) < 0)
+        err = -errno;
+    come_back(home);
+    return err;
+}
+
+int vnrs_netns_create(const char *name, int *ret_fd)
+{
+    static bool dir_made;
+    char path[NETNS_PATH_MAX];
+    int err = vnrs_netns_open(name, ret_fd);
+
+    if (err != -ENOENT)
+        return err;
+    if (!dir_made) {
+        err = make_dir();
+        if (err < 0)
+            return err;
+        dir_made = true;
+    }
+    path_of(name, path);
+    _close_ int file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444);
+    if (file < 0) {
+        dir_made = errno != ENOENT; // somebody removed the directory
+        return -errno;
+    }
+    err = mount_new(path);
+    if (err == 0)
+        err = open_netns(path, ret_fd);
+    if (err < 0)
+        (void)unlink(path);
+    return err < 0 ? err : 1;
+}
+
+int vnrs_netns_delete(const char *name)
+{
+    char path[NETNS_PATH_MAX];
+
+    path_of(name, path);
+    if (umount2(path, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
+        return -errno;
+    if (unlink(path) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return 1;
+}
+
+int vnrs_netns_walk(const char *lab, int (*fn)(const char *name, void *arg), void *arg)
+{
+    char prefix[VNRS_NETNS_NAME_MAX] = "vnrs.";
+    DIR *dir = opendir(VNRS_NETNS_DIR);
+    int err = 0;
+
+    if (!dir)
+        return errno == ENOENT ? 0 : -errno;
+    if (lab)
+        (void)vnrs_mark_netns(lab, "", prefix);
+    size_t len = strlen(prefix);
+    for (struct dirent *e = readdir(dir); e && err == 0; e = readdir(dir)) {
+        if (strncmp(e->d_name, prefix, len) != 0)
+            continue;
+        if (!lab)
+            err = fn(e->d_name, arg);
+        else if (e->d_name[len] == '\0' || e->d_name[len] == '.')
+            err = fn(e->d_name + len + (e->d_name[len] == '.'), arg);
+    }
+    (void)closedir(dir);
+    return err;
+}
+
+// Ask podman, then docker. A container that does not run has pid 0.
+static int container_pid(const char *name, int *ret_pid, struct vnrs_err *err)
+{
+    static const char *const engines[] = {"podman", "docker"};
+    bool any = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+        const char *argv[] = {engines[i], "inspect", "--type", "container", "--format", "{{.State.Pid}}", name, NULL};
+        struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1};
+        _free_ char *out = NULL;
+        int status = vnrs_exec_run(&run, &out, NULL);
+        any = any || status != -ENOENT;
+        if (status != 0)
+            continue;
+        *ret_pid = atoi(out);
+        if (*ret_pid > 0)
+            return 0;
+        return vnrs_err_set(err, -ESRCH, "container '%s' is not running: start it first", name);
+    }
+    return any ? vnrs_err_set(err, -ENOENT, "no container '%s' in podman or docker", name)
+               : vnrs_err_set(err, -ENOENT, "neither podman nor docker is installed, container '%s' cannot be found",
+                              name);
+}
+
+static int open_pid(int pid, int *ret_fd)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+    return open_netns(path, ret_fd);
+}
+
+static int open_given(const char *path, int *ret_fd)
+{
+    return path[0] == '/' ? open_netns(path, ret_fd) : vnrs_netns_open(path, ret_fd);
+}
+
+int vnrs_netns_resolve(const char *lab, const struct vnrs_ag_netns *ns, int *ret_fd, struct vnrs_err *err)
+{
+    char name[VNRS_NETNS_NAME_MAX];
+    int pid, code;
+
+    switch ((enum vnrs_ag_netns_kind)ns->kind) {
+    case VNRS_AG_NETNS_OURS:
+        code = vnrs_netns_open(vnrs_mark_netns(lab, ns->name, name), ret_fd);
+        return code < 0 ? vnrs_err_errno(err, code, "namespace '%s'", name) : 0;
+    case VNRS_AG_NETNS_SELF:
+        code = open_own(ret_fd);
+        return code < 0 ? vnrs_err_errno(err, code, "own namespace") : 0;
+    case VNRS_AG_NETNS_PATH:
+        code = open_given(ns->name, ret_fd);
+        return code == -EINVAL ? vnrs_err_set(err, code, "'%s' is not a network namespace", ns->name)
+               : code < 0      ? vnrs_err_errno(err, code, "namespace '%s'", ns->name)
+                               : 0;
+    case VNRS_AG_NETNS_PID:
+        code = open_pid(ns->pid, ret_fd);
+        return code < 0 ? vnrs_err_errno(err, code, "namespace of process %d", ns->pid) : 0;
+    case VNRS_AG_NETNS_CONTAINER:
+        code = container_pid(ns->name, &pid, err);
+        if (code == 0)
+            code = open_pid(pid, ret_fd);
+        return code < 0 ? vnrs_err_errno(err, code, "namespace of container '%s'", ns->name) : 0;
+    }
+    return vnrs_err_set(err, -EINVAL, "unknown kind of namespace %u", ns->kind);
+}

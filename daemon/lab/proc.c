@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lab/proc.h"
+
+#include "lab/exec.h"
+#include "lab/netns.h"
+#include "lab/procfs.h"
+#include "util/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define CONFIG_MAX_BYTES (8u << 20)
+#define LOG_MAX_BYTES    (1 << 20)
+#define END_WAIT_MS      3000
+#define SOCKETS_WAIT_MS  10000
+#define CONNECT_RETRY_MS 10
+#define PROCESSES_MAX    64
+
+static const char *const frr_dirs[] = {"/usr/lib/frr", "/usr/libexec/frr"};
+
+struct kind {
+    const char *name;
+    const char *config;  // file name
+    const char *user;    // owner of the private directory
+    const char *package; // what to install
+    const char *members[VNRS_PROC_MEMBERS_MAX];
+};
+
+static const struct kind kinds[_VNRS_PROC_MAX] = {
+    [VNRS_PROC_FRR] = {"FRR", "frr.conf", "frr", "frr", {"zebra", "staticd", "bgpd", "bfdd"}},
+    [VNRS_PROC_BIRD] = {"BIRD", "bird.conf", "bird", "bird2", {"bird"}},
+    [VNRS_PROC_EXEC] = {"command", "argv", NULL, NULL, {"exec"}},
+};
+
+static unsigned members_of(const struct kind *kind)
+{
+    unsigned n = 0;
+
+    while (n < VNRS_PROC_MEMBERS_MAX && kind->members[n])
+        n++;
+    return n;
+}
+
+// Commands.
+
+struct builder {
+    struct vnrs_proc_args *args;
+    size_t used;
+    unsigned n;
+    bool failed;
+};
+
+static void add_arg(struct builder *b, const char *fmt, ...) VNRS_PRINTF(2, 3);
+
+static void add_arg(struct builder *b, const char *fmt, ...)
+{
+    va_list ap;
+    size_t room = sizeof(b->args->text) - b->used;
+
+    va_start(ap, fmt);
+    int len = vsnprintf(b->args->text + b->used, room, fmt, ap);
+    va_end(ap);
+    if (len < 0 || (size_t)len >= room || b->n + 1 >= ARRAY_SIZE(b->args->argv)) {
+        b->failed = true;
+        return;
+    }
+    b->args->argv[b->n++] = b->args->text + b->used;
+    b->used += (size_t)len + 1;
+}
+
+static const char *frr_dir(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(frr_dirs); i++)
+        if (access(frr_dirs[i], X_OK) == 0)
+            return frr_dirs[i];
+    return frr_dirs[0];
+}
+
+static void frr_argv(struct builder *b, const char *dir, const char *member)
+{
+    add_arg(b, "%s/%s", frr_dir(), member);
+    // The configuration comes through vtysh, which knows which daemon each line is for.
+    static const char *const pairs[][2] = {{"-f", "empty.conf"}, {"-z", "zserv.api"}};
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        add_arg(b, "%s", pairs[i][0]);
+        add_arg(b, "%s/%s", dir, pairs[i][1]);
+    }
+    add_arg(b, "-i");
+    add_arg(b, "%s/%s.pid", dir, member);
+    add_arg(b, "--vty_socket");
+    add_arg(b, "%s", dir);
+    add_arg(b, "-P");
+    add_arg(b, "0");
+    add_arg(b, "-u");
+    add_arg(b, "frr");
+    add_arg(b, "-g");
+    add_arg(b, "frr");
+    add_arg(b, "--log");
+    add_arg(b, "stdout");
+    if (strcmp(member, "bfdd") == 0) {
+        add_arg(b, "--bfdctl");
+        add_arg(b, "%s/bfdd.sock", dir);
+    }
+}
+
+static void bird_argv(struct builder *b, const char *dir)
+{
+    add_arg(b, "bird");
+    add_arg(b, "-f");
+    add_arg(b, "-c");
+    add_arg(b, "%s/bird.conf", dir);
+    add_arg(b, "-s");
+    add_arg(b, "%s/bird.ctl", dir);
+    add_arg(b, "-P");
+    add_arg(b, "%s/bird.pid", dir);
+    add_arg(b, "-u");
+    add_arg(b, "bird");
+    add_arg(b, "-g");
+    add_arg(b, "bird");
+}
+
+// data: strings, each with its NUL. They stay where they are.
+static void exec_argv(struct builder *b, const char *data, size_t size)
+{
+    if (size == 0 || data[size - 1] != '\0' || data[0] == '\0')
+        b->failed = true;
+    for (size_t at = 0; at < size && !b->failed; at += strlen(data + at) + 1) {
+        if (b->n + 1 >= ARRAY_SIZE(b->args->argv))
+            b->failed = true;
+        else
+            b->args->argv[b->n++] = data + at;
+    }
+}
+
+int vnrs_proc_argv(const struct vnrs_proc_want *want, const char *member, struct vnrs_proc_args *ret_args)
+{
+    struct builder b = {.args = ret_args};
+
+    switch ((enum vnrs_proc_kind)want->kind) {
+    case VNRS_PROC_FRR:
+        frr_argv(&b, want->dir, member);
+        break;
+    case VNRS_PROC_BIRD:
+        bird_argv(&b, want->dir);
+        break;
+    case VNRS_PROC_EXEC:
+        exec_argv(&b, want->data, want->size);
+        break;
+    default:
+        return -EINVAL;
+    }
+    if (b.failed)
+        return -EINVAL;
+    ret_args->argv[b.n] = NULL;
+    return 0;
+}
+
+// The private directory.
+
+static int path_in(const char *dir, const char *name, char ret[static 512])
+{
+    return snprintf(ret, 512, "%s/%s", dir, name) >= 512 ? -ENAMETOOLONG : 0;
+}
+
+static int store_owned(const char *dir, const char *name, const void *bytes, size_t size, const struct passwd *owner)
+{
+    char path[512];
+    int err = path_in(dir, name, path);
+
+    if (err == 0)
+        err = vnrs_file_store(path, bytes, size, 0640);
+    if (err == 0 && owner && chown(path, owner->pw_uid, owner->pw_gid) < 0)
+        err = -errno;
+    return err;
+}
+
+static int make_dir(const struct vnrs_proc_want *want, const struct kind *kind, const struct passwd **ret_owner)
+{
+    const struct passwd *owner = kind->user ? getpwnam(kind->user) : NULL;
+
+    if (mkdir(want->dir, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    if (owner && chown(want->dir, owner->pw_uid, owner->pw_gid) < 0)
+        return -errno;
+    *ret_owner = owner;
+    return 0;
+}
+
+static bool is_config_same(const struct vnrs_proc_want *want, const struct kind *kind)
+{
+    char path[512];
+    _free_ char *text = NULL;
+    size_t len;
+
+    if (path_in(want->dir, kind->config, path) < 0 || vnrs_file_load(path, CONFIG_MAX_BYTES, &text, &len) < 0)
+        return false;
+    return len == want->size && memcmp(text, want->data, len) == 0;
+}
+
+static int write_config(const struct vnrs_proc_want *want, const struct kind *kind)
+{
+    const struct passwd *owner;
+    int err = make_dir(want, kind, &owner);
+
+    if (err == 0)
+        err = store_owned(want->dir, kind->config, want->data, want->size, owner);
+    if (err == 0 && want->kind == VNRS_PROC_FRR) {
+        err = store_owned(want->dir, "empty.conf", "", 0, owner);
+        if (err == 0)
+            err = store_owned(want->dir, "vtysh.conf", "", 0, owner); // vtysh complains without one
+    }
+    return err;
+}
+
+static int store_note(const char *dir, const struct vnrs_proc *proc)
+{
+    return store_owned(dir, "state", proc->members, sizeof(proc->members[0]) * proc->n, NULL);
+}
+
+int vnrs_proc_load(const char *dir, struct vnrs_proc *ret_proc)
+{
+    struct vnrs_proc proc = {0};
+    char path[512];
+    _free_ char *text = NULL;
+    size_t len = 0;
+    int err = path_in(dir, "state", path);
+
+    if (err == 0)
+        err = vnrs_file_load(path, sizeof(proc.members), &text, &len);
+    if (err < 0 && err != -ENOENT)
+        return err;
+    if (err == 0 && len % sizeof(proc.members[0]) == 0) {
+        memcpy(proc.members, text, len);
+        proc.n = (unsigned)(len / sizeof(proc.members[0]));
+    }
+    for (unsigned i = 0; i < proc.n; i++) {
+        struct vnrs_proc_member *m = &proc.members[i];
+        m->name[sizeof(m->name) - 1] = '\0';
+        _close_ int fd = vnrs_procfs_open(m->pid, m->start);
+        if (fd < 0)
+            m->pid = 0;
+    }
+    *ret_proc = proc;
+    return 0;
+}
+
+static bool is_in_netns(pid_t pid, int ns_fd)
+{
+    char path[64];
+    struct vnrs_netns_id want, have;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    _close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && vnrs_netns_id_get(fd, &have) == 0 && vnrs_netns_id_get(ns_fd, &want) == 0 &&
+           have.dev == want.dev && have.ino == want.ino;
+}
+
+static void end_all(const char *dir)
+{
+    pid_t pids[PROCESSES_MAX];
+    uint64_t starts[PROCESSES_MAX];
+    size_t n;
+
+    // Until none is left: a process can start another one while it is ended.
+    while ((n = vnrs_procfs_in_dir(dir, pids, starts, PROCESSES_MAX)) > 0)
+        vnrs_procfs_end(pids, starts, n, END_WAIT_MS);
+}
+
+// Starting.
+
+static int open_log(const char *dir)
+{
+    char path[512];
+    struct stat st;
+    int err = path_in(dir, "log", path);
+
+    if (err < 0)
+        return err;
+    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) == 0 && st.st_size > LOG_MAX_BYTES && ftruncate(fd, 0) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+static int missing_program(const struct vnrs_proc_want *want, const struct kind *kind, const char *program,
+                           struct vnrs_err *err)
+{
+    if (kind->package)
+        return vnrs_err_set(err, -ENOENT, "%s is missing (%s): install the package %s", kind->name, program,
+                            kind->package);
+    return vnrs_err_set(err, -ENOENT, "there is no program '%s'", (const char *)want->data);
+}
+
+static int start_member(const struct vnrs_proc_want *want, const struct kind *kind, struct vnrs_proc_member *member,
+                        int log_fd, struct vnrs_err *err)
+{
+    struct vnrs_proc_args args;
+    int code = vnrs_proc_argv(want, member->name, &args);
+
+    if (code < 0)
+        return vnrs_err_set(err, code, "the command of a %s cannot be made", kind->name);
+    struct vnrs_exec_spawn spawn = {.path = args.argv[0],
+                                    .argv = args.argv,
+                                    .ns_fd = want->ns_fd,
+                                    .log_fd = log_fd,
+                                    .dir = want->dir,
+                                    .session = true};
+    pid_t pid = vnrs_exec_spawn(&spawn, 3);
+    if (pid == -ENOENT)
+        return missing_program(want, kind, args.argv[0], err);
+    if (pid < 0)
+        return vnrs_err_errno(err, pid, "starting '%s'", args.argv[0]);
+    member->pid = pid;
+    return vnrs_procfs_start(pid, &member->start);
+}
+
+// FRR is configured by `vtysh -b` when all daemons listen. A child waits for them, so that the agent does not.
+
+static bool is_listening(const char *dir, const char *member)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.vty", dir, member) >= (int)sizeof(addr.sun_path))
+        return true; // FRR could not make it either: vtysh says so
+    return fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
+}
+
+static int wait_for_daemons(void *arg)
+{
+    const char *dir = arg;
+    _close_ int watch = inotify_init1(IN_CLOEXEC);
+    uint64_t deadline = vnrs_clock_ms() + SOCKETS_WAIT_MS;
+    unsigned ready = 0, n = members_of(&kinds[VNRS_PROC_FRR]);
+
+    if (watch < 0 || inotify_add_watch(watch, dir, IN_CREATE) < 0)
+        return -errno;
+    while (ready < n && vnrs_clock_ms() < deadline) {
+        if (is_listening(dir, kinds[VNRS_PROC_FRR].members[ready])) {
+            ready++;
+            continue;
+        }
+        // Woken by the socket's creation; between bind and listen there is no event to wait for.
+        struct pollfd p = {.fd = watch, .events = POLLIN};
+        char events[4096];
+        if (poll(&p, 1, CONNECT_RETRY_MS) > 0 && read(watch, events, sizeof(events)) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int configure_frr(const struct vnrs_proc_want *want, int log_fd, struct vnrs_err *err)
+{
+    const char *const argv[] = {"vtysh", "-b", "--config_dir", want->dir, "--vty_socket", want->dir, NULL};
+    struct vnrs_exec_spawn spawn = {.path = "vtysh",
+                                    .argv = argv,
+                                    .ns_fd = -1,
+                                    .log_fd = log_fd,
+                                    .dir = want->dir,
+                                    .session = true,
+                                    .detach = true,
+                                    .setup = wait_for_daemons,
+                                    .arg = (void *)want->dir};
+    pid_t pid = vnrs_exec_spawn(&spawn, 3);
+
+    if (pid == -ENOENT)
+        return vnrs_err_set(err, -ENOENT, "FRR is missing (vtysh): install the package frr");
+    return pid < 0 ? vnrs_err_errno(err, pid, "starting vtysh") : 0;
+}
+
+// Sockets and pid files of an earlier run would be taken for those of this one.
+static void remove_leftovers(const char *dir, const char *member)
+{
+    static const char *const suffixes[] = {"vty", "pid", "ctl"};
+    char path[512];
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+        if (snprintf(path, sizeof(path), "%s/%s.%s", dir, member, suffixes[i]) < (int)sizeof(path))
+            (void)unlink(path);
+}
+
+static int start_missing(const struct vnrs_proc_want *want, const struct kind *kind, struct vnrs_proc *proc,
+                         struct vnrs_err *err)
+{
+    _close_ int log_fd = open_log(want->dir);
+    int code = log_fd < 0 ? log_fd : 0;
+
+    proc->n = members_of(kind);
+    for (unsigned i = 0; i < proc->n && code == 0; i++) {
+        struct vnrs_proc_member *m = &proc->members[i];
+        if (m->pid)
+            continue;
+        *m = (struct vnrs_proc_member){0};
+        (void)snprintf(m->name, sizeof(m->name), "%s", kind->members[i]);
+        remove_leftovers(want->dir, m->name);
+        code = start_member(want, kind, m, log_fd, err);
+        if (code == 0)
+            code = store_note(want->dir, proc);
+    }
+    if (code == 0 && want->kind == VNRS_PROC_FRR)
+        code = configure_frr(want, log_fd, err);
+    return code < 0 ? vnrs_err_errno(err, code, "starting %s", kind->name) : 0;
+}
+
+// BIRD reads its file again; sessions that did not change go on. -EAGAIN: cannot be done, restart.
+static int reconfigure(const struct vnrs_proc_want *want, struct vnrs_err *err)
+{
+    char ctl[512];
+
+    if (want->kind != VNRS_PROC_BIRD || path_in(want->dir, "bird.ctl", ctl) < 0)
+        return -EAGAIN;
+    const char *argv[] = {"birdc", "-s", ctl, "configure", NULL};
+    struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1};
+    _free_ char *out = NULL;
+    int status = vnrs_exec_run(&run, &out, NULL);
+    if (status != 0)
+        return -EAGAIN;
+    if (strstr(out, "Reconfigur"))
+        return 0;
+    char *last = strrchr(out, '\n'); // the verdict is on the last line
+    if (last && !last[1])
+        *last = '\0';
+    last = strrchr(out, '\n');
+    return vnrs_err_set(err, -EINVAL, "BIRD refuses the configuration: %s", last ? last + 1 : out);
+}
+
+static bool is_running(const struct vnrs_proc *proc, const struct kind *kind, int ns_fd, bool *ret_any)
+{
+    bool all = proc->n == members_of(kind);
+
+    *ret_any = false;
+    for (unsigned i = 0; i < proc->n; i++) {
+        bool alive = proc->members[i].pid && is_in_netns(proc->members[i].pid, ns_fd);
+        all = all && alive;
+        *ret_any = *ret_any || alive;
+    }
+    return all;
+}
+
+int vnrs_proc_ensure(const struct vnrs_proc_want *want, struct vnrs_proc *ret_proc, enum vnrs_ag_outcome *ret_outcome,
+                     struct vnrs_err *err)
+{
+    const struct kind *kind = &kinds[want->kind];
+    struct vnrs_proc proc;
+    bool any;
+    int code = vnrs_proc_load(want->dir, &proc);
+
+    if (code < 0)
+        return vnrs_err_errno(err, code, "%s", want->dir);
+    bool all = is_running(&proc, kind, want->ns_fd, &any);
+    bool same = is_config_same(want, kind);
+    *ret_outcome = any ? VNRS_AG_CHANGED : VNRS_AG_CREATED;
+    if (all && same)
+        *ret_outcome = VNRS_AG_UNCHANGED;
+    if (!same || (any && !all && want->kind != VNRS_PROC_FRR))
+        code = write_config(want, kind);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "%s", want->dir);
+    if (all && !same)
+        code = reconfigure(want, err);
+    if (!all || code == -EAGAIN) {
+        // One dead member of FRR is started again; otherwise everything, after what an earlier run left.
+        if (!(any && same)) {
+            end_all(want->dir);
+            proc = (struct vnrs_proc){0};
+        }
+        code = start_missing(want, kind, &proc, err);
+    }
+    if (code == 0)
+        *ret_proc = proc;
+    return code;
+}
+
+int vnrs_proc_remove(const char *dir, struct vnrs_err *err)
+{
+    DIR *d = opendir(dir);
+    int code = 0;
+
+    if (!d)
+        return errno == ENOENT ? 0 : vnrs_err_errno(err, -errno, "%s", dir);
+    end_all(dir);
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(dirfd(d), e->d_name, 0) < 0)
+            code = -errno;
+    (void)closedir(d);
+    if (rmdir(dir) < 0)
+        code = code ? code : -errno;
+    return code < 0 ? vnrs_err_errno(err, code, "%s", dir) : 1;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Routing daemons and commands of a machine: FRR (zebra, staticd, bgpd, bfdd), BIRD, or any argv. They run in the
+// machine's namespace, each in a session of its own, with a private directory as working directory that holds their
+// configuration, sockets, log and a note of pid and start time. They outlive the agent; the next one adopts them by
+// that note. The system's own FRR and BIRD (/etc, /run/frr) are not touched, so any number runs on one host.
+#pragma once
+
+#include "lab/err.h"
+#include "vnrs/agent_proto.h"
+
+#include <stdbool.h>
+
+#define VNRS_PROC_MEMBERS_MAX 4
+
+struct vnrs_proc_member {
+    char name[16]; // "zebra"; of a command its program's name
+    int32_t pid;   // 0: does not run
+    uint32_t pad;
+    uint64_t start; // start time in /proc/<pid>/stat: a reused pid is another process
+};
+
+struct vnrs_proc {
+    unsigned n;
+    struct vnrs_proc_member members[VNRS_PROC_MEMBERS_MAX];
+};
+
+struct vnrs_proc_want {
+    const char *dir; // private directory; its parent exists
+    uint32_t kind;   // enum vnrs_proc_kind
+    const void *data;
+    size_t size; // configuration, or NUL-separated argv
+    int ns_fd;
+};
+
+// Adopts what runs, starts what does not, hands a changed configuration over (BIRD: reconfigured, others: restarted).
+// *ret_proc then holds every member.
+int vnrs_proc_ensure(const struct vnrs_proc_want *want, struct vnrs_proc *ret_proc, enum vnrs_ag_outcome *ret_outcome,
+                     struct vnrs_err *err) VNRS_MUST_CHECK;
+// Terminates every process of the directory (SIGTERM, after a bounded wait SIGKILL) and removes it. 1: removed, 0: was
+// not there.
+int vnrs_proc_remove(const char *dir, struct vnrs_err *err) VNRS_MUST_CHECK;
+// What the directory's note says and still runs.
+int vnrs_proc_load(const char *dir, struct vnrs_proc *ret_proc) VNRS_MUST_CHECK;
+
+// The command of one member, pure: pointers into `args` and to constants. Returns 0, or -EINVAL for data that is no
+// argv or a member that the kind does not have.
+struct vnrs_proc_args {
+    char text[1024];
+    const char *argv[32];
+};
+int vnrs_proc_argv(const struct vnrs_proc_want *want, const char *member,
+                   struct vnrs_proc_args *ret_args) VNRS_MUST_CHECK;
