@@ -51,7 +51,9 @@ static inline uint8_t vnrs_wire_u8(struct vnrs_wire *w)
 static inline uint16_t vnrs_wire_u16(struct vnrs_wire *w)
 {
     const uint8_t *p = vnrs_wire_take(w, 2);
-    return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+    if (!p)
+        return 0;
+    return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static inline uint32_t vnrs_wire_u32(struct vnrs_wire *w)
