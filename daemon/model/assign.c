@@ -17,7 +17,9 @@ static bool is_reserved(const struct vnrs_prefix *prefix, const struct vnrs_addr
 
 static const struct vnrs_prefix *prefix_of(const struct vnrs_subnet *subnet, const struct vnrs_addr *ip)
 {
-    list_foreach(prefix, &subnet->prefixes) if (vnrs_prefix_contains_addr(prefix, ip)) return prefix;
+    list_foreach (prefix, &subnet->prefixes)
+        if (vnrs_prefix_contains_addr(prefix, ip))
+            return prefix;
     return NULL;
 }
 
@@ -28,8 +30,10 @@ static const struct vnrs_route_server *find_instance(const struct vnrs_model *m,
 {
     if (m->dataplane == VNRS_DATAPLANE_NONE)
         return NULL;
-    list_foreach(rs, &m->route_servers) for (unsigned i = 0; rs->vnet == vnet && i < VNRS_RS_INSTANCES;
-                                             i++) if (vnrs_addr_equal(&rs->ips[i], ip)) return rs;
+    list_foreach (rs, &m->route_servers)
+        for (unsigned i = 0; rs->vnet == vnet && i < VNRS_RS_INSTANCES; i++)
+            if (vnrs_addr_equal(&rs->ips[i], ip))
+                return rs;
     return NULL;
 }
 
@@ -115,8 +119,7 @@ static void assign_nic(struct vnrs_loader *l, struct vnrs_nic *nic, struct vnrs_
 
     if (!(nic->ips.items = vnrs_loader_alloc(l, 2 * sizeof(*nic->ips.items))))
         return;
-    list_foreach(prefix, &subnet->prefixes)
-    {
+    list_foreach (prefix, &subnet->prefixes) {
         bool is_v6 = prefix->family == VNRS_AF_IPV6;
         if (done[is_v6])
             continue;
@@ -143,7 +146,8 @@ void vnrs_model_assign_addresses(struct vnrs_loader *l)
     }
     for (size_t i = 0; i < l->model->nics.len; i++)
         if (l->model->nics.items[i]->subnet)
-            list_foreach(ip, &l->model->nics.items[i]->ips) take_fixed(l, l->model->nics.items[i], ip);
+            list_foreach (ip, &l->model->nics.items[i]->ips)
+                take_fixed(l, l->model->nics.items[i], ip);
     for (size_t i = 0; i < l->model->nics.len; i++)
         if (l->model->nics.items[i]->subnet && !l->model->nics.items[i]->ips.len)
             assign_nic(l, l->model->nics.items[i], cursors);

@@ -46,6 +46,7 @@ struct vnrs_loader {
     struct vnrs_bgp_timers timers; // defaults.bgp
     struct vnrs_node *inject;      // defaults.inject, NULL: none
     size_t n_nics;
+    bool has_gateways; // the file has some, although they are not built yet
 };
 
 struct vnrs_nic_key {
@@ -83,7 +84,23 @@ void vnrs_validate_routes(struct vnrs_loader *l);
 void vnrs_validate_route_servers(struct vnrs_loader *l);
 void vnrs_validate_outside(struct vnrs_loader *l); // services, Internet, hosts
 void vnrs_validate_machines(struct vnrs_loader *l);
-void vnrs_validate_tests(struct vnrs_loader *l);
+
+// Prefixes of the file that must not overlap. `fn` gets each pair of different owners, the earlier in the file first;
+// of several enclosing ranges the narrowest. The array is sorted in place.
+struct vnrs_range {
+    struct vnrs_prefix prefix;
+    struct vnrs_pos pos;
+    const void *owner;
+};
+typedef void (*vnrs_overlap_fn)(struct vnrs_loader *l, const struct vnrs_range *first, const struct vnrs_range *second);
+void vnrs_ranges_sweep(struct vnrs_loader *l, struct vnrs_range *ranges, size_t n, vnrs_overlap_fn fn);
+
+bool vnrs_vnet_has_addr(const struct vnrs_vnet *vnet, const struct vnrs_addr *addr);
+// The virtual network, `vnet` itself or one connected with it by peering, whose address space holds `addr`; or NULL.
+const struct vnrs_vnet *vnrs_vnet_reach(const struct vnrs_model *m, const struct vnrs_vnet *vnet,
+                                        const struct vnrs_addr *addr);
+// More than Azure allows of something; nothing with `limits: none`.
+void vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *what, size_t n, size_t max);
 
 // Readers of nodes that passed the schema check; `map` may be NULL.
 const char *vnrs_read_text(struct vnrs_loader *l, const struct vnrs_node *map, const char *key); // NULL: absent

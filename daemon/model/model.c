@@ -150,13 +150,17 @@ void vnrs_model_free(struct vnrs_model *model)
 
 struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const char *name)
 {
-    list_foreach(vnet, &model->vnets) if (strcmp(vnet->name, name) == 0) return vnet;
+    list_foreach (vnet, &model->vnets)
+        if (strcmp(vnet->name, name) == 0)
+            return vnet;
     return NULL;
 }
 
 struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, const char *name)
 {
-    list_foreach(machine, &model->machines) if (strcmp(machine->name, name) == 0) return machine;
+    list_foreach (machine, &model->machines)
+        if (strcmp(machine->name, name) == 0)
+            return machine;
     return NULL;
 }
 
@@ -172,7 +176,9 @@ struct vnrs_nic *vnrs_model_find_nic(const struct vnrs_model *model, const char 
 const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
                                                    const struct vnrs_vnet *remote)
 {
-    list_foreach(p, &model->peerings) if (p->vnet == vnet && p->remote == remote && p->other) return p;
+    list_foreach (p, &model->peerings)
+        if (p->vnet == vnet && p->remote == remote && p->other)
+            return p;
     return NULL;
 }
 
@@ -180,8 +186,11 @@ const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_mod
 {
     const struct vnrs_vnet *owner = vnet;
 
-    list_foreach(p, &model->peerings) if (p->vnet == vnet && p->use_remote_gateways && p->other &&
-                                          p->other->allow_gateway_transit) owner = p->remote;
-    list_foreach(rs, &model->route_servers) if (rs->vnet == owner) return rs;
+    list_foreach (p, &model->peerings)
+        if (p->vnet == vnet && p->use_remote_gateways && p->other && p->other->allow_gateway_transit)
+            owner = p->remote;
+    list_foreach (rs, &model->route_servers)
+        if (rs->vnet == owner)
+            return rs;
     return NULL;
 }

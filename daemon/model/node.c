@@ -106,8 +106,7 @@ static int read_key(struct reader *r, const struct vnrs_node *map, struct vnrs_n
 
 static void report_duplicate(struct reader *r, const struct vnrs_node *map, struct vnrs_node *value)
 {
-    node_foreach(other, map)
-    {
+    node_foreach (other, map) {
         if (strcmp(other->key, value->key) != 0)
             continue;
         struct vnrs_diag *d = vnrs_diag_add(r->diags, VNRS_DIAG_ERROR, VNRS_V_DUPLICATE_KEY, value->key_pos,
@@ -222,6 +221,8 @@ struct vnrs_node *vnrs_node_get(const struct vnrs_node *map, const char *key)
 {
     if (!map || map->kind != VNRS_NODE_MAP)
         return NULL;
-    node_foreach(member, map) if (strcmp(member->key, key) == 0) return member->bad ? NULL : member;
+    node_foreach (member, map)
+        if (strcmp(member->key, key) == 0)
+            return member->bad ? NULL : member;
     return NULL;
 }

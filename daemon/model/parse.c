@@ -33,8 +33,7 @@ static void parse_endpoints(struct vnrs_loader *l, const struct vnrs_node *list,
 {
     if (!list || !list_room(l, &subnet->service_endpoints, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         struct vnrs_node *service = is_map(node) ? vnrs_node_get(node, "service") : NULL;
         if (service)
             vnrs_read_ref(l, service, VNRS_REF_SERVICE,
@@ -57,7 +56,8 @@ static void parse_subnet(struct vnrs_loader *l, const struct vnrs_node *node, st
         vnrs_diag_note(l->diags, d, one->key_pos, "the other is here");
     } else if (!one && !several) {
         bool refused = false;
-        node_foreach(member, node) refused |= strncmp(member->key, "addressPrefix", strlen("addressPrefix")) == 0;
+        node_foreach (member, node)
+            refused |= strncmp(member->key, "addressPrefix", strlen("addressPrefix")) == 0;
         if (!refused)
             (void)loader_error(l, VNRS_V_MISSING_KEY, node->pos, "subnet without 'addressPrefix'");
     }
@@ -79,8 +79,7 @@ static void parse_vnets(struct vnrs_loader *l, const struct vnrs_node *list)
 
     if (!list || !list_room(l, &m->vnets, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (!is_map(node))
             continue;
         struct vnrs_vnet *vnet = &m->vnets.items[m->vnets.len++];
@@ -93,7 +92,9 @@ static void parse_vnets(struct vnrs_loader *l, const struct vnrs_node *list)
         const struct vnrs_node *subnets = vnrs_node_get(node, "subnets");
         if (!subnets || !list_room(l, &vnet->subnets, subnets))
             continue;
-        node_foreach(s, subnets) if (is_map(s)) parse_subnet(l, s, vnet, &vnet->subnets.items[vnet->subnets.len++]);
+        node_foreach (s, subnets)
+            if (is_map(s))
+                parse_subnet(l, s, vnet, &vnet->subnets.items[vnet->subnets.len++]);
     }
 }
 
@@ -103,8 +104,7 @@ static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
 
     if (!list || !list_room(l, &m->peerings, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (!is_map(node))
             continue;
         struct vnrs_peering *p = &m->peerings.items[m->peerings.len++];
@@ -146,8 +146,7 @@ static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *li
 
     if (!list || !list_room(l, &m->route_tables, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (!is_map(node))
             continue;
         struct vnrs_route_table *table = &m->route_tables.items[m->route_tables.len++];
@@ -160,8 +159,7 @@ static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *li
         vnrs_read_name(l, VNRS_REF_ROUTE_TABLE, "route table", table->name, node->pos, table);
         if (!routes || !list_room(l, &table->routes, routes))
             continue;
-        node_foreach(r, routes)
-        {
+        node_foreach (r, routes) {
             if (!is_map(r))
                 continue;
             struct vnrs_udr *udr = &table->routes.items[table->routes.len++];
@@ -178,8 +176,7 @@ static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node 
 
     if (!list || !list_room(l, &rs->connections, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (!is_map(node))
             continue;
         struct vnrs_bgp_connection *c = &rs->connections.items[rs->connections.len++];
@@ -222,8 +219,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
 
     if (!list || !list_room(l, &m->route_servers, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (!is_map(node))
             continue;
         struct vnrs_route_server *rs = &m->route_servers.items[m->route_servers.len++];
@@ -249,8 +245,7 @@ static void parse_services(struct vnrs_loader *l, const struct vnrs_node *list)
 
     if (!list || !list_room(l, &m->services, list))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (!is_map(node))
             continue;
         struct vnrs_service *s = &m->services.items[m->services.len++];
@@ -264,8 +259,9 @@ static void parse_services(struct vnrs_loader *l, const struct vnrs_node *list)
         s->restricted = allowed;
         if (!allowed || !list_room(l, &s->allowed, allowed))
             continue;
-        node_foreach(ref, allowed) if (!ref->bad)
-            vnrs_read_ref(l, ref, VNRS_REF_SUBNET, (void **)&s->allowed.items[s->allowed.len++]);
+        node_foreach (ref, allowed)
+            if (!ref->bad)
+                vnrs_read_ref(l, ref, VNRS_REF_SUBNET, (void **)&s->allowed.items[s->allowed.len++]);
     }
 }
 
@@ -284,8 +280,7 @@ static void refuse_section(struct vnrs_loader *l, const struct vnrs_node *root, 
 {
     const struct vnrs_node *list = vnrs_node_get(root, key);
 
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         const struct vnrs_node *name = vnrs_node_get(node, "name");
         (void)loader_error(l, VNRS_V_NOT_BUILT, node->pos, "%s '%s': %ss are not built yet", noun,
                            name ? name->text : "?", noun);
@@ -307,6 +302,7 @@ void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
     parse_peerings(l, vnrs_node_get(root, "virtualNetworkPeerings"));
     parse_route_tables(l, vnrs_node_get(root, "routeTables"));
     parse_route_servers(l, vnrs_node_get(root, "routeServers"));
+    l->has_gateways = vnrs_node_get(root, "virtualNetworkGateways");
     refuse_section(l, root, "virtualNetworkGateways", "virtual network gateway");
     refuse_section(l, root, "sites", "site");
     refuse_section(l, root, "connections", "connection");

@@ -99,8 +99,7 @@ static void parse_communities(struct vnrs_loader *l, const struct vnrs_node *lis
 {
     if (!list || !(a->communities.items = vnrs_loader_alloc(l, list->n * sizeof(*a->communities.items))))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         uint32_t *out = &a->communities.items[a->communities.len];
         if (node->bad)
             continue;
@@ -203,9 +202,13 @@ static void parse_run(struct vnrs_loader *l, const struct vnrs_node *node, struc
     vnrs_loader_mark(l, &run->asn, asn ? asn->pos : node->pos);
     parse_config(l, node, run);
     if (announce && (run->announce.items = vnrs_loader_alloc(l, announce->n * sizeof(*run->announce.items))))
-        node_foreach(a, announce) if (!a->bad) parse_announce(l, a, &run->announce.items[run->announce.len++]);
+        node_foreach (a, announce)
+            if (!a->bad)
+                parse_announce(l, a, &run->announce.items[run->announce.len++]);
     if (exec && (run->argv.items = vnrs_loader_alloc(l, (exec->n + 1) * sizeof(*run->argv.items))))
-        node_foreach(arg, exec) if (!arg->bad) run->argv.items[run->argv.len++] = vnrs_loader_strdup(l, arg->text);
+        node_foreach (arg, exec)
+            if (!arg->bad)
+                run->argv.items[run->argv.len++] = vnrs_loader_strdup(l, arg->text);
 }
 
 static void parse_nic(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_machine *machine,
@@ -258,7 +261,9 @@ static void parse_netns(struct vnrs_loader *l, const struct vnrs_node *node, str
         given = given ? given : member;
     }
     if (!given) {
-        list_foreach(nic, &machine->nics) if (nic->attach) machine->netns = VNRS_NETNS_SELF;
+        list_foreach (nic, &machine->nics)
+            if (nic->attach)
+                machine->netns = VNRS_NETNS_SELF;
     } else if (strcmp(given->key, "pid") == 0) {
         machine->netns = VNRS_NETNS_PID;
         machine->pid = (int)vnrs_read_number(node, "pid", 0);
@@ -282,14 +287,18 @@ static void parse_machine(struct vnrs_loader *l, const struct vnrs_node *node, c
     machine->pos = node->pos;
     vnrs_read_name(l, VNRS_REF_MACHINE, "machine", name, name_node ? name_node->pos : node->pos, machine);
     if (nics && (machine->nics.items = vnrs_loader_alloc(l, nics->n * sizeof(*machine->nics.items))))
-        node_foreach(nic, nics) if (!nic->bad) parse_nic(l, nic, machine, &machine->nics.items[machine->nics.len++]);
+        node_foreach (nic, nics)
+            if (!nic->bad)
+                parse_nic(l, nic, machine, &machine->nics.items[machine->nics.len++]);
     parse_netns(l, node, machine);
     parse_run(l, vnrs_node_get(node, "run"), &machine->run);
     vnrs_read_hosts(l, vnrs_node_get(node, "hosts"), &machine->hosts.items, &machine->hosts.len);
     machine->inject =
         (struct vnrs_inject){.on = true, .table = RT_TABLE_MAIN, .protocol = VNRS_RTPROT, .metric = METRIC_DEFAULT};
     parse_inject(l->inject, &machine->inject);
-    list_foreach(nic, &machine->nics) if (nic->forwarding) machine->inject.on = false;
+    list_foreach (nic, &machine->nics)
+        if (nic->forwarding)
+            machine->inject.on = false;
     parse_inject(vnrs_node_get(node, "inject"), &machine->inject);
     if (machine->inject.table == 253 || machine->inject.table == RT_TABLE_LOCAL) {
         struct vnrs_diag *d = loader_error(l, VNRS_V_INJECT_TABLE, node->pos, "injection into table %u of machine '%s'",
@@ -307,8 +316,9 @@ static void check_set(struct vnrs_loader *l, const struct vnrs_node *node, const
 
     for (size_t i = 0; i < ARRAY_SIZE(machine_keys) && !found; i++)
         found = vnrs_node_get(node, machine_keys[i]);
-    node_foreach(nic, vnrs_node_get(node, "nics")) for (size_t i = 0; i < ARRAY_SIZE(nic_keys) && !found; i++) found =
-        vnrs_node_get(nic, nic_keys[i]);
+    node_foreach (nic, vnrs_node_get(node, "nics"))
+        for (size_t i = 0; i < ARRAY_SIZE(nic_keys) && !found; i++)
+            found = vnrs_node_get(nic, nic_keys[i]);
     if (!found)
         return;
     struct vnrs_diag *d =
@@ -343,8 +353,7 @@ void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *li
     struct counted c;
     size_t room = 0, n_nics = 0;
 
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (node->bad || node->kind != VNRS_NODE_MAP)
             continue;
         const struct vnrs_node *nics = vnrs_node_get(node, "nics");
@@ -360,8 +369,7 @@ void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *li
     }
     if (!room || !(m->machines.items = vnrs_loader_alloc(l, room * sizeof(*m->machines.items))))
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         if (node->bad || node->kind != VNRS_NODE_MAP)
             continue;
         const struct vnrs_node *name = vnrs_node_get(node, "name");
@@ -449,6 +457,7 @@ void vnrs_model_parse_tests(struct vnrs_loader *l, const struct vnrs_node *list)
 
     if (!list || !(m->tests.items = vnrs_loader_alloc(l, list->n * sizeof(*m->tests.items))))
         return;
-    node_foreach(node, list) if (!node->bad && node->kind == VNRS_NODE_MAP)
-        parse_test(l, node, &m->tests.items[m->tests.len++]);
+    node_foreach (node, list)
+        if (!node->bad && node->kind == VNRS_NODE_MAP)
+            parse_test(l, node, &m->tests.items[m->tests.len++]);
 }

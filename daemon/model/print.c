@@ -45,8 +45,7 @@ static void put_prefix(struct vnrs_strbuf *out, const struct vnrs_prefix *prefix
 static void put_prefixes(struct vnrs_strbuf *out, const vnrs_prefix_list *list)
 {
     vnrs_strbuf_puts(out, "[");
-    list_foreach(prefix, list)
-    {
+    list_foreach (prefix, list) {
         vnrs_strbuf_puts(out, prefix == list->items ? "" : ", ");
         put_prefix(out, prefix);
     }
@@ -78,16 +77,14 @@ static void print_vnets(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->vnets.len)
         vnrs_strbuf_puts(out, "virtualNetworks:\n");
-    list_foreach(vnet, &m->vnets)
-    {
+    list_foreach (vnet, &m->vnets) {
         vnrs_strbuf_printf(out, "  - name: %s\n", vnet->name);
         if (vnet->region)
             vnrs_strbuf_printf(out, "    region: %s\n", vnet->region);
         vnrs_strbuf_puts(out, "    addressSpace: ");
         put_prefixes(out, &vnet->address_space);
         vnrs_strbuf_puts(out, vnet->subnets.len ? "\n    subnets:\n" : "\n");
-        list_foreach(subnet, &vnet->subnets)
-        {
+        list_foreach (subnet, &vnet->subnets) {
             vnrs_strbuf_printf(out, "      - name: %s\n        addressPrefixes: ", subnet->name);
             put_prefixes(out, &subnet->prefixes);
             vnrs_strbuf_puts(out, "\n");
@@ -105,7 +102,7 @@ static void print_peerings(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->peerings.len)
         vnrs_strbuf_puts(out, "virtualNetworkPeerings:\n");
-    list_foreach(p, &m->peerings)
+    list_foreach (p, &m->peerings)
         vnrs_strbuf_printf(out,
                            "  - virtualNetwork: %s\n    remoteVirtualNetwork: %s\n    allowVirtualNetworkAccess: %s\n"
                            "    allowForwardedTraffic: %s\n    allowGatewayTransit: %s\n    useRemoteGateways: %s\n",
@@ -117,12 +114,10 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
 {
     if (m->route_tables.len)
         vnrs_strbuf_puts(out, "routeTables:\n");
-    list_foreach(table, &m->route_tables)
-    {
+    list_foreach (table, &m->route_tables) {
         vnrs_strbuf_printf(out, "  - name: %s\n    disableBgpRoutePropagation: %s\n%s", table->name,
                            yes_no(table->disable_bgp_propagation), table->routes.len ? "    routes:\n" : "");
-        list_foreach(udr, &table->routes)
-        {
+        list_foreach (udr, &table->routes) {
             vnrs_strbuf_printf(out, "      - {name: %s, addressPrefix: ", udr->name);
             put_prefix(out, &udr->prefix);
             vnrs_strbuf_printf(out, ", nextHopType: %s", vnrs_nexthop_names[udr->type]);
@@ -139,8 +134,7 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
 {
     if (m->route_servers.len)
         vnrs_strbuf_puts(out, "routeServers:\n");
-    list_foreach(rs, &m->route_servers)
-    {
+    list_foreach (rs, &m->route_servers) {
         vnrs_strbuf_printf(out,
                            "  - name: %s\n    virtualNetwork: %s\n    allowBranchToBranchTraffic: %s\n"
                            "    hubRoutingPreference: %s\n    bgp: {keepalive: %u, hold: %u}\n    instanceIps: ",
@@ -148,8 +142,7 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
                            vnrs_preference_names[rs->preference], rs->timers.keepalive, rs->timers.hold);
         put_addrs(out, rs->ips, rs->ips[1].family ? 2 : 1);
         vnrs_strbuf_puts(out, rs->connections.len ? "\n    bgpConnections:\n" : "\n");
-        list_foreach(c, &rs->connections)
-        {
+        list_foreach (c, &rs->connections) {
             vnrs_strbuf_printf(out, "      - {name: %s, peerIp: ", c->name);
             put_addr(out, &c->peer_ip);
             vnrs_strbuf_printf(out, ", peerAsn: %u}\n", c->peer_asn);
@@ -161,8 +154,7 @@ static void print_outside(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->services.len)
         vnrs_strbuf_puts(out, "services:\n");
-    list_foreach(s, &m->services)
-    {
+    list_foreach (s, &m->services) {
         vnrs_strbuf_printf(out, "  - name: %s\n    addressPrefixes: ", s->name);
         put_prefixes(out, &s->prefixes);
         vnrs_strbuf_puts(out, "\n    hosts: ");
@@ -192,8 +184,9 @@ static void print_announce(struct vnrs_strbuf *out, const struct vnrs_announce *
     if (a->has_med)
         vnrs_strbuf_printf(out, ", med: %u", a->med);
     vnrs_strbuf_puts(out, a->communities.len ? ", communities: [" : "");
-    list_foreach(community, &a->communities) vnrs_strbuf_printf(
-        out, "%s\"%u:%u\"", community == a->communities.items ? "" : ", ", *community >> 16, *community & 0xffff);
+    list_foreach (community, &a->communities)
+        vnrs_strbuf_printf(out, "%s\"%u:%u\"", community == a->communities.items ? "" : ", ", *community >> 16,
+                           *community & 0xffff);
     vnrs_strbuf_puts(out, a->communities.len ? "]}\n" : "}\n");
 }
 
@@ -211,7 +204,8 @@ static void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
     }
     if (run->announce.len)
         vnrs_strbuf_puts(out, "      announce:\n");
-    list_foreach(a, &run->announce) print_announce(out, a);
+    list_foreach (a, &run->announce)
+        print_announce(out, a);
     if (run->argv.len)
         vnrs_strbuf_puts(out, "      exec:\n");
     for (size_t i = 0; i < run->argv.len; i++) {
@@ -248,12 +242,12 @@ static void print_machines(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->machines.len)
         vnrs_strbuf_puts(out, "machines:\n");
-    list_foreach(machine, &m->machines)
-    {
+    list_foreach (machine, &m->machines) {
         vnrs_strbuf_printf(out, "  - name: %s\n", machine->name);
         print_netns(out, machine);
         vnrs_strbuf_puts(out, "    nics:\n");
-        list_foreach(nic, &machine->nics) print_nic(out, nic);
+        list_foreach (nic, &machine->nics)
+            print_nic(out, nic);
         print_run(out, &machine->run);
         if (machine->inject.on)
             vnrs_strbuf_printf(out, "    inject: {table: %u, protocol: %u, metric: %u}\n", machine->inject.table,
@@ -287,8 +281,7 @@ static void print_tests(struct vnrs_strbuf *out, const struct vnrs_model *m)
 
     if (m->tests.len)
         vnrs_strbuf_puts(out, "tests:\n");
-    list_foreach(test, &m->tests)
-    {
+    list_foreach (test, &m->tests) {
         vnrs_strbuf_puts(out, "  - name: ");
         put_quoted(out, test->name);
         vnrs_strbuf_printf(out, "\n    from: %s\n    %s: ", test->from->name, keys[test->kind]);

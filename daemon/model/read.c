@@ -140,8 +140,7 @@ void vnrs_read_hosts(struct vnrs_loader *l, const struct vnrs_node *list, struct
 
     if (!hosts)
         return;
-    node_foreach(node, list)
-    {
+    node_foreach (node, list) {
         struct vnrs_host *host = &hosts[n];
         host->name = vnrs_read_text(l, node, "name");
         host->pos = node->pos;

@@ -44,10 +44,8 @@ static void resolve_refs(struct vnrs_loader *l)
 // Lists of references without those that do not exist.
 static void compact_refs(struct vnrs_loader *l)
 {
-    list_foreach(vnet, &l->model->vnets)
-    {
-        list_foreach(subnet, &vnet->subnets)
-        {
+    list_foreach (vnet, &l->model->vnets) {
+        list_foreach (subnet, &vnet->subnets) {
             size_t n = 0;
             for (size_t i = 0; i < subnet->service_endpoints.len; i++)
                 if (subnet->service_endpoints.items[i])
@@ -55,8 +53,7 @@ static void compact_refs(struct vnrs_loader *l)
             subnet->service_endpoints.len = n;
         }
     }
-    list_foreach(service, &l->model->services)
-    {
+    list_foreach (service, &l->model->services) {
         size_t n = 0;
         for (size_t i = 0; i < service->allowed.len; i++)
             if (service->allowed.items[i])
@@ -67,28 +64,28 @@ static void compact_refs(struct vnrs_loader *l)
 
 static void resolve_peerings(struct vnrs_model *m)
 {
-    list_foreach(p, &m->peerings)
-    {
+    list_foreach (p, &m->peerings) {
         if (!p->vnet || !p->remote)
             continue;
         const char *here = p->vnet->region, *there = p->remote->region;
         p->global = here && there ? strcmp(here, there) != 0 : here != there;
-        list_foreach(q, &m->peerings) if (q->vnet == p->remote && q->remote == p->vnet && !p->other) p->other = q;
+        list_foreach (q, &m->peerings)
+            if (q->vnet == p->remote && q->remote == p->vnet && !p->other)
+                p->other = q;
     }
 }
 
 static void resolve_route_servers(struct vnrs_loader *l)
 {
-    list_foreach(rs, &l->model->route_servers)
-    {
+    list_foreach (rs, &l->model->route_servers) {
         if (!rs->vnet)
             continue;
-        list_foreach(subnet, &rs->vnet->subnets) if (subnet->name && strcmp(subnet->name, "RouteServerSubnet") == 0)
-            rs->subnet = subnet;
+        list_foreach (subnet, &rs->vnet->subnets)
+            if (subnet->name && strcmp(subnet->name, "RouteServerSubnet") == 0)
+                rs->subnet = subnet;
         if (!rs->subnet || rs->ips[0].family)
             continue;
-        list_foreach(prefix, &rs->subnet->prefixes)
-        {
+        list_foreach (prefix, &rs->subnet->prefixes) {
             if (prefix->family != VNRS_AF_IPV4 || prefix->len > 29)
                 continue;
             // The first two that Azure hands out: the four before them are its own.
@@ -106,15 +103,18 @@ static struct vnrs_nic *find_peer_nic(const struct vnrs_loader *l, const struct 
 {
     struct vnrs_nic *nic = vnrs_loader_find_nic(l, rs->vnet, ip);
 
-    list_foreach(p, &l->model->peerings) if (!nic && p->vnet == rs->vnet && p->other) nic =
-        vnrs_loader_find_nic(l, p->remote, ip);
+    list_foreach (p, &l->model->peerings)
+        if (!nic && p->vnet == rs->vnet && p->other)
+            nic = vnrs_loader_find_nic(l, p->remote, ip);
     return nic;
 }
 
 static void resolve_connections(struct vnrs_loader *l)
 {
-    list_foreach(rs, &l->model->route_servers) list_foreach(c, &rs->connections) if (rs->vnet && c->peer_ip.family)
-        c->nic = find_peer_nic(l, rs, &c->peer_ip);
+    list_foreach (rs, &l->model->route_servers)
+        list_foreach (c, &rs->connections)
+            if (rs->vnet && c->peer_ip.family)
+                c->nic = find_peer_nic(l, rs, &c->peer_ip);
 }
 
 static void resolve_targets(struct vnrs_loader *l)
@@ -167,9 +167,14 @@ static void name_host(struct vnrs_loader *l, struct vnrs_host *host, bool behind
 
 static void name_hosts(struct vnrs_loader *l)
 {
-    list_foreach(host, &l->model->internet.hosts) name_host(l, host, false);
-    list_foreach(service, &l->model->services) list_foreach(host, &service->hosts) name_host(l, host, false);
-    list_foreach(machine, &l->model->machines) list_foreach(host, &machine->hosts) name_host(l, host, true);
+    list_foreach (host, &l->model->internet.hosts)
+        name_host(l, host, false);
+    list_foreach (service, &l->model->services)
+        list_foreach (host, &service->hosts)
+            name_host(l, host, false);
+    list_foreach (machine, &l->model->machines)
+        list_foreach (host, &machine->hosts)
+            name_host(l, host, true);
 }
 
 static void list_nics(struct vnrs_loader *l)
@@ -178,7 +183,9 @@ static void list_nics(struct vnrs_loader *l)
 
     if (!(m->nics.items = vnrs_loader_alloc(l, l->n_nics * sizeof(*m->nics.items))))
         return;
-    list_foreach(machine, &m->machines) list_foreach(nic, &machine->nics) m->nics.items[m->nics.len++] = nic;
+    list_foreach (machine, &m->machines)
+        list_foreach (nic, &machine->nics)
+            m->nics.items[m->nics.len++] = nic;
 }
 
 void vnrs_model_resolve(struct vnrs_loader *l)

@@ -270,7 +270,8 @@ static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *k
         node->bad = true;
         (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_EMPTY_LIST, node->pos, "%s must not be empty", key->key);
     }
-    node_foreach(child, node) check_value(child, &item, diags);
+    node_foreach (child, node)
+        check_value(child, &item, diags);
 }
 
 static void report_unknown(struct vnrs_node *member, const struct vnrs_schema *schema, struct vnrs_diags *diags)
@@ -293,8 +294,7 @@ void vnrs_schema_check(struct vnrs_node *root, const struct vnrs_schema *schema,
                             schema->noun);
         return;
     }
-    node_foreach(member, root)
-    {
+    node_foreach (member, root) {
         const struct vnrs_schema_key *key = vnrs_schema_find(schema, member->key);
         if (!key)
             report_unknown(member, schema, diags);
@@ -303,7 +303,8 @@ void vnrs_schema_check(struct vnrs_node *root, const struct vnrs_schema *schema,
     }
     for (size_t i = 0; i < schema->n_keys; i++) {
         bool found = false;
-        node_foreach(member, root) found |= strcmp(member->key, schema->keys[i].key) == 0;
+        node_foreach (member, root)
+            found |= strcmp(member->key, schema->keys[i].key) == 0;
         if (schema->keys[i].required && !found)
             (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_MISSING_KEY, root->pos, "%s without '%s'", schema->noun,
                                 schema->keys[i].key);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Route tables. Rules: azure-routing.md sections 2.4 and 3.
+#include "model/loader.h"
+
+#define ROUTE_TABLES_MAX 200u
+#define ROUTES_MAX       400u
+
+static void check_conflicts(struct vnrs_loader *l, const struct vnrs_route_table *table)
+{
+    struct vnrs_map seen = {0};
+    char text[VNRS_PREFIX_STR_MAX];
+
+    list_foreach (udr, &table->routes) {
+        if (!udr->prefix.family)
+            continue;
+        const struct vnrs_udr *other = vnrs_map_find(&seen, &udr->prefix, sizeof(udr->prefix));
+        if (!other) {
+            if (vnrs_map_put(&seen, &udr->prefix, sizeof(udr->prefix), udr) < 0)
+                l->diags->failed = true;
+            continue;
+        }
+        struct vnrs_diag *d = loader_error(l, VNRS_V_ROUTE_CONFLICT, vnrs_loader_pos(l, &udr->prefix, udr->pos),
+                                           "a second route for %s in route table '%s'",
+                                           vnrs_prefix_format(&udr->prefix, text), table->name ? table->name : "?");
+        if (d)
+            d->azure_code = "RouteConflict";
+        vnrs_diag_note(l->diags, d, vnrs_loader_pos(l, &other->prefix, other->pos), "the first is here");
+    }
+    vnrs_map_fini(&seen);
+}
+
+static void check_loop(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr,
+                       const struct vnrs_nic *nic)
+{
+    char text[VNRS_PREFIX_STR_MAX];
+
+    if (!nic->subnet || nic->subnet->route_table != table)
+        return;
+    struct vnrs_diag *d = loader_error(l, VNRS_V_APPLIANCE_LOOP, vnrs_loader_pos(l, &udr->next_hop, udr->pos),
+                                       "route '%s' sends packets for %s from '%s' back to itself",
+                                       udr->name ? udr->name : "?", vnrs_prefix_format(&udr->prefix, text), nic->name);
+    vnrs_diag_note(l->diags, d, vnrs_loader_pos(l, &nic->subnet->route_table, nic->subnet->pos),
+                   "the appliance's own subnet uses this route table");
+    vnrs_diag_help(l->diags, d, "put the appliance into a subnet that does not use the table");
+}
+
+// An appliance must be a forwarding NIC of the network or of one that is peered with it directly.
+static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr,
+                           const struct vnrs_subnet *user)
+{
+    struct vnrs_pos pos = vnrs_loader_pos(l, &udr->next_hop, udr->pos);
+    const struct vnrs_vnet *vnet = vnrs_vnet_reach(l->model, user->vnet, &udr->next_hop);
+    char text[VNRS_ADDR_STR_MAX];
+    struct vnrs_diag *d;
+
+    (void)vnrs_addr_format(&udr->next_hop, text);
+    if (!vnet) {
+        d = loader_error(l, VNRS_V_NEXT_HOP_UNREACHABLE, pos, "next hop %s cannot be reached from subnet '%s/%s'", text,
+                         user->vnet->name, user->name);
+        vnrs_diag_note(l->diags, d, vnrs_loader_pos(l, &user->route_table, user->pos), "the route table is used here");
+        vnrs_diag_help(l->diags, d, "an appliance is in the same virtual network or in one peered with it directly");
+        return;
+    }
+    const struct vnrs_nic *nic = vnrs_loader_find_nic(l, vnet, &udr->next_hop);
+    if (!nic) {
+        d = loader_error(l, VNRS_V_NEXT_HOP_NOT_FORWARDING, pos, "no machine has next hop %s", text);
+        vnrs_diag_help(l->diags, d, "packets would be dropped; give a machine this address and enableIPForwarding");
+    } else if (!nic->forwarding) {
+        d = loader_error(l, VNRS_V_NEXT_HOP_NOT_FORWARDING, pos, "next hop %s does not forward", text);
+        vnrs_diag_note(l->diags, d, nic->pos, "'%s' has that address", nic->name);
+        vnrs_diag_help(l->diags, d, "add 'enableIPForwarding: true' to the NIC");
+    } else {
+        check_loop(l, table, udr, nic);
+    }
+}
+
+static void check_route(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr)
+{
+    const struct vnrs_vnet *checked = NULL;
+    struct vnrs_diag *d;
+
+    if (udr->type == VNRS_NH_GATEWAY && !l->has_gateways) {
+        d = loader_warning(l, VNRS_V_NO_VPN_GATEWAY, vnrs_loader_pos(l, &udr->type, udr->pos),
+                           "route '%s' leads to a VPN gateway, and there is none", udr->name ? udr->name : "?");
+        vnrs_diag_help(l->diags, d, "matching packets are dropped");
+    }
+    if (udr->type != VNRS_NH_APPLIANCE)
+        return;
+    if (!udr->next_hop.family) {
+        d = loader_error(l, VNRS_V_NEXT_HOP_MISSING, udr->pos, "route '%s' to an appliance without its address",
+                         udr->name ? udr->name : "?");
+        vnrs_diag_help(l->diags, d, "VirtualAppliance needs 'nextHopIpAddress'");
+        return;
+    }
+    list_foreach (vnet, &l->model->vnets)
+        list_foreach (subnet, &vnet->subnets)
+            if (subnet->route_table == table && vnet != checked) {
+                checked = vnet;
+                check_next_hop(l, table, udr, subnet);
+            }
+}
+
+static bool is_used(const struct vnrs_model *m, const struct vnrs_route_table *table)
+{
+    list_foreach (vnet, &m->vnets)
+        list_foreach (subnet, &vnet->subnets)
+            if (subnet->route_table == table)
+                return true;
+    return false;
+}
+
+void vnrs_validate_routes(struct vnrs_loader *l)
+{
+    const struct vnrs_model *m = l->model;
+
+    list_foreach (table, &m->route_tables) {
+        check_conflicts(l, table);
+        vnrs_report_count(l, table->pos, "routes in one route table", table->routes.len, ROUTES_MAX);
+        if (!table->name)
+            continue;
+        if (!is_used(m, table))
+            (void)loader_warning(l, VNRS_V_ROUTE_TABLE_UNUSED, table->pos, "no subnet uses route table '%s'",
+                                 table->name);
+        list_foreach (udr, &table->routes)
+            check_route(l, table, udr);
+    }
+    if (m->route_tables.len)
+        vnrs_report_count(l, m->route_tables.items[m->route_tables.len - 1].pos, "route tables", m->route_tables.len,
+                          ROUTE_TABLES_MAX);
+}
