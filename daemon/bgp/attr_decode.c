@@ -400,22 +400,22 @@ static const struct attr_kind {
     bool ibgp_only;                       // discarded unread from an external peer (RFC 7606 sections 7.5, 7.9, 7.10)
     bool holds_prefixes;                  // wrong flags make it incorrect as a whole (RFC 7606 section 5.3)
 } attr_kinds[256] = {
-    [VNRS_BGP_ATTR_ORIGIN] = {read_origin, WELL_KNOWN},
-    [VNRS_BGP_ATTR_AS_PATH] = {read_as_path, WELL_KNOWN},
-    [VNRS_BGP_ATTR_NEXT_HOP] = {read_next_hop, WELL_KNOWN},
-    [VNRS_BGP_ATTR_MED] = {read_med, OPTIONAL_NON_TRANSITIVE},
-    [VNRS_BGP_ATTR_LOCAL_PREF] = {read_local_pref, WELL_KNOWN, .ibgp_only = true},
-    [VNRS_BGP_ATTR_ATOMIC_AGGREGATE] = {read_atomic_aggregate, WELL_KNOWN},
-    [VNRS_BGP_ATTR_AGGREGATOR] = {read_aggregator, OPTIONAL_TRANSITIVE},
-    [VNRS_BGP_ATTR_COMMUNITIES] = {read_communities, OPTIONAL_TRANSITIVE},
-    [VNRS_BGP_ATTR_ORIGINATOR_ID] = {read_originator_id, OPTIONAL_NON_TRANSITIVE, .ibgp_only = true},
-    [VNRS_BGP_ATTR_CLUSTER_LIST] = {read_cluster_list, OPTIONAL_NON_TRANSITIVE, .ibgp_only = true},
-    [VNRS_BGP_ATTR_MP_REACH] = {read_mp_reach, OPTIONAL_NON_TRANSITIVE, .holds_prefixes = true},
-    [VNRS_BGP_ATTR_MP_UNREACH] = {read_mp_unreach, OPTIONAL_NON_TRANSITIVE, .holds_prefixes = true},
-    [VNRS_BGP_ATTR_EXT_COMMUNITIES] = {read_ext_communities, OPTIONAL_TRANSITIVE},
-    [VNRS_BGP_ATTR_AS4_PATH] = {read_as4_path, OPTIONAL_TRANSITIVE},
-    [VNRS_BGP_ATTR_AS4_AGGREGATOR] = {read_as4_aggregator, OPTIONAL_TRANSITIVE},
-    [VNRS_BGP_ATTR_LARGE_COMMUNITIES] = {read_large_communities, OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_ORIGIN] = {.read = read_origin, .flags = WELL_KNOWN},
+    [VNRS_BGP_ATTR_AS_PATH] = {.read = read_as_path, .flags = WELL_KNOWN},
+    [VNRS_BGP_ATTR_NEXT_HOP] = {.read = read_next_hop, .flags = WELL_KNOWN},
+    [VNRS_BGP_ATTR_MED] = {.read = read_med, .flags = OPTIONAL_NON_TRANSITIVE},
+    [VNRS_BGP_ATTR_LOCAL_PREF] = {.read = read_local_pref, .flags = WELL_KNOWN, .ibgp_only = true},
+    [VNRS_BGP_ATTR_ATOMIC_AGGREGATE] = {.read = read_atomic_aggregate, .flags = WELL_KNOWN},
+    [VNRS_BGP_ATTR_AGGREGATOR] = {.read = read_aggregator, .flags = OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_COMMUNITIES] = {.read = read_communities, .flags = OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_ORIGINATOR_ID] = {.read = read_originator_id, .flags = OPTIONAL_NON_TRANSITIVE, .ibgp_only = true},
+    [VNRS_BGP_ATTR_CLUSTER_LIST] = {.read = read_cluster_list, .flags = OPTIONAL_NON_TRANSITIVE, .ibgp_only = true},
+    [VNRS_BGP_ATTR_MP_REACH] = {.read = read_mp_reach, .flags = OPTIONAL_NON_TRANSITIVE, .holds_prefixes = true},
+    [VNRS_BGP_ATTR_MP_UNREACH] = {.read = read_mp_unreach, .flags = OPTIONAL_NON_TRANSITIVE, .holds_prefixes = true},
+    [VNRS_BGP_ATTR_EXT_COMMUNITIES] = {.read = read_ext_communities, .flags = OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_AS4_PATH] = {.read = read_as4_path, .flags = OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_AS4_AGGREGATOR] = {.read = read_as4_aggregator, .flags = OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_LARGE_COMMUNITIES] = {.read = read_large_communities, .flags = OPTIONAL_TRANSITIVE},
 };
 
 // RFC 4271 section 5: unknown optional transitive attributes are passed on as they are, marked Partial; others not.
