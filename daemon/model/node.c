@@ -40,8 +40,9 @@ static int next_event(struct reader *r, yaml_event_t *event)
         pos = mark_pos(&p->mark);
     struct vnrs_diag *d = vnrs_diag_add(r->diags, VNRS_DIAG_ERROR, VNRS_V_YAML_SYNTAX, pos, "not valid YAML: %s",
                                         p->problem ? p->problem : "unknown problem");
-    if (p->context && (p->context_mark.line || p->context_mark.column))
-        vnrs_diag_note(r->diags, d, mark_pos(&p->context_mark), "%s from here", p->context);
+    struct vnrs_pos start = mark_pos(&p->context_mark);
+    if (p->context && (start.line != pos.line || start.col != pos.col))
+        vnrs_diag_note(r->diags, d, start, "%s that starts here", p->context);
     return -EINVAL;
 }
 
@@ -217,12 +218,23 @@ struct vnrs_node *vnrs_node_load(const char *source, size_t len, struct vnrs_are
     return err == 0 ? root : NULL;
 }
 
-struct vnrs_node *vnrs_node_get(const struct vnrs_node *map, const char *key)
+static struct vnrs_node *find_member(const struct vnrs_node *map, const char *key)
 {
     if (!map || map->kind != VNRS_NODE_MAP)
         return NULL;
     node_foreach (member, map)
         if (strcmp(member->key, key) == 0)
-            return member->bad ? NULL : member;
+            return member;
     return NULL;
+}
+
+struct vnrs_node *vnrs_node_get(const struct vnrs_node *map, const char *key)
+{
+    struct vnrs_node *member = find_member(map, key);
+    return member && !member->bad ? member : NULL;
+}
+
+bool vnrs_node_has(const struct vnrs_node *map, const char *key)
+{
+    return find_member(map, key);
 }

@@ -37,3 +37,5 @@ struct vnrs_node *vnrs_node_load(const char *source, size_t len, struct vnrs_are
 
 // The member `key` of a map, unless it is missing or was refused. `map` may be NULL.
 struct vnrs_node *vnrs_node_get(const struct vnrs_node *map, const char *key);
+// True if the file has that member, right or wrong: then nobody needs to be told that it is missing.
+bool vnrs_node_has(const struct vnrs_node *map, const char *key);

@@ -55,10 +55,7 @@ static void parse_subnet(struct vnrs_loader *l, const struct vnrs_node *node, st
                                            "subnet with both 'addressPrefix' and 'addressPrefixes'");
         vnrs_diag_note(l->diags, d, one->key_pos, "the other is here");
     } else if (!one && !several) {
-        bool refused = false;
-        node_foreach (member, node)
-            refused |= strncmp(member->key, "addressPrefix", strlen("addressPrefix")) == 0;
-        if (!refused)
+        if (!vnrs_node_has(node, "addressPrefix") && !vnrs_node_has(node, "addressPrefixes"))
             (void)loader_error(l, VNRS_V_MISSING_KEY, node->pos, "subnet without 'addressPrefix'");
     }
     vnrs_read_prefixes(l, one ? one : several, &subnet->prefixes);

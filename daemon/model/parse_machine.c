@@ -158,6 +158,12 @@ static void check_run_keys(struct vnrs_loader *l, const struct vnrs_node *node)
         const struct vnrs_node *a = vnrs_node_get(node, pairs[i][0]), *b = vnrs_node_get(node, pairs[i][1]);
         if (!a || !b)
             continue;
+        if (b->key_pos.line < a->key_pos.line ||
+            (b->key_pos.line == a->key_pos.line && b->key_pos.col < a->key_pos.col)) {
+            const struct vnrs_node *first = b;
+            b = a;
+            a = first;
+        }
         struct vnrs_diag *d =
             loader_error(l, VNRS_V_KEY_CONFLICT, b->key_pos, "run with both '%s' and '%s'", a->key, b->key);
         vnrs_diag_note(l->diags, d, a->key_pos, "'%s' is here", a->key);
@@ -170,7 +176,8 @@ static void parse_run_kind(struct vnrs_loader *l, const struct vnrs_node *node, 
 
     run->kind = exec && !kind ? VNRS_RUN_EXEC : VNRS_RUN_NONE;
     if (!kind && !exec) {
-        (void)loader_error(l, VNRS_V_MISSING_KEY, node->pos, "run without 'kind'");
+        if (!vnrs_node_has(node, "kind") && !vnrs_node_has(node, "exec"))
+            (void)loader_error(l, VNRS_V_MISSING_KEY, node->pos, "run without 'kind'");
         return;
     }
     if (!kind)
@@ -308,23 +315,29 @@ static void parse_machine(struct vnrs_loader *l, const struct vnrs_node *node, c
 }
 
 // What cannot be shared by all machines of a counted set.
+static void refuse_in_set(struct vnrs_loader *l, const struct vnrs_node *map, const char *key,
+                          const struct vnrs_node *name)
+{
+    struct vnrs_node *found = vnrs_node_get(map, key);
+
+    if (!found)
+        return;
+    struct vnrs_diag *d = loader_error(l, VNRS_V_COUNTED, found->key_pos, "'%s' in a counted set of machines", key);
+    vnrs_diag_note(l->diags, d, name->pos, "the set is named here");
+    vnrs_diag_help(l->diags, d, "all machines of the set would have the same; write them one by one");
+    found->bad = true;
+}
+
 static void check_set(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_node *name)
 {
     static const char *const machine_keys[] = {"netns", "pid", "container", "hosts", "run"};
     static const char *const nic_keys[] = {"privateIp", "privateIps", "attach"};
-    const struct vnrs_node *found = NULL;
 
-    for (size_t i = 0; i < ARRAY_SIZE(machine_keys) && !found; i++)
-        found = vnrs_node_get(node, machine_keys[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(machine_keys); i++)
+        refuse_in_set(l, node, machine_keys[i], name);
     node_foreach (nic, vnrs_node_get(node, "nics"))
-        for (size_t i = 0; i < ARRAY_SIZE(nic_keys) && !found; i++)
-            found = vnrs_node_get(nic, nic_keys[i]);
-    if (!found)
-        return;
-    struct vnrs_diag *d =
-        loader_error(l, VNRS_V_COUNTED, found->key_pos, "'%s' in a counted set of machines", found->key);
-    vnrs_diag_note(l->diags, d, name->pos, "the set is named here");
-    vnrs_diag_help(l->diags, d, "all machines of the set would have the same; write them one by one");
+        for (size_t i = 0; i < ARRAY_SIZE(nic_keys); i++)
+            refuse_in_set(l, nic, nic_keys[i], name);
 }
 
 // How many machines an entry stands for; 0: its name is no good, which is reported.
@@ -386,10 +399,10 @@ static void parse_expect(struct vnrs_loader *l, const struct vnrs_node *expect, 
     bool is_map = expect && expect->kind == VNRS_NODE_MAP;
 
     if (test->kind == VNRS_TEST_NEXT_HOP) {
-        if (!is_map || (!vnrs_node_get(expect, "nextHopType") && !vnrs_node_get(expect, "nextHopIp"))) {
+        if (!is_map || (!vnrs_node_has(expect, "nextHopType") && !vnrs_node_has(expect, "nextHopIp"))) {
             struct vnrs_diag *d = loader_error(l, VNRS_V_TEST_EXPECT, expect ? expect->pos : test->pos,
                                                "next hop test '%s' expects nothing", test->name ? test->name : "?");
-            vnrs_diag_help(l->diags, d, "expect: {nextHopType: …, nextHopIp: …}");
+            vnrs_diag_help(l->diags, d, "write expect: {nextHopType: None} or expect: {nextHopIp: 10.0.2.4}");
             return;
         }
         test->has_type = vnrs_node_get(expect, "nextHopType");
@@ -405,7 +418,8 @@ static void parse_expect(struct vnrs_loader *l, const struct vnrs_node *expect, 
     }
 }
 
-static void parse_target(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_test *test)
+// Returns false when it is not clear what is tested.
+static bool parse_target(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_test *test)
 {
     static const struct {
         const char *key;
@@ -421,17 +435,21 @@ static void parse_target(struct vnrs_loader *l, const struct vnrs_node *node, st
             struct vnrs_diag *d = loader_error(l, VNRS_V_TEST_TARGET, member->key_pos, "test with both '%s' and '%s'",
                                                given->key, member->key);
             vnrs_diag_note(l->diags, d, given->key_pos, "'%s' is here", given->key);
-            return;
+            return false;
         }
         given = member;
         test->kind = targets[i].kind;
     }
     if (!given) {
+        if (vnrs_node_has(node, "to") || vnrs_node_has(node, "ping") || vnrs_node_has(node, "connect"))
+            return false;
         struct vnrs_diag *d = loader_error(l, VNRS_V_TEST_TARGET, node->pos, "test without a destination");
         vnrs_diag_help(l->diags, d, "one of: to (next hop), ping, connect");
-    } else if (vec_push(&l->targets, (struct vnrs_target){.node = given, .test = test}) < 0) {
-        l->diags->failed = true;
+        return false;
     }
+    if (vec_push(&l->targets, (struct vnrs_target){.node = given, .test = test}) < 0)
+        l->diags->failed = true;
+    return true;
 }
 
 static void parse_test(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_test *test)
@@ -441,10 +459,11 @@ static void parse_test(struct vnrs_loader *l, const struct vnrs_node *node, stru
     test->name = vnrs_read_text(l, node, "name");
     test->pos = node->pos;
     vnrs_read_ref(l, vnrs_node_get(node, "from"), VNRS_REF_MACHINE, (void **)&test->from);
-    parse_target(l, node, test);
+    if (!parse_target(l, node, test))
+        return;
     test->port = vnrs_read_number(node, "port", 0);
-    bool wants = test->kind == VNRS_TEST_CONNECT && vnrs_node_get(node, "connect");
-    if (wants && !port)
+    bool wants = test->kind == VNRS_TEST_CONNECT;
+    if (wants && !vnrs_node_has(node, "port"))
         (void)loader_error(l, VNRS_V_TEST_PORT, node->pos, "test connects without a port");
     else if (!wants && port)
         (void)loader_error(l, VNRS_V_TEST_PORT, port->key_pos, "only a connect test has a port");

@@ -6,7 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -274,7 +274,8 @@ static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *k
         check_value(child, &item, diags);
 }
 
-static void report_unknown(struct vnrs_node *member, const struct vnrs_schema *schema, struct vnrs_diags *diags)
+// Returns the key that was probably meant, or NULL.
+static const char *report_unknown(struct vnrs_node *member, const struct vnrs_schema *schema, struct vnrs_diags *diags)
 {
     struct key_walk walk = {.schema = schema};
     const char *meant = vnrs_schema_suggest(member->key, next_key, &walk);
@@ -284,6 +285,26 @@ static void report_unknown(struct vnrs_node *member, const struct vnrs_schema *s
     member->bad = true;
     if (meant)
         vnrs_diag_help(diags, d, "did you mean '%s'?", meant);
+    return meant;
+}
+
+// Keys of the object that are there, or were meant to be: bit i is schema->keys[i].
+static uint64_t check_members(struct vnrs_node *root, const struct vnrs_schema *schema, struct vnrs_diags *diags)
+{
+    uint64_t seen = 0;
+
+    node_foreach (member, root) {
+        const struct vnrs_schema_key *key = vnrs_schema_find(schema, member->key);
+        if (key && !member->bad)
+            check_member(member, key, diags);
+        if (!key) {
+            const char *meant = report_unknown(member, schema, diags);
+            key = meant ? vnrs_schema_find(schema, meant) : NULL;
+        }
+        if (key)
+            seen |= UINT64_C(1) << (key - schema->keys);
+    }
+    return seen;
 }
 
 void vnrs_schema_check(struct vnrs_node *root, const struct vnrs_schema *schema, struct vnrs_diags *diags)
@@ -294,19 +315,9 @@ void vnrs_schema_check(struct vnrs_node *root, const struct vnrs_schema *schema,
                             schema->noun);
         return;
     }
-    node_foreach (member, root) {
-        const struct vnrs_schema_key *key = vnrs_schema_find(schema, member->key);
-        if (!key)
-            report_unknown(member, schema, diags);
-        else if (!member->bad)
-            check_member(member, key, diags);
-    }
-    for (size_t i = 0; i < schema->n_keys; i++) {
-        bool found = false;
-        node_foreach (member, root)
-            found |= strcmp(member->key, schema->keys[i].key) == 0;
-        if (schema->keys[i].required && !found)
+    uint64_t seen = check_members(root, schema, diags);
+    for (size_t i = 0; i < schema->n_keys; i++)
+        if (schema->keys[i].required && !(seen >> i & 1))
             (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_MISSING_KEY, root->pos, "%s without '%s'", schema->noun,
                                 schema->keys[i].key);
-    }
 }

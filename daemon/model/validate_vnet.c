@@ -268,6 +268,15 @@ static void report_hub_overlap(struct vnrs_loader *l, const struct vnrs_range *f
     vnrs_diag_help(l->diags, d, "networks peered with the same network need disjoint address spaces");
 }
 
+// The same two networks in the same direction came before.
+static bool is_repeated(const struct vnrs_model *m, const struct vnrs_peering *p)
+{
+    list_foreach (q, &m->peerings)
+        if (q < p && q->vnet == p->vnet && q->remote == p->remote)
+            return true;
+    return false;
+}
+
 // All networks peered with one must be disjoint, or its routes would be ambiguous.
 static void check_hub(struct vnrs_loader *l, const struct vnrs_vnet *vnet)
 {
@@ -275,7 +284,7 @@ static void check_hub(struct vnrs_loader *l, const struct vnrs_vnet *vnet)
     size_t n = 0;
 
     list_foreach (p, &l->model->peerings) {
-        if (p->vnet != vnet || !p->remote || p->remote == vnet)
+        if (p->vnet != vnet || !p->remote || p->remote == vnet || is_repeated(l->model, p))
             continue;
         n++;
         list_foreach (range, &p->remote->address_space)
