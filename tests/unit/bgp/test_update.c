@@ -452,6 +452,48 @@ static void test_path_limit(void **state)
     }
 }
 
+static uint8_t *put_long_attr(uint8_t *at, uint8_t flags, uint8_t type, size_t len)
+{
+    at[0] = flags | 0x10;
+    at[1] = type;
+    at[2] = (uint8_t)(len >> 8);
+    at[3] = (uint8_t)len;
+    return at + 4;
+}
+
+// A 2-octet path grows when it is read; a message so full that the result has no room is withdrawn.
+static void test_no_room(void **state)
+{
+    static const struct {
+        size_t passed_on; // octets of an unknown attribute
+        int outcome;
+    } cases[] = {{60000, OK}, {63000, WITHDRAW}};
+    struct vnrs_bgp_session session = session_of("2x");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct vnrs_bgp_error error;
+        struct vnrs_bgp_update update;
+        uint8_t *at = msg + 23;
+
+        memset(msg + 19, 0, 4);
+        at += hex_bytes(O N, at, 64);
+        at = put_long_attr(at, 0x40, 2, 2 * 1000 + 2 * 4);
+        at += put_path(at, 1000, 2);
+        at = put_long_attr(at, 0xc0, 240, cases[i].passed_on);
+        memset(at, 0xab, cases[i].passed_on);
+        at += cases[i].passed_on;
+        size_t attrs = (size_t)(at - msg) - 23;
+        msg[21] = (uint8_t)(attrs >> 8);
+        msg[22] = (uint8_t)attrs;
+        at += hex_bytes(PFX, at, 8);
+        size_t len = hex_header(msg, VNRS_BGP_UPDATE, (size_t)(at - msg) - 19);
+        assert_int_equal(vnrs_bgp_update_decode(&session, msg, len, scratch, &update, &error), cases[i].outcome);
+        assert_int_equal(update.attrs[0].unknown_bytes, cases[i].outcome == OK ? cases[i].passed_on + 4 : 0);
+        assert_true(update.has_reach);
+    }
+}
+
 // Scratch need not be aligned.
 static void test_unaligned_scratch(void **state)
 {
@@ -479,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_path_limit),
         cmocka_unit_test(test_unaligned_scratch),
+        cmocka_unit_test(test_no_room),
     };
     return cmocka_run_group_tests_name("bgp.update", tests, NULL, NULL);
 }
