@@ -59,8 +59,8 @@ static void on_agent(evutil_socket_t sock, short what, void *arg)
     }
     if (len > 0 && n_fds)
         fd = got_fd;
-    if (len != sizeof(msg) || msg.hdr.proto != VNRS_SPEAKER_PROTO || msg.hdr.type != VNRS_SPK_SOCKET ||
-        msg.hdr.count != 1) {
+    if (len != sizeof(msg.hdr) + sizeof(msg.body) || msg.hdr.proto != VNRS_SPEAKER_PROTO ||
+        msg.hdr.type != VNRS_SPK_SOCKET || msg.hdr.count != 1) {
         log_error("malformed message from the agent");
         vnrs_speakerd_exit(sp, EXIT_FAILURE);
         return;

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Controller and agent of one vnrs-speaker, for tests: starts it with its socket pairs, speaks speaker_proto.h.
+
+    with Net("vspk") as net, Speaker(net) as spk:
+        spk.configure(asn=65515, local="10.0.0.4", peers=[Peer("nva", "10.0.0.10", 65001)], locals=["10.0.0.0/16"])
+        spk.wait(lambda: spk.is_up("nva"))
+        spk.routes            # prefix -> [(next hop, peer ASN, path length)], what the controller was told
+        spk.peers["nva"]      # PeerState
+        spk.learned("nva"), spk.advertised("nva"), spk.rib("10.9.0.0/16")   # lists of Path
+        spk.clear("nva"), spk.refresh("nva")
+        spk.hello()           # as a new controller: everything is told anew
+        spk.terminate()
+
+Net is two namespaces joined by a veth: net.rs has 10.0.0.4/24 (the speaker's sockets), net.nva 10.0.0.10 to .14.
+"""
+import ipaddress
+import os
+import pathlib
+import select
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from collections import namedtuple
+from dataclasses import dataclass
+
+from raw_peer import in_netns, tcp_socket
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
+
+(HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
+ SOCKET) = range(1, 15)
+STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
+LEARNED, ADVERTISED, RIB = 1, 2, 3
+
+HDR = struct.Struct("=HHIQ")
+S_HELLO = struct.Struct("=QiI")
+S_CONFIG = struct.Struct("=II17sB2xI")
+S_LOCAL = struct.Struct("=18s2x")
+S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBB2x")
+S_PEER = struct.Struct("=64s17sBBxIQIIIIHHIII120s")
+S_NEXTHOP = struct.Struct("=17s3xII")
+S_ROUTE = struct.Struct("=18sBxI")
+S_SYNCED = struct.Struct("=QII")
+S_QUERY = struct.Struct("=II64s18s2x")
+S_PATH = struct.Struct("=I18s17sBBBHI64s128s64s")
+S_QUERY_END = struct.Struct("=Ii")
+S_ACTION = struct.Struct("=I64s")
+S_SOCKET = struct.Struct("=IIi")
+PATHS_MAX = 16
+ROUTE_BYTES = S_ROUTE.size + PATHS_MAX * S_NEXTHOP.size
+
+PeerState = namedtuple("PeerState", "name addr state eor asn established_ms received advertised messages_in "
+                       "messages_out hold keepalive flaps router_id remote_asn last_error")
+Path = namedtuple("Path", "prefix nexthop origin best lost_at weight med peer as_path note")
+
+
+def pack_addr(text):
+    a = ipaddress.ip_address(text)
+    return bytes([a.version]) + a.packed.ljust(16, b"\0")
+
+
+def unpack_addr(raw):
+    return "" if not raw[0] else str(ipaddress.ip_address(raw[1:5] if raw[0] == 4 else raw[1:17]))
+
+
+def pack_prefix(text):
+    n = ipaddress.ip_network(text)
+    return bytes([n.version, n.prefixlen]) + n.network_address.packed.ljust(16, b"\0")
+
+
+def unpack_prefix(raw):
+    return f"{ipaddress.ip_address(raw[2:6] if raw[0] == 4 else raw[2:18])}/{raw[1]}"
+
+
+def unpack_text(raw):
+    return raw.split(b"\0", 1)[0].decode()
+
+
+@dataclass
+class Peer:
+    name: str
+    addr: str
+    asn: int
+    passive: bool = False
+    hold: int = 180
+    keepalive: int = 60
+    port: int = 0
+    max_prefixes: int = 4000
+    ttl: int = 0
+    shutdown: bool = False
+
+    def pack(self):
+        return S_PEER_CONFIG.pack(self.name.encode(), pack_addr(self.addr), self.passive, self.hold, self.keepalive,
+                                  self.port, self.asn, self.max_prefixes, self.ttl, self.shutdown)
+
+
+def sh(*args):
+    subprocess.run([str(a) for a in args], check=True, stdout=subprocess.DEVNULL)
+
+
+class Net:
+    """Two namespaces and a veth. `prefix` and the pid make the names."""
+
+    def __init__(self, prefix="vspk", rs="10.0.0.4", nva=tuple(f"10.0.0.{i}" for i in range(10, 15)), v6=False):
+        self.rs, self.nva = f"{prefix}-{os.getpid()}-rs", f"{prefix}-{os.getpid()}-nva"
+        self.rs_addr, self.nva_addrs, self.v6 = rs, nva, v6
+
+    def __enter__(self):
+        sh("ip", "netns", "add", self.rs)
+        sh("ip", "netns", "add", self.nva)
+        sh("ip", "link", "add", "eth0", "netns", self.rs, "type", "veth", "peer", "name", "eth0", "netns", self.nva)
+        for ns, addrs in ((self.rs, [self.rs_addr]), (self.nva, self.nva_addrs)):
+            for addr in addrs:
+                sh("ip", "-n", ns, "addr", "add", f"{addr}/24", "dev", "eth0")
+            sh("ip", "-n", ns, "link", "set", "lo", "up")
+            sh("ip", "-n", ns, "link", "set", "eth0", "up")
+            if self.v6:
+                host = 4 if ns == self.rs else 10
+                sh("ip", "-n", ns, "addr", "add", f"fd00::{host}/64", "dev", "eth0", "nodad")
+        return self
+
+    def link(self, up):
+        sh("ip", "-n", self.nva, "link", "set", "eth0", "up" if up else "down")
+
+    def __exit__(self, *_):
+        for ns in (self.rs, self.nva):
+            subprocess.run(["ip", "netns", "del", ns], check=False)
+
+
+class Speaker:
+    def __init__(self, net, name="test/0", listen=True):
+        self.net, self.generation, self.log = net, 0, tempfile.TemporaryFile("w+")
+        self.control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.agent, agent_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = tcp_socket(net.rs, net.rs_addr, 179, listen=True) if listen else None
+        children = [control_child, agent_child] + ([listener] if listener else [])
+        self.process = self._spawn(name, [s.fileno() for s in children])
+        for s in children:
+            s.close()
+        self.agent_requests = 0
+        self.agent_refuses = False
+        self.reset_state()
+        threading.Thread(target=self._serve_agent, daemon=True).start()
+
+    def _spawn(self, name, fds):
+        def arrange():  # the descriptors to 3, 4, 5, whatever numbers they have now
+            high = [os.dup2(fd, 100 + i) for i, fd in enumerate(fds)]
+            for i, fd in enumerate(high):
+                os.dup2(fd, 3 + i)
+                os.close(fd)
+            os.closerange(3 + len(fds), 200)
+
+        return subprocess.Popen([BIN / "vnrs-speaker", name], preexec_fn=arrange, close_fds=False, stdout=self.log,
+                                stderr=self.log)
+
+    def __enter__(self):
+        self.hello()
+        return self
+
+    def __exit__(self, *exc):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.agent.close()
+        self.control.close()
+        log = self.logged()
+        assert "Sanitizer" not in log and "runtime error" not in log, log
+
+    def logged(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read()
+
+    def terminate(self, sig=signal.SIGTERM, timeout=10):
+        self.process.send_signal(sig)
+        return self.process.wait(timeout)
+
+    # --- the agent's side: a socket of the namespace for each request
+    def _serve_agent(self):
+        while True:
+            try:
+                msg = self.agent.recv(4096)
+            except OSError:
+                return
+            if not msg:
+                return
+            ident, family, _ = S_SOCKET.unpack(msg[HDR.size:])
+            self.agent_requests += 1
+            if self.agent_refuses:
+                self.agent.send(HDR.pack(1, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, -1))
+                continue
+            af = socket.AF_INET if family == 4 else socket.AF_INET6
+            s = in_netns(self.net.rs, lambda: socket.socket(af, socket.SOCK_STREAM))
+            try:
+                socket.send_fds(self.agent, [HDR.pack(1, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, 0)],
+                                [s.fileno()])
+            except OSError:
+                return
+            finally:
+                s.close()
+
+    # --- the controller's side
+    def reset_state(self):
+        self.peers, self.routes, self.synced, self.converged = {}, {}, None, False
+        self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
+
+    def send(self, kind, count=0, body=b"", generation=None):
+        self.control.send(HDR.pack(1, kind, count, self.generation if generation is None else generation) + body)
+
+    def hello(self, timeout=10):
+        self.generation += 1
+        self.reset_state()
+        self.send(HELLO, 1, S_HELLO.pack(self.generation, os.getpid(), 0))
+        self.wait(lambda: self.synced is not None, timeout)
+
+    def configure(self, asn=65515, local=None, router_id=None, peers=(), locals=(), as_route_server=True,
+                  connect_retry_ms=500):
+        local = local or self.net.rs_addr
+        rid = int(ipaddress.IPv4Address(router_id or (local if ":" not in local else "10.0.0.4")))
+        self.converged = False
+        self.send(CONFIG_BEGIN, 1, S_CONFIG.pack(asn, rid, pack_addr(local), as_route_server, connect_retry_ms))
+        if locals:
+            self.send(LOCAL, len(locals), b"".join(S_LOCAL.pack(pack_prefix(p)) for p in locals))
+        if peers:
+            self.send(PEER_CONFIG, len(peers), b"".join(p.pack() for p in peers))
+        self.send(CONFIG_END)
+        self.query(RIB, prefix="0.0.0.0/32")  # answered once the configuration is in force
+
+    def pump(self, timeout=0.0):
+        """Handles what the speaker said; waits at most `timeout` for the first message."""
+        while select.select([self.control], [], [], timeout)[0]:
+            timeout = 0.0
+            msg = self.control.recv(65536)
+            if not msg:
+                raise EOFError("the speaker is gone\n" + self.logged())
+            proto, kind, count, generation = HDR.unpack(msg[:HDR.size])
+            assert proto == 1 and len(msg) <= 32768
+            if generation == self.generation:
+                self._take(kind, count, msg[HDR.size:])
+
+    def _take(self, kind, count, body):
+        if kind == HELLO:
+            _, self.speaker_pid, _ = S_HELLO.unpack(body)
+        elif kind == PEER:
+            assert len(body) == count * S_PEER.size
+            for raw in S_PEER.iter_unpack(body):
+                p = PeerState(unpack_text(raw[0]), unpack_addr(raw[1]), STATES[raw[2]], *raw[3:-1], unpack_text(raw[-1]))
+                self.peers[p.name] = p
+        elif kind == ROUTES:
+            assert len(body) == count * ROUTE_BYTES
+            self.route_messages += 1
+            for i in range(count):
+                self._take_route(body[i * ROUTE_BYTES:(i + 1) * ROUTE_BYTES])
+        elif kind == SYNCED:
+            self.synced = S_SYNCED.unpack(body)
+        elif kind == CONVERGED:
+            self.converged = True
+        elif kind == PATHS:
+            assert len(body) == count * S_PATH.size
+            for q, prefix, nh, origin, best, lost, weight, med, peer, path, note in S_PATH.iter_unpack(body):
+                self.paths.append((q, Path(unpack_prefix(prefix), unpack_addr(nh), origin, best, lost, weight, med,
+                                           unpack_text(peer), unpack_text(path), unpack_text(note))))
+        elif kind == QUERY_END:
+            q, error = S_QUERY_END.unpack(body)
+            self.query_ends[q] = error
+        else:
+            raise AssertionError(f"unexpected message {kind}")
+
+    def _take_route(self, raw):
+        prefix, n, _ = S_ROUTE.unpack(raw[:S_ROUTE.size])
+        hops = [S_NEXTHOP.unpack_from(raw, S_ROUTE.size + i * S_NEXTHOP.size) for i in range(n)]
+        if hops:
+            self.routes[unpack_prefix(prefix)] = sorted((unpack_addr(nh), asn, length) for nh, asn, length in hops)
+        else:
+            self.routes.pop(unpack_prefix(prefix), None)
+
+    def wait(self, check, timeout=15, what=None):
+        """Until check() is true, handling messages meanwhile; returns the seconds it took."""
+        begin = time.monotonic()
+        while True:
+            self.pump()
+            if check():
+                return time.monotonic() - begin
+            if time.monotonic() - begin > timeout:
+                raise AssertionError(f"{what or 'condition'}: not within {timeout} s; peers {self.peers}, "
+                                     f"{len(self.routes)} routes\n{self.logged()}")
+            self.pump(0.01)
+
+    def is_up(self, name):
+        return name in self.peers and self.peers[name].state == "Established"
+
+    def hops(self, prefix):
+        return [h[0] for h in self.routes.get(prefix, [])]
+
+    def query(self, kind, peer="", prefix=None, timeout=10):
+        ident = len(self.query_ends) + 1000
+        raw = pack_prefix(prefix) if prefix else bytes(18)
+        self.send(QUERY, 1, S_QUERY.pack(ident, kind, peer.encode(), raw))
+        self.wait(lambda: ident in self.query_ends, timeout, "query")
+        if self.query_ends[ident]:
+            raise OSError(-self.query_ends[ident], os.strerror(-self.query_ends[ident]))
+        return [p for q, p in self.paths if q == ident]
+
+    def learned(self, peer):
+        return self.query(LEARNED, peer)
+
+    def advertised(self, peer):
+        return self.query(ADVERTISED, peer)
+
+    def rib(self, prefix=None):
+        return self.query(RIB, prefix=prefix)
+
+    def clear(self, peer=""):
+        self.send(ACTION, 1, S_ACTION.pack(1, peer.encode()))
+
+    def refresh(self, peer=""):
+        self.send(ACTION, 1, S_ACTION.pack(2, peer.encode()))
