@@ -20,20 +20,19 @@ struct vnrs_bgp_attr_table {
 
 struct vnrs_bgp_attr_table *vnrs_bgp_attr_table_new(void)
 {
-    _free_ struct vnrs_bgp_attr_table *table = calloc(1, sizeof(*table));
+    struct vnrs_bgp_attr_table *table = calloc(1, sizeof(*table));
 
     if (!table)
         return NULL;
-    table->tags = calloc(TABLE_MIN, sizeof(*table->tags));
-    table->sets = calloc(TABLE_MIN, sizeof(*table->sets));
+    table->tags = calloc(TABLE_MIN, sizeof(uint32_t));
+    table->sets = calloc(TABLE_MIN, sizeof(struct vnrs_bgp_attrs *));
     if (!table->tags || !table->sets) {
-        free(table->tags);
-        free(table->sets);
+        vnrs_bgp_attr_table_free(table);
         return NULL;
     }
     table->cap = TABLE_MIN;
     table->seed = (uint64_t)(uintptr_t)table * 0x9e3779b97f4a7c15u;
-    return TAKE_PTR(table);
+    return table;
 }
 
 void vnrs_bgp_attr_table_free(struct vnrs_bgp_attr_table *table)

@@ -197,15 +197,15 @@ static void put_graceful_restart(struct vnrs_wire_out *w, const struct vnrs_bgp_
 {
     uint8_t n = 0;
 
-    for (int af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         n = (uint8_t)(n + caps->gr_af[af]);
     vnrs_wire_put_u8(w, CAP_GRACEFUL_RESTART);
     vnrs_wire_put_u8(w, (uint8_t)(2 + 4 * n));
     vnrs_wire_put_u16(w, (uint16_t)((caps->gr_restarted ? GR_RESTARTED : 0) | (caps->gr_time & GR_TIME_MASK)));
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (!caps->gr_af[af])
             continue;
-        vnrs_wire_put_u16(w, vnrs_bgp_afi(af));
+        vnrs_wire_put_u16(w, vnrs_bgp_afi((uint8_t)af));
         vnrs_wire_put_u8(w, VNRS_BGP_SAFI_UNICAST);
         vnrs_wire_put_u8(w, caps->gr_forwarding[af] ? GR_FORWARDING : 0);
     }
@@ -216,12 +216,12 @@ static void put_caps(struct vnrs_wire_out *w, const struct vnrs_bgp_open *open)
 {
     const struct vnrs_bgp_caps *caps = &open->caps;
 
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (!caps->mp[af])
             continue;
         vnrs_wire_put_u8(w, CAP_MP);
         vnrs_wire_put_u8(w, 4);
-        vnrs_wire_put_u16(w, vnrs_bgp_afi(af));
+        vnrs_wire_put_u16(w, vnrs_bgp_afi((uint8_t)af));
         vnrs_wire_put_u16(w, VNRS_BGP_SAFI_UNICAST); // a reserved octet, then the SAFI
     }
     put_flag_cap(w, caps->refresh, CAP_REFRESH);
