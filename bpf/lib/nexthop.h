@@ -35,13 +35,14 @@ STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, const str
 
     if (!group)
         return NULL;
-    for (int i = 0; i < VNRS_GROUP_BUCKETS; i++, at += step) {
+    for (int i = 0; i <= VNRS_GROUP_BUCKETS; i++) {
         __u32 index = group->bucket[at & (VNRS_GROUP_BUCKETS - 1)];
         const struct vnrs_bpf_nexthop *nexthop = bpf_map_lookup_elem(&nexthops, &index);
         if (nexthop && nexthop->kind != VNRS_BPF_NH_DEAD) {
             d->nexthop = index;
             return nexthop;
         }
+        at = i ? at + step : hash >> 16;
     }
     return NULL;
 }

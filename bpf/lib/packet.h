@@ -79,10 +79,9 @@ STAGE bool addr4_is_multicast(__be32 a)
 
 STAGE void fabric_mac(__u8 *to)
 {
-    const __u8 mac[6] = VNRS_FABRIC_MAC;
+    __u8 mac[6] = VNRS_FABRIC_MAC;
 
-    for (int i = 0; i < 6; i++)
-        to[i] = mac[i];
+    __builtin_memcpy(to, mac, 6);
 }
 
 STAGE void drop(struct decision *d, __u32 reason)

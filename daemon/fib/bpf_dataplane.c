@@ -374,6 +374,11 @@ static int tcx_detach(struct vnrs_bpf_dataplane *dp, unsigned ifindex)
     _free_ char *path = link_path(dp, ifindex);
     if (!path)
         return -ENOMEM;
+    // Without its last name the link would go a while later, and until then refuse the same program a second time.
+    _close_ int fd = bpf_obj_get(path);
+    int err = fd < 0 ? 0 : bpf_link_detach(fd);
+    if (err && err != -ENOLINK) // its device is gone already
+        return err;
     return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 

@@ -3,9 +3,10 @@
 // process. Slot 0 of both is never used: all zero, it drops.
 #pragma once
 
+#include "util/hash.h"
 #include "vnrs/fib.h"
 
-#include "util/hash.h"
+#include <stdbool.h>
 
 struct vnrs_bpf_slots;
 struct vnrs_bpf_nexthop_slot;
