@@ -72,6 +72,8 @@ static void on_up(void *arg, enum vnrs_bgp_side side)
     vnrs_bgp_fsm_event(other_side(peer, side), VNRS_BGP_EV_DUMP, peer->now, NULL);
     peer->changed_ms = peer->now;
     peer->idle_until = VNRS_BGP_TIMER_OFF;
+    if (peer->connect_error)
+        peer->last_error[0] = '\0';
     peer->ops->up(peer->arg);
 }
 
@@ -79,6 +81,8 @@ static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cau
 {
     char text[VNRS_BGP_ERROR_TEXT_MAX];
 
+    if (was_up || (cause != VNRS_BGP_CAUSE_TCP && cause != VNRS_BGP_CAUSE_COLLISION))
+        peer->connect_error = false;
     switch (cause) {
     case VNRS_BGP_CAUSE_SENT:
     case VNRS_BGP_CAUSE_HOLD:
@@ -251,9 +255,12 @@ void vnrs_bgp_peer_connected(struct vnrs_bgp_peer *peer, uint64_t now_ms)
 
 void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side, const char *why)
 {
+    bool was_up = peer->fsm[side].state == VNRS_BGP_ST_ESTABLISHED;
+
     peer->now = now_ms;
     vnrs_bgp_fsm_event(&peer->fsm[side], VNRS_BGP_EV_TCP_FAIL, now_ms, NULL);
     if (why && !vnrs_bgp_peer_session(peer)) {
+        peer->connect_error = !was_up;
         (void)snprintf(peer->last_error, sizeof(peer->last_error), "%s", why);
         peer->ops->changed(peer->arg);
     }

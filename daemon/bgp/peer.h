@@ -36,7 +36,8 @@ struct vnrs_bgp_peer {
     unsigned errors;       // in a row
     uint64_t changed_ms;   // last change to or from Established
     uint32_t messages_in, messages_out, flaps;
-    char last_error[VNRS_BGP_ERROR_TEXT_MAX];
+    char last_error[VNRS_BGP_ERROR_TEXT_MAX]; // outlives the next session only where it tells how the last one ended
+    bool connect_error;                       // it does not
 };
 
 void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *conf,

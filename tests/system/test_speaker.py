@@ -504,7 +504,7 @@ def bird(net, tmp, passive):
 router id 10.0.0.13;
 protocol device {{ }}
 protocol static statics {{ ipv4; route 192.168.13.0/24 blackhole; route 172.31.0.0/16 blackhole; }}
-protocol bgp rs {{
+protocol bgp azure {{
     local 10.0.0.13 as 65013;
     neighbor 10.0.0.4 as 65515;
     multihop;
