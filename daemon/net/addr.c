@@ -41,16 +41,25 @@ int vnrs_prefix_parse(const char *text, struct vnrs_prefix *ret_prefix)
     return memcmp(ret_prefix->bytes, addr.bytes, sizeof(addr.bytes)) == 0 ? 0 : -ERANGE;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 int vnrs_mac_parse(const char *text, struct vnrs_mac *ret_mac)
 {
-    unsigned b[6];
-    int used = 0;
+    struct vnrs_mac mac;
 
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &used) != 6 || used != 17 ||
-        text[used])
-        return -EINVAL;
-    for (int i = 0; i < 6; i++)
-        ret_mac->bytes[i] = (uint8_t)b[i];
+    for (int i = 0; i < 6; i++, text += 3) {
+        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
+            return -EINVAL;
+        mac.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *ret_mac = mac;
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ void *vnrs_arena_alloc(struct vnrs_arena *arena, size_t size)
     size_t need = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     struct chunk *c = arena->first;
 
+    if (size > PTRDIFF_MAX / 2)
+        return NULL; // rounding up and adding the header would overflow
     if (!c || c->size - c->used < need) {
         size_t room = MAX(need, (size_t)CHUNK_BYTES);
         c = calloc(1, sizeof(*c) + room);

@@ -3,11 +3,23 @@
 
 #include <stdarg.h>
 
+// What a user wrote may hold control characters; none of them reaches a terminal.
+static void defuse(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+            c[0] = c[1] = '?'; // C1 controls as UTF-8
+    }
+}
+
 static const char *diag_vprintf(struct vnrs_diags *diags, const char *fmt, va_list ap)
 {
     char text[1024];
 
     (void)vsnprintf(text, sizeof(text), fmt, ap);
+    defuse(text);
     const char *kept = vnrs_arena_strndup(diags->arena, text, strlen(text));
     if (!kept)
         diags->failed = true;
@@ -69,21 +81,44 @@ static bool diag_before(const struct vnrs_diag *a, const struct vnrs_diag *b)
     return a->id < b->id;
 }
 
-void vnrs_diags_sort(struct vnrs_diags *diags)
+// Merge two sorted runs of `from` into `to`.
+static void merge_runs(const struct vnrs_diag *from, struct vnrs_diag *to, size_t left, size_t middle, size_t right)
 {
-    // Insertion sort: stable, and the list is short or already nearly in order.
-    for (size_t i = 1; i < diags->list.len; i++) {
-        struct vnrs_diag d = diags->list.items[i];
-        size_t j = i;
-        for (; j > 0 && diag_before(&d, &diags->list.items[j - 1]); j--)
-            diags->list.items[j] = diags->list.items[j - 1];
-        diags->list.items[j] = d;
-    }
+    size_t a = left, b = middle;
+
+    for (size_t i = left; i < right; i++)
+        to[i] = a < middle && (b >= right || !diag_before(&from[b], &from[a])) ? from[a++] : from[b++];
 }
 
+void vnrs_diags_sort(struct vnrs_diags *diags)
+{
+    size_t n = diags->list.len;
+    struct vnrs_diag *items = diags->list.items, *other = n > 1 ? malloc(n * sizeof(*other)) : NULL;
+
+    if (!other) {
+        diags->failed |= n > 1;
+        return;
+    }
+    for (size_t run = 1; run < n; run *= 2) {
+        for (size_t left = 0; left < n; left += 2 * run)
+            merge_runs(items, other, left, MIN(left + run, n), MIN(left + 2 * run, n));
+        struct vnrs_diag *merged = other;
+        other = items;
+        items = merged;
+    }
+    free(other);
+    diags->list.items = items;
+    diags->list.cap = n;
+}
+
+#define EXCERPT_COLUMNS 160u // of a longer line only the part around the caret is shown
+
+// The source line and, below it, a caret. Columns count code points; a tab stays a tab so that both lines agree.
 static void print_source_line(const struct vnrs_diags *diags, struct vnrs_pos pos, FILE *out)
 {
     const char *line = diags->source;
+    unsigned first = pos.col > EXCERPT_COLUMNS ? pos.col - EXCERPT_COLUMNS / 2 : 1, col = 0;
+    char caret[EXCERPT_COLUMNS + 1];
 
     for (unsigned n = 1; line && n < pos.line; n++) {
         line = strchr(line, '\n');
@@ -92,8 +127,17 @@ static void print_source_line(const struct vnrs_diags *diags, struct vnrs_pos po
     }
     if (!line || !*line)
         return;
-    int len = (int)strcspn(line, "\r\n");
-    (void)fprintf(out, "%5u | %.*s\n      | %*s^\n", pos.line, len, line, (int)pos.col - 1, "");
+    memset(caret, ' ', sizeof(caret));
+    (void)fprintf(out, "%5u | ", pos.line);
+    for (const unsigned char *c = (const unsigned char *)line; *c && *c != '\r' && *c != '\n'; c++) {
+        col += (*c & 0xc0) != 0x80;
+        if (col < first || col >= first + EXCERPT_COLUMNS)
+            continue;
+        if (*c == '\t')
+            caret[col - first] = '\t';
+        (void)fputc((*c < 0x20 && *c != '\t') || *c == 0x7f ? '?' : *c, out);
+    }
+    (void)fprintf(out, "\n      | %.*s^\n", (int)(pos.col - first), caret);
 }
 
 static void print_place(const struct vnrs_diags *diags, struct vnrs_pos pos, FILE *out)
