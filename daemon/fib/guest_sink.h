@@ -17,13 +17,18 @@
 
 int vnrs_guest_sink_new(struct vnrs_sink **ret_sink) VNRS_MUST_CHECK;
 
-// Add a table or change its spec: all routes of the domain are in it when this returns (not while a sync is open: then
-// sync_end writes them). Takes `netlink_fd` (also on failure): NETLINK_ROUTE, opened in the table's namespace. Nothing
-// is written where the table is right already. Routes that an earlier spec of the key put into another table are
-// withdrawn. `spec` is copied.
+// Add a table or change its spec: all routes of the domain are in it when this returns (before the first sync and while
+// one is open, sync_end writes them instead). Takes `netlink_fd` (also on failure): NETLINK_ROUTE, opened in the
+// table's namespace. Nothing is written where the table is right already. Routes that an earlier spec of the key put
+// into another table are withdrawn. `spec` is copied. -EEXIST: another key has the same table, metric and protocol in
+// the same namespace.
 int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const struct vnrs_obj_table *spec,
                               int netlink_fd) VNRS_MUST_CHECK;
 // Forget a table; with `withdraw` its routes and next hops go too. An unknown key is success.
 int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool withdraw) VNRS_MUST_CHECK;
 // The kernel state of the table may have changed: the next flush reads it back and writes what is missing.
 void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key);
+// How many routes of the table are left out because somebody else's is there.
+size_t vnrs_guest_sink_table_foreign(struct vnrs_sink *sink, const char *key);
+// Do without next-hop objects even where the kernel has them. Call before the first table is set; for tests.
+void vnrs_guest_sink_legacy_set(struct vnrs_sink *sink, bool legacy);

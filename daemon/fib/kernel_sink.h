@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The fabric forwarded by the kernel's own FIB (`dataplane: kernel`). Works in the fabric namespace of one lab, which is
-// ours alone: tables 10000 + domain (routes of a domain) and 5000000 + vnet (host routes to the endpoints that a
-// virtual network reaches), rules `iif <fabric link>`, next-hop objects, permanent neighbours, all with protocol
-// VNRS_RTPROT; and, if the caller gives a way to run nft, a table `inet vnrs` with the source, destination and service
-// checks. See kernel_sink.c for how a packet finds its way.
+// The fabric forwarded by the kernel's own FIB (`dataplane: kernel`). Works in the fabric namespace of one lab, which
+// is ours alone: tables 10000 + domain, rules `iif <fabric link>` to them, next-hop objects, permanent neighbours, all
+// with protocol VNRS_RTPROT; and, if the caller gives a way to run nft, a table `inet vnrs` with the source,
+// destination and service checks. See kernel_sink.c for how a packet finds its way.
 //
 // Differences to the BPF program, which a kernel FIB cannot avoid: TTL is decremented, no ICMP errors come from the
 // fabric (it has no addresses), next hop types are not accounted, ARP for an address that a route of type None covers
@@ -33,3 +32,5 @@ void vnrs_kernel_sink_nft_set(struct vnrs_sink *sink, vnrs_kernel_nft_fn fn, voi
 // What the fabric namespace, and every fabric end in it, needs. Static arrays.
 const struct vnrs_sysctl *vnrs_kernel_sink_sysctls(size_t *ret_n);
 const struct vnrs_sysctl *vnrs_kernel_sink_link_sysctls(size_t *ret_n);
+// Do without next-hop objects even where the kernel has them. Call before the first sync; for tests.
+void vnrs_kernel_sink_legacy_set(struct vnrs_sink *sink, bool legacy);

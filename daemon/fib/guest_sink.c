@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fib/guest_sink.h"
+
+#include "fib/guest_table.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct guest_sink {
+    struct vnrs_sink sink;
+    struct vnrs_fibdb db;
+    VEC(struct vnrs_guest_table *) tables;
+    VEC(struct vnrs_guest_ns *) namespaces;
+    uint32_t last_owner;
+    bool legacy;
+    bool synced, in_sync;
+};
+
+static struct guest_sink *of(struct vnrs_sink *sink)
+{
+    return container_of(sink, struct guest_sink, sink);
+}
+
+// Keep the first failure of a call; the rest is still tried.
+static void note(struct guest_sink *self, const struct vnrs_guest_table *table, int r, int *first)
+{
+    if (r == 0 || *first < 0)
+        return;
+    *first = r;
+    (void)snprintf(self->sink.error, sizeof(self->sink.error), "table '%.100s': %.140s", table->key, table->error);
+}
+
+static void count(struct guest_sink *self, uint64_t before, const struct vnrs_guest_ns *ns)
+{
+    self->sink.writes += vnrs_nl_written(ns->nl) - before;
+}
+
+static int sync_begin(struct vnrs_sink *sink)
+{
+    struct guest_sink *self = of(sink);
+
+    vnrs_fibdb_fini(&self->db);
+    self->in_sync = true;
+    vec_foreach (table, &self->tables)
+        (*table)->suspect = true;
+    return 0;
+}
+
+static int group_set(struct vnrs_sink *sink, const struct vnrs_fib_group *group)
+{
+    int r = vnrs_fibdb_group_set(&of(sink)->db, group);
+    if (r < 0)
+        (void)snprintf(sink->error, sizeof(sink->error), "group %u: %s", group->handle, strerror(-r));
+    return r;
+}
+
+static int route_set(struct vnrs_sink *sink, const struct vnrs_fib_route *route)
+{
+    int r = vnrs_fibdb_route_set(&of(sink)->db, route);
+    char prefix[VNRS_PREFIX_STR_MAX];
+
+    if (r == -ENOENT)
+        (void)snprintf(sink->error, sizeof(sink->error), "route '%s' of domain %u names the unknown group %u",
+                       vnrs_prefix_format(&route->prefix, prefix), route->domain, route->group);
+    else if (r < 0)
+        (void)snprintf(sink->error, sizeof(sink->error), "route of domain %u: %s", route->domain, strerror(-r));
+    return r;
+}
+
+static int nic_set(struct vnrs_sink *sink VNRS_UNUSED, const struct vnrs_fib_nic *nic VNRS_UNUSED)
+{
+    return 0;
+}
+
+static int endpoint_set(struct vnrs_sink *sink VNRS_UNUSED, const struct vnrs_fib_endpoint *endpoint VNRS_UNUSED)
+{
+    return 0;
+}
+
+static int acl_set(struct vnrs_sink *sink VNRS_UNUSED, const struct vnrs_fib_acl *acl VNRS_UNUSED)
+{
+    return 0;
+}
+
+static void release_slots(void *arg, uint32_t domain, uint32_t handle)
+{
+    struct guest_sink *self = arg;
+
+    vec_foreach (table, &self->tables) {
+        if ((*table)->spec.domain != domain)
+            continue;
+        vnrs_nhset_release(&(*table)->ns->nexthops, (*table)->owner, handle, VNRS_AF_IPV4);
+        vnrs_nhset_release(&(*table)->ns->nexthops, (*table)->owner, handle, VNRS_AF_IPV6);
+    }
+}
+
+// Next hops that nobody uses can only be told when every table of the namespace is known.
+static int sweep(struct guest_sink *self)
+{
+    int first = 0;
+
+    vec_foreach (ns, &self->namespaces) {
+        bool suspect = false;
+        vec_foreach (table, &self->tables)
+            suspect |= (*table)->ns == *ns && (*table)->suspect;
+        if (suspect)
+            continue;
+        uint64_t before = vnrs_nl_written((*ns)->nl);
+        int r = vnrs_nhset_sweep(&(*ns)->nexthops);
+        count(self, before, *ns);
+        if (r < 0 && first == 0) {
+            first = r;
+            (void)snprintf(self->sink.error, sizeof(self->sink.error), "removing next hops: %s", strerror(-r));
+        }
+    }
+    return first;
+}
+
+static int flush(struct vnrs_sink *sink)
+{
+    struct guest_sink *self = of(sink);
+    int first = 0;
+
+    if (self->in_sync || !self->synced)
+        return 0;
+    vec_foreach (table, &self->tables) {
+        uint64_t before = vnrs_nl_written((*table)->ns->nl);
+        note(self, *table, vnrs_guest_table_update(*table, &self->db), &first);
+        count(self, before, (*table)->ns);
+    }
+    int r = vnrs_fibdb_commit(&self->db, release_slots, self);
+    int swept = sweep(self);
+    return first < 0 ? first : r < 0 ? r : swept;
+}
+
+static int sync_end(struct vnrs_sink *sink)
+{
+    struct guest_sink *self = of(sink);
+
+    self->in_sync = false;
+    self->synced = true;
+    return flush(sink);
+}
+
+static void drop_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
+{
+    if (--ns->users)
+        return;
+    for (size_t i = 0; i < self->namespaces.len; i++)
+        if (self->namespaces.items[i] == ns)
+            self->namespaces.items[i--] = self->namespaces.items[--self->namespaces.len];
+    vnrs_guest_ns_free(ns);
+}
+
+static void free_table(struct guest_sink *self, struct vnrs_guest_table *table)
+{
+    vnrs_nhset_release_owner(&table->ns->nexthops, table->owner);
+    vnrs_kroutes_fini(&table->routes);
+    drop_ns(self, table->ns);
+    free(table);
+}
+
+static void free_sink(struct vnrs_sink *sink)
+{
+    if (!sink)
+        return;
+    struct guest_sink *self = of(sink);
+    vec_foreach (table, &self->tables)
+        free_table(self, *table);
+    vec_free(&self->tables);
+    vec_free(&self->namespaces);
+    vnrs_fibdb_fini(&self->db);
+    free(self);
+}
+
+static const struct vnrs_sink_ops guest_ops = {
+    .name = "guest",
+    .sync_begin = sync_begin,
+    .group_set = group_set,
+    .route_set = route_set,
+    .nic_set = nic_set,
+    .endpoint_set = endpoint_set,
+    .acl_set = acl_set,
+    .sync_end = sync_end,
+    .flush = flush,
+    .free = free_sink,
+};
+
+int vnrs_guest_sink_new(struct vnrs_sink **ret_sink)
+{
+    struct guest_sink *self = calloc(1, sizeof(*self));
+
+    if (!self)
+        return -ENOMEM;
+    self->sink.ops = &guest_ops;
+    *ret_sink = &self->sink;
+    return 0;
+}
+
+static size_t find_table(const struct guest_sink *self, const char *key)
+{
+    size_t i = 0;
+    while (i < self->tables.len && strcmp(self->tables.items[i]->key, key) != 0)
+        i++;
+    return i;
+}
+
+// The namespace of the socket: one that is known already, or a new one.
+static int get_ns(struct guest_sink *self, int fd, struct vnrs_guest_ns **ret_ns)
+{
+    struct vnrs_guest_ns *ns;
+    int r = vnrs_guest_ns_new(fd, self->legacy, &ns);
+
+    if (r < 0)
+        return r;
+    vec_foreach (known, &self->namespaces) {
+        if ((*known)->dev != ns->dev || (*known)->ino != ns->ino)
+            continue;
+        vnrs_guest_ns_free(ns);
+        (*known)->users++;
+        *ret_ns = *known;
+        return 0;
+    }
+    r = vec_push(&self->namespaces, ns);
+    if (r < 0) {
+        vnrs_guest_ns_free(ns);
+        return r;
+    }
+    ns->users = 1;
+    *ret_ns = ns;
+    return 0;
+}
+
+static bool is_same_place(const struct vnrs_guest_table *table, const struct vnrs_guest_ns *ns,
+                          const struct vnrs_obj_table *spec)
+{
+    return table->ns == ns && table->spec.table == spec->table && table->spec.metric == spec->metric &&
+           table->spec.protocol == spec->protocol;
+}
+
+static int withdraw(struct guest_sink *self, struct vnrs_guest_table *table)
+{
+    uint64_t before = vnrs_nl_written(table->ns->nl);
+    int first = 0;
+
+    note(self, table, vnrs_guest_table_withdraw(table), &first);
+    count(self, before, table->ns);
+    return first;
+}
+
+static int add_table(struct guest_sink *self, const char *key, const struct vnrs_obj_table *spec,
+                     struct vnrs_guest_ns *ns, struct vnrs_guest_table **ret_table)
+{
+    _free_ struct vnrs_guest_table *table = calloc(1, sizeof(*table));
+
+    if (!table)
+        return -ENOMEM;
+    if (!vnrs_str_copy(table->key, sizeof(table->key), key))
+        return -ENAMETOOLONG;
+    int r = vec_push(&self->tables, table);
+    if (r < 0)
+        return r;
+    table->spec = *spec;
+    table->ns = ns;
+    table->owner = ++self->last_owner;
+    table->suspect = true;
+    vnrs_kroutes_init(&table->routes, ns->nl, &ns->nexthops, spec->table, spec->metric, (uint8_t)spec->protocol);
+    *ret_table = TAKE_PTR(table);
+    return 0;
+}
+
+static int place_table(struct guest_sink *self, const char *key, const struct vnrs_obj_table *spec,
+                       struct vnrs_guest_ns *ns, struct vnrs_guest_table **ret_table)
+{
+    size_t at = find_table(self, key);
+
+    vec_foreach (other, &self->tables)
+        if (is_same_place(*other, ns, spec) && strcmp((*other)->key, key) != 0) {
+            (void)snprintf(self->sink.error, sizeof(self->sink.error),
+                           "table '%.90s' and '%.90s' feed the same table %u with metric %u", key, (*other)->key,
+                           spec->table, spec->metric);
+            return -EEXIST;
+        }
+    if (at < self->tables.len) {
+        struct vnrs_guest_table *known = self->tables.items[at];
+        if (is_same_place(known, ns, spec)) {
+            drop_ns(self, ns); // it holds one already
+            known->spec = *spec;
+            known->suspect = true;
+            *ret_table = known;
+            return 0;
+        }
+        int r = vnrs_guest_sink_table_remove(&self->sink, key, true);
+        if (r < 0)
+            return r;
+    }
+    return add_table(self, key, spec, ns, ret_table);
+}
+
+int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const struct vnrs_obj_table *spec,
+                              int netlink_fd)
+{
+    struct guest_sink *self = of(sink);
+    struct vnrs_guest_table *table;
+    struct vnrs_guest_ns *ns;
+    int first = 0;
+
+    int r = get_ns(self, netlink_fd, &ns);
+    if (r < 0) {
+        (void)snprintf(sink->error, sizeof(sink->error), "table '%.100s': opening: %s", key, strerror(-r));
+        return r;
+    }
+    sink->error[0] = '\0';
+    r = place_table(self, key, spec, ns, &table);
+    if (r < 0) {
+        drop_ns(self, ns);
+        if (!sink->error[0])
+            (void)snprintf(sink->error, sizeof(sink->error), "table '%.100s': %s", key, strerror(-r));
+        return r;
+    }
+    if (!self->synced || self->in_sync)
+        return 0;
+    // A whole flush: changes that wait must not be written twice into the new table.
+    (void)flush(sink);
+    if (table->suspect)
+        note(self, table, -EIO, &first);
+    return first;
+}
+
+int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool withdraw_routes)
+{
+    struct guest_sink *self = of(sink);
+    size_t at = find_table(self, key);
+
+    if (at == self->tables.len)
+        return 0;
+    struct vnrs_guest_table *table = self->tables.items[at];
+    if (withdraw_routes) {
+        int r = withdraw(self, table);
+        if (r < 0)
+            return r;
+    }
+    struct vnrs_guest_ns *ns = table->ns;
+    ns->users++; // until its next hops are swept
+    self->tables.items[at] = self->tables.items[--self->tables.len];
+    free_table(self, table);
+    int r = withdraw_routes ? sweep(self) : 0;
+    drop_ns(self, ns);
+    return r;
+}
+
+void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key)
+{
+    struct guest_sink *self = of(sink);
+    size_t at = find_table(self, key);
+
+    if (at < self->tables.len)
+        self->tables.items[at]->suspect = true;
+}
+
+size_t vnrs_guest_sink_table_foreign(struct vnrs_sink *sink, const char *key)
+{
+    const struct guest_sink *self = of(sink);
+    size_t at = find_table(self, key);
+    return at < self->tables.len ? self->tables.items[at]->routes.foreign.len : 0;
+}
+
+void vnrs_guest_sink_legacy_set(struct vnrs_sink *sink, bool legacy)
+{
+    of(sink)->legacy = legacy;
+}

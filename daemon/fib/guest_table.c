@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fib/guest_table.h"
+
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+int vnrs_guest_ns_new(int fd, bool legacy, struct vnrs_guest_ns **ret_ns)
+{
+    _close_ int own = fd;
+    struct stat st;
+
+    _close_ int netns = ioctl(own, SIOCGSKNS);
+    if (netns < 0 || fstat(netns, &st) < 0)
+        return -errno;
+    _free_ struct vnrs_guest_ns *ns = calloc(1, sizeof(*ns));
+    if (!ns)
+        return -ENOMEM;
+    int r = vnrs_nl_new(TAKE_FD(own), &ns->nl);
+    if (r < 0)
+        return r;
+    ns->dev = st.st_dev;
+    ns->ino = st.st_ino;
+    vnrs_nhset_init(&ns->nexthops, ns->nl);
+    ns->nexthops.legacy = legacy;
+    *ret_ns = TAKE_PTR(ns);
+    return 0;
+}
+
+void vnrs_guest_ns_free(struct vnrs_guest_ns *ns)
+{
+    if (!ns)
+        return;
+    vnrs_nhset_fini(&ns->nexthops);
+    vnrs_nl_free(ns->nl);
+    free(ns);
+}
+
+static int fail(struct vnrs_guest_table *table, int error, const char *text)
+{
+    table->suspect = true;
+    if (text != table->error)
+        (void)vnrs_str_copy(table->error, sizeof(table->error), text);
+    return error;
+}
+
+struct link {
+    uint32_t ifindex, flags;
+};
+
+static int take_link(const struct nlmsghdr *msg, void *arg)
+{
+    struct link *link = arg;
+    char name[16];
+    return vnrs_nllink_decode(msg, &link->ifindex, name, &link->flags) ? 0 : -EPROTO;
+}
+
+// Find the link; its next hops count as ours from now on.
+static int find_link(struct vnrs_guest_table *table)
+{
+    struct vnrs_nlmsg request;
+    struct link link = {0};
+    const char *ifname = table->spec.ifname;
+
+    vnrs_nllink_encode_get(ifname, &request);
+    int r = vnrs_nl_get(table->ns->nl, &request, take_link, &link);
+    const char *what = r == -ENODEV                  ? "does not exist"
+                       : r < 0                       ? "cannot be looked up"
+                       : !(link.flags & IFF_UP)      ? "is down"
+                       : !(link.flags & IFF_RUNNING) ? "has no carrier"
+                                                     : NULL;
+    if (what) {
+        (void)snprintf(table->error, sizeof(table->error), "link '%s' %s", ifname, what);
+        return fail(table, r < 0 ? r : -ENETDOWN, table->error);
+    }
+    table->ifindex = link.ifindex;
+    vec_foreach (known, &table->ns->nexthops.links)
+        if (*known == link.ifindex)
+            return 0;
+    r = vec_push(&table->ns->nexthops.links, link.ifindex);
+    return r < 0 ? fail(table, r, "out of memory") : 0;
+}
+
+struct resolved {
+    bool drop, direct;
+    uint32_t n;
+    struct vnrs_nlhop hops[VNRS_NLHOPS_MAX];
+};
+
+// Members lead to their own address where they have one (an NVA), else to the machine's gateway: the fabric does the
+// rest. Dead ones are left out.
+static void resolve(const struct vnrs_guest_table *table, const struct vnrs_fib_group *group, uint8_t family,
+                    struct resolved *ret)
+{
+    const struct vnrs_addr *gateway = family == VNRS_AF_IPV4 ? &table->spec.gateway4 : &table->spec.gateway6;
+
+    *ret = (struct resolved){.drop = true, .direct = true};
+    for (uint32_t i = 0; i < group->n; i++) {
+        const struct vnrs_fib_member *member = &group->members[i];
+        if (member->kind == VNRS_BPF_NH_DROP)
+            continue;
+        ret->drop = false;
+        if (member->via.family)
+            ret->direct = false; // will fail over
+        if (member->kind == VNRS_BPF_NH_DEAD || (family == VNRS_AF_IPV6 && member->via.family == VNRS_AF_IPV4))
+            continue;
+        struct vnrs_nlhop *hop = &ret->hops[ret->n++];
+        hop->ifindex = table->ifindex;
+        hop->via = member->via.family ? member->via : *gateway;
+        hop->onlink = table->spec.onlink && hop->via.family;
+    }
+}
+
+// The target of a route of this group; its slot is made when it is not there yet.
+static int target_of(struct vnrs_guest_table *table, const struct vnrs_fibdb *db, uint32_t handle, uint8_t family,
+                     struct vnrs_ktarget *ret_target)
+{
+    struct vnrs_nhset *nexthops = &table->ns->nexthops;
+    const struct vnrs_nhslot *slot = vnrs_nhset_find(nexthops, table->owner, handle, family);
+    struct resolved resolved;
+
+    if (!slot) {
+        resolve(table, vnrs_fibdb_group_find(db, handle), family, &resolved);
+        if (resolved.drop) {
+            *ret_target = (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
+            return 0;
+        }
+        int r = vnrs_nhset_put(nexthops, table->owner, handle, family, resolved.hops, resolved.n, resolved.direct);
+        if (r < 0)
+            return r;
+        slot = vnrs_nhset_find(nexthops, table->owner, handle, family);
+    }
+    *ret_target = (struct vnrs_ktarget){.type = RTN_UNICAST, .nh = slot};
+    return 0;
+}
+
+struct walk {
+    struct vnrs_guest_table *table;
+    const struct vnrs_fibdb *db;
+};
+
+static int claim_route(const struct vnrs_prefix *prefix, void *value, void *arg)
+{
+    const struct walk *walk = arg;
+    const struct vnrs_fibdb_route *route = value;
+    struct vnrs_ktarget target;
+
+    if (!route->group)
+        return 0;
+    int r = target_of(walk->table, walk->db, route->group, prefix->family, &target);
+    if (r < 0)
+        return r;
+    const struct vnrs_kroute *have = vnrs_kroutes_find(&walk->table->routes, prefix);
+    if (target.nh && have && have->nhid)
+        vnrs_nhset_claim(&walk->table->ns->nexthops, walk->table->owner, route->group, prefix->family, have->nhid);
+    return 0;
+}
+
+static int put_route(const struct vnrs_prefix *prefix, void *value, void *arg)
+{
+    const struct walk *walk = arg;
+    const struct vnrs_fibdb_route *route = value;
+    struct vnrs_ktarget target;
+
+    if (!route->group)
+        return 0;
+    int r = target_of(walk->table, walk->db, route->group, prefix->family, &target);
+    return r < 0 ? r : vnrs_kroutes_put(&walk->table->routes, prefix, &target);
+}
+
+// What the kernel refused, once all is sent.
+static int verdict(struct vnrs_guest_table *table, int r)
+{
+    if (r < 0)
+        return fail(table, r, strerror(-r));
+    if (table->ns->nexthops.failed)
+        return fail(table, table->ns->nexthops.first_error, table->ns->nexthops.error);
+    if (table->routes.failed)
+        return fail(table, table->routes.first_error, table->routes.error);
+    table->suspect = false;
+    table->error[0] = '\0';
+    return 0;
+}
+
+static int reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    const struct vnrs_fibdb_domain *domain = vnrs_fibdb_domain_find(db, table->spec.domain);
+    struct vnrs_nhset *nexthops = &table->ns->nexthops;
+    struct walk walk = {table, db};
+
+    // Slots are found again by what the routes point to, so a new controller's handles change nothing.
+    vnrs_nhset_release_owner(nexthops, table->owner);
+    int r = vnrs_nhset_load(nexthops);
+    if (r == 0)
+        r = vnrs_kroutes_load(&table->routes);
+    if (r == 0 && domain)
+        r = vnrs_trie_walk(&domain->routes, claim_route, &walk);
+    if (r == 0)
+        r = vnrs_nhset_write(nexthops);
+    if (r == 0)
+        r = vnrs_kroutes_begin(&table->routes);
+    if (r == 0 && domain)
+        r = vnrs_trie_walk(&domain->routes, put_route, &walk);
+    if (r == 0)
+        r = vnrs_kroutes_remove_unseen(&table->routes);
+    return r;
+}
+
+int vnrs_guest_table_reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    int r = find_link(table);
+
+    if (r < 0)
+        return r;
+    r = reconcile(table, db);
+    int flushed = vnrs_kroutes_flush(&table->routes);
+    vnrs_kroutes_forget(&table->routes);
+    return verdict(table, r < 0 ? r : flushed);
+}
+
+// Groups with other members than before. Returns 1 when the table needs a comparison: routes of the group change from
+// one kind of target to another.
+static int update_groups(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    static const uint8_t families[] = {VNRS_AF_IPV4, VNRS_AF_IPV6};
+    struct vnrs_nhset *nexthops = &table->ns->nexthops;
+    struct vnrs_map_entry *e;
+    struct resolved resolved;
+
+    for (size_t at = 0; db->groups_dirty && (e = vnrs_map_next(&db->groups, &at));) {
+        const struct vnrs_fibdb_group *group = e->value;
+        uint32_t handle = group->group.handle;
+        bool has_slot = false;
+        if (!group->dirty || !vnrs_fibdb_refs(db, table->spec.domain, handle))
+            continue;
+        for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+            if (!vnrs_nhset_find(nexthops, table->owner, handle, families[i]))
+                continue;
+            has_slot = true;
+            resolve(table, &group->group, families[i], &resolved);
+            int r = resolved.drop ? 1
+                                  : vnrs_nhset_put(nexthops, table->owner, handle, families[i], resolved.hops,
+                                                   resolved.n, resolved.direct);
+            if (r != 0)
+                return r;
+        }
+        resolve(table, &group->group, VNRS_AF_IPV4, &resolved);
+        if (!has_slot && !resolved.drop)
+            return 1;
+    }
+    return 0;
+}
+
+static int write_changes(struct vnrs_guest_table *table, const struct vnrs_fibdb *db,
+                         const struct vnrs_fibdb_domain *domain)
+{
+    VEC(struct vnrs_prefix) removed = {0};
+    struct vnrs_ktarget target;
+    int r = 0;
+
+    vec_foreach (change, &domain->changes) {
+        const struct vnrs_fibdb_route *route = *change;
+        if (r >= 0 && !route->group && route->written)
+            r = vec_push(&removed, route->prefix);
+    }
+    if (r >= 0)
+        r = vnrs_kroutes_remove(&table->routes, removed.items, removed.len);
+    vec_free(&removed);
+    vec_foreach (change, &domain->changes) {
+        const struct vnrs_fibdb_route *route = *change;
+        if (r < 0)
+            break;
+        if (!route->group || route->group == route->written)
+            continue;
+        r = target_of(table, db, route->group, route->prefix.family, &target);
+        if (r >= 0)
+            r = vnrs_kroutes_write(&table->routes, &route->prefix, &target, route->written != 0);
+    }
+    return r;
+}
+
+static int update(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    const struct vnrs_fibdb_domain *domain = vnrs_fibdb_domain_find(db, table->spec.domain);
+    struct vnrs_nhset *nexthops = &table->ns->nexthops;
+    struct vnrs_ktarget target;
+
+    nexthops->failed = table->routes.failed = 0;
+    for (size_t i = 0; domain && i < domain->changes.len; i++) {
+        const struct vnrs_fibdb_route *route = domain->changes.items[i];
+        int r = route->group ? target_of(table, db, route->group, route->prefix.family, &target) : 0;
+        if (r < 0)
+            return r;
+    }
+    int r = vnrs_nhset_write(nexthops);
+    if (r == 0 && domain) {
+        r = vnrs_kroutes_begin(&table->routes);
+        if (r == 0)
+            r = write_changes(table, db, domain);
+        int flushed = vnrs_kroutes_flush(&table->routes);
+        r = r < 0 ? r : flushed;
+    }
+    return r;
+}
+
+int vnrs_guest_table_update(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    int r = table->suspect ? 1 : update_groups(table, db);
+
+    if (r < 0)
+        return fail(table, r, strerror(-r));
+    return r > 0 ? vnrs_guest_table_reconcile(table, db) : verdict(table, update(table, db));
+}
+
+int vnrs_guest_table_withdraw(struct vnrs_guest_table *table)
+{
+    (void)find_link(table); // whose next hops are to go; if it is gone, so are they
+    vnrs_nhset_release_owner(&table->ns->nexthops, table->owner);
+    int r = vnrs_nhset_load(&table->ns->nexthops);
+    if (r == 0)
+        r = vnrs_kroutes_load(&table->routes);
+    if (r == 0)
+        r = vnrs_kroutes_begin(&table->routes);
+    if (r == 0)
+        r = vnrs_kroutes_remove_unseen(&table->routes);
+    int flushed = vnrs_kroutes_flush(&table->routes);
+    return verdict(table, r < 0 ? r : flushed);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the controller wants, in memory: groups by handle, routes by domain, what of it is new since the consumers
+// (kernel tables of the fabric, tables of machines) were last brought up to date. A sync starts with an empty one: the
+// consumers compare with the kernel then, so handles of a former controller do not matter. Pure.
+#pragma once
+
+#include "net/trie.h"
+#include "util/hash.h"
+#include "util/vec.h"
+#include "vnrs/fib.h"
+
+struct vnrs_fibdb_route {
+    struct vnrs_prefix prefix;
+    uint32_t group;   // wanted; 0: to be removed
+    uint32_t written; // as the consumers have it; 0: not there
+    bool dirty;
+};
+
+struct vnrs_fibdb_domain {
+    uint32_t id;
+    struct vnrs_trie routes;                // struct vnrs_fibdb_route
+    VEC(struct vnrs_fibdb_route *) changes; // the dirty ones, in no order
+};
+
+struct vnrs_fibdb_group {
+    struct vnrs_fib_group group;
+    bool dirty; // other members than the consumers have
+};
+
+struct vnrs_fibdb {
+    struct vnrs_map domains; // by id; struct vnrs_fibdb_domain
+    struct vnrs_map groups;  // by handle; struct vnrs_fibdb_group
+    struct vnrs_map refs;    // by (domain, handle): how many written routes use it
+    bool groups_dirty;
+};
+
+void vnrs_fibdb_fini(struct vnrs_fibdb *db); // and empty again
+
+// The calls of a sink. Unknown groups: -ENOENT; too many members or other nonsense: -EINVAL.
+int vnrs_fibdb_group_set(struct vnrs_fibdb *db, const struct vnrs_fib_group *group) VNRS_MUST_CHECK;
+int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *route) VNRS_MUST_CHECK;
+
+// The consumers have everything now: changes become the state, removed routes are freed.
+// `released` is called for every (domain, handle) that no route uses any more.
+int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_t domain, uint32_t handle),
+                      void *arg) VNRS_MUST_CHECK;
+
+struct vnrs_fibdb_domain *vnrs_fibdb_domain_find(const struct vnrs_fibdb *db, uint32_t id);
+const struct vnrs_fib_group *vnrs_fibdb_group_find(const struct vnrs_fibdb *db, uint32_t handle);
+// Written routes of the domain that use the group.
+uint32_t vnrs_fibdb_refs(const struct vnrs_fibdb *db, uint32_t domain, uint32_t handle);

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fib/kernel_fabric.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void clear_map(struct vnrs_map *map)
+{
+    struct vnrs_map_entry *e;
+
+    for (size_t at = 0; (e = vnrs_map_next(map, &at));)
+        free(e->value);
+    vnrs_map_fini(map);
+}
+
+void vnrs_fabric_fini(struct vnrs_fabric *fabric)
+{
+    clear_map(&fabric->nics);
+    clear_map(&fabric->endpoints);
+    clear_map(&fabric->acls);
+}
+
+// Put a copy of `value`, whose first `key_len` bytes are its key; `present` false: remove.
+static int put(struct vnrs_map *map, const void *value, size_t size, size_t key_len, bool present)
+{
+    void *known = vnrs_map_find(map, value, key_len);
+
+    if (!present) {
+        (void)vnrs_map_remove(map, value, key_len);
+        free(known);
+        return known != NULL;
+    }
+    if (known) {
+        if (memcmp(known, value, size) == 0)
+            return 0;
+        memcpy(known, value, size);
+        return 1;
+    }
+    void *added = malloc(size);
+    if (!added)
+        return -ENOMEM;
+    memcpy(added, value, size);
+    int r = vnrs_map_put(map, added, key_len, added);
+    if (r < 0)
+        free(added);
+    return r < 0 ? r : 1;
+}
+
+int vnrs_fabric_nic_set(struct vnrs_fabric *fabric, const struct vnrs_fib_nic *nic)
+{
+    return put(&fabric->nics, nic, sizeof(*nic), sizeof(nic->ifindex), nic->nic.flags & VNRS_NIC_PRESENT);
+}
+
+int vnrs_fabric_endpoint_set(struct vnrs_fabric *fabric, const struct vnrs_fib_endpoint *endpoint)
+{
+    const struct vnrs_fabric_endpoint value = {.key = {.vnet = endpoint->vnet, .addr = endpoint->addr},
+                                               .ifindex = endpoint->ifindex};
+    if (endpoint->addr.family != VNRS_AF_IPV4 && endpoint->addr.family != VNRS_AF_IPV6)
+        return -EINVAL;
+    return put(&fabric->endpoints, &value, sizeof(value), sizeof(value.key), endpoint->ifindex);
+}
+
+int vnrs_fabric_acl_set(struct vnrs_fabric *fabric, const struct vnrs_fib_acl *acl)
+{
+    return put(&fabric->acls, acl, sizeof(*acl), offsetof(struct vnrs_fib_acl, allowed), acl->allowed);
+}
+
+const struct vnrs_fib_nic *vnrs_fabric_nic_find(const struct vnrs_fabric *fabric, uint32_t ifindex)
+{
+    return vnrs_map_find(&fabric->nics, &ifindex, sizeof(ifindex));
+}
+
+uint32_t vnrs_fabric_endpoint_find(const struct vnrs_fabric *fabric, uint32_t vnet, const struct vnrs_addr *addr)
+{
+    const struct vnrs_fabric_endpoint value = {.key = {.vnet = vnet, .addr = *addr}};
+    const struct vnrs_fabric_endpoint *known = vnrs_map_find(&fabric->endpoints, &value.key, sizeof(value.key));
+    return known ? known->ifindex : 0;
+}
+
+struct pair { // element of a set: a link and an address or another link
+    uint32_t ifindex;
+    struct vnrs_addr addr;
+    uint32_t other;
+};
+
+typedef VEC(struct pair) pairs;
+
+static int cmp_pair(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+
+    if (x->ifindex != y->ifindex)
+        return x->ifindex < y->ifindex ? -1 : 1;
+    int c = vnrs_addr_cmp(&x->addr, &y->addr);
+    return c ? c : x->other < y->other ? -1 : x->other > y->other;
+}
+
+// A set in which equal elements appear once.
+static void add_set(struct vnrs_strbuf *out, const char *name, const char *type, pairs *elements)
+{
+    char addr[VNRS_ADDR_STR_MAX];
+    bool first = true;
+
+    if (elements->len)
+        qsort(elements->items, elements->len, sizeof(elements->items[0]), cmp_pair);
+    vnrs_strbuf_printf(out, "  set %s {\n    type %s;\n", name, type);
+    vec_foreach (e, elements) {
+        if (e > elements->items && cmp_pair(e, e - 1) == 0)
+            continue;
+        vnrs_strbuf_puts(out, first ? "    elements = {" : ",");
+        vnrs_strbuf_printf(out, " %u", e->ifindex);
+        if (e->addr.family)
+            vnrs_strbuf_printf(out, " . %s", vnrs_addr_format(&e->addr, addr));
+        if (e->other)
+            vnrs_strbuf_printf(out, " . %u", e->other);
+        first = false;
+    }
+    vnrs_strbuf_puts(out, first ? "  }\n" : " }\n  }\n");
+}
+
+struct sets {
+    pairs checked, restricted, addrs4, addrs6, allowed;
+};
+
+static int collect_allowed(const struct vnrs_fabric *fabric, const struct vnrs_fib_nic *service, struct sets *sets)
+{
+    struct vnrs_map_entry *e;
+
+    for (size_t at = 0; (e = vnrs_map_next(&fabric->nics, &at));) {
+        const struct vnrs_fib_nic *nic = e->value;
+        const struct vnrs_fib_acl key = {.ifindex = service->ifindex, .subnet = nic->nic.subnet};
+        if (!nic->nic.subnet || !vnrs_map_find(&fabric->acls, &key, offsetof(struct vnrs_fib_acl, allowed)))
+            continue;
+        int r = vec_push(&sets->allowed, (struct pair){.ifindex = nic->ifindex, .other = service->ifindex});
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int collect(const struct vnrs_fabric *fabric, struct sets *sets)
+{
+    struct vnrs_map_entry *e;
+    int r = 0;
+
+    for (size_t at = 0; r >= 0 && (e = vnrs_map_next(&fabric->nics, &at));) {
+        const struct vnrs_fib_nic *nic = e->value;
+        if (!(nic->nic.flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)))
+            r = vec_push(&sets->checked, (struct pair){.ifindex = nic->ifindex});
+        if (r >= 0 && (nic->nic.flags & VNRS_NIC_RESTRICTED)) {
+            r = vec_push(&sets->restricted, (struct pair){.ifindex = nic->ifindex});
+            if (r >= 0)
+                r = collect_allowed(fabric, nic, sets);
+        }
+    }
+    for (size_t at = 0; r >= 0 && (e = vnrs_map_next(&fabric->endpoints, &at));) {
+        const struct vnrs_fabric_endpoint *endpoint = e->value;
+        const struct pair pair = {.ifindex = endpoint->ifindex, .addr = endpoint->key.addr};
+        r = vec_push(pair.addr.family == VNRS_AF_IPV4 ? &sets->addrs4 : &sets->addrs6, pair);
+    }
+    return r;
+}
+
+// Neighbour discovery is between a machine and the fabric: it passes the source check.
+static const char chains[] = "  chain source {\n"
+                             "    type filter hook prerouting priority raw; policy accept;\n"
+                             "    iif != @checked accept\n"
+                             "    iif . ip saddr @addrs4 accept\n"
+                             "    iif . ip6 saddr @addrs6 accept\n"
+                             "    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept\n"
+                             "    drop\n"
+                             "  }\n"
+                             "  chain deliver {\n"
+                             "    type filter hook forward priority filter; policy accept;\n"
+                             "    oif @restricted iif . oif != @allowed drop\n"
+                             "    oif != @checked accept\n"
+                             "    oif . ip daddr @addrs4 accept\n"
+                             "    oif . ip6 daddr @addrs6 accept\n"
+                             "    drop\n"
+                             "  }\n"
+                             "}\n";
+
+char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
+{
+    struct vnrs_strbuf body = {0}, out = {0};
+    struct sets sets = {0};
+    char mark[18];
+
+    int r = collect(fabric, &sets);
+    add_set(&body, "checked", "iface_index", &sets.checked);
+    add_set(&body, "restricted", "iface_index", &sets.restricted);
+    add_set(&body, "allowed", "iface_index . iface_index", &sets.allowed);
+    add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
+    add_set(&body, "addrs6", "iface_index . ipv6_addr", &sets.addrs6);
+    vnrs_strbuf_puts(&body, chains);
+    vec_free(&sets.checked);
+    vec_free(&sets.restricted);
+    vec_free(&sets.allowed);
+    vec_free(&sets.addrs4);
+    vec_free(&sets.addrs6);
+    _free_ char *text = vnrs_strbuf_take(&body);
+    if (r < 0 || !text)
+        return NULL;
+    (void)snprintf(mark, sizeof(mark), "m%016llx", (unsigned long long)vnrs_hash_str(text));
+    // One transaction: there is never a moment without the checks.
+    vnrs_strbuf_printf(
+        &out, "table inet vnrs\ndelete table inet vnrs\ntable inet vnrs {\n  set %s {\n    type mark;\n  }\n%s", mark,
+        text);
+    return vnrs_strbuf_take(&out);
+}
+
+void vnrs_fabric_nft_mark(const char *script, char ret_mark[static 18])
+{
+    const char *at = strstr(script, "set m");
+    (void)snprintf(ret_mark, 18, "%.17s", at + 4);
+}
