@@ -9,6 +9,8 @@
 
 struct reader {
     yaml_parser_t parser;
+    const char *source;
+    size_t len;
     struct vnrs_arena *arena;
     struct vnrs_diags *diags;
     unsigned n_nodes;
@@ -25,6 +27,22 @@ static int refuse(struct reader *r, unsigned id, struct vnrs_pos pos, const char
     return -EINVAL;
 }
 
+// libyaml places what is missing at the end of a file on the line after it; the user looks for it on the last line.
+static struct vnrs_pos inside_source(const struct reader *r, struct vnrs_pos pos)
+{
+    struct vnrs_pos at = {.line = 1, .col = 1}, last = at;
+
+    for (size_t i = 0; i < r->len; i++) {
+        unsigned char c = (unsigned char)r->source[i];
+        at.col += (c & 0xc0) != 0x80;
+        if (c == '\n')
+            at = (struct vnrs_pos){.line = at.line + 1, .col = 1};
+        else if (c > ' ')
+            last = at;
+    }
+    return pos.line > last.line ? last : pos;
+}
+
 static int next_event(struct reader *r, yaml_event_t *event)
 {
     const yaml_parser_t *p = &r->parser;
@@ -38,9 +56,10 @@ static int next_event(struct reader *r, yaml_event_t *event)
     struct vnrs_pos pos = mark_pos(&p->problem_mark);
     if (p->error == YAML_READER_ERROR)
         pos = mark_pos(&p->mark);
+    pos = inside_source(r, pos);
     struct vnrs_diag *d = vnrs_diag_add(r->diags, VNRS_DIAG_ERROR, VNRS_V_YAML_SYNTAX, pos, "not valid YAML: %s",
                                         p->problem ? p->problem : "unknown problem");
-    struct vnrs_pos start = mark_pos(&p->context_mark);
+    struct vnrs_pos start = inside_source(r, mark_pos(&p->context_mark));
     if (p->context && (start.line != pos.line || start.col != pos.col))
         vnrs_diag_note(r->diags, d, start, "%s that starts here", p->context);
     return -EINVAL;
@@ -198,7 +217,7 @@ static int read_stream(struct reader *r, struct vnrs_node **ret)
 
 struct vnrs_node *vnrs_node_load(const char *source, size_t len, struct vnrs_arena *arena, struct vnrs_diags *diags)
 {
-    struct reader r = {.arena = arena, .diags = diags};
+    struct reader r = {.source = source, .len = len, .arena = arena, .diags = diags};
     struct vnrs_node *root = NULL;
 
     if (len > VNRS_NODE_SOURCE_BYTES_MAX) {

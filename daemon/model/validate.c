@@ -25,6 +25,8 @@ void vnrs_ranges_sweep(struct vnrs_loader *l, struct vnrs_range *ranges, size_t 
     // Prefixes nest or are apart: in this order, whatever holds a range is on the stack of those still open.
     VEC(const struct vnrs_range *) open = {0};
 
+    if (!n)
+        return;
     qsort(ranges, n, sizeof(*ranges), range_cmp);
     for (size_t i = 0; i < n; i++) {
         const struct vnrs_range *range = &ranges[i];
