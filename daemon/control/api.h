@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// HTTP/JSON on the listening descriptor: a table of {method, path, handler}. A handler answers at once or keeps the
+// call and answers later; a call whose client went away swallows its answer. Sizes and times are bounded; every refusal
+// is JSON with an id and a sentence.
+#pragma once
+
+#include "util/macros.h"
+
+#include <event2/http.h>
+#include <jansson.h>
+
+#include <stdbool.h>
+
+struct vnrs_control;
+struct vnrs_lab;
+
+struct vnrs_api_call {
+    struct vnrs_control *control;
+    struct evhttp_request *request; // NULL: the client is gone
+    struct vnrs_lab *lab;           // named in the path
+    char lab_name[64];
+    struct evkeyvalq *query;
+    json_t *body; // POST
+    bool streaming;
+    // State of handlers that answer later.
+    json_t *result;
+    unsigned waiting;
+    void *data;
+};
+
+int vnrs_api_start(struct vnrs_control *control, int listen_fd) VNRS_MUST_CHECK; // takes the descriptor
+void vnrs_api_stop(struct vnrs_control *control);
+
+// Both end the call. `json` is taken; NULL (out of memory) becomes an error.
+void vnrs_api_reply(struct vnrs_api_call *call, int status, json_t *json);
+void vnrs_api_reply_text(struct vnrs_api_call *call, const char *type, const char *text);
+void vnrs_api_error(struct vnrs_api_call *call, int status, const char *id, const char *message, const char *help);
+// NULL: not given (then a 400 was answered where `needed`).
+const char *vnrs_api_param(struct vnrs_api_call *call, const char *name, bool needed);
+
+typedef void (*vnrs_api_handler)(struct vnrs_api_call *call);
+
+// api_file.c
+void vnrs_api_validate(struct vnrs_api_call *call);
+void vnrs_api_plan(struct vnrs_api_call *call);
+void vnrs_api_apply(struct vnrs_api_call *call);
+void vnrs_api_destroy(struct vnrs_api_call *call);
+// api_lab.c
+void vnrs_api_labs(struct vnrs_api_call *call);
+void vnrs_api_inspect(struct vnrs_api_call *call);
+void vnrs_api_tests(struct vnrs_api_call *call);
+// api_status.c
+void vnrs_api_status(struct vnrs_api_call *call);
+bool vnrs_api_lab_is_ready(struct vnrs_lab *lab);
+// api_routes.c
+void vnrs_api_effective_routes(struct vnrs_api_call *call);
+void vnrs_api_next_hop(struct vnrs_api_call *call);
+// api_bgp.c
+void vnrs_api_peers(struct vnrs_api_call *call);
+void vnrs_api_learned_routes(struct vnrs_api_call *call);
+void vnrs_api_advertised_routes(struct vnrs_api_call *call);
+void vnrs_api_rib(struct vnrs_api_call *call);
+void vnrs_api_peer_clear(struct vnrs_api_call *call);
+void vnrs_api_peer_refresh(struct vnrs_api_call *call);
+const char *vnrs_api_peer_state_name(unsigned state);
+// api_misc.c
+void vnrs_api_counters(struct vnrs_api_call *call);
+void vnrs_api_doctor(struct vnrs_api_call *call);
+void vnrs_api_version(struct vnrs_api_call *call);
+void vnrs_api_healthz(struct vnrs_api_call *call);
+void vnrs_api_readyz(struct vnrs_api_call *call);
+// metrics.c
+void vnrs_api_metrics(struct vnrs_api_call *call);
+// events.c
+void vnrs_api_events(struct vnrs_api_call *call);
+void vnrs_events_unfollow(struct vnrs_api_call *call);

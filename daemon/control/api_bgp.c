@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// BGP peers and their routes, per instance, as `az network routeserver peering` shows them. Routes are asked from the
+// speakers, so these calls are answered later.
+#include "control/api.h"
+#include "control/state.h"
+
+#include "util/fd.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *vnrs_api_peer_state_name(unsigned state)
+{
+    static const char *const names[] = {"Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"};
+    _Static_assert(ARRAY_SIZE(names) == _VNRS_BGP_ST_MAX, "a name for each");
+    return state < ARRAY_SIZE(names) ? names[state] : "Unknown";
+}
+
+static const struct vnrs_spk_peer *find_state(const struct vnrs_instance *instance, const char *name)
+{
+    vec_foreach (peer, &instance->peers) {
+        if (strcmp(peer->name, name) == 0)
+            return peer;
+    }
+    return NULL;
+}
+
+static json_t *peer_json(const struct vnrs_lab *lab, const struct vnrs_route_server *rs, unsigned i,
+                         const struct vnrs_bgp_connection *conn)
+{
+    static const struct vnrs_spk_peer unknown;
+    const struct vnrs_instance *instance = vnrs_instance_find(lab, rs->name, i);
+    const struct vnrs_spk_peer *peer = instance ? find_state(instance, conn->name) : NULL;
+    char local[VNRS_ADDR_STR_MAX], remote[VNRS_ADDR_STR_MAX], id[VNRS_ADDR_STR_MAX] = "";
+    const char *error = instance && instance->chan ? "" : "the speaker does not run";
+    uint64_t uptime = 0;
+
+    if (!peer)
+        peer = &unknown;
+    if (peer->last_error[0])
+        error = peer->last_error;
+    if (peer->state == VNRS_BGP_ST_ESTABLISHED && vnrs_clock_ms() > peer->established_ms)
+        uptime = (vnrs_clock_ms() - peer->established_ms) / 1000;
+    if (peer->router_id) {
+        struct vnrs_addr addr = vnrs_addr_from_v4(peer->router_id);
+        vnrs_addr_format(&addr, id);
+    }
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s}", "name",
+                     conn->name, "routeServer", rs->name, "instance", (int)i, "localAddress",
+                     vnrs_addr_format(&rs->ips[i], local), "peerIp", vnrs_addr_format(&conn->peer_ip, remote),
+                     "peerAsn", (json_int_t)conn->peer_asn, "state", vnrs_api_peer_state_name(peer->state),
+                     "uptimeSeconds", (json_int_t)uptime, "received", (json_int_t)peer->received, "advertised",
+                     (json_int_t)peer->advertised, "messagesIn", (json_int_t)peer->messages_in, "messagesOut",
+                     (json_int_t)peer->messages_out, "holdTime", (int)peer->hold, "keepaliveTime", (int)peer->keepalive,
+                     "flaps", (json_int_t)peer->flaps, "lastError", error, "routerId", id);
+}
+
+void vnrs_api_peers(struct vnrs_api_call *call)
+{
+    struct vnrs_lab *lab = call->lab;
+    json_t *list = json_array();
+
+    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
+        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
+        list_foreach (conn, &rs->connections) {
+            for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
+                if (rs->ips[i].family != VNRS_AF_NONE)
+                    (void)json_array_append_new(list, peer_json(lab, rs, i, conn));
+            }
+        }
+    }
+    vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
+}
+
+// ---- one peer by name
+
+struct peer_ref {
+    const struct vnrs_route_server *rs;
+    const struct vnrs_bgp_connection *conn;
+    unsigned found;
+};
+
+// "nva1", or "rs/nva1".
+static struct peer_ref find_peer(const struct vnrs_lab *lab, const char *name)
+{
+    const char *slash = strchr(name, '/'), *conn_name = slash ? slash + 1 : name;
+    struct peer_ref ref = {0};
+
+    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
+        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
+        if (slash && (strlen(rs->name) != (size_t)(slash - name) || strncmp(rs->name, name, strlen(rs->name)) != 0))
+            continue;
+        list_foreach (conn, &rs->connections) {
+            if (strcmp(conn->name, conn_name) == 0) {
+                ref.rs = rs;
+                ref.conn = conn;
+                ref.found++;
+            }
+        }
+    }
+    return ref;
+}
+
+// False: the call was answered.
+static bool want_peer(struct vnrs_api_call *call, struct peer_ref *ref)
+{
+    const char *name = vnrs_api_param(call, "peer", true);
+    char message[160];
+
+    if (!name)
+        return false;
+    *ref = find_peer(call->lab, name);
+    if (ref->found == 1)
+        return true;
+    if (ref->found)
+        (void)snprintf(message, sizeof(message), "several Route Servers have a connection '%.60s'", name);
+    else
+        (void)snprintf(message, sizeof(message), "there is no BGP connection '%.60s'", name);
+    vnrs_api_error(call, ref->found ? 400 : 404, ref->found ? "bad-request" : "not-found", message,
+                   ref->found ? "name it ROUTESERVER/CONNECTION" : "`vnrs peers` shows the connections");
+    return false;
+}
+
+// ---- routes of one peer
+
+struct routes_part { // of one instance
+    struct vnrs_api_call *call;
+    json_t *list;
+    char local[VNRS_ADDR_STR_MAX], remote[VNRS_ADDR_STR_MAX];
+    unsigned instance;
+    bool learned;
+};
+
+static void finish(struct vnrs_api_call *call)
+{
+    if (--call->waiting == 0)
+        vnrs_api_reply(call, 200, TAKE_PTR(call->result));
+}
+
+static void on_peer_path(void *arg, const struct vnrs_spk_path *path)
+{
+    static const char *const origins[] = {"Igp", "EBgp", "Incomplete"};
+    struct routes_part *part = arg;
+    char network[VNRS_PREFIX_STR_MAX], next_hop[VNRS_ADDR_STR_MAX];
+    // What a peer announced is EBgp, whatever its ORIGIN; what is sent keeps it (azure-routing.md 9.2).
+    const char *origin = part->learned ? "EBgp" : origins[path->origin < ARRAY_SIZE(origins) ? path->origin : 2];
+
+    (void)json_array_append_new(part->list,
+                                json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:i}", "localAddress", part->local, "network",
+                                          vnrs_prefix_format(&path->prefix, network), "nextHop",
+                                          vnrs_addr_format(&path->nexthop, next_hop), "sourcePeer",
+                                          part->learned ? json_string(part->remote) : json_null(), "origin", origin,
+                                          "asPath", path->as_path, "weight", (int)path->weight));
+}
+
+static void on_peer_end(void *arg, int error)
+{
+    struct routes_part *part = arg;
+    struct vnrs_api_call *call = part->call;
+    char role[32];
+
+    (void)error; // a speaker that died has no routes
+    (void)snprintf(role, sizeof(role), "RouteServiceRole_IN_%u", part->instance);
+    (void)json_object_set_new(call->result, role, part->list);
+    free(part);
+    finish(call);
+}
+
+static void ask_peer(struct vnrs_api_call *call, const struct peer_ref *ref, unsigned i, bool learned)
+{
+    struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref->rs->name, i);
+    struct routes_part *part = calloc(1, sizeof(*part));
+    struct vnrs_spk_query query = {.kind = learned ? VNRS_SPK_LEARNED : VNRS_SPK_ADVERTISED};
+
+    call->waiting++;
+    if (!part) {
+        finish(call);
+        return;
+    }
+    *part = (struct routes_part){.call = call, .list = json_array(), .instance = i, .learned = learned};
+    vnrs_addr_format(&ref->rs->ips[i], part->local);
+    vnrs_addr_format(&ref->conn->peer_ip, part->remote);
+    vnrs_str_copy(query.peer, sizeof(query.peer), ref->conn->name);
+    struct vnrs_spk_pending pending = {.path = on_peer_path, .end = on_peer_end, .arg = part};
+    if (!instance || vnrs_instance_query(instance, &query, &pending) < 0)
+        on_peer_end(part, -ENOTCONN);
+}
+
+static void peer_routes(struct vnrs_api_call *call, bool learned)
+{
+    struct peer_ref ref;
+
+    if (!want_peer(call, &ref))
+        return;
+    call->result = json_object();
+    call->waiting = 1;
+    for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
+        if (ref.rs->ips[i].family != VNRS_AF_NONE)
+            ask_peer(call, &ref, i, learned);
+    }
+    finish(call);
+}
+
+void vnrs_api_learned_routes(struct vnrs_api_call *call)
+{
+    peer_routes(call, true);
+}
+
+void vnrs_api_advertised_routes(struct vnrs_api_call *call)
+{
+    peer_routes(call, false);
+}
+
+// ---- RIB
+
+struct rib_part {
+    struct vnrs_api_call *call;
+    char name[VNRS_KEY_MAX];
+    unsigned instance;
+};
+
+// By enum vnrs_bgp_step of bgp/decide.h, which this program does not link.
+static const char *lost_at_name(unsigned step)
+{
+    static const char *const names[] = {"",       "local route",    "LOCAL_PREF",     "AS path length",
+                                        "origin", "eBGP over iBGP", "BGP identifier", "peer address"};
+    return step < ARRAY_SIZE(names) ? names[step] : "not eligible";
+}
+
+static void on_rib_path(void *arg, const struct vnrs_spk_path *path)
+{
+    static const char *const origins[] = {"Igp", "Egp", "Incomplete"};
+    struct rib_part *part = arg;
+    char network[VNRS_PREFIX_STR_MAX], next_hop[VNRS_ADDR_STR_MAX];
+
+    (void)json_array_append_new(
+        json_object_get(part->call->result, "value"),
+        json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s}", "routeServer", part->name, "instance",
+                  (int)part->instance, "network", vnrs_prefix_format(&path->prefix, network), "nextHop",
+                  vnrs_addr_format(&path->nexthop, next_hop), "peer", path->peer, "asPath", path->as_path, "origin",
+                  origins[MIN(path->origin, 2u)], "med", (json_int_t)path->med, "best", path->best != 0, "lostAt",
+                  path->best ? "" : lost_at_name(path->lost_at), "note", path->note));
+}
+
+static void on_rib_end(void *arg, int error)
+{
+    struct rib_part *part = arg;
+    struct vnrs_api_call *call = part->call;
+
+    (void)error;
+    free(part);
+    finish(call);
+}
+
+void vnrs_api_rib(struct vnrs_api_call *call)
+{
+    const char *text = vnrs_api_param(call, "prefix", false);
+    struct vnrs_spk_query query = {.kind = VNRS_SPK_RIB};
+
+    if (text && vnrs_prefix_parse(text, &query.prefix) < 0) {
+        vnrs_api_error(call, 400, "bad-request", "'prefix' is not an address prefix", NULL);
+        return;
+    }
+    call->result = json_pack("{s:[]}", "value");
+    call->waiting = 1;
+    for (size_t i = 0; call->result && i < call->lab->instances.len; i++) {
+        struct vnrs_instance *instance = call->lab->instances.items[i];
+        struct rib_part *part = calloc(1, sizeof(*part));
+        struct vnrs_spk_pending pending = {.path = on_rib_path, .end = on_rib_end, .arg = part};
+        if (!part)
+            continue;
+        *part = (struct rib_part){.call = call, .instance = instance->index};
+        vnrs_str_copy(part->name, sizeof(part->name), instance->rs_name);
+        call->waiting++;
+        if (vnrs_instance_query(instance, &query, &pending) < 0)
+            on_rib_end(part, -ENOTCONN);
+    }
+    finish(call);
+}
+
+// ---- actions
+
+static void act(struct vnrs_api_call *call, enum vnrs_spk_action_kind kind)
+{
+    struct peer_ref ref;
+    int done = 0;
+
+    if (!want_peer(call, &ref))
+        return;
+    for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
+        struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref.rs->name, i);
+        done += instance && vnrs_instance_action(instance, kind, ref.conn->name) == 0;
+    }
+    vnrs_api_reply(call, 200, json_pack("{s:i}", "instances", done));
+}
+
+void vnrs_api_peer_clear(struct vnrs_api_call *call)
+{
+    act(call, VNRS_SPK_CLEAR);
+}
+
+void vnrs_api_peer_refresh(struct vnrs_api_call *call)
+{
+    act(call, VNRS_SPK_REFRESH);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Effective routes and next hops, in Azure's words (azure-routing.md section 9).
+#include "control/api.h"
+#include "control/state.h"
+
+#include <stdio.h>
+
+// The domain of the NIC named by a parameter. NULL: the call was answered.
+static const struct vnrs_domain *find_domain(struct vnrs_api_call *call, const char *param)
+{
+    struct vnrs_lab *lab = call->lab;
+    const char *name = vnrs_api_param(call, param, true);
+    char message[160];
+
+    if (!name)
+        return NULL;
+    if (!lab->model || !lab->routing) {
+        vnrs_api_error(call, 503, "not-ready", "the lab's routes are not computed yet", "`vnrs status --wait`");
+        return NULL;
+    }
+    const struct vnrs_nic *nic = vnrs_model_find_nic(lab->model, name);
+    const struct vnrs_domain *domain = nic ? vnrs_routing_domain(lab->routing, nic->subnet) : NULL;
+    if (!domain) {
+        (void)snprintf(message, sizeof(message), "lab '%s' has no NIC '%.80s'", lab->name, name);
+        vnrs_api_error(call, 404, "not-found", message, "`vnrs inspect` shows the NICs: MACHINE or MACHINE/eth0");
+    }
+    return domain;
+}
+
+static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_route *route,
+                        const struct vnrs_addr *next_hop)
+{
+    char prefix[VNRS_PREFIX_STR_MAX], ip[VNRS_ADDR_STR_MAX];
+    json_t *ips = json_array();
+
+    if (next_hop)
+        (void)json_array_append_new(ips, json_string(vnrs_addr_format(next_hop, ip)));
+    return json_pack("{s:s?, s:s, s:s, s:[s], s:s, s:o, s:b, s:b, s:[], s:{}, s:s}", "name", route->name, "source",
+                     vnrs_route_source_name(route->source), "state", vnrs_route_state_name(route->state),
+                     "addressPrefix", vnrs_prefix_format(&route->prefix, prefix), "nextHopType",
+                     vnrs_nexthop_type_name(route->type), "nextHopIpAddress", ips, "disableBgpRoutePropagation",
+                     domain->table && domain->table->disable_bgp_propagation, "hasBgpOverride", 0,
+                     "destinationServiceTags", "tagMap", "why", route->why ? route->why : "");
+}
+
+void vnrs_api_effective_routes(struct vnrs_api_call *call)
+{
+    const struct vnrs_domain *domain = find_domain(call, "nic");
+    json_t *list;
+
+    if (!domain)
+        return;
+    list = json_array();
+    list_foreach (route, &domain->routes) {
+        if (!route->n_next_hops)
+            (void)json_array_append_new(list, row_json(domain, route, NULL));
+        for (unsigned i = 0; i < route->n_next_hops; i++)
+            (void)json_array_append_new(list, row_json(domain, route, &route->next_hops[i]));
+    }
+    vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
+}
+
+void vnrs_api_next_hop(struct vnrs_api_call *call)
+{
+    char ip[VNRS_ADDR_STR_MAX] = "", prefix[VNRS_PREFIX_STR_MAX] = "";
+    const char *to = vnrs_api_param(call, "to", true);
+    struct vnrs_addr addr;
+
+    if (!to)
+        return;
+    if (vnrs_addr_parse(to, &addr) < 0) {
+        vnrs_api_error(call, 400, "bad-request", "'to' is not an IP address", NULL);
+        return;
+    }
+    const struct vnrs_domain *domain = find_domain(call, "from");
+    if (!domain)
+        return;
+    const struct vnrs_eff_route *route = vnrs_domain_match(domain, &addr);
+    json_t *ips = json_array();
+    for (unsigned i = 0; route && i < route->n_next_hops; i++)
+        (void)json_array_append_new(ips, json_string(vnrs_addr_format(&route->next_hops[i], ip)));
+    if (route && route->n_next_hops)
+        vnrs_addr_format(&route->next_hops[0], ip);
+    if (route)
+        vnrs_prefix_format(&route->prefix, prefix);
+    vnrs_api_reply(call, 200,
+                   json_pack("{s:s, s:s, s:o, s:s, s:s, s:s}", "nextHopType",
+                             vnrs_nexthop_type_name(route ? route->type : VNRS_NH_NONE), "nextHopIpAddress", ip,
+                             "nextHopIpAddresses", ips, "routeTableId",
+                             route && route->table ? route->table->name : "System Route", "addressPrefix", prefix,
+                             "why", route && route->why ? route->why : "no route leads there"));
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Is the lab what the file says? Conditions, progress, errors.
+#include "control/api.h"
+#include "control/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct condition {
+    bool ok;
+    char text[256];
+};
+
+static void check_objects(const struct vnrs_lab *lab, struct condition *c)
+{
+    size_t wanted = lab->desired.objects.len, good = 0;
+
+    vec_foreach (object, &lab->desired.objects) {
+        const struct vnrs_obj_state *state = vnrs_objects_find(lab, object->type, object->key);
+        good += state && state->spec && !state->error;
+    }
+    c->ok = lab->model && !lab->next && !lab->build_error && lab->stage == VNRS_LAB_IDLE && good == wanted;
+    if (lab->build_error)
+        (void)snprintf(c->text, sizeof(c->text), "%s", lab->build_error);
+    else
+        (void)snprintf(c->text, sizeof(c->text), "%zu of %zu objects are as wanted", good, wanted);
+}
+
+static void check_daemons(const struct vnrs_lab *lab, struct condition *c)
+{
+    size_t wanted = 0, good = 0;
+    const char *missing = NULL;
+
+    vec_foreach (object, &lab->desired.objects) {
+        if (object->type != VNRS_OBJ_PROC)
+            continue;
+        const struct vnrs_obj_state *state = vnrs_objects_find(lab, object->type, object->key);
+        wanted++;
+        if (state && state->spec && state->running)
+            good++;
+        else
+            missing = object->key;
+    }
+    c->ok = lab->model && good == wanted;
+    (void)snprintf(c->text, sizeof(c->text), "%zu of %zu run%s%s", good, wanted, missing ? "; not yet: " : "",
+                   missing ? missing : "");
+}
+
+static const struct vnrs_spk_peer *find_peer(const struct vnrs_lab *lab, const char *rs, unsigned i, const char *name)
+{
+    const struct vnrs_instance *instance = vnrs_instance_find(lab, rs, i);
+
+    if (!instance)
+        return NULL;
+    vec_foreach (peer, &instance->peers) {
+        if (strcmp(peer->name, name) == 0)
+            return peer;
+    }
+    return NULL;
+}
+
+// `quiet`: how many Established peers have not said all yet.
+static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size_t *quiet)
+{
+    size_t wanted = 0, good = 0;
+    char missing[96] = "";
+
+    *quiet = 0;
+    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
+        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
+        list_foreach (conn, &rs->connections) {
+            for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
+                if (rs->ips[i].family == VNRS_AF_NONE)
+                    continue;
+                const struct vnrs_spk_peer *peer = find_peer(lab, rs->name, i, conn->name);
+                wanted++;
+                if (peer && peer->state == VNRS_BGP_ST_ESTABLISHED) {
+                    good++;
+                    *quiet += !peer->eor;
+                } else if (!missing[0]) {
+                    (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u", rs->name, conn->name, i);
+                }
+            }
+        }
+    }
+    c->ok = lab->model && good == wanted;
+    (void)snprintf(c->text, sizeof(c->text), "%zu of %zu sessions are Established%s", good, wanted, missing);
+}
+
+static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t quiet)
+{
+    c->ok = lab->model && vnrs_lab_is_reached(lab) && !lab->dirty && !lab->fib_outstanding && !lab->fib_error &&
+            !lab->fib_hold && !quiet;
+    if (lab->fib_error)
+        (void)snprintf(c->text, sizeof(c->text), "%s", lab->fib_error);
+    else if (lab->fib_hold)
+        (void)snprintf(c->text, sizeof(c->text), "kept from before the restart until the BGP sessions are back");
+    else if (quiet)
+        (void)snprintf(c->text, sizeof(c->text), "%zu sessions have not sent all their routes yet", quiet);
+    else
+        (void)snprintf(c->text, sizeof(c->text), "%zu routes are programmed", vnrs_fib_routes(lab->fib));
+}
+
+enum { OBJECTS, DAEMONS, SESSIONS, ROUTES, N_CONDITIONS };
+
+static bool check_all(const struct vnrs_lab *lab, struct condition c[static N_CONDITIONS])
+{
+    size_t quiet;
+
+    check_objects(lab, &c[OBJECTS]);
+    check_daemons(lab, &c[DAEMONS]);
+    check_sessions(lab, &c[SESSIONS], &quiet);
+    check_routes(lab, &c[ROUTES], quiet);
+    return c[OBJECTS].ok && c[DAEMONS].ok && c[SESSIONS].ok && c[ROUTES].ok;
+}
+
+bool vnrs_api_lab_is_ready(struct vnrs_lab *lab)
+{
+    struct condition c[N_CONDITIONS] = {0};
+    return check_all(lab, c);
+}
+
+static json_t *errors_json(const struct vnrs_lab *lab)
+{
+    json_t *list = json_array();
+    const struct vnrs_map_entry *e;
+
+    if (lab->build_error)
+        (void)json_array_append_new(list, json_string(lab->build_error));
+    if (lab->fib_error)
+        (void)json_array_append_new(list, json_string(lab->fib_error));
+    for (size_t at = 0; json_array_size(list) < 100 && (e = vnrs_map_next(&lab->objects, &at));) {
+        const struct vnrs_obj_state *object = e->value;
+        if (object->error)
+            (void)json_array_append_new(list, json_string(object->error));
+    }
+    return list;
+}
+
+void vnrs_api_status(struct vnrs_api_call *call)
+{
+    static const char *const names[] = {"objects", "daemons", "bgp", "routes"};
+    static const char *const steps[] = {"done", "reading what exists", "making objects", "removing objects"};
+    struct vnrs_lab *lab = call->lab;
+    struct condition c[N_CONDITIONS] = {0};
+    bool ready = check_all(lab, c);
+    json_t *conditions = json_array();
+
+    for (size_t i = 0; i < N_CONDITIONS; i++)
+        (void)json_array_append_new(conditions,
+                                    json_pack("{s:s, s:b, s:s}", "name", names[i], "ok", c[i].ok, "text", c[i].text));
+    const char *step = steps[lab->stage];
+    for (size_t i = 0; lab->stage == VNRS_LAB_IDLE && !ready && i < N_CONDITIONS; i++) {
+        if (!c[i].ok) {
+            step = names[i];
+            break;
+        }
+    }
+    vnrs_api_reply(call, 200,
+                   json_pack("{s:s, s:I, s:I, s:b, s:o, s:{s:I, s:I, s:s}, s:o}", "lab", lab->name, "generation",
+                             (json_int_t)lab->generation, "reached", (json_int_t)lab->reached, "ready", ready,
+                             "conditions", conditions, "progress", "done", (json_int_t)lab->work_done, "total",
+                             (json_int_t)lab->work_total, "step", step, "errors", errors_json(lab)));
+}

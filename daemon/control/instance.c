@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// BGP instances: which there are, their configuration, and what happens to their routes when a speaker dies. Routes of
+// a dead speaker stay, marked stale, until the new one has heard from every peer, or a bounded wait ends: the packet
+// path must not notice a restart.
+#include "control/state.h"
+
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CONNECT_RETRY_MS   2000
+#define AZURE_MAX_PREFIXES 4000 // azure-routing.md 5.3
+#define SESSION_TTL        128  // azure-routing.md 5.2
+
+static const struct vnrs_route_server *find_rs(const struct vnrs_lab *lab, const char *name)
+{
+    if (!lab->model)
+        return NULL;
+    list_foreach (rs, &lab->model->route_servers) {
+        if (strcmp(rs->name, name) == 0)
+            return rs;
+    }
+    return NULL;
+}
+
+static int send_msg(struct vnrs_instance *instance, enum vnrs_speaker_msg type, const void *items, size_t n,
+                    size_t size)
+{
+    struct vnrs_spk_hdr hdr = {
+        .proto = VNRS_SPEAKER_PROTO, .type = (uint16_t)type, .count = (uint32_t)n, .generation = instance->generation};
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)items, n * size}};
+
+    return instance->chan ? vnrs_chan_send(instance->chan, parts, ARRAY_SIZE(parts)) : -ENOTCONN;
+}
+
+// ---- configuration
+
+static int send_locals(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+{
+    enum { PER_MESSAGE = 1000 };
+    _free_ struct vnrs_prefix *prefixes = NULL;
+    size_t n = 0;
+    int r = vnrs_route_server_locals(instance->lab->model, rs, &prefixes, &n);
+    _free_ struct vnrs_spk_local *locals = r == 0 ? calloc(n + 1, sizeof(*locals)) : NULL;
+
+    if (r == 0 && !locals)
+        r = -ENOMEM;
+    for (size_t i = 0; i < n && r == 0; i++)
+        locals[i].prefix = prefixes[i];
+    for (size_t at = 0; at < n && r == 0; at += PER_MESSAGE)
+        r = send_msg(instance, VNRS_SPK_LOCAL, locals + at, MIN((size_t)PER_MESSAGE, n - at), sizeof(*locals));
+    return r;
+}
+
+static int send_peers(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+{
+    int r = 0;
+
+    list_foreach (conn, &rs->connections) {
+        struct vnrs_spk_peer_config peer = {
+            .addr = conn->peer_ip,
+            .hold = (uint16_t)rs->timers.hold,
+            .keepalive = (uint16_t)rs->timers.keepalive,
+            .asn = conn->peer_asn,
+            .max_prefixes = instance->lab->model->limits == VNRS_LIMITS_AZURE ? AZURE_MAX_PREFIXES : 0,
+            .ttl = SESSION_TTL,
+        };
+        vnrs_str_copy(peer.name, sizeof(peer.name), conn->name);
+        if (r == 0)
+            r = send_msg(instance, VNRS_SPK_PEER_CONFIG, &peer, 1, sizeof(peer));
+    }
+    return r;
+}
+
+static int send_config(struct vnrs_instance *instance)
+{
+    const struct vnrs_route_server *rs = find_rs(instance->lab, instance->rs_name);
+
+    if (!rs)
+        return 0;
+    struct vnrs_spk_config config = {
+        .asn = VNRS_RS_ASN,
+        .router_id = vnrs_addr_to_v4(&rs->ips[instance->index]),
+        .local = rs->ips[instance->index],
+        .as_route_server = 1,
+        .connect_retry_ms = CONNECT_RETRY_MS,
+    };
+    int r = send_msg(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
+    if (r == 0)
+        r = send_locals(instance, rs);
+    if (r == 0)
+        r = send_peers(instance, rs);
+    if (r == 0)
+        r = send_msg(instance, VNRS_SPK_CONFIG_END, NULL, 0, 0);
+    return r;
+}
+
+// ---- the channel
+
+static void on_wait_end(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_instance *instance = arg;
+
+    (void)fd, (void)what;
+    log_info("lab '%s': instance '%s' did not converge in time; its old routes go", instance->lab->name, instance->key);
+    vnrs_instance_drop_routes(instance, true);
+    vnrs_lab_dirty(instance->lab);
+}
+
+static void speaker_gone(struct vnrs_instance *instance)
+{
+    const struct timeval wait = {VNRS_STALE_WAIT_MS / 1000, 0};
+
+    vnrs_chan_free(instance->chan);
+    instance->chan = NULL;
+    instance->hello = instance->converged = false;
+    vec_clear(&instance->peers);
+    vnrs_instance_end_queries(instance, -ECONNRESET);
+    vnrs_instance_drop_routes(instance, false);
+    (void)evtimer_add(instance->timer, &wait);
+}
+
+static int on_message(void *arg, const void *bytes, size_t len, int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+    return vnrs_instance_message(arg, bytes, len);
+}
+
+static void on_lost(void *arg, int err)
+{
+    struct vnrs_instance *instance = arg;
+
+    log_errno_ret(err, "lab '%s': speaker '%s' is lost; its routes stay for %u s", instance->lab->name, instance->key,
+                  VNRS_STALE_WAIT_MS / 1000);
+    vnrs_event_add(instance->lab->control, instance->lab, "speaker", "speaker '%s' is lost", instance->key);
+    speaker_gone(instance);
+}
+
+static void start_channel(struct vnrs_instance *instance)
+{
+    static const struct vnrs_chan_ops ops = {.message = on_message, .lost = on_lost};
+    struct vnrs_control *control = instance->lab->control;
+    int fd = TAKE_FD(instance->fd);
+
+    instance->chan = vnrs_chan_new(control->base, fd, VNRS_SPEAKER_MSG_MAX, &ops, instance);
+    instance->generation = ++control->generation;
+    struct vnrs_spk_hello hello = {.generation = instance->generation, .pid = getpid()};
+    int r = instance->chan ? send_msg(instance, VNRS_SPK_HELLO, &hello, 1, sizeof(hello)) : -ENOMEM;
+    if (r == 0)
+        r = send_config(instance);
+    if (r < 0)
+        log_errno_ret(r, "lab '%s': cannot configure speaker '%s'", instance->lab->name, instance->key);
+}
+
+static struct vnrs_instance *new_instance(struct vnrs_lab *lab, const char *key)
+{
+    struct vnrs_instance *instance = calloc(1, sizeof(*instance));
+    const char *dash = strrchr(key, '-');
+
+    if (!instance)
+        return NULL;
+    instance->lab = lab;
+    instance->fd = -1;
+    vnrs_str_copy(instance->key, sizeof(instance->key), key);
+    instance->rs_name = dash ? strndup(key, (size_t)(dash - key)) : NULL;
+    instance->index = dash ? (unsigned)strtoul(dash + 1, NULL, 10) : 0;
+    instance->timer = evtimer_new(lab->control->base, on_wait_end, instance);
+    if (!instance->rs_name || instance->index >= VNRS_RS_INSTANCES || !instance->timer ||
+        vec_push(&lab->instances, instance) < 0) {
+        vnrs_instance_free(instance);
+        return NULL;
+    }
+    return instance;
+}
+
+static struct vnrs_instance *find_key(const struct vnrs_lab *lab, const char *key)
+{
+    vec_foreach (instance, &lab->instances) {
+        if (strcmp((*instance)->key, key) == 0)
+            return *instance;
+    }
+    return NULL;
+}
+
+void vnrs_instance_attach(struct vnrs_lab *lab, const char *key, int fd)
+{
+    struct vnrs_instance *instance = find_key(lab, key);
+
+    if (!instance)
+        instance = new_instance(lab, key);
+    if (!instance) {
+        (void)close(fd);
+        return;
+    }
+    if (instance->chan)
+        speaker_gone(instance);
+    if (instance->fd >= 0)
+        (void)close(instance->fd);
+    instance->fd = fd;
+    if (find_rs(lab, instance->rs_name))
+        start_channel(instance);
+}
+
+void vnrs_instances_update(struct vnrs_lab *lab)
+{
+    vec_foreach (instance, &lab->instances)
+        (*instance)->wanted = false;
+    if (lab->model) {
+        list_foreach (rs, &lab->model->route_servers) {
+            for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
+                _free_ char *key = NULL;
+                if (rs->ips[i].family == VNRS_AF_NONE || asprintf(&key, "%s-%u", rs->name, i) < 0)
+                    continue;
+                struct vnrs_instance *instance = find_key(lab, key);
+                if (!instance)
+                    instance = new_instance(lab, key);
+                if (!instance)
+                    continue;
+                instance->wanted = true;
+                int r = 0;
+                if (instance->fd >= 0)
+                    start_channel(instance);
+                else if (instance->chan)
+                    r = send_config(instance);
+                if (r < 0)
+                    log_errno_ret(r, "lab '%s': cannot configure speaker '%s'", lab->name, key);
+            }
+        }
+    }
+    for (size_t i = lab->instances.len; i-- > 0;) {
+        if (lab->instances.items[i]->wanted)
+            continue;
+        vnrs_instance_free(lab->instances.items[i]);
+        memmove(&lab->instances.items[i], &lab->instances.items[i + 1],
+                (--lab->instances.len - i) * sizeof(*lab->instances.items));
+    }
+}
+
+static int drop_any(const struct vnrs_prefix *prefix, void *value, void *arg)
+{
+    (void)prefix, (void)arg;
+    free(value);
+    return 0;
+}
+
+void vnrs_instance_free(struct vnrs_instance *instance)
+{
+    vnrs_chan_free(instance->chan);
+    if (instance->fd >= 0)
+        (void)close(instance->fd);
+    vnrs_instance_end_queries(instance, -ECONNRESET);
+    (void)vnrs_trie_walk(&instance->routes, drop_any, NULL);
+    vnrs_trie_fini(&instance->routes);
+    vec_free(&instance->peers);
+    vec_free(&instance->queries);
+    if (instance->timer)
+        event_free(instance->timer);
+    free(instance->rs_name);
+    free(instance);
+}
+
+void vnrs_instance_exited(struct vnrs_lab *lab, const char *key)
+{
+    struct vnrs_instance *instance = find_key(lab, key);
+
+    if (instance && instance->chan)
+        speaker_gone(instance);
+}
+
+struct vnrs_instance *vnrs_instance_find(const struct vnrs_lab *lab, const char *rs_name, unsigned index)
+{
+    vec_foreach (instance, &lab->instances) {
+        if ((*instance)->index == index && strcmp((*instance)->rs_name, rs_name) == 0)
+            return *instance;
+    }
+    return NULL;
+}
+
+bool vnrs_instances_converged(const struct vnrs_lab *lab)
+{
+    vec_foreach (instance, &lab->instances) {
+        if ((*instance)->wanted && !(*instance)->converged)
+            return false;
+    }
+    return true;
+}
+
+// ---- questions
+
+int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_query *query,
+                        const struct vnrs_spk_pending *pending)
+{
+    struct vnrs_spk_query out = *query;
+    struct vnrs_spk_pending entry = *pending;
+
+    if (!instance->chan || !instance->hello)
+        return -ENOTCONN;
+    out.id = entry.id = ++instance->lab->control->query_id;
+    entry.asked_ms = vnrs_clock_ms();
+    int r = vec_push(&instance->queries, entry);
+    if (r < 0)
+        return r;
+    r = send_msg(instance, VNRS_SPK_QUERY, &out, 1, sizeof(out));
+    if (r < 0)
+        instance->queries.len--;
+    return r;
+}
+
+int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer)
+{
+    struct vnrs_spk_action action = {.kind = kind};
+
+    vnrs_str_copy(action.peer, sizeof(action.peer), peer);
+    return instance->hello ? send_msg(instance, VNRS_SPK_ACTION, &action, 1, sizeof(action)) : -ENOTCONN;
+}

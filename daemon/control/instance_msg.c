@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a speaker says. Speakers parse what peers send, so nothing here is trusted: every length, count and enum is
+// checked, and the first wrong one ends the channel (the agent then restarts the speaker).
+#include "control/state.h"
+
+#include "util/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROUTES_MAX   2000000 // of one instance
+#define QUERY_MAX_MS 10000
+
+static bool is_prefix(const struct vnrs_prefix *prefix)
+{
+    if (prefix->family != VNRS_AF_IPV4 && prefix->family != VNRS_AF_IPV6)
+        return false;
+    if (prefix->len > vnrs_af_bits(prefix->family))
+        return false;
+    struct vnrs_addr addr = vnrs_prefix_addr(prefix);
+    struct vnrs_prefix clean = vnrs_prefix_make(&addr, prefix->len);
+    return memcmp(&clean, prefix, sizeof(clean)) == 0;
+}
+
+static bool is_addr(const struct vnrs_addr *addr, bool none_too)
+{
+    static const uint8_t zero[16];
+
+    if (addr->family == VNRS_AF_NONE)
+        return none_too;
+    if (addr->family == VNRS_AF_IPV4)
+        return memcmp(addr->bytes + 4, zero, 12) == 0;
+    return addr->family == VNRS_AF_IPV6;
+}
+
+static bool is_text(const char *text, size_t size)
+{
+    size_t len = strnlen(text, size);
+
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] > 0x7e)
+            return false;
+    }
+    return len < size;
+}
+
+// ---- peers
+
+static void note_state(struct vnrs_instance *instance, const struct vnrs_spk_peer *old, const struct vnrs_spk_peer *new)
+{
+    bool was = old && old->state == VNRS_BGP_ST_ESTABLISHED, is = new->state == VNRS_BGP_ST_ESTABLISHED;
+
+    if (was != is)
+        vnrs_event_add(instance->lab->control, instance->lab, "bgp", "peer '%s' of '%s' is %s%s%s", new->name,
+                       instance->key, is ? "Established" : "down", new->last_error[0] && !is ? ": " : "",
+                       is ? "" : new->last_error);
+}
+
+static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    const struct vnrs_spk_peer *peers = items;
+
+    for (size_t i = 0; i < n; i++) {
+        struct vnrs_spk_peer peer = peers[i], *old = NULL;
+        if (!is_text(peer.name, sizeof(peer.name)) || !is_text(peer.last_error, sizeof(peer.last_error)) ||
+            peer.state >= _VNRS_BGP_ST_MAX || !is_addr(&peer.addr, true))
+            return -EPROTO;
+        vec_foreach (have, &instance->peers) {
+            if (strcmp(have->name, peer.name) == 0)
+                old = have;
+        }
+        note_state(instance, old, &peer);
+        if (old)
+            *old = peer;
+        else if (instance->peers.len >= 4096 || vec_push(&instance->peers, peer) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+// ---- routes
+
+static int compare_nexthop(const void *a, const void *b)
+{
+    const struct vnrs_learned_nexthop *x = a, *y = b;
+    return vnrs_addr_cmp(&x->nexthop, &y->nexthop);
+}
+
+// As routing.h wants it: by address, no duplicates.
+static int convert(const struct vnrs_spk_route *in, struct vnrs_learned_route *out)
+{
+    *out = (struct vnrs_learned_route){.prefix = in->prefix};
+    for (unsigned i = 0; i < in->n; i++) {
+        if (!is_addr(&in->paths[i].nexthop, false))
+            return -EPROTO;
+        out->paths[i] = (struct vnrs_learned_nexthop){
+            .nexthop = in->paths[i].nexthop, .peer_asn = in->paths[i].peer_asn, .path_len = in->paths[i].path_len};
+    }
+    qsort(out->paths, in->n, sizeof(*out->paths), compare_nexthop);
+    for (unsigned i = 0; i < in->n; i++) {
+        if (!out->n || !vnrs_addr_equal(&out->paths[out->n - 1].nexthop, &out->paths[i].nexthop))
+            out->paths[out->n++] = out->paths[i];
+    }
+    return 0;
+}
+
+static void drop_route(struct vnrs_instance *instance, const struct vnrs_prefix *prefix)
+{
+    struct vnrs_instance_route *entry = vnrs_trie_remove(&instance->routes, prefix);
+
+    if (entry)
+        instance->n_routes--;
+    free(entry);
+}
+
+static int take_route(struct vnrs_instance *instance, const struct vnrs_learned_route *route)
+{
+    struct vnrs_instance_route *entry = vnrs_trie_find(&instance->routes, &route->prefix);
+
+    if (!entry) {
+        entry = instance->n_routes < ROUTES_MAX ? calloc(1, sizeof(*entry)) : NULL;
+        if (!entry || vnrs_trie_put(&instance->routes, &route->prefix, entry) < 0) {
+            free(entry);
+            return -ENOMEM;
+        }
+        instance->n_routes++;
+    }
+    entry->route = *route;
+    entry->stale = false;
+    return 0;
+}
+
+static int on_routes(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    const struct vnrs_spk_route *routes = items;
+
+    for (size_t i = 0; i < n; i++) {
+        struct vnrs_learned_route route;
+        if (!is_prefix(&routes[i].prefix) || routes[i].n > VNRS_PATHS_MAX)
+            return -EPROTO;
+        int r = convert(&routes[i], &route);
+        if (r == 0 && route.n)
+            r = take_route(instance, &route);
+        else if (r == 0)
+            drop_route(instance, &route.prefix);
+        if (r < 0)
+            return r;
+    }
+    vnrs_lab_dirty(instance->lab);
+    return 0;
+}
+
+struct stale_walk {
+    bool only_stale;
+    VEC(struct vnrs_prefix) gone;
+};
+
+static int mark_stale(const struct vnrs_prefix *prefix, void *value, void *arg)
+{
+    struct stale_walk *walk = arg;
+    struct vnrs_instance_route *entry = value;
+
+    if (walk->only_stale && entry->stale)
+        return vec_push(&walk->gone, *prefix);
+    if (!walk->only_stale)
+        entry->stale = true;
+    return 0;
+}
+
+// `only_stale`: drop what is stale; else everything becomes stale.
+void vnrs_instance_drop_routes(struct vnrs_instance *instance, bool only_stale)
+{
+    struct stale_walk walk = {.only_stale = only_stale};
+
+    (void)vnrs_trie_walk(&instance->routes, mark_stale, &walk); // short of memory: the rest stays stale
+    vec_foreach (prefix, &walk.gone)
+        drop_route(instance, prefix);
+    vec_free(&walk.gone);
+}
+
+// ---- answers
+
+static struct vnrs_spk_pending *find_query(struct vnrs_instance *instance, uint32_t id)
+{
+    vec_foreach (query, &instance->queries) {
+        if (query->id == id)
+            return query;
+    }
+    return NULL;
+}
+
+static int on_paths(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    const struct vnrs_spk_path *paths = items;
+
+    for (size_t i = 0; i < n; i++) {
+        struct vnrs_spk_path path = paths[i];
+        if (!is_prefix(&path.prefix) || !is_addr(&path.nexthop, true) || !is_text(path.peer, sizeof(path.peer)) ||
+            !is_text(path.as_path, sizeof(path.as_path)) || !is_text(path.note, sizeof(path.note)))
+            return -EPROTO;
+        const struct vnrs_spk_pending *query = find_query(instance, path.query);
+        if (query)
+            query->path(query->arg, &path);
+    }
+    return 0;
+}
+
+static void end_query(struct vnrs_instance *instance, struct vnrs_spk_pending *query, int error)
+{
+    struct vnrs_spk_pending ended = *query;
+    size_t at = (size_t)(query - instance->queries.items);
+
+    memmove(query, query + 1, (--instance->queries.len - at) * sizeof(*query));
+    ended.end(ended.arg, error);
+}
+
+static int on_query_end(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    const struct vnrs_spk_query_end *end = items;
+    struct vnrs_spk_pending *query = find_query(instance, end->query);
+
+    (void)n;
+    if (query)
+        end_query(instance, query, end->error);
+    return 0;
+}
+
+void vnrs_instance_end_queries(struct vnrs_instance *instance, int error)
+{
+    while (instance->queries.len)
+        end_query(instance, &instance->queries.items[instance->queries.len - 1], error);
+}
+
+// A speaker that does not answer must not keep clients waiting.
+void vnrs_instance_expire_queries(struct vnrs_instance *instance, uint64_t now_ms)
+{
+    for (size_t i = instance->queries.len; i-- > 0;) {
+        if (i < instance->queries.len && now_ms - instance->queries.items[i].asked_ms > QUERY_MAX_MS)
+            end_query(instance, &instance->queries.items[i], -ETIMEDOUT);
+    }
+}
+
+// ---- the rest
+
+static int on_hello(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    (void)items, (void)n;
+    instance->hello = true;
+    return 0;
+}
+
+static int on_synced(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    (void)items, (void)n;
+    vnrs_lab_dirty(instance->lab);
+    return 0;
+}
+
+static int on_converged(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    (void)items, (void)n;
+    instance->converged = true;
+    (void)evtimer_del(instance->timer);
+    vnrs_instance_drop_routes(instance, true);
+    if (vnrs_instances_converged(instance->lab))
+        vnrs_lab_release_hold(instance->lab);
+    vnrs_lab_dirty(instance->lab);
+    return 0;
+}
+
+static const struct {
+    int (*take)(struct vnrs_instance *instance, const void *items, size_t n);
+    size_t size;
+    bool one; // exactly one
+} messages[_VNRS_SPK_MAX] = {
+    [VNRS_SPK_HELLO] = {on_hello, sizeof(struct vnrs_spk_hello), true},
+    [VNRS_SPK_PEER] = {on_peers, sizeof(struct vnrs_spk_peer), false},
+    [VNRS_SPK_ROUTES] = {on_routes, sizeof(struct vnrs_spk_route), false},
+    [VNRS_SPK_SYNCED] = {on_synced, sizeof(struct vnrs_spk_synced), true},
+    [VNRS_SPK_CONVERGED] = {on_converged, 0, false},
+    [VNRS_SPK_PATHS] = {on_paths, sizeof(struct vnrs_spk_path), false},
+    [VNRS_SPK_QUERY_END] = {on_query_end, sizeof(struct vnrs_spk_query_end), true},
+};
+
+int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len)
+{
+    struct vnrs_spk_hdr hdr;
+
+    if (len < sizeof(hdr))
+        return -EPROTO;
+    memcpy(&hdr, bytes, sizeof(hdr));
+    if (hdr.proto != VNRS_SPEAKER_PROTO || hdr.type >= _VNRS_SPK_MAX || !messages[hdr.type].take)
+        return -EPROTO;
+    if (hdr.generation != instance->generation)
+        return 0; // for an earlier controller, or of an earlier speaker
+    size_t size = messages[hdr.type].size;
+    if ((uint64_t)hdr.count * size != len - sizeof(hdr) || (messages[hdr.type].one && hdr.count != 1))
+        return -EPROTO;
+    // The receive buffer is aligned and so is what follows the header.
+    return messages[hdr.type].take(instance, (const char *)bytes + sizeof(hdr), hdr.count);
+}

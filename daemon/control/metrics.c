@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// GET /metrics: Prometheus text format. Labels are names of the topology file only, so their number is bounded by it.
+#include "control/api.h"
+#include "control/state.h"
+
+#include "util/strbuf.h"
+#include "vnrs/drop_reason.h"
+
+#include <string.h>
+
+static void put_help(struct vnrs_strbuf *out, const char *name, const char *type, const char *help)
+{
+    vnrs_strbuf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static uint64_t peer_up(const struct vnrs_spk_peer *peer)
+{
+    return peer->state == VNRS_BGP_ST_ESTABLISHED;
+}
+
+static uint64_t peer_received(const struct vnrs_spk_peer *peer)
+{
+    return peer->received;
+}
+
+static uint64_t peer_advertised(const struct vnrs_spk_peer *peer)
+{
+    return peer->advertised;
+}
+
+static uint64_t peer_flaps(const struct vnrs_spk_peer *peer)
+{
+    return peer->flaps;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    uint64_t (*value)(const struct vnrs_spk_peer *peer);
+} peer_metrics[] = {
+    {"vnrs_bgp_peer_up", "gauge", "1: the session is Established.", peer_up},
+    {"vnrs_bgp_routes_received", "gauge", "Prefixes in Adj-RIB-In.", peer_received},
+    {"vnrs_bgp_routes_advertised", "gauge", "Prefixes in Adj-RIB-Out.", peer_advertised},
+    {"vnrs_bgp_session_flaps_total", "counter", "Times the session went down.", peer_flaps},
+};
+
+static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *control)
+{
+    for (size_t m = 0; m < ARRAY_SIZE(peer_metrics); m++) {
+        put_help(out, peer_metrics[m].name, peer_metrics[m].type, peer_metrics[m].help);
+        vec_foreach (lab, &control->labs) {
+            vec_foreach (instance, &(*lab)->instances) {
+                vec_foreach (peer, &(*instance)->peers)
+                    vnrs_strbuf_printf(out, "%s{lab=\"%s\",route_server=\"%s\",instance=\"%u\",peer=\"%s\"} %llu\n",
+                                       peer_metrics[m].name, (*lab)->name, (*instance)->rs_name, (*instance)->index,
+                                       peer->name, (unsigned long long)peer_metrics[m].value(peer));
+            }
+        }
+    }
+}
+
+static uint64_t lab_ready(struct vnrs_lab *lab)
+{
+    return vnrs_api_lab_is_ready(lab);
+}
+
+static uint64_t lab_generation(struct vnrs_lab *lab)
+{
+    return lab->generation;
+}
+
+static uint64_t lab_reached(struct vnrs_lab *lab)
+{
+    return lab->reached;
+}
+
+static uint64_t lab_routes(struct vnrs_lab *lab)
+{
+    return vnrs_fib_routes(lab->fib);
+}
+
+static uint64_t lab_failed(struct vnrs_lab *lab)
+{
+    return lab->failed;
+}
+
+static uint64_t lab_writes(struct vnrs_lab *lab)
+{
+    return lab->fib_writes;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    uint64_t (*value)(struct vnrs_lab *lab);
+} lab_metrics[] = {
+    {"vnrs_lab_ready", "gauge", "1: everything is as the file says.", lab_ready},
+    {"vnrs_lab_generation", "gauge", "Newest generation accepted.", lab_generation},
+    {"vnrs_lab_generation_reached", "gauge", "Newest generation that is in the kernel.", lab_reached},
+    {"vnrs_lab_routes", "gauge", "Routes programmed, over all route domains.", lab_routes},
+    {"vnrs_lab_failed_objects", "gauge", "Objects that could not be made at the last attempt.", lab_failed},
+    {"vnrs_lab_sink_writes_total", "counter", "Writes to maps and kernel tables.", lab_writes},
+};
+
+static void put_labs(struct vnrs_strbuf *out, const struct vnrs_control *control)
+{
+    for (size_t m = 0; m < ARRAY_SIZE(lab_metrics); m++) {
+        put_help(out, lab_metrics[m].name, lab_metrics[m].type, lab_metrics[m].help);
+        vec_foreach (lab, &control->labs) {
+            if ((*lab)->generation)
+                vnrs_strbuf_printf(out, "%s{lab=\"%s\"} %llu\n", lab_metrics[m].name, (*lab)->name,
+                                   (unsigned long long)lab_metrics[m].value(*lab));
+        }
+    }
+}
+
+// ---- packet counters come from the agent, lab by lab
+
+struct scrape {
+    struct vnrs_strbuf types, drops;
+};
+
+struct scrape_part {
+    struct vnrs_api_call *call;
+    char lab[VNRS_LAB_NAME_MAX];
+};
+
+static void finish(struct vnrs_api_call *call)
+{
+    struct scrape *scrape = call->data;
+
+    if (--call->waiting)
+        return;
+    struct vnrs_strbuf out = {0};
+    const struct vnrs_control *control = call->control;
+    put_help(&out, "vnrs_build_info", "gauge", "Version.");
+    vnrs_strbuf_puts(&out, "vnrs_build_info{version=\"" VNRS_VERSION "\"} 1\n");
+    put_help(&out, "vnrs_http_requests_total", "counter", "API requests.");
+    vnrs_strbuf_printf(&out, "vnrs_http_requests_total %llu\n", (unsigned long long)control->http_requests);
+    put_help(&out, "vnrs_recomputes_total", "counter", "Computations of effective routes.");
+    vnrs_strbuf_printf(&out, "vnrs_recomputes_total %llu\n", (unsigned long long)control->recomputes);
+    put_labs(&out, control);
+    put_peers(&out, control);
+    put_help(&out, "vnrs_forwarded_packets_total", "counter", "Packets forwarded, by next hop type.");
+    vnrs_strbuf_add(&out, scrape->types.text, scrape->types.len);
+    put_help(&out, "vnrs_dropped_packets_total", "counter", "Packets dropped, by reason.");
+    vnrs_strbuf_add(&out, scrape->drops.text, scrape->drops.len);
+    vnrs_strbuf_fini(&scrape->types);
+    vnrs_strbuf_fini(&scrape->drops);
+    _free_ char *text = vnrs_strbuf_take(&out);
+    vnrs_strbuf_fini(&out);
+    if (text)
+        vnrs_api_reply_text(call, "text/plain; version=0.0.4; charset=utf-8", text);
+    else
+        vnrs_api_error(call, 500, "failed", "out of memory", NULL);
+}
+
+static void on_counters(struct vnrs_agent_request *request, enum vnrs_agent_msg type, const void *items, size_t n)
+{
+    static const char *const reasons[] = {
+#define X(id, text) #id,
+        VNRS_DROP_REASONS(X)
+#undef X
+    };
+    struct scrape_part *part = request->arg;
+    struct scrape *scrape = part->call->data;
+    const struct vnrs_ag_counter *list = items;
+
+    for (size_t i = 0; type == VNRS_AG_COUNTER && i < n; i++) {
+        unsigned long long packets = list[i].packets;
+        if (list[i].kind == VNRS_AG_COUNTER_TYPE && list[i].index < _VNRS_NH_MAX)
+            vnrs_strbuf_printf(&scrape->types, "vnrs_forwarded_packets_total{lab=\"%s\",type=\"%s\"} %llu\n", part->lab,
+                               vnrs_nexthop_type_name(list[i].index), packets);
+        else if (list[i].kind == VNRS_AG_COUNTER_DROP && list[i].index < _VNRS_DROP_MAX)
+            vnrs_strbuf_printf(&scrape->drops, "vnrs_dropped_packets_total{lab=\"%s\",reason=\"%s\"} %llu\n", part->lab,
+                               reasons[list[i].index] + strlen("VNRS_DROP_"), packets);
+    }
+}
+
+static void on_counters_end(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
+{
+    struct scrape_part *part = request->arg;
+    struct vnrs_api_call *call = part->call;
+
+    (void)reply; // a lab without counters has no lines
+    free(part);
+    finish(call);
+}
+
+void vnrs_api_metrics(struct vnrs_api_call *call)
+{
+    call->data = calloc(1, sizeof(struct scrape));
+    if (!call->data) {
+        vnrs_api_error(call, 500, "failed", "out of memory", NULL);
+        return;
+    }
+    call->waiting = 1;
+    vec_foreach (lab, &call->control->labs) {
+        struct scrape_part *part = calloc(1, sizeof(*part));
+        struct vnrs_agent_request request = {
+            .type = VNRS_AG_COUNTERS, .arg = part, .items = on_counters, .done = on_counters_end};
+        struct vnrs_ag_lab body = {0};
+        if (!part || !(*lab)->model || (*lab)->model->dataplane == VNRS_DATAPLANE_NONE) {
+            free(part);
+            continue;
+        }
+        part->call = call;
+        vnrs_str_copy(part->lab, sizeof(part->lab), (*lab)->name);
+        vnrs_str_copy(body.lab, sizeof(body.lab), (*lab)->name);
+        if (vnrs_agent_send(call->control->agent, &request, &body, sizeof(body), NULL, 0) < 0)
+            free(part);
+        else
+            call->waiting++;
+    }
+    finish(call);
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The controller's state, shared by its modules. Owned as a tree: control → labs → instances (one per Route Server
+// instance). Everything runs in one event loop.
+#pragma once
+
+#include "control/agent.h"
+#include "control/chan.h"
+#include "control/fib.h"
+#include "net/trie.h"
+#include "plan/changes.h"
+#include "plan/desired.h"
+#include "plan/diff.h"
+#include "routing/reach.h"
+#include "util/hash.h"
+#include "vnrs/speaker_proto.h"
+
+#include <event2/http.h>
+#include <jansson.h>
+
+#define VNRS_STALE_WAIT_MS 30000 // how long routes of a dead speaker, and kernel state of a restored lab, are kept
+
+struct vnrs_control;
+struct vnrs_lab;
+
+// ---- one BGP instance
+
+struct vnrs_instance_route { // in the instance's trie
+    struct vnrs_learned_route route;
+    bool stale;
+};
+
+struct vnrs_spk_pending { // a query under way
+    uint32_t id;
+    uint64_t asked_ms;
+    void (*path)(void *arg, const struct vnrs_spk_path *path);
+    void (*end)(void *arg, int error); // exactly once
+    void *arg;
+};
+
+struct vnrs_instance {
+    struct vnrs_lab *lab;
+    char *rs_name;
+    unsigned index;
+    char key[VNRS_KEY_MAX];
+    struct vnrs_chan *chan; // NULL: the speaker does not run
+    uint64_t generation;    // of the HELLO on this channel; what has another one is of an earlier channel
+    int fd;                 // came before the lab's model; -1: none
+    bool wanted;            // the model has it
+    bool hello;             // answered
+    bool converged;         // every peer has said all, since the speaker started
+    struct vnrs_trie routes;
+    size_t n_routes;
+    VEC(struct vnrs_spk_peer) peers;
+    VEC(struct vnrs_spk_pending) queries;
+    struct event *timer; // end of the bounded wait
+};
+
+// ---- objects
+
+struct vnrs_obj_state { // what is known of an object that exists or shall
+    enum vnrs_obj_type type;
+    char key[VNRS_KEY_MAX];
+    char map_key[VNRS_KEY_MAX + 2];
+    void *spec, *data; // as last ensured; NULL: unknown
+    size_t spec_size, data_size;
+    bool there;   // LIST or ENSURE said so
+    bool wanted;  // desired now
+    bool running; // PROC, SPEAKER
+    bool listed;  // by the LIST under way
+    char *error;  // of the last attempt, or NULL
+};
+
+enum vnrs_lab_stage {
+    VNRS_LAB_IDLE,
+    VNRS_LAB_LISTING, // actual state is being read; then work begins
+    VNRS_LAB_WORKING,
+    VNRS_LAB_REMOVING,
+};
+
+struct vnrs_lab {
+    struct vnrs_control *control;
+    char name[VNRS_LAB_NAME_MAX];
+    enum vnrs_lab_stage stage;
+    char *file, *source;
+    json_t *files;            // name → text
+    struct vnrs_model *model; // NULL: only leftovers are known
+    struct vnrs_model *next;  // accepted; becomes `model` when actual state is read
+    struct vnrs_ids *ids;
+    struct vnrs_desired desired;
+    struct vnrs_map objects; // struct vnrs_obj_state by map_key
+    uint64_t generation, reached;
+    char *build_error; // the model could not be planned
+
+    size_t work_total, work_done; // requests of the pass that runs
+    size_t failed;                // objects whose last attempt failed
+    bool again;                   // another pass is due: something came in meanwhile
+    unsigned retries;
+    struct event *retry; // next pass
+    uint64_t last_pass_ms;
+
+    struct vnrs_reach *reach;
+    struct vnrs_routing *routing; // as last computed
+    struct vnrs_fib_state *fib;
+    bool fib_sync;  // the next commit is a whole synchronisation
+    bool fib_ready; // objects exist, so sinks can be told
+    bool fib_hold;  // restored: wait for the speakers
+    bool dirty;
+    size_t fib_outstanding;
+    char *fib_error;
+    uint64_t fib_writes;
+    struct event *recompute;
+    struct event *hold_timer;
+    unsigned recompute_ms; // how long the last one took
+
+    VEC(struct vnrs_instance *) instances;
+    VEC(struct vnrs_api_call *) destroyers; // answered when the lab is gone
+    size_t removed;
+    char *record; // pieces of the record that is being received
+    size_t record_have;
+};
+
+// ---- events
+
+struct vnrs_event_entry {
+    uint64_t id;
+    int64_t time; // seconds since the epoch
+    char lab[VNRS_LAB_NAME_MAX];
+    char kind[24];
+    char text[256];
+};
+
+#define VNRS_EVENTS_MAX 512
+
+struct vnrs_control {
+    struct event_base *base;
+    struct vnrs_agent *agent;
+    struct evhttp *http;
+    uint64_t generation; // of this controller and of the last HELLO to a speaker, never reused
+    bool ready;          // HELLO is answered: the labs are known
+    bool lost;           // the agent is gone
+    VEC(struct vnrs_lab *) labs;
+    struct vnrs_event_entry events[VNRS_EVENTS_MAX];
+    uint64_t n_events;
+    VEC(struct vnrs_api_call *) followers; // of the event stream
+    uint32_t query_id;
+    struct event *query_timer;
+    uint64_t recomputes, http_requests;
+};
+
+// control.c. Takes both descriptors. `base` is the caller's.
+struct vnrs_control *vnrs_control_new(struct event_base *base, int agent_fd, int listen_fd) VNRS_MUST_CHECK;
+void vnrs_control_free(struct vnrs_control *control);
+struct vnrs_lab *vnrs_control_find_lab(struct vnrs_control *control, const char *name);
+
+// events.c
+void vnrs_event_add(struct vnrs_control *control, const struct vnrs_lab *lab, const char *kind, const char *fmt, ...)
+    VNRS_PRINTF(4, 5);
+json_t *vnrs_event_json(const struct vnrs_event_entry *event);
+
+// lab.c
+struct vnrs_lab *vnrs_lab_new(struct vnrs_control *control, const char *name) VNRS_MUST_CHECK;
+void vnrs_lab_free(struct vnrs_lab *lab); // also from the controller's list
+// Parse; diagnostics go to `diags`. `files` is borrowed.
+struct vnrs_model *vnrs_lab_load(const char *file, const char *source, json_t *files, struct vnrs_diags *diags);
+// `model` is taken. Returns 0 or -ENOMEM.
+int vnrs_lab_apply(struct vnrs_lab *lab, const char *file, const char *source, json_t *files,
+                   struct vnrs_model *model) VNRS_MUST_CHECK;
+// From the record; the lab goes on as if it were applied. A record that cannot be used leaves the lab without model.
+void vnrs_lab_restore(struct vnrs_lab *lab, const char *record);
+void vnrs_lab_destroy(struct vnrs_lab *lab);
+// Read actual state and bring everything in line, soon. `suspect`: what exists may differ from what was ensured.
+void vnrs_lab_check(struct vnrs_lab *lab, bool suspect);
+bool vnrs_lab_is_reached(const struct vnrs_lab *lab);
+
+// objects.c
+struct vnrs_obj_state *vnrs_objects_get(struct vnrs_lab *lab, enum vnrs_obj_type type, const char *key);
+struct vnrs_obj_state *vnrs_objects_find(const struct vnrs_lab *lab, enum vnrs_obj_type type, const char *key);
+void vnrs_objects_drop(struct vnrs_lab *lab, struct vnrs_obj_state *object);
+void vnrs_objects_list(struct vnrs_lab *lab, const struct vnrs_ag_found *found, size_t n);
+void vnrs_objects_set_error(struct vnrs_obj_state *object, const char *text);
+// Desired minus actual, as requests to the agent. Returns how many, or -ENOMEM.
+int vnrs_objects_request(struct vnrs_lab *lab) VNRS_MUST_CHECK;
+int vnrs_objects_request_removal(struct vnrs_lab *lab) VNRS_MUST_CHECK;
+// The passes of lab.c: one request of the pass was answered.
+void vnrs_lab_request_done(struct vnrs_lab *lab);
+
+// record.c
+int vnrs_record_store(struct vnrs_lab *lab) VNRS_MUST_CHECK;
+void vnrs_record_piece(struct vnrs_control *control, const struct vnrs_ag_record *piece, const void *data, size_t len);
+int vnrs_record_parse(struct vnrs_lab *lab, const char *text) VNRS_MUST_CHECK;
+
+// program.c
+void vnrs_lab_dirty(struct vnrs_lab *lab); // recompute in the next turn of the loop
+void vnrs_lab_release_hold(struct vnrs_lab *lab);
+// Now, for callers that need lab->routing.
+int vnrs_lab_compute(struct vnrs_lab *lab) VNRS_MUST_CHECK;
+
+// instance.c
+void vnrs_instance_attach(struct vnrs_lab *lab, const char *key, int fd); // takes fd
+void vnrs_instance_exited(struct vnrs_lab *lab, const char *key);
+void vnrs_instances_update(struct vnrs_lab *lab); // the model changed
+void vnrs_instance_free(struct vnrs_instance *instance);
+struct vnrs_instance *vnrs_instance_find(const struct vnrs_lab *lab, const char *rs_name, unsigned index);
+bool vnrs_instances_converged(const struct vnrs_lab *lab);
+int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_query *query,
+                        const struct vnrs_spk_pending *pending) VNRS_MUST_CHECK;
+int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind,
+                         const char *peer) VNRS_MUST_CHECK;
+// instance_msg.c: one message of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
+int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len) VNRS_MUST_CHECK;
+void vnrs_instance_drop_routes(struct vnrs_instance *instance, bool only_stale);
+void vnrs_instance_end_queries(struct vnrs_instance *instance, int error);
+void vnrs_instance_expire_queries(struct vnrs_instance *instance, uint64_t now_ms);
