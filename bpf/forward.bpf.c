@@ -27,13 +27,16 @@ STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p,
 {
     const struct vnrs_bpf_route *route = lpm_find(nic->domain, p);
     const struct vnrs_bpf_nexthop *nexthop;
+    __u32 index;
 
     if (!route)
         return VNRS_DROP_NO_ROUTE;
     d->type = route->type;
-    nexthop = nexthop_choose(route->group, p, d);
+    index = nexthop_choose(route->group, flow_hash(p));
+    nexthop = bpf_map_lookup_elem(&nexthops, &index); // -1 is in no map
     if (!nexthop)
         return VNRS_DROP_DEAD_NEXTHOP;
+    d->nexthop = index;
     if (nexthop->kind == VNRS_BPF_NH_DROP)
         return VNRS_DROP_NONE_ROUTE;
     d->to_endpoint = nexthop->kind == VNRS_BPF_NH_ENDPOINT;
@@ -65,19 +68,21 @@ STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, bool
         deliver(skb, nic, p, d);
 }
 
-STAGE void handle_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
+SUBPROGRAM handle_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
 {
+    if (!p || !d)
+        return 0;
     __u32 ifindex = skb->ifindex;
     const struct vnrs_bpf_nic *nic = bpf_map_lookup_elem(&nics, &ifindex);
 
     if (!nic || !(nic->flags & VNRS_NIC_PRESENT)) {
         drop(d, VNRS_DROP_UNKNOWN_NIC);
-        return;
+        return 0;
     }
     const struct ethhdr *eth = (void *)(long)skb->data;
     if ((void *)(eth + 1) > (void *)(long)skb->data_end) {
         drop(d, VNRS_DROP_MALFORMED);
-        return;
+        return 0;
     }
     __be16 proto = eth->h_proto;
     bool multicast = eth->h_dest[0] & 1;
@@ -90,6 +95,7 @@ STAGE void handle_frame(struct __sk_buff *skb, struct packet *p, struct decision
         handle_ip(skb, nic, proto == bpf_htons(ETH_P_IP), multicast, p, d);
     else
         drop(d, multicast ? VNRS_DROP_MULTICAST : VNRS_DROP_ETHERTYPE);
+    return 0;
 }
 
 SEC("tc")

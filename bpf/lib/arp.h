@@ -24,22 +24,24 @@ struct arp_frame {
 };
 _Static_assert(sizeof(struct arp_frame) == 42, "an ARP frame");
 
-STAGE void arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, struct decision *d)
+SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, struct decision *d)
 {
     __u32 asked[4] = {}, sender = 0;
     struct arp_frame f;
 
+    if (!nic || !d)
+        return 0;
     if (bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.htype != bpf_htons(ARP_ETHERNET) ||
         f.ptype != bpf_htons(ETH_P_IP) || f.hlen != 6 || f.plen != 4) {
         drop(d, VNRS_DROP_MALFORMED);
-        return;
+        return 0;
     }
     __builtin_memcpy(asked, f.tpa, 4);
     __builtin_memcpy(&sender, f.spa, 4);
     d->verdict = VNRS_BPF_VERDICT_IGNORE;
     if (f.op != bpf_htons(ARP_REQUEST) || !sender || asked[0] == sender ||
         endpoint_find(nic->vnet, 4, asked) == skb->ifindex)
-        return;
+        return 0;
 
     f.op = bpf_htons(ARP_REPLY);
     __builtin_memcpy(f.dst, f.src, 6);
@@ -50,4 +52,5 @@ STAGE void arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, str
     __builtin_memcpy(f.spa, asked, 4);
     if (bpf_skb_store_bytes(skb, 0, &f, sizeof(f), BPF_F_RECOMPUTE_CSUM) == 0)
         reply(skb, d);
+    return 0;
 }

@@ -24,9 +24,9 @@ struct icmp_header {
 
 // How much of the packet is quoted: whole chunks, that the message stays below 576 (RFC 1812) and 1280 bytes (RFC
 // 4443).
-#define QUOTE_CHUNK   136
-#define QUOTE_CHUNKS4 4
-#define QUOTE_CHUNKS6 9
+#define QUOTE_CHUNK   68
+#define QUOTE_CHUNKS4 8
+#define QUOTE_CHUNKS6 18
 
 STAGE bool mtu_exceeded(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
 {
@@ -176,12 +176,15 @@ STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, c
 }
 
 // Drop the packet, and make it the error message about itself where there is one to send.
-STAGE void mtu_refuse(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu,
+SUBPROGRAM mtu_refuse(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu,
                       struct decision *d)
 {
+    if (!nic || !p || !d)
+        return 0;
     drop(d, VNRS_DROP_TOO_BIG);
     if (!icmp_may_answer(skb, p))
-        return;
+        return 0;
     if ((p->family == 4 ? icmp_too_big4(skb, nic, p, mtu) : icmp_too_big6(skb, nic, p, mtu)) == 0)
         reply(skb, d);
+    return 0;
 }

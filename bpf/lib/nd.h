@@ -87,21 +87,24 @@ STAGE int nd_answer(struct __sk_buff *skb, const struct packet *p, const __u32 *
     return bpf_skb_store_bytes(skb, 0, &f, sizeof(f), BPF_F_RECOMPUTE_CSUM);
 }
 
-STAGE void nd_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
+SUBPROGRAM nd_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
 {
     struct nd_message ns;
     __u8 hop_limit = 0;
 
+    if (!nic || !p || !d)
+        return 0;
     if (p->l4 != ND_L4 || p->len < sizeof(struct ipv6hdr) + sizeof(ns) ||
         bpf_skb_load_bytes(skb, ND_L4, &ns, sizeof(ns)) || bpf_skb_load_bytes(skb, ETH_HLEN + 7, &hop_limit, 1) ||
         hop_limit != ND_HOP_LIMIT || ns.code || addr6_is_multicast(ns.target)) {
         drop(d, VNRS_DROP_MALFORMED);
-        return;
+        return 0;
     }
     d->verdict = VNRS_BPF_VERDICT_IGNORE;
     if (addr6_is_zero(p->saddr) || addr_equal(p->saddr, ns.target) ||
         endpoint_find(nic->vnet, 6, ns.target) == skb->ifindex)
-        return;
+        return 0;
     if (nd_answer(skb, p, ns.target) == 0)
         reply(skb, d);
+    return 0;
 }

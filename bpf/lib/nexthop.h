@@ -27,22 +27,20 @@ STAGE __u32 flow_hash(const struct packet *p)
     return hash ^ (hash >> 13);
 }
 
-// NULL: none is alive. `d->nexthop` is the index of what is returned.
-STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, const struct packet *p, struct decision *d)
+// Index of the next hop of a flow, or -1: none is alive.
+SUBPROGRAM nexthop_choose(__u32 group_index, __u32 hash)
 {
     const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
-    __u32 hash = flow_hash(p), at = hash, step = (hash >> 8) | 1;
+    __u32 at = hash, step = (hash >> 8) | 1;
 
     if (!group)
-        return NULL;
+        return -1;
     for (int i = 0; i <= VNRS_GROUP_BUCKETS; i++) {
         __u32 index = group->bucket[at & (VNRS_GROUP_BUCKETS - 1)];
         const struct vnrs_bpf_nexthop *nexthop = bpf_map_lookup_elem(&nexthops, &index);
-        if (nexthop && nexthop->kind != VNRS_BPF_NH_DEAD) {
-            d->nexthop = index;
-            return nexthop;
-        }
+        if (nexthop && nexthop->kind != VNRS_BPF_NH_DEAD)
+            return index;
         at = i ? at + step : hash >> 16;
     }
-    return NULL;
+    return -1;
 }

@@ -17,6 +17,10 @@
 
 #define STAGE static __always_inline
 
+// A stage that the kernel verifies once and by itself (a global function), not once for every way that leads to it. To
+// the verifier its pointers may be NULL, so it has to ask.
+#define SUBPROGRAM __attribute__((noinline)) int
+
 struct packet {
     __u32 frame_len; // as received, with Ethernet header
     __u32 len;       // IP bytes

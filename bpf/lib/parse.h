@@ -64,13 +64,15 @@ STAGE __u32 parse_ipv4(struct __sk_buff *skb, struct packet *p)
 
 // Walks over the extension headers; `p->protocol` and `p->l4` follow. The fragments of one packet agree on what
 // follows the fragment header only in that header's own field, so the walk ends there.
-STAGE __u32 parse_ipv6_extensions(struct __sk_buff *skb, struct packet *p, __u32 end)
+SUBPROGRAM parse_ipv6_extensions(struct __sk_buff *skb, struct packet *p, __u32 end)
 {
     struct {
         __u8 next, len;
         __be16 frag;
     } ext;
 
+    if (!p)
+        return VNRS_DROP_MALFORMED;
     for (int i = 0; i < IPV6_EXT_MAX; i++) {
         __u8 at = p->protocol;
         if (at != IPPROTO_HOPOPTS && at != IPPROTO_ROUTING && at != IPPROTO_DSTOPTS && at != IPPROTO_FRAGMENT &&

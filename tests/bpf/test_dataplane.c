@@ -3,10 +3,12 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -247,6 +249,41 @@ static void pinning_elsewhere_is_refused(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+// In a mount namespace of its own, without a BPF file system: it is mounted.
+static void bpf_file_system_is_mounted_where_it_is_missing(void **state)
+{
+    int status;
+
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct vnrs_bpf_dataplane *dp = NULL;
+        const char *error = NULL, *pins = "/sys/fs/bpf/vnrs-test-bpf-mount";
+        bool good = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        while (good && umount("/sys/fs/bpf") == 0)
+            ;
+        good = good && vnrs_bpf_dataplane_open(pins, &error, &dp) == 0;
+        vnrs_bpf_dataplane_close(dp);
+        _exit(good && vnrs_bpf_dataplane_destroy(pins) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+// What the kernel looks at to prove the program harmless. Far below its limit, so that older kernels, which look
+// at more, stay below it too.
+static void program_is_cheap_to_verify(void **state)
+{
+    struct bpf_prog_info info = {0};
+    __u32 len = sizeof(info);
+
+    (void)state;
+    assert_int_equal(bpf_obj_get_info_by_fd(vnrs_bpf_dataplane_program(fx.dp), &info, &len), 0);
+    print_message("%u instructions verified\n", info.verified_insns);
+    assert_in_range(info.verified_insns, 1, 20000);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -273,6 +310,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_version_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(pin_of_a_lost_link_is_no_obstacle, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_filter_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(program_is_cheap_to_verify, setup, teardown),
+        cmocka_unit_test(bpf_file_system_is_mounted_where_it_is_missing),
         cmocka_unit_test(missing_capabilities_are_named),
         cmocka_unit_test(pinning_elsewhere_is_refused),
     };

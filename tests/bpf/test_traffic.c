@@ -90,7 +90,7 @@ static void machine_make(struct machine *m)
 
 static bool ping(const struct machine *from, const char *to, unsigned size)
 {
-    return in_machine(from, "ping -q -n -c 3 -i 0.01 -W 5 -M do -s %u %s >/dev/null", size, to);
+    return in_machine(from, "ping -q -n -c 3 -i 0.01 -W 2 -M do -s %u %s >/dev/null", size, to);
 }
 
 static void machines_ping_each_other(void **state)
