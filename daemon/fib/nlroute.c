@@ -35,6 +35,8 @@ static uint16_t addr_len(uint8_t family)
 
 static struct nlmsghdr *start(struct vnrs_nlmsg *msg, uint16_t type, uint16_t flags)
 {
+    // libmnl leaves the padding behind short attributes as it was.
+    memset(msg, 0, sizeof(*msg));
     struct nlmsghdr *head = mnl_nlmsg_put_header(msg->bytes);
     head->nlmsg_type = type;
     head->nlmsg_flags = NLM_F_REQUEST | flags;
