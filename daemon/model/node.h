@@ -10,7 +10,7 @@
 
 #define VNRS_NODE_SOURCE_BYTES_MAX (8u << 20)
 #define VNRS_NODE_DEPTH_MAX        16u
-#define VNRS_NODES_MAX             500000u
+#define VNRS_NODES_MAX             250000u
 #define VNRS_NODE_KEYS_MAX         64u // of one map; no object of the schema has as many
 
 enum vnrs_node_kind { VNRS_NODE_SCALAR, VNRS_NODE_LIST, VNRS_NODE_MAP };

@@ -38,17 +38,25 @@ SCHEMA(endpoint, "service endpoint", "A service endpoint enabled in a subnet");
 static const struct vnrs_schema_key subnet_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name; RouteServerSubnet and GatewaySubnet are special"},
     {.key = "addressPrefix", .types = PREFIX, .help = "Range of the subnet, inside the address space"},
-    {.key = "addressPrefixes", .types = LIST | PREFIX, .min = 1, .help = "Several ranges, e.g. IPv4 and IPv6"},
+    {.key = "addressPrefixes",
+     .types = LIST | PREFIX,
+     .max = 500,
+     .min = 1,
+     .help = "Several ranges, e.g. IPv4 and IPv6"},
     {.key = "routeTable", .types = NAME, .help = "Route table associated with the subnet"},
-    {.key = "serviceEndpoints", .types = LIST | OBJECT, .object = &endpoint, .help = "Service endpoints of the subnet"},
+    {.key = "serviceEndpoints",
+     .types = LIST | OBJECT,
+     .max = 200,
+     .object = &endpoint,
+     .help = "Service endpoints of the subnet"},
 };
 SCHEMA(subnet, "subnet", "A subnet of a virtual network");
 
 static const struct vnrs_schema_key vnet_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the virtual network"},
     {.key = "region", .types = NAME, .help = "Azure region; peering between two regions is global peering"},
-    {.key = "addressSpace", .types = LIST | PREFIX, .required = true, .min = 1, .help = "Address ranges"},
-    {.key = "subnets", .types = LIST | OBJECT, .object = &subnet, .help = "Subnets"},
+    {.key = "addressSpace", .types = LIST | PREFIX, .max = 500, .required = true, .min = 1, .help = "Address ranges"},
+    {.key = "subnets", .types = LIST | OBJECT, .max = 3000, .object = &subnet, .help = "Subnets"},
 };
 SCHEMA(vnet, "virtual network", "A virtual network");
 
@@ -86,7 +94,7 @@ static const struct vnrs_schema_key route_table_keys[] = {
      .types = BOOL,
      .def = "false",
      .help = "Keep routes of gateways and Route Servers out of the subnets of this table"},
-    {.key = "routes", .types = LIST | OBJECT, .object = &route, .help = "User-defined routes"},
+    {.key = "routes", .types = LIST | OBJECT, .max = 10000, .object = &route, .help = "User-defined routes"},
 };
 SCHEMA(route_table, "route table", "A route table");
 
@@ -121,7 +129,7 @@ static const struct vnrs_schema_key route_server_keys[] = {
      .help = "Addresses of the two instances; the fourth and fifth of RouteServerSubnet where absent. With 'dataplane: "
              "none' one or two addresses that the host has"},
     {.key = "bgp", .types = OBJECT, .object = &timers, .help = "Timers of this Route Server"},
-    {.key = "bgpConnections", .types = LIST | OBJECT, .object = &bgp_connection, .help = "BGP peers"},
+    {.key = "bgpConnections", .types = LIST | OBJECT, .max = 1000, .object = &bgp_connection, .help = "BGP peers"},
 };
 SCHEMA(route_server, "Route Server", "An Azure Route Server");
 
@@ -151,7 +159,7 @@ static const struct vnrs_schema_key announce_keys[] = {
     {.key = "prepend", .types = INT, .max = 64, .def = "0", .help = "Own ASN this many times more in the AS path"},
     {.key = "nextHop", .types = ADDR, .help = "Next hop other than the machine itself"},
     {.key = "med", .types = INT, .max = UINT32_MAX, .help = "MULTI_EXIT_DISC"},
-    {.key = "communities", .types = LIST | TEXT, .help = "Communities, e.g. \"65001:1\""},
+    {.key = "communities", .types = LIST | TEXT, .max = 64, .help = "Communities, e.g. \"65001:1\""},
 };
 SCHEMA(announce, "announcement", "A prefix that a machine announces");
 
@@ -161,7 +169,11 @@ static const struct vnrs_schema_key run_keys[] = {
      .values = VALUES("frr", "bird", "exec", "gobgp", "exabgp", "openbgpd"),
      .help = "BGP daemon to run with a generated configuration; gobgp, exabgp and openbgpd are not built yet"},
     {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the machine"},
-    {.key = "announce", .types = LIST | PREFIX | OBJECT, .object = &announce, .help = "Prefixes that it announces"},
+    {.key = "announce",
+     .types = LIST | PREFIX | OBJECT,
+     .max = 10000,
+     .object = &announce,
+     .help = "Prefixes that it announces"},
     {.key = "config", .types = TEXT, .help = "The user's own configuration file for the daemon"},
     {.key = "configText", .types = TEXT, .help = "That configuration itself, in place of a file"},
     {.key = "exec", .types = LIST | TEXT, .min = 1, .help = "A program of the user's with its arguments"},
@@ -194,7 +206,7 @@ SCHEMA(inject, "injection", "Where effective routes are put in the machine");
 
 static const struct vnrs_schema_key site_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the site"},
-    {.key = "addressPrefixes", .types = LIST | PREFIX, .min = 1, .help = "Ranges there"},
+    {.key = "addressPrefixes", .types = LIST | PREFIX, .max = 500, .min = 1, .help = "Ranges there"},
     {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the site's router"},
     {.key = "publicIp", .types = ADDR, .help = "Address of its VPN device"},
     {.key = "run", .types = OBJECT, .object = &run, .help = "What its router runs"},
@@ -217,16 +229,22 @@ SCHEMA(connection, "connection", "A connection of a gateway to a site (not built
 
 static const struct vnrs_schema_key service_keys[] = {
     {.key = "name", .types = VNRS_T_SERVICE, .required = true, .help = "E.g. Microsoft.Storage"},
-    {.key = "addressPrefixes", .types = LIST | PREFIX, .required = true, .min = 1, .help = "Ranges of the service"},
-    {.key = "hosts", .types = LIST | OBJECT, .object = &host, .help = "Hosts that answer there"},
+    {.key = "addressPrefixes",
+     .types = LIST | PREFIX,
+     .max = 500,
+     .required = true,
+     .min = 1,
+     .help = "Ranges of the service"},
+    {.key = "hosts", .types = LIST | OBJECT, .max = 1000, .object = &host, .help = "Hosts that answer there"},
     {.key = "allowedSubnets",
      .types = LIST | VNRS_T_SUBNET,
+     .max = 3000,
      .help = "Subnets that the service lets in; every subnet where absent"},
 };
 SCHEMA(service, "service", "What a service endpoint leads to");
 
 static const struct vnrs_schema_key internet_keys[] = {
-    {.key = "hosts", .types = LIST | OBJECT, .object = &host, .help = "Hosts on the Internet"},
+    {.key = "hosts", .types = LIST | OBJECT, .max = 1000, .object = &host, .help = "Hosts on the Internet"},
     {.key = "snat", .types = BOOL, .def = "false", .help = "Source NAT to the host's own address on the way out"},
 };
 SCHEMA(internet, "Internet", "The Internet of the lab");
@@ -234,7 +252,7 @@ SCHEMA(internet, "Internet", "The Internet of the lab");
 static const struct vnrs_schema_key nic_keys[] = {
     {.key = "subnet", .types = VNRS_T_SUBNET, .required = true, .help = "\"<virtual network>/<subnet>\""},
     {.key = "privateIp", .types = ADDR, .help = "Address; the next free one of the subnet where absent"},
-    {.key = "privateIps", .types = LIST | ADDR, .min = 1, .help = "Several addresses, the primary first"},
+    {.key = "privateIps", .types = LIST | ADDR, .max = 256, .min = 1, .help = "Several addresses, the primary first"},
     {.key = "enableIPForwarding",
      .types = BOOL,
      .def = "false",
@@ -251,11 +269,18 @@ static const struct vnrs_schema_key machine_keys[] = {
     {.key = "netns", .types = TEXT, .help = "Existing network namespace, by name or path"},
     {.key = "pid", .types = INT, .min = 1, .max = INT32_MAX, .help = "Network namespace of this process"},
     {.key = "container", .types = NAME | TEXT, .help = "Network namespace of this container"},
-    {.key = "nics", .types = LIST | OBJECT, .required = true, .min = 1, .object = &nic, .help = "Network interfaces"},
+    {.key = "nics",
+     .types = LIST | OBJECT,
+     .max = 64,
+     .required = true,
+     .min = 1,
+     .object = &nic,
+     .help = "Network interfaces"},
     {.key = "run", .types = OBJECT, .object = &run, .help = "What runs in the machine"},
     INJECT_KEY("Injection of effective routes; on where no NIC forwards, else off"),
     {.key = "hosts",
      .types = LIST | OBJECT,
+     .max = 1000,
      .object = &host,
      .help = "Hosts behind this machine; the same host may stand behind several"},
 };
@@ -306,20 +331,25 @@ static const struct vnrs_schema_key root_keys[] = {
      .def = "ebpf",
      .help = "What forwards; none: only inject routes into existing interfaces"},
     {.key = "defaults", .types = OBJECT, .object = &defaults, .help = "Defaults for the whole lab"},
-    {.key = "virtualNetworks", .types = LIST | OBJECT, .object = &vnet, .help = "Virtual networks"},
+    {.key = "virtualNetworks", .types = LIST | OBJECT, .max = 1000, .object = &vnet, .help = "Virtual networks"},
     {.key = "virtualNetworkPeerings",
      .types = LIST | OBJECT,
+     .max = 10000,
      .object = &peering,
      .help = "Peerings, one per direction"},
-    {.key = "routeTables", .types = LIST | OBJECT, .object = &route_table, .help = "Route tables"},
-    {.key = "routeServers", .types = LIST | OBJECT, .object = &route_server, .help = "Route Servers"},
+    {.key = "routeTables", .types = LIST | OBJECT, .max = 1000, .object = &route_table, .help = "Route tables"},
+    {.key = "routeServers", .types = LIST | OBJECT, .max = 500, .object = &route_server, .help = "Route Servers"},
     {.key = "virtualNetworkGateways", .types = LIST | OBJECT, .object = &gateway, .help = "Gateways (not built yet)"},
     {.key = "sites", .types = LIST | OBJECT, .object = &site, .help = "Local networks (not built yet)"},
     {.key = "connections", .types = LIST | OBJECT, .object = &connection, .help = "Connections (not built yet)"},
-    {.key = "services", .types = LIST | OBJECT, .object = &service, .help = "What service endpoints lead to"},
+    {.key = "services",
+     .types = LIST | OBJECT,
+     .max = 200,
+     .object = &service,
+     .help = "What service endpoints lead to"},
     {.key = "internet", .types = OBJECT, .object = &internet, .help = "The Internet of the lab"},
     {.key = "machines", .types = LIST | OBJECT, .object = &machine, .help = "Virtual machines and appliances"},
-    {.key = "tests", .types = LIST | OBJECT, .object = &test, .help = "Assertions of 'vnrs test'"},
+    {.key = "tests", .types = LIST | OBJECT, .max = 10000, .object = &test, .help = "Assertions of 'vnrs test'"},
 };
 
 const struct vnrs_schema vnrs_schema_root = {

@@ -27,7 +27,7 @@ struct vnrs_schema_key {
     unsigned types;
     bool required;
     const char *const *values; // ENUM, NULL-terminated
-    unsigned long min, max;    // INT; LIST: `min` entries at least
+    unsigned long min, max;    // INT; LIST of others: number of entries, `max` 0: any
     const struct vnrs_schema *object;
     const char *def; // default, as text in the file; NULL: none
     const char *help;

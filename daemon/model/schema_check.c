@@ -270,6 +270,12 @@ static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *k
         node->bad = true;
         (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_EMPTY_LIST, node->pos, "%s must not be empty", key->key);
     }
+    if (key->max && node->n > key->max && !(key->types & VNRS_T_INT)) {
+        node->bad = true;
+        (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_TOO_BIG, node->pos, "%s has %zu entries, more than %lu",
+                            key->key, node->n, key->max);
+        return;
+    }
     node_foreach (child, node)
         check_value(child, &item, diags);
 }

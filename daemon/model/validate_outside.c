@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is outside every virtual network: services, the Internet, hosts. Rules: azure-routing.md section 7.
 #include "model/loader.h"
+#include "net/trie.h"
 
 static size_t count_ranges(const struct vnrs_model *m)
 {
@@ -41,20 +42,32 @@ static void report_service_overlap(struct vnrs_loader *l, const struct vnrs_rang
     vnrs_diag_help(l->diags, d, "ranges of services are disjoint from each other and from virtual networks");
 }
 
-static void check_service_ranges(struct vnrs_loader *l)
+// All ranges of virtual networks and services. NULL: no memory.
+static struct vnrs_range *list_ranges(struct vnrs_loader *l, size_t *ret_n)
 {
     const struct vnrs_model *m = l->model;
     struct vnrs_range *ranges = vnrs_arena_alloc(l->scratch, count_ranges(m) * sizeof(*ranges));
     size_t n = 0;
 
-    if (!ranges || !m->services.len)
-        return;
+    if (!ranges) {
+        l->diags->failed = true;
+        return NULL;
+    }
     list_foreach (vnet, &m->vnets)
         list_foreach (range, &vnet->address_space)
             ranges[n++] = (struct vnrs_range){*range, vnrs_loader_pos(l, range, vnet->pos), vnet};
     list_foreach (service, &m->services)
         list_foreach (range, &service->prefixes)
             ranges[n++] = (struct vnrs_range){*range, vnrs_loader_pos(l, range, service->pos), service};
+    *ret_n = n;
+    return ranges;
+}
+
+static void check_service_ranges(struct vnrs_loader *l)
+{
+    size_t n = 0;
+    struct vnrs_range *ranges = l->model->services.len ? list_ranges(l, &n) : NULL;
+
     vnrs_ranges_sweep(l, ranges, n, report_service_overlap);
 }
 
@@ -119,31 +132,20 @@ static void check_service(struct vnrs_loader *l, const struct vnrs_service *serv
     }
 }
 
-static void report_inside(struct vnrs_loader *l, const struct vnrs_host *host, const char *of, struct vnrs_pos pos)
+// A host on the Internet, or behind a machine, must not be where routes of the platform lead elsewhere.
+static void check_host_place(struct vnrs_loader *l, const struct vnrs_trie *ranges, const struct vnrs_host *host)
 {
+    const struct vnrs_range *range = vnrs_trie_match(ranges, &host->ip, NULL);
     char text[VNRS_ADDR_STR_MAX];
+
+    if (!range)
+        return;
+    const char *of = owner_name(l->model, range->owner);
     struct vnrs_diag *d =
         loader_error(l, VNRS_V_HOST_IN_VNET, vnrs_loader_pos(l, &host->ip, host->pos), "host '%s' at %s is inside '%s'",
                      host->name, vnrs_addr_format(&host->ip, text), of);
-    vnrs_diag_note(l->diags, d, pos, "'%s' is here", of);
+    vnrs_diag_note(l->diags, d, range->pos, "'%s' is here", of);
     vnrs_diag_help(l->diags, d, "packets for it would never leave that range");
-}
-
-// A host on the Internet, or behind a machine, must not be where routes of the platform lead elsewhere.
-static void check_host_place(struct vnrs_loader *l, const struct vnrs_host *host)
-{
-    list_foreach (vnet, &l->model->vnets)
-        list_foreach (range, &vnet->address_space)
-            if (vnrs_prefix_contains_addr(range, &host->ip)) {
-                report_inside(l, host, vnet->name ? vnet->name : "?", vnrs_loader_pos(l, range, vnet->pos));
-                return;
-            }
-    list_foreach (service, &l->model->services)
-        list_foreach (range, &service->prefixes)
-            if (vnrs_prefix_contains_addr(range, &host->ip)) {
-                report_inside(l, host, service->name ? service->name : "?", vnrs_loader_pos(l, range, service->pos));
-                return;
-            }
 }
 
 static void check_host_ip(struct vnrs_loader *l, struct vnrs_map *seen, struct vnrs_host *host)
@@ -166,9 +168,15 @@ static void check_hosts(struct vnrs_loader *l)
 {
     struct vnrs_model *m = l->model;
     struct vnrs_map seen = {0};
+    struct vnrs_trie places = {0};
+    size_t n = 0;
+    struct vnrs_range *ranges = list_ranges(l, &n);
 
+    for (size_t i = 0; i < n; i++)
+        if (vnrs_trie_put(&places, &ranges[i].prefix, &ranges[i]) < 0)
+            l->diags->failed = true;
     list_foreach (host, &m->internet.hosts) {
-        check_host_place(l, host);
+        check_host_place(l, &places, host);
         check_host_ip(l, &seen, host);
     }
     list_foreach (service, &m->services)
@@ -176,7 +184,8 @@ static void check_hosts(struct vnrs_loader *l)
             check_host_ip(l, &seen, host);
     list_foreach (machine, &m->machines)
         list_foreach (host, &machine->hosts)
-            check_host_place(l, host);
+            check_host_place(l, &places, host);
+    vnrs_trie_fini(&places);
     vnrs_map_fini(&seen);
 }
 

@@ -192,20 +192,36 @@ static void check_connection(struct vnrs_loader *l, const struct vnrs_route_serv
     check_peer_machine(l, c);
 }
 
-// How much one Route Server serves.
-static void check_served(struct vnrs_loader *l, const struct vnrs_route_server *rs)
-{
-    size_t n_vnets = 0, n_machines = 0;
+struct served {
+    size_t n_vnets, n_machines;
+};
 
-    list_foreach (vnet, &l->model->vnets)
-        n_vnets += vnrs_model_route_server_of(l->model, vnet) == rs;
-    vnrs_report_count(l, rs->pos, "virtual networks served by one Route Server", n_vnets, VNETS_MAX);
-    if (l->model->machines.len <= MACHINES_MAX)
+// How much each Route Server serves.
+static void check_served(struct vnrs_loader *l)
+{
+    const struct vnrs_model *m = l->model;
+    struct served *served = vnrs_arena_alloc(l->scratch, m->route_servers.len * sizeof(*served));
+    size_t *machines_of = vnrs_arena_alloc(l->scratch, (m->vnets.len + 1) * sizeof(*machines_of));
+
+    if (!served || !machines_of) {
+        l->diags->failed = true;
         return;
-    list_foreach (machine, &l->model->machines)
-        n_machines += machine->nics.len && machine->nics.items[0].subnet &&
-                      vnrs_model_route_server_of(l->model, machine->nics.items[0].subnet->vnet) == rs;
-    vnrs_report_count(l, rs->pos, "machines served by one Route Server", n_machines, MACHINES_MAX);
+    }
+    list_foreach (machine, &m->machines)
+        if (machine->nics.len && machine->nics.items[0].subnet)
+            machines_of[machine->nics.items[0].subnet->vnet->id]++;
+    list_foreach (vnet, &m->vnets) {
+        const struct vnrs_route_server *rs = vnrs_model_route_server_of(m, vnet);
+        if (!rs)
+            continue;
+        served[rs - m->route_servers.items].n_vnets++;
+        served[rs - m->route_servers.items].n_machines += machines_of[vnet->id];
+    }
+    list_foreach (rs, &m->route_servers) {
+        const struct served *s = &served[rs - m->route_servers.items];
+        vnrs_report_count(l, rs->pos, "virtual networks served by one Route Server", s->n_vnets, VNETS_MAX);
+        vnrs_report_count(l, rs->pos, "machines served by one Route Server", s->n_machines, MACHINES_MAX);
+    }
 }
 
 void vnrs_validate_route_servers(struct vnrs_loader *l)
@@ -226,6 +242,6 @@ void vnrs_validate_route_servers(struct vnrs_loader *l)
         list_foreach (c, &rs->connections)
             check_connection(l, rs, c);
         vnrs_report_count(l, rs->pos, "BGP connections of one Route Server", rs->connections.len, PEERS_MAX);
-        check_served(l, rs);
     }
+    check_served(l);
 }
