@@ -58,19 +58,21 @@ static void write_sysctls(const struct vnrs_sysctl *sysctls, size_t n, const cha
 static int run_nft(void *arg, const char *script, char **ret_out, char *error, size_t error_size)
 {
     const struct lab *lab = arg;
-    char out[16384];
+    char out[16384], path[64], command[96];
 
     assert_int_equal(setns(lab->fabric, CLONE_NEWNET), 0);
-    FILE *file = fopen("/tmp/vnrs-test-nft", "w");
+    (void)snprintf(path, sizeof(path), "/tmp/vnrs-test-nft.%d", (int)getpid());
+    (void)snprintf(command, sizeof(command), "nft -f %s 2>&1", path);
+    FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_true(fputs(script, file) >= 0);
     assert_int_equal(fclose(file), 0);
-    FILE *pipe = popen("nft -f /tmp/vnrs-test-nft 2>&1", "r");
+    FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t n = fread(out, 1, sizeof(out) - 1, pipe);
     out[n] = '\0';
     int status = pclose(pipe);
-    (void)unlink("/tmp/vnrs-test-nft");
+    (void)unlink(path);
     if (status != 0) {
         (void)snprintf(error, error_size, "%s", out);
         return -EINVAL;
