@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,8 +69,7 @@ static void child_run(const struct vnrs_exec_spawn *spawn, const char *path, uns
     if (err == 0 && spawn->setup)
         err = spawn->setup(spawn->arg);
     if (err == 0) {
-        (void)close_range(keep_fds, (unsigned)error_fd - 1, 0);
-        (void)close_range((unsigned)error_fd + 1, ~0u, 0);
+        (void)close_range(keep_fds, ~0u, CLOSE_RANGE_CLOEXEC);
         (void)execve(path, (char *const *)spawn->argv, environment);
         err = -errno;
     }

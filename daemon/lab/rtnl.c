@@ -10,6 +10,29 @@
 #define RECV_BYTES    65536
 #define DUMP_ATTEMPTS 4
 
+// The kernel gives out process numbers and, after those, numbers counted down from the top: none is in this range.
+#define PORTID_FIRST 0x564e0000u
+#define PORTID_MASK  0xffff0000u
+
+static int bind_own(int fd)
+{
+    static uint32_t next;
+
+    for (uint32_t tries = 0; tries <= ~PORTID_MASK; tries++) {
+        struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_pid = PORTID_FIRST | (next++ & ~PORTID_MASK)};
+        if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+            return 0;
+        if (errno != EADDRINUSE)
+            return -errno;
+    }
+    return -EADDRINUSE;
+}
+
+bool vnrs_rtnl_is_own(uint32_t portid)
+{
+    return (portid & PORTID_MASK) == PORTID_FIRST;
+}
+
 int vnrs_rtnl_socket(int ns_fd)
 {
     int on = 1;
@@ -21,35 +44,17 @@ int vnrs_rtnl_socket(int ns_fd)
         setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)) < 0 ||
         setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) < 0)
         return -errno;
-    struct sockaddr_nl addr = {.nl_family = AF_NETLINK};
-    if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-        return -errno;
-    return TAKE_FD(fd);
-}
-
-int vnrs_rtnl_portid(int fd, uint32_t *ret_portid)
-{
-    struct sockaddr_nl addr;
-    socklen_t len = sizeof(addr);
-
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
-        return -errno;
-    *ret_portid = addr.nl_pid;
-    return 0;
+    int err = bind_own(fd);
+    return err < 0 ? err : TAKE_FD(fd);
 }
 
 int vnrs_rtnl_open(int ns_fd, struct vnrs_rtnl *nl)
 {
-    struct vnrs_rtnl opened = {.fd = vnrs_rtnl_socket(ns_fd)};
+    int fd = vnrs_rtnl_socket(ns_fd);
 
-    if (opened.fd < 0)
-        return opened.fd;
-    int err = vnrs_rtnl_portid(opened.fd, &opened.portid);
-    if (err < 0) {
-        vnrs_rtnl_close(&opened);
-        return err;
-    }
-    *nl = opened;
+    if (fd < 0)
+        return fd;
+    *nl = (struct vnrs_rtnl){.fd = fd};
     return 0;
 }
 

@@ -8,21 +8,22 @@
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VNRS_RTNL_MSG_MAX 4096
 
 struct vnrs_rtnl {
     int fd;
-    uint32_t portid, seq;
+    uint32_t seq;
     char refusal[160]; // extended acknowledgement of the last request, or empty
 };
 
 // A NETLINK_ROUTE socket opened in the namespace (-1: this one), with the options above; the descriptor or a negative
-// errno.
+// errno. Its number tells in notifications that a change was made by an agent (vnrs_rtnl_is_own).
 int vnrs_rtnl_socket(int ns_fd) VNRS_MUST_CHECK;
-// The socket's number in its namespace: whose changes a notification reports.
-int vnrs_rtnl_portid(int fd, uint32_t *ret_portid) VNRS_MUST_CHECK;
+// Whether a message's nlmsg_pid is that of such a socket.
+bool vnrs_rtnl_is_own(uint32_t portid);
 
 // `nl` is closed or {.fd = -1} before.
 int vnrs_rtnl_open(int ns_fd, struct vnrs_rtnl *nl) VNRS_MUST_CHECK;

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/conn.h"
+
+#include "agent/controller.h"
+#include "agent/request.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#define SEND_BUFFER_BYTES (4 << 20)
+#define BATCH             16 // requests before others get their turn
+#define RECORD_PIECE      (VNRS_AGENT_MSG_MAX - 1024)
+
+struct out_msg {
+    STAILQ_ENTRY(out_msg) entry;
+    int fd; // to be attached; -1: none
+    size_t len;
+    char bytes[];
+};
+
+struct vnrs_agentd_conn {
+    struct vnrs_agentd *ad;
+    int fd;
+    struct event *readable, *writable;
+    STAILQ_HEAD(, out_msg) queue;
+    bool broken; // ends at the next turn of the loop
+    char buf[VNRS_AGENT_MSG_MAX] __attribute__((aligned(16)));
+};
+
+static void break_off(struct vnrs_agentd_conn *conn, const char *why)
+{
+    if (conn->broken)
+        return;
+    conn->broken = true;
+    if (why)
+        log_error("controller: %s", why);
+    event_active(conn->readable, EV_READ, 0);
+}
+
+static int put_now(struct vnrs_agentd_conn *conn, const struct iovec *parts, size_t n_parts, int fd)
+{
+    return vnrs_msg_send(conn->fd, parts, n_parts, &fd, fd >= 0 ? 1 : 0);
+}
+
+static int queue_msg(struct vnrs_agentd_conn *conn, const struct iovec *parts, size_t n_parts, int fd)
+{
+    size_t len = 0, at = 0;
+
+    for (size_t i = 0; i < n_parts; i++)
+        len += parts[i].iov_len;
+    struct out_msg *msg = malloc(sizeof(*msg) + len);
+    if (!msg)
+        return -ENOMEM;
+    msg->len = len;
+    msg->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+    for (size_t i = 0; i < n_parts; i++) {
+        if (parts[i].iov_len)
+            memcpy(msg->bytes + at, parts[i].iov_base, parts[i].iov_len);
+        at += parts[i].iov_len;
+    }
+    if (STAILQ_EMPTY(&conn->queue)) {
+        (void)event_add(conn->writable, NULL);
+        (void)event_del(conn->readable);
+    }
+    STAILQ_INSERT_TAIL(&conn->queue, msg, entry);
+    return 0;
+}
+
+static void send_msg(struct vnrs_agentd_conn *conn, const struct iovec *parts, size_t n_parts, int fd)
+{
+    if (!conn || conn->broken)
+        return;
+    int err = STAILQ_EMPTY(&conn->queue) ? put_now(conn, parts, n_parts, fd) : -EAGAIN;
+    if (err == -EAGAIN)
+        err = queue_msg(conn, parts, n_parts, fd);
+    if (err < 0)
+        break_off(conn, err == -EPIPE || err == -ECONNRESET ? NULL : strerror(-err));
+}
+
+static void drop_first(struct vnrs_agentd_conn *conn)
+{
+    struct out_msg *msg = STAILQ_FIRST(&conn->queue);
+
+    STAILQ_REMOVE_HEAD(&conn->queue, entry);
+    if (msg->fd >= 0)
+        (void)close(msg->fd);
+    free(msg);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_agentd_conn *conn = arg;
+
+    (void)fd, (void)what;
+    while (!STAILQ_EMPTY(&conn->queue)) {
+        struct out_msg *msg = STAILQ_FIRST(&conn->queue);
+        struct iovec part = {msg->bytes, msg->len};
+        int err = put_now(conn, &part, 1, msg->fd);
+        if (err == -EAGAIN)
+            return;
+        drop_first(conn);
+        if (err < 0) {
+            break_off(conn, NULL);
+            break;
+        }
+    }
+    (void)event_del(conn->writable);
+    (void)event_add(conn->readable, NULL);
+}
+
+// What goes out.
+
+static struct vnrs_ag_hdr make_hdr(enum vnrs_agent_msg type, uint32_t seq, size_t count, size_t data_size)
+{
+    return (struct vnrs_ag_hdr){.proto = VNRS_AGENT_PROTO,
+                                .type = (uint16_t)type,
+                                .seq = seq,
+                                .count = (uint32_t)count,
+                                .data_size = (uint32_t)data_size};
+}
+
+void vnrs_agentd_conn_event(struct vnrs_agentd_conn *conn, enum vnrs_ag_event_kind kind, const struct vnrs_ag_obj *obj,
+                            const char *text)
+{
+    struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_EVENT, 0, 1, 0);
+    struct vnrs_ag_event event = {.kind = kind, .obj = *obj};
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&event, sizeof(event)}};
+
+    (void)snprintf(event.text, sizeof(event.text), "%s", text);
+    send_msg(conn, parts, ARRAY_SIZE(parts), -1);
+}
+
+void vnrs_agentd_conn_speaker(struct vnrs_agentd_conn *conn, const struct vnrs_ag_obj *obj, pid_t pid, int control_fd)
+{
+    struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_SPEAKER, 0, 1, 0);
+    struct vnrs_ag_speaker speaker = {.obj = *obj, .pid = pid};
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&speaker, sizeof(speaker)}};
+
+    send_msg(conn, parts, ARRAY_SIZE(parts), control_fd);
+}
+
+void vnrs_agentd_conn_items(struct vnrs_agentd_conn *conn, uint32_t seq, enum vnrs_agent_msg type, const void *items,
+                            size_t size, size_t n)
+{
+    size_t room = (VNRS_AGENT_MSG_MAX - sizeof(struct vnrs_ag_hdr)) / size;
+
+    for (size_t at = 0; at < n; at += room) {
+        size_t count = MIN(room, n - at);
+        struct vnrs_ag_hdr hdr = make_hdr(type, seq, count, 0);
+        struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(char *)items + at * size, count * size}};
+        send_msg(conn, parts, ARRAY_SIZE(parts), -1);
+    }
+}
+
+void vnrs_agentd_conn_record(struct vnrs_agentd_conn *conn, uint32_t seq, const char *lab, const void *bytes,
+                             size_t size)
+{
+    for (size_t at = 0; at < size; at += RECORD_PIECE) {
+        size_t part = MIN((size_t)RECORD_PIECE, size - at);
+        struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_RECORD, seq, 1, part);
+        struct vnrs_ag_record record = {.total = (uint32_t)size, .offset = (uint32_t)at};
+        struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&record, sizeof(record)}, {(char *)bytes + at, part}};
+        (void)snprintf(record.lab, sizeof(record.lab), "%s", lab);
+        send_msg(conn, parts, ARRAY_SIZE(parts), -1);
+    }
+}
+
+void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply)
+{
+    struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_REPLY, seq, 1, 0);
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)reply, sizeof(*reply)}};
+
+    send_msg(conn, parts, ARRAY_SIZE(parts), -1);
+}
+
+// What comes in.
+
+static void on_request(struct vnrs_agentd_conn *conn, size_t len)
+{
+    struct vnrs_agentd_msg msg;
+    struct vnrs_err err = {0};
+    int code = vnrs_agentd_check(conn->buf, len, &msg, &err);
+
+    if (code == -EPROTO) {
+        break_off(conn, err.text);
+        return;
+    }
+    if (code == 0) {
+        vnrs_agentd_request(conn->ad, &msg);
+        return;
+    }
+    struct vnrs_ag_reply reply = {.error = code};
+    (void)snprintf(reply.text, sizeof(reply.text), "%s", err.text);
+    vnrs_agentd_conn_reply(conn, msg.hdr.seq, &reply);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_agentd_conn *conn = arg;
+    struct vnrs_agentd *ad = conn->ad;
+
+    (void)what;
+    for (int i = 0; i < BATCH && !conn->broken && STAILQ_EMPTY(&conn->queue); i++) {
+        ssize_t len = vnrs_msg_recv(fd, conn->buf, sizeof(conn->buf), NULL, NULL);
+        if (len == -EAGAIN)
+            return;
+        if (len > 0)
+            on_request(conn, (size_t)len);
+        else
+            break_off(conn, len == 0 || len == -ECONNRESET ? NULL : strerror((int)-len));
+    }
+    if (conn->broken) {
+        ad->conn = NULL;
+        vnrs_agentd_conn_free(conn);
+        vnrs_agentd_controller_lost(ad);
+    }
+}
+
+int vnrs_agentd_conn_new(struct vnrs_agentd *ad, int fd, struct vnrs_agentd_conn **ret_conn)
+{
+    struct vnrs_agentd_conn *conn = calloc(1, sizeof(*conn));
+    int size = SEND_BUFFER_BYTES;
+
+    if (!conn) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    conn->ad = ad;
+    conn->fd = fd;
+    STAILQ_INIT(&conn->queue);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    int err = vnrs_fd_set_nonblock(fd, true);
+    conn->readable = event_new(ad->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+    conn->writable = event_new(ad->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+    if (err == 0 && (!conn->readable || !conn->writable || event_add(conn->readable, NULL) < 0))
+        err = -ENOMEM;
+    if (err < 0) {
+        vnrs_agentd_conn_free(conn);
+        return err;
+    }
+    *ret_conn = conn;
+    return 0;
+}
+
+void vnrs_agentd_conn_free(struct vnrs_agentd_conn *conn)
+{
+    if (!conn)
+        return;
+    while (!STAILQ_EMPTY(&conn->queue))
+        drop_first(conn);
+    if (conn->readable)
+        event_free(conn->readable);
+    if (conn->writable)
+        event_free(conn->writable);
+    (void)close(conn->fd);
+    free(conn);
+}

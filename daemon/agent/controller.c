@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/controller.h"
+
+#include "agent/child.h"
+#include "agent/conn.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define LISTEN_BACKLOG 64
+
+struct vnrs_agentd_controller {
+    struct vnrs_agentd_child child;
+};
+
+static int start_child(void *arg)
+{
+    struct vnrs_agentd *ad = arg;
+    const char *argv[6] = {"vnrsd", "--controller"};
+    int pair[2], err;
+
+    if (ad->options.log_level) {
+        argv[2] = "--log-level";
+        argv[3] = ad->options.log_level;
+    }
+    vnrs_agentd_conn_free(ad->conn);
+    ad->conn = NULL;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return log_errno_ret(-errno, "starting the controller");
+    _close_ int theirs = pair[1];
+    err = vnrs_agentd_conn_new(ad, pair[0], &ad->conn);
+    if (err == 0) {
+        struct vnrs_agentd_program program = {
+            .path = "/proc/self/exe", .argv = argv, .fds = {theirs, ad->listen_fd, -1}};
+        err = vnrs_agentd_child_spawn(&ad->controller->child, &program);
+    }
+    if (err < 0) {
+        vnrs_agentd_conn_free(ad->conn);
+        ad->conn = NULL;
+        return log_errno_ret(err, "starting the controller");
+    }
+    return 0;
+}
+
+static void on_ended(void *arg, const char *how)
+{
+    struct vnrs_agentd *ad = arg;
+
+    if (!ad->stopping)
+        log_error("the controller ended (%s): started again", how);
+    vnrs_agentd_conn_free(ad->conn);
+    ad->conn = NULL;
+}
+
+// A socket that somebody listens on is left alone (the lock of the run directory does not cover a path elsewhere).
+static int open_listen(struct vnrs_agentd *ad, struct vnrs_err *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    char path[256];
+
+    int len = ad->options.socket_path ? snprintf(path, sizeof(path), "%s", ad->options.socket_path)
+                                      : snprintf(path, sizeof(path), "%s/vnrs.sock", ad->options.run_dir);
+    if (len >= (int)sizeof(addr.sun_path))
+        return vnrs_err_set(err, -ENAMETOOLONG, "the path '%s' is too long for a socket", path);
+    memcpy(addr.sun_path, path, (size_t)len + 1);
+    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return vnrs_err_errno(err, -errno, "API socket");
+    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+        return vnrs_err_set(err, -EADDRINUSE, "somebody listens on '%s' already", path);
+    (void)unlink(path);
+    mode_t mask = umask(0117); // never open to others, not even for a moment
+    int bound = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+    int code = bound < 0 ? -errno : 0;
+    (void)umask(mask);
+    if (code == 0 && (chown(path, (uid_t)-1, ad->priv.api_group) < 0 && ad->priv.api_group))
+        code = -errno;
+    if (code == 0 && listen(fd, LISTEN_BACKLOG) < 0)
+        code = -errno;
+    if (code < 0)
+        return vnrs_err_errno(err, code, "API socket '%s'", path);
+    ad->listen_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int vnrs_agentd_controller_start(struct vnrs_agentd *ad, struct vnrs_err *err)
+{
+    int code;
+
+    if (ad->options.agent_fd >= 0) {
+        code = vnrs_agentd_conn_new(ad, ad->options.agent_fd, &ad->conn);
+        return code < 0 ? vnrs_err_errno(err, code, "descriptor %d", ad->options.agent_fd) : 0;
+    }
+    code = open_listen(ad, err);
+    if (code < 0)
+        return code;
+    ad->controller = calloc(1, sizeof(*ad->controller));
+    if (!ad->controller)
+        return vnrs_err_set(err, -ENOMEM, "out of memory");
+    vnrs_agentd_child_init(&ad->controller->child, ad, start_child, on_ended, ad);
+    code = vnrs_agentd_child_run(&ad->controller->child);
+    return code < 0 ? vnrs_err_errno(err, code, "starting the controller") : 0;
+}
+
+void vnrs_agentd_controller_lost(struct vnrs_agentd *ad)
+{
+    if (!ad->controller)
+        vnrs_agentd_stop(ad, ad->status);
+    else // it may have closed the pair and gone on, or have sent nonsense
+        vnrs_agentd_child_signal(&ad->controller->child, SIGKILL);
+}
+
+void vnrs_agentd_controller_stop(struct vnrs_agentd *ad)
+{
+    if (ad->controller)
+        vnrs_agentd_child_signal(&ad->controller->child, SIGTERM);
+}
+
+bool vnrs_agentd_controller_runs(const struct vnrs_agentd *ad)
+{
+    return ad->controller && ad->controller->child.pid;
+}
+
+void vnrs_agentd_controller_free(struct vnrs_agentd *ad)
+{
+    if (ad->controller)
+        vnrs_agentd_child_fini(&ad->controller->child);
+    free(ad->controller);
+    ad->controller = NULL;
+}

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/fabric.h"
+
+#include "agent/monitor.h"
+#include "fib/bpf_counters.h"
+#include "fib/bpf_sink.h"
+#include "fib/guest_sink.h"
+#include "fib/kernel_sink.h"
+#include "lab/netns.h"
+#include "lab/snat.h"
+#include "lab/sysctl.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PIN_DIR "/sys/fs/bpf/vnrs"
+
+enum { DATAPLANE_EBPF, DATAPLANE_KERNEL }; // enum vnrs_dataplane
+
+static void pin_dir_of(const struct vnrs_agentd_lab *lab, char ret[static 128])
+{
+    (void)snprintf(ret, 128, "%s/%s", PIN_DIR, lab->name);
+}
+
+void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab)
+{
+    if (lab->fabric_sink)
+        lab->fabric_sink->ops->free(lab->fabric_sink);
+    lab->fabric_sink = NULL;
+    lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
+    vnrs_agentd_watch_free(lab->fabric_watch);
+    lab->fabric_watch = NULL;
+    vnrs_rtnl_close(&lab->fabric);
+    if (lab->fabric_fd >= 0)
+        (void)close(TAKE_FD(lab->fabric_fd));
+}
+
+static int open_ebpf(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
+{
+    char dir[128];
+    const char *why = "cannot be loaded";
+
+    pin_dir_of(lab, dir);
+    int code = vnrs_bpf_dataplane_open(dir, &why, &lab->dataplane);
+    if (code < 0)
+        return vnrs_err_set(err, code, "eBPF data plane: %s", why);
+    code = vnrs_bpf_sink_new(lab->dataplane, &lab->fabric_sink);
+    return code < 0 ? vnrs_err_errno(err, code, "eBPF data plane") : 0;
+}
+
+static int run_nft(void *arg, const char *script, char **ret_out, char *error, size_t error_size)
+{
+    struct vnrs_agentd_lab *lab = arg;
+    struct vnrs_err err = {0};
+    int code = vnrs_nft_run(lab->fabric_fd, script, ret_out, &err);
+
+    if (code < 0)
+        (void)snprintf(error, error_size, "%s", err.text);
+    return code;
+}
+
+static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
+{
+    int fd = vnrs_rtnl_socket(lab->fabric_fd);
+
+    if (fd < 0)
+        return vnrs_err_errno(err, fd, "netlink socket in the fabric");
+    int code = vnrs_kernel_sink_new(fd, &lab->fabric_sink);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "kernel data plane");
+    vnrs_kernel_sink_nft_set(lab->fabric_sink, run_nft, lab);
+    return 0;
+}
+
+// Sockets, sinks and the watch, if they are not open. The namespace is lab->fabric_fd.
+static int open_parts(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    int code = lab->fabric.fd >= 0 ? 0 : vnrs_rtnl_open(lab->fabric_fd, &lab->fabric);
+
+    if (code < 0)
+        return vnrs_err_errno(err, code, "netlink socket in the fabric");
+    if (!lab->fabric_sink)
+        code = object->spec.fabric.dataplane == DATAPLANE_KERNEL ? open_kernel(lab, err) : open_ebpf(lab, err);
+    if (code < 0)
+        return code;
+    if (!lab->fabric_watch) {
+        struct vnrs_agentd_watch_options options = {
+            .links = true, .routes = object->spec.fabric.dataplane == DATAPLANE_KERNEL, .fabric = true};
+        code = vnrs_agentd_watch_new(lab, &object->obj, lab->fabric_fd, &options, &lab->fabric_watch);
+    }
+    return code < 0 ? vnrs_err_errno(err, code, "watching the fabric") : 0;
+}
+
+static int apply_sysctls(struct vnrs_agentd_lab *lab, uint32_t dataplane, struct vnrs_err *err)
+{
+    size_t n;
+
+    if (dataplane == DATAPLANE_EBPF)
+        return vnrs_sysctl_profile_apply(lab->fabric_fd, VNRS_SYSCTL_FABRIC, err);
+    int written = vnrs_sysctl_profile_apply(lab->fabric_fd, VNRS_SYSCTL_ROUTER, err);
+    const struct vnrs_sysctl *sysctls = vnrs_kernel_sink_sysctls(&n);
+    for (size_t i = 0; i < n && written >= 0; i++) {
+        int code = vnrs_sysctl_set(lab->fabric_fd, sysctls[i].path, sysctls[i].value);
+        if (code < 0 && code != -ENOENT)
+            return vnrs_err_errno(err, code, "sysctl '%s' of the fabric", sysctls[i].path);
+        written += code > 0;
+    }
+    return written;
+}
+
+// Whether the descriptor still is what the name means.
+static bool is_fabric_current(const struct vnrs_agentd_lab *lab, int named_fd)
+{
+    struct vnrs_netns_id have, want;
+
+    return lab->fabric_fd >= 0 && vnrs_netns_id_get(lab->fabric_fd, &have) == 0 &&
+           vnrs_netns_id_get(named_fd, &want) == 0 && have.dev == want.dev && have.ino == want.ino;
+}
+
+int vnrs_agentd_fabric_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_outcome *ret_outcome,
+                              struct vnrs_err *err)
+{
+    struct vnrs_agentd_lab *lab = object->lab;
+    char name[VNRS_NETNS_NAME_MAX];
+    _close_ int fd = -1;
+    int created = vnrs_netns_create(vnrs_mark_netns(lab->name, "", name), &fd);
+
+    if (created < 0)
+        return vnrs_err_errno(err, created, "namespace '%s'", name);
+    vnrs_agentd_names_watch(lab->ad);
+    if (!is_fabric_current(lab, fd)) {
+        vnrs_agentd_fabric_forget(lab);
+        lab->fabric_fd = TAKE_FD(fd);
+    }
+    int written = apply_sysctls(lab, object->spec.fabric.dataplane, err);
+    if (written < 0)
+        return written;
+    int code = open_parts(lab, object, err);
+    if (code == 0)
+        *ret_outcome = created ? VNRS_AG_CREATED : written ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
+    return code;
+}
+
+int vnrs_agentd_fabric_remove(struct vnrs_agentd_lab *lab, enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    char name[VNRS_NETNS_NAME_MAX], dir[128];
+
+    vnrs_agentd_fabric_forget(lab);
+    pin_dir_of(lab, dir);
+    int code = vnrs_bpf_dataplane_destroy(dir);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "pins in '%s'", dir);
+    (void)rmdir(PIN_DIR); // if that was the last lab
+    code = vnrs_netns_delete(vnrs_mark_netns(lab->name, "", name));
+    if (code < 0)
+        return vnrs_err_errno(err, code, "namespace '%s'", name);
+    *ret_outcome = code ? VNRS_AG_REMOVED : VNRS_AG_UNCHANGED;
+    return 0;
+}
+
+struct attach_args {
+    struct vnrs_bpf_dataplane *dataplane;
+    uint32_t ifindex;
+};
+
+static int attach_here(void *arg)
+{
+    const struct attach_args *a = arg;
+
+    // A clsact filter lives with the link, needs no pin, and costs a hundredth of a TCX link (data-plane.md).
+    return vnrs_bpf_dataplane_attach(a->dataplane, a->ifindex, VNRS_BPF_ATTACH_CLSACT);
+}
+
+static int link_sysctls(struct vnrs_agentd_lab *lab, const char *ifname, struct vnrs_err *err)
+{
+    size_t n;
+    const struct vnrs_sysctl *sysctls = vnrs_kernel_sink_link_sysctls(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        char path[160];
+        const char *at = strstr(sysctls[i].path, "%s");
+        int before = at ? (int)(at - sysctls[i].path) : (int)strlen(sysctls[i].path);
+        (void)snprintf(path, sizeof(path), "%.*s%s%s", before, sysctls[i].path, at ? ifname : "", at ? at + 2 : "");
+        int code = vnrs_sysctl_set(lab->fabric_fd, path, sysctls[i].value);
+        if (code < 0 && code != -ENOENT)
+            return vnrs_err_errno(err, code, "sysctl '%s' of the fabric", path);
+    }
+    return 0;
+}
+
+int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex, struct vnrs_err *err)
+{
+    struct attach_args args = {lab->dataplane, ifindex};
+
+    if (!lab->fabric_sink)
+        return vnrs_err_set(err, -ENOENT, "the fabric of lab '%s' is not there", lab->name);
+    if (!lab->dataplane)
+        return link_sysctls(lab, ifname, err);
+    int code = vnrs_netns_run(lab->fabric_fd, attach_here, &args);
+    return code < 0 ? vnrs_err_errno(err, code, "packet path on link '%s'", ifname) : 0;
+}
+
+// Guest tables.
+
+static int guest_sink(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
+{
+    int code = lab->guest_sink ? 0 : vnrs_guest_sink_new(&lab->guest_sink);
+    return code < 0 ? vnrs_err_errno(err, code, "guest tables") : 0;
+}
+
+static int sink_failed(struct vnrs_sink *sink, int code, struct vnrs_err *err)
+{
+    if (sink->error[0])
+        return vnrs_err_set(err, code, "%s: %s", sink->ops->name, sink->error);
+    return vnrs_err_errno(err, code, "%s", sink->ops->name);
+}
+
+static int table_set(struct vnrs_agentd_object *object, int ns_fd, struct vnrs_err *err)
+{
+    struct vnrs_agentd_lab *lab = object->lab;
+    int fd = vnrs_rtnl_socket(ns_fd);
+
+    if (fd < 0)
+        return vnrs_err_errno(err, fd, "netlink socket of guest table '%s'", object->obj.key);
+    int code = vnrs_guest_sink_table_set(lab->guest_sink, object->obj.key, &object->spec.table, fd);
+    if (code < 0)
+        return sink_failed(lab->guest_sink, code, err);
+    object->live = true;
+    return 0;
+}
+
+int vnrs_agentd_table_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    struct vnrs_agentd_lab *lab = object->lab;
+    const struct vnrs_obj_table *spec = &object->spec.table;
+    _close_ int ns_fd = -1;
+    int code = guest_sink(lab, err);
+
+    if (code == 0)
+        code = vnrs_netns_resolve(lab->name, &spec->ns, &ns_fd, err);
+    if (code < 0)
+        return code;
+    uint64_t before = lab->guest_sink->writes;
+    code = table_set(object, ns_fd, err);
+    if (code < 0)
+        return code;
+    // The namespace may be another one behind the same name: the watch is always that of the one just opened.
+    vnrs_agentd_watch_free(object->watch);
+    object->watch = NULL;
+    struct vnrs_agentd_watch_options options = {.links = spec->ns.kind != VNRS_AG_NETNS_OURS, .routes = true};
+    code = vnrs_agentd_watch_new(lab, &object->obj, ns_fd, &options, &object->watch);
+    *ret_outcome = lab->guest_sink->writes == before ? VNRS_AG_UNCHANGED : VNRS_AG_CHANGED;
+    return code < 0 ? vnrs_err_errno(err, code, "watching the namespace of '%s'", object->obj.key) : 0;
+}
+
+int vnrs_agentd_table_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    struct vnrs_agentd_lab *lab = object->lab;
+    int code = guest_sink(lab, err);
+
+    if (code == 0 && !object->live) { // of an earlier agent: the sink must see the table to withdraw its routes
+        struct vnrs_err gone = {0};
+        _close_ int ns_fd = -1;
+        if (vnrs_netns_resolve(lab->name, &object->spec.table.ns, &ns_fd, &gone) < 0)
+            return 0;
+        if (table_set(object, ns_fd, &gone) < 0)
+            log_debug("lab '%s': %s", lab->name, gone.text); // its link is gone, and so are its routes
+    }
+    if (code == 0)
+        code = vnrs_guest_sink_table_remove(lab->guest_sink, object->obj.key, true);
+    if (code == -ENODEV || code == -ENOENT)
+        code = 0;
+    if (code < 0)
+        return sink_failed(lab->guest_sink, code, err);
+    object->live = false;
+    return 0;
+}
+
+// Routes.
+
+static int give(struct vnrs_sink *sink, uint32_t kind, const void *item)
+{
+    switch ((enum vnrs_ag_fib_kind)kind) {
+    case VNRS_AG_FIB_BEGIN:
+        return sink->ops->sync_begin(sink);
+    case VNRS_AG_FIB_GROUPS:
+        return sink->ops->group_set(sink, item);
+    case VNRS_AG_FIB_ROUTES:
+        return sink->ops->route_set(sink, item);
+    case VNRS_AG_FIB_NICS:
+        return sink->ops->nic_set(sink, item);
+    case VNRS_AG_FIB_ENDPOINTS:
+        return sink->ops->endpoint_set(sink, item);
+    case VNRS_AG_FIB_ACLS:
+        return sink->ops->acl_set(sink, item);
+    case VNRS_AG_FIB_END:
+        return sink->ops->sync_end(sink);
+    case VNRS_AG_FIB_FLUSH:
+        return sink->ops->flush(sink);
+    }
+    return -EINVAL;
+}
+
+// Goes on after an error: the others are to be right nevertheless.
+static int give_all(struct vnrs_sink *sink, const struct vnrs_ag_fib *fib, const void *data, struct vnrs_err *err)
+{
+    size_t size = vnrs_agentd_fib_size(fib->kind);
+    int first = 0;
+
+    for (uint32_t i = 0; i < (size ? fib->n : 1); i++) {
+        int code = give(sink, fib->kind, (const char *)data + i * size);
+        if (code < 0 && first == 0)
+            first = sink_failed(sink, code, err);
+    }
+    return first;
+}
+
+int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, const void *data, uint64_t *ret_writes,
+                    struct vnrs_err *err)
+{
+    struct vnrs_sink *sinks[2];
+    int first = guest_sink(lab, err);
+
+    if (first < 0)
+        return first;
+    sinks[0] = lab->fabric_sink;
+    sinks[1] = lab->guest_sink;
+    *ret_writes = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) {
+        struct vnrs_err one = {0};
+        int code = sinks[i] ? give_all(sinks[i], fib, data, &one) : 0;
+        if (code < 0 && first == 0) {
+            first = code;
+            *err = one;
+        }
+        *ret_writes += sinks[i] ? sinks[i]->writes : 0;
+    }
+    return first;
+}
+
+static void add_all(const struct vnrs_bpf_counter *counters, unsigned n, enum vnrs_ag_counter_kind kind,
+                    void (*add)(void *arg, const struct vnrs_ag_counter *counter), void *arg)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct vnrs_ag_counter counter = {
+            .kind = kind, .index = i, .packets = counters[i].packets, .bytes = counters[i].bytes};
+        if (counter.packets)
+            add(arg, &counter);
+    }
+}
+
+static int add_nic(struct vnrs_agentd_lab *lab, uint32_t ifindex,
+                   void (*add)(void *arg, const struct vnrs_ag_counter *counter), void *arg)
+{
+    struct vnrs_bpf_counter counters[_VNRS_BPF_DIR_MAX];
+    int code = vnrs_bpf_counters_nic(lab->dataplane, ifindex, counters);
+
+    for (unsigned dir = 0; dir < _VNRS_BPF_DIR_MAX && code == 0; dir++) {
+        struct vnrs_ag_counter counter = {.kind = dir == VNRS_BPF_FROM_NIC ? VNRS_AG_COUNTER_NIC_FROM
+                                                                           : VNRS_AG_COUNTER_NIC_TO,
+                                          .index = ifindex,
+                                          .packets = counters[dir].packets,
+                                          .bytes = counters[dir].bytes};
+        add(arg, &counter);
+    }
+    return code;
+}
+
+int vnrs_agentd_counters(struct vnrs_agentd_lab *lab, void (*add)(void *arg, const struct vnrs_ag_counter *counter),
+                         void *arg)
+{
+    struct vnrs_bpf_counter types[_VNRS_NH_MAX], drops[_VNRS_DROP_MAX];
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+    int code = 0;
+
+    if (!lab->dataplane)
+        return 0;
+    while (code == 0 && (e = vnrs_map_next(&lab->objects, &at))) {
+        const struct vnrs_agentd_object *object = e->value;
+        if (object->obj.type == VNRS_OBJ_LINK && object->spec.link.is_nic && object->index.a)
+            code = add_nic(lab, object->index.a, add, arg);
+    }
+    if (code == 0)
+        code = vnrs_bpf_counters_type(lab->dataplane, types);
+    if (code == 0)
+        code = vnrs_bpf_counters_drop(lab->dataplane, drops);
+    if (code < 0)
+        return code;
+    add_all(types, _VNRS_NH_MAX, VNRS_AG_COUNTER_TYPE, add, arg);
+    add_all(drops, _VNRS_DROP_MAX, VNRS_AG_COUNTER_DROP, add, arg);
+    return 0;
+}

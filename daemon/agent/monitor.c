@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/monitor.h"
+
+#include "agent/conn.h"
+#include "fib/guest_sink.h"
+#include "lab/netns.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "vnrs/rtprot.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/nexthop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+
+#define RECEIVE_BYTES    (4 << 20)
+#define BATCH            64 // messages handled before others get their turn
+#define SUSPECT_DELAY_US 20000
+
+struct vnrs_agentd_watch {
+    struct vnrs_agentd_lab *lab;
+    struct vnrs_ag_obj owner;
+    struct vnrs_agentd_watch_options options;
+    struct vnrs_netns_id id;
+    int fd;
+    struct event *event;
+};
+
+// Reporting.
+
+static void on_suspect_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_agentd_lab *lab = arg;
+
+    (void)fd, (void)what;
+    lab->is_suspect = false;
+    vnrs_agentd_conn_event(lab->ad->conn, VNRS_AG_EV_SUSPECT, &lab->suspect, "changed by another hand");
+}
+
+void vnrs_agentd_suspect(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj *obj)
+{
+    const struct timeval delay = {.tv_usec = SUSPECT_DELAY_US};
+
+    if (obj->type == VNRS_OBJ_TABLE && lab->guest_sink)
+        vnrs_guest_sink_table_suspect(lab->guest_sink, obj->key);
+    if (lab->is_suspect)
+        return;
+    if (!lab->suspect_timer)
+        lab->suspect_timer = evtimer_new(lab->ad->base, on_suspect_timer, lab);
+    if (!lab->suspect_timer || evtimer_add(lab->suspect_timer, &delay) < 0)
+        return;
+    lab->is_suspect = true;
+    lab->suspect = *obj;
+}
+
+// A link's destruction, and carrier loss for a moment, take routes and next hops with them without a message: all
+// guest tables in that namespace are to be read again (data-plane.md).
+static void suspect_tables(struct vnrs_agentd_watch *watch)
+{
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+
+    while ((e = vnrs_map_next(&watch->lab->objects, &at))) {
+        const struct vnrs_agentd_object *object = e->value;
+        if (object->obj.type == VNRS_OBJ_TABLE && object->watch && object->watch->id.ino == watch->id.ino &&
+            watch->lab->guest_sink)
+            vnrs_guest_sink_table_suspect(watch->lab->guest_sink, object->obj.key);
+    }
+}
+
+// Links.
+
+struct link_event {
+    uint32_t ifindex, mtu, flags;
+    const char *ifname, *alias;
+    const struct vnrs_mac *mac;
+};
+
+static void read_link_event(const struct nlmsghdr *msg, struct link_event *ret)
+{
+    const struct ifinfomsg *info = mnl_nlmsg_get_payload(msg);
+    struct nlattr *attr;
+
+    *ret =
+        (struct link_event){.ifindex = (uint32_t)info->ifi_index, .flags = info->ifi_flags, .ifname = "", .alias = ""};
+    mnl_attr_for_each(attr, msg, sizeof(*info))
+    {
+        if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+            ret->ifname = mnl_attr_get_str(attr);
+        else if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
+            ret->alias = mnl_attr_get_str(attr);
+        else if (mnl_attr_get_type(attr) == IFLA_MTU)
+            ret->mtu = mnl_attr_get_u32(attr);
+        else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == sizeof(*ret->mac))
+            ret->mac = mnl_attr_get_payload(attr);
+    }
+}
+
+static bool is_end(const struct vnrs_link_end *end, uint32_t index, const struct link_event *event)
+{
+    return index == event->ifindex && strcmp(end->ifname, event->ifname) == 0;
+}
+
+static const struct vnrs_link_end *end_of(const struct vnrs_agentd_object *object, const struct link_event *event)
+{
+    if (is_end(&object->spec.link.a, object->index.a, event))
+        return &object->spec.link.a;
+    if (is_end(&object->spec.link.b, object->index.b, event))
+        return &object->spec.link.b;
+    return NULL;
+}
+
+// By alias; by name and index where somebody changed the alias.
+static struct vnrs_agentd_object *link_of(struct vnrs_agentd_watch *watch, const struct link_event *event)
+{
+    const char *key = vnrs_mark_alias_key(watch->lab->name, event->alias);
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+
+    if (key)
+        return vnrs_agentd_object_find(watch->lab, VNRS_OBJ_LINK, key);
+    while ((e = vnrs_map_next(&watch->lab->objects, &at))) {
+        struct vnrs_agentd_object *object = e->value;
+        if (object->obj.type != VNRS_OBJ_LINK)
+            continue;
+        const struct vnrs_link_end *end = end_of(object, event);
+        bool here = end && (watch->options.fabric ? !end->ns.name[0] : strcmp(end->ns.name, watch->owner.key) == 0);
+        if (here)
+            return object;
+    }
+    return NULL;
+}
+
+static bool is_link_right(const struct vnrs_agentd_object *object, const struct link_event *event)
+{
+    const struct vnrs_obj_link *spec = &object->spec.link;
+    const struct vnrs_link_end *end = end_of(object, event);
+    static const struct vnrs_mac none;
+
+    if (!end || !(event->flags & IFF_UP) || !(event->flags & IFF_LOWER_UP))
+        return false;
+    if (spec->mtu && event->mtu && spec->mtu != event->mtu)
+        return false;
+    if (memcmp(&end->mac, &none, sizeof(none)) != 0 && event->mac && memcmp(&end->mac, event->mac, sizeof(none)) != 0)
+        return false;
+    return vnrs_mark_alias_key(object->lab->name, event->alias) != NULL;
+}
+
+static void on_link(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg,
+                    const struct vnrs_agentd_object *except)
+{
+    struct link_event event;
+
+    read_link_event(msg, &event);
+    if (watch->owner.type == VNRS_OBJ_TABLE) { // an interface of others
+        const struct vnrs_agentd_object *table = vnrs_agentd_object_find(watch->lab, VNRS_OBJ_TABLE, watch->owner.key);
+        if (table && strcmp(table->spec.table.ifname, event.ifname) == 0 &&
+            (msg->nlmsg_type == RTM_DELLINK || !(event.flags & IFF_LOWER_UP)))
+            vnrs_agentd_suspect(watch->lab, &watch->owner);
+        return;
+    }
+    struct vnrs_agentd_object *object = link_of(watch, &event);
+    if (!object || object == except)
+        return;
+    if (msg->nlmsg_type == RTM_NEWLINK && is_link_right(object, &event))
+        return;
+    // What another agent's removal or our own re-creation left in the queue is of another index.
+    if (!end_of(object, &event))
+        return;
+    suspect_tables(watch);
+    vnrs_agentd_suspect(watch->lab, &object->obj);
+}
+
+static void on_addr(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg)
+{
+    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(msg);
+    struct nlattr *attr;
+    bool ours = false;
+
+    mnl_attr_for_each(attr, msg, sizeof(*info))
+    {
+        if (mnl_attr_get_type(attr) == IFA_PROTO)
+            ours = mnl_attr_get_u8(attr) == VNRS_RTPROT;
+    }
+    if (ours && msg->nlmsg_type == RTM_DELADDR)
+        vnrs_agentd_suspect(watch->lab, &watch->owner);
+}
+
+// Routes.
+
+static void on_route(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg)
+{
+    const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+    const struct vnrs_agentd_object *table = watch->owner.type == VNRS_OBJ_TABLE
+                                                 ? vnrs_agentd_object_find(watch->lab, VNRS_OBJ_TABLE, watch->owner.key)
+                                                 : NULL;
+    uint32_t protocol = table ? table->spec.table.protocol : VNRS_RTPROT, id = rt->rtm_table;
+    struct nlattr *attr;
+
+    mnl_attr_for_each(attr, msg, sizeof(*rt))
+    {
+        if (mnl_attr_get_type(attr) == RTA_TABLE)
+            id = mnl_attr_get_u32(attr);
+    }
+    bool removed = msg->nlmsg_type == RTM_DELROUTE && rt->rtm_protocol == protocol;
+    bool replaced = msg->nlmsg_type == RTM_NEWROUTE && (msg->nlmsg_flags & NLM_F_REPLACE);
+    if (removed || (replaced && (!table || table->spec.table.table == id)))
+        vnrs_agentd_suspect(watch->lab, &watch->owner);
+}
+
+static bool has_payload(const struct nlmsghdr *msg, size_t size)
+{
+    return mnl_nlmsg_get_payload_len(msg) >= size;
+}
+
+static void on_message(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg,
+                       const struct vnrs_agentd_object *except)
+{
+    switch (msg->nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+        if (has_payload(msg, sizeof(struct ifinfomsg)))
+            on_link(watch, msg, except);
+        return;
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+        // What the kernel does on its own (number 0) follows from what happened to the link.
+        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct ifaddrmsg)))
+            on_addr(watch, msg);
+        return;
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct rtmsg)))
+            on_route(watch, msg);
+        return;
+    case RTM_DELNEXTHOP:
+        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct nhmsg)))
+            vnrs_agentd_suspect(watch->lab, &watch->owner);
+        return;
+    case RTM_DELRULE:
+        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid))
+            vnrs_agentd_suspect(watch->lab, &watch->owner);
+        return;
+    }
+}
+
+// True when there may be more.
+static bool read_some(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *except)
+{
+    static char buf[65536] __attribute__((aligned(8)));
+
+    ssize_t got = recv(watch->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    if (got < 0 && errno == ENOBUFS) { // messages were lost
+        suspect_tables(watch);
+        vnrs_agentd_suspect(watch->lab, &watch->owner);
+        return true;
+    }
+    if (got <= 0)
+        return got < 0 && errno == EINTR;
+    int len = (int)got;
+    for (const struct nlmsghdr *msg = (const struct nlmsghdr *)buf; mnl_nlmsg_ok(msg, len);
+         msg = mnl_nlmsg_next(msg, &len))
+        on_message(watch, msg, except);
+    return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    for (int i = 0; i < BATCH && read_some(arg, NULL); i++)
+        continue;
+}
+
+void vnrs_agentd_watch_drain(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *link)
+{
+    while (read_some(watch, link))
+        continue;
+}
+
+// Opening.
+
+// Of route messages only those with our protocol. Offsets in struct nlmsghdr and, behind it, struct rtmsg.
+static int filter_routes(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_protocol)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VNRS_RTPROT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffffu),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+static int join(int fd, const struct vnrs_agentd_watch_options *options)
+{
+    static const struct {
+        int group;
+        bool links, own_routes, all_routes;
+    } groups[] = {
+        {RTNLGRP_LINK, true, false, false},        {RTNLGRP_IPV4_IFADDR, true, false, false},
+        {RTNLGRP_IPV6_IFADDR, true, false, false}, {RTNLGRP_IPV4_ROUTE, false, true, true},
+        {RTNLGRP_IPV6_ROUTE, false, true, true},   {RTNLGRP_NEXTHOP, false, false, true},
+        {RTNLGRP_IPV4_RULE, false, false, true},   {RTNLGRP_IPV6_RULE, false, false, true},
+    };
+    int size = RECEIVE_BYTES;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); // without CAP_NET_ADMIN in the host
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        if (!(options->links && groups[i].links) && !(options->own_routes && groups[i].own_routes) &&
+            !(options->routes && groups[i].all_routes))
+            continue;
+        int group = groups[i].group;
+        if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+int vnrs_agentd_watch_new(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj *owner, int ns_fd,
+                          const struct vnrs_agentd_watch_options *options, struct vnrs_agentd_watch **ret_watch)
+{
+    struct vnrs_agentd_watch *watch = calloc(1, sizeof(*watch));
+
+    if (!watch)
+        return -ENOMEM;
+    *watch = (struct vnrs_agentd_watch){.lab = lab, .owner = *owner, .options = *options};
+    watch->fd = vnrs_rtnl_socket(ns_fd);
+    int err = watch->fd < 0 ? watch->fd : vnrs_netns_id_get(ns_fd, &watch->id);
+    if (err == 0 && options->own_routes && !options->routes)
+        err = filter_routes(watch->fd);
+    if (err == 0)
+        err = join(watch->fd, options);
+    if (err == 0) {
+        watch->event = event_new(lab->ad->base, watch->fd, EV_READ | EV_PERSIST, on_readable, watch);
+        err = watch->event && event_add(watch->event, NULL) == 0 ? 0 : -ENOMEM;
+    }
+    if (err < 0) {
+        vnrs_agentd_watch_free(watch);
+        return err;
+    }
+    *ret_watch = watch;
+    return 0;
+}
+
+void vnrs_agentd_watch_free(struct vnrs_agentd_watch *watch)
+{
+    if (!watch)
+        return;
+    if (watch->event)
+        event_free(watch->event);
+    if (watch->fd >= 0)
+        (void)close(watch->fd);
+    free(watch);
+}
+
+bool vnrs_agentd_watch_is_of(const struct vnrs_agentd_watch *watch, int ns_fd)
+{
+    struct vnrs_netns_id id;
+
+    return vnrs_netns_id_get(ns_fd, &id) == 0 && id.dev == watch->id.dev && id.ino == watch->id.ino;
+}
+
+// Names of namespaces.
+
+struct vnrs_agentd_names {
+    int fd;
+    struct event *event;
+};
+
+static void on_name_gone(struct vnrs_agentd *ad, const char *name)
+{
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+
+    while ((e = vnrs_map_next(&ad->labs, &at))) {
+        struct vnrs_agentd_lab *lab = e->value;
+        char fabric[VNRS_NETNS_NAME_MAX];
+        size_t len = strlen(vnrs_mark_netns(lab->name, "", fabric));
+        if (strncmp(name, fabric, len) != 0 || (name[len] && name[len] != '.'))
+            continue;
+        const struct vnrs_agentd_object *object = name[len]
+                                                      ? vnrs_agentd_object_find(lab, VNRS_OBJ_NETNS, name + len + 1)
+                                                      : vnrs_agentd_object_find(lab, VNRS_OBJ_FABRIC, "fabric");
+        _close_ int fd = -1;
+        if (object && vnrs_netns_open(name, &fd) < 0)
+            vnrs_agentd_suspect(lab, &object->obj);
+    }
+}
+
+static void on_names(evutil_socket_t fd, short what, void *arg)
+{
+    char buf[4096] __attribute__((aligned(8)));
+    ssize_t got = read(fd, buf, sizeof(buf));
+
+    (void)what;
+    for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= got;) {
+        const struct inotify_event *event = (const struct inotify_event *)(buf + at);
+        if (event->len)
+            on_name_gone(arg, event->name);
+        at += (ssize_t)(sizeof(*event) + event->len);
+    }
+}
+
+void vnrs_agentd_names_watch(struct vnrs_agentd *ad)
+{
+    if (ad->names || ad->priv.injector)
+        return;
+    struct vnrs_agentd_names *names = calloc(1, sizeof(*names));
+    if (!names)
+        return;
+    names->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (names->fd >= 0 && inotify_add_watch(names->fd, VNRS_NETNS_DIR, IN_DELETE | IN_MOVED_FROM) >= 0)
+        names->event = event_new(ad->base, names->fd, EV_READ | EV_PERSIST, on_names, ad);
+    ad->names = names;
+    if (!names->event || event_add(names->event, NULL) < 0)
+        vnrs_agentd_names_free(ad); // tried again with the next namespace
+}
+
+void vnrs_agentd_names_free(struct vnrs_agentd *ad)
+{
+    struct vnrs_agentd_names *names = ad->names;
+
+    if (!names)
+        return;
+    if (names->event)
+        event_free(names->event);
+    if (names->fd >= 0)
+        (void)close(names->fd);
+    free(names);
+    ad->names = NULL;
+}

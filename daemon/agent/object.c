@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/object.h"
+
+#include "agent/fabric.h"
+#include "agent/monitor.h"
+#include "agent/runs.h"
+#include "lab/netns.h"
+#include "lab/route.h"
+#include "lab/snat.h"
+#include "lab/sysctl.h"
+#include "util/arena.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct type {
+    // Make the kernel agree with object->spec.
+    int (*ensure)(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                  enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err);
+    // Remove what object->spec says. 1: removed, 0: was not there.
+    int (*remove)(struct vnrs_agentd_object *object, struct vnrs_err *err);
+    // Whether `spec` is somewhere else than the object: it is then removed first. NULL: never.
+    bool (*is_moved)(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec);
+    // Whether it is there. NULL: found by marks.
+    bool (*is_there)(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found);
+    bool injector; // works with CAP_NET_ADMIN alone
+};
+
+static bool is_other_ns(const struct vnrs_ag_netns *x, const struct vnrs_ag_netns *y)
+{
+    return memcmp(x, y, sizeof(*x)) != 0;
+}
+
+// Opens a namespace and a netlink socket in it.
+static int open_place(const struct vnrs_agentd_lab *lab, const struct vnrs_ag_netns *ns, int *ret_fd,
+                      struct vnrs_rtnl *ret_nl, struct vnrs_err *err)
+{
+    _close_ int fd = -1;
+    int code = vnrs_netns_resolve(lab->name, ns, &fd, err);
+
+    if (code < 0)
+        return code;
+    code = vnrs_rtnl_open(fd, ret_nl);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "netlink socket");
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+// Fabric.
+
+static int fabric_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                         enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    (void)msg;
+    return vnrs_agentd_fabric_ensure(object, ret_outcome, err);
+}
+
+static int fabric_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    enum vnrs_ag_outcome outcome = VNRS_AG_UNCHANGED;
+    int code = vnrs_agentd_fabric_remove(object->lab, &outcome, err);
+
+    return code < 0 ? code : outcome == VNRS_AG_REMOVED;
+}
+
+static bool fabric_is_moved(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec)
+{
+    return object->spec.fabric.dataplane != spec->fabric.dataplane;
+}
+
+// Namespaces.
+
+static int netns_watch(struct vnrs_agentd_object *object, int fd)
+{
+    const struct vnrs_agentd_watch_options options = {.links = true, .own_routes = true};
+
+    if (object->watch && vnrs_agentd_watch_is_of(object->watch, fd))
+        return 0;
+    vnrs_agentd_watch_free(object->watch);
+    object->watch = NULL;
+    return vnrs_agentd_watch_new(object->lab, &object->obj, fd, &options, &object->watch);
+}
+
+static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                        enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    char name[VNRS_NETNS_NAME_MAX];
+    _close_ int fd = -1;
+    bool forward = object->spec.netns.flags & VNRS_NETNS_FORWARD;
+    int created = vnrs_netns_create(vnrs_mark_netns(object->lab->name, object->obj.key, name), &fd);
+
+    (void)msg;
+    if (created < 0)
+        return vnrs_err_errno(err, created, "namespace '%s'", name);
+    vnrs_agentd_names_watch(object->lab->ad);
+    int written = vnrs_sysctl_profile_apply(fd, forward ? VNRS_SYSCTL_ROUTER : VNRS_SYSCTL_HOST, err);
+    if (written < 0)
+        return written;
+    int code = netns_watch(object, fd);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "watching namespace '%s'", name);
+    *ret_outcome = created ? VNRS_AG_CREATED : written ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
+    return 0;
+}
+
+static int netns_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    char name[VNRS_NETNS_NAME_MAX];
+    int code = vnrs_netns_delete(vnrs_mark_netns(object->lab->name, object->obj.key, name));
+
+    return code < 0 ? vnrs_err_errno(err, code, "namespace '%s'", name) : code;
+}
+
+// Links.
+
+// The fabric's socket is kept open; others are opened for the occasion.
+static int open_link(struct vnrs_agentd_lab *lab, const struct vnrs_obj_link *spec, int fds[static 2],
+                     struct vnrs_rtnl nls[static 2], struct vnrs_err *err)
+{
+    int code = open_place(lab, &spec->a.ns, &fds[0], &nls[0], err);
+    return code < 0 ? code : open_place(lab, &spec->b.ns, &fds[1], &nls[1], err);
+}
+
+static void close_link(int fds[static 2], struct vnrs_rtnl nls[static 2])
+{
+    for (int i = 0; i < 2; i++) {
+        vnrs_rtnl_close(&nls[i]);
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    }
+}
+
+// What we did ourselves is no news to the watches of both namespaces.
+static void drain_link(struct vnrs_agentd_object *object, const struct vnrs_ag_netns *ns)
+{
+    const struct vnrs_agentd_lab *lab = object->lab;
+
+    if (ns->kind != VNRS_AG_NETNS_OURS)
+        return;
+    const struct vnrs_agentd_object *netns = vnrs_agentd_object_find(lab, VNRS_OBJ_NETNS, ns->name);
+    struct vnrs_agentd_watch *watch = !ns->name[0] ? lab->fabric_watch : netns ? netns->watch : NULL;
+    if (watch)
+        vnrs_agentd_watch_drain(watch, object);
+}
+
+static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                       enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    struct vnrs_agentd_lab *lab = object->lab;
+    const struct vnrs_obj_link *spec = &object->spec.link;
+    struct vnrs_rtnl nls[2] = {{.fd = -1}, {.fd = -1}};
+    int fds[2] = {-1, -1};
+    int code = open_link(lab, spec, fds, nls, err);
+
+    (void)msg;
+    if (code == 0) {
+        const struct vnrs_link_place place = {&nls[0], &nls[1], fds[0], fds[1]};
+        code = vnrs_link_ensure(lab->name, object->obj.key, spec, &place, ret_outcome, &object->index, err);
+    }
+    if (code == 0 && spec->is_nic)
+        code = vnrs_agentd_fabric_attach(lab, spec->a.ifname, object->index.a, err);
+    close_link(fds, nls);
+    if (code < 0 || *ret_outcome != VNRS_AG_UNCHANGED) {
+        drain_link(object, &spec->a.ns);
+        drain_link(object, &spec->b.ns);
+    }
+    return code;
+}
+
+// From either end: the other namespace may be gone already, and the link with it.
+static int link_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    const struct vnrs_link_end *ends[] = {&object->spec.link.a, &object->spec.link.b};
+    int removed = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ends) && removed == 0; i++) {
+        struct vnrs_rtnl nl = {.fd = -1};
+        struct vnrs_err gone = {0};
+        int fd;
+        if (open_place(object->lab, &ends[i]->ns, &fd, &nl, &gone) < 0)
+            continue;
+        removed = vnrs_link_remove(object->lab->name, object->obj.key, &nl, err);
+        vnrs_rtnl_close(&nl);
+        (void)close(fd);
+    }
+    return removed;
+}
+
+static bool end_is_moved(const struct vnrs_link_end *x, const struct vnrs_link_end *y)
+{
+    return is_other_ns(&x->ns, &y->ns) || strcmp(x->ifname, y->ifname) != 0;
+}
+
+static bool link_is_moved(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec)
+{
+    return end_is_moved(&object->spec.link.a, &spec->link.a) || end_is_moved(&object->spec.link.b, &spec->link.b);
+}
+
+// Routes.
+
+static int route_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                        enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    struct vnrs_rtnl nl = {.fd = -1};
+    _close_ int fd = -1;
+    int code = open_place(object->lab, &object->spec.route.ns, &fd, &nl, err);
+
+    (void)msg;
+    if (code == 0)
+        code = vnrs_route_ensure(&object->spec.route, &nl, ret_outcome, err);
+    vnrs_rtnl_close(&nl);
+    return code;
+}
+
+static int route_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    struct vnrs_rtnl nl = {.fd = -1};
+    struct vnrs_err gone = {0};
+    _close_ int fd = -1;
+
+    if (open_place(object->lab, &object->spec.route.ns, &fd, &nl, &gone) < 0)
+        return 0;
+    int code = vnrs_route_remove(&object->spec.route, &nl, err);
+    vnrs_rtnl_close(&nl);
+    return code;
+}
+
+static bool route_is_moved(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec)
+{
+    const struct vnrs_obj_route *x = &object->spec.route, *y = &spec->route;
+
+    return is_other_ns(&x->ns, &y->ns) || memcmp(&x->prefix, &y->prefix, sizeof(x->prefix)) != 0 ||
+           x->metric != y->metric;
+}
+
+static bool route_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
+{
+    struct vnrs_rtnl nl = {.fd = -1};
+    struct vnrs_err gone = {0};
+    _close_ int fd = -1;
+
+    (void)found;
+    if (open_place(object->lab, &object->spec.route.ns, &fd, &nl, &gone) < 0)
+        return false;
+    bool right = vnrs_route_is_right(&object->spec.route, &nl) > 0;
+    vnrs_rtnl_close(&nl);
+    return right;
+}
+
+// Source NAT.
+
+static int snat_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                       enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    _close_ int fd = -1;
+    int code = vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, err);
+
+    (void)msg;
+    if (code == 0)
+        code = vnrs_snat_ensure(&object->spec.snat, fd, &object->listing, ret_outcome, err);
+    if (code == 0 && *ret_outcome != VNRS_AG_UNCHANGED)
+        code = vnrs_agentd_object_store(object);
+    return code;
+}
+
+static int snat_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    struct vnrs_err gone = {0};
+    _close_ int fd = -1;
+
+    if (vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, &gone) < 0)
+        return 0;
+    return vnrs_snat_remove(fd, err);
+}
+
+// Any change is a new table: the stored hash belongs to the old spec.
+static bool snat_is_moved(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec)
+{
+    return is_other_ns(&object->spec.snat.ns, &spec->snat.ns);
+}
+
+static bool snat_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
+{
+    struct vnrs_err err = {0};
+    _close_ int fd = -1;
+    uint64_t hash;
+
+    (void)found;
+    return vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, &err) == 0 &&
+           vnrs_snat_listing(fd, &hash, &err) == 0 && hash;
+}
+
+// Guest tables.
+
+static int table_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                        enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    (void)msg;
+    return vnrs_agentd_table_ensure(object, ret_outcome, err);
+}
+
+static int table_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    int code = vnrs_agentd_table_remove(object, err);
+    return code < 0 ? code : 1;
+}
+
+// A sink that knows the table moves its routes itself.
+static bool table_is_moved(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec)
+{
+    const struct vnrs_obj_table *x = &object->spec.table, *y = &spec->table;
+
+    return is_other_ns(&x->ns, &y->ns) ||
+           (!object->live && (x->table != y->table || x->metric != y->metric || x->protocol != y->protocol ||
+                              strcmp(x->ifname, y->ifname) != 0));
+}
+
+static bool table_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
+{
+    found->running = object->live;
+    return true;
+}
+
+// Processes.
+
+static int proc_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                       enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    return vnrs_agentd_proc_ensure(object, msg->data, msg->data_size, ret_outcome, err);
+}
+
+static bool proc_is_moved(const struct vnrs_agentd_object *object, const union vnrs_agentd_spec *spec)
+{
+    return is_other_ns(&object->spec.proc.ns, &spec->proc.ns) || object->spec.proc.kind != spec->proc.kind;
+}
+
+static bool proc_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
+{
+    found->running = vnrs_agentd_proc_runs(object);
+    return true;
+}
+
+static int speaker_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                          enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    (void)msg;
+    return vnrs_agentd_speaker_ensure(object, ret_outcome, err);
+}
+
+static int speaker_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
+{
+    bool running = object->speaker != NULL;
+
+    (void)err;
+    vnrs_agentd_speaker_free(object->speaker);
+    object->speaker = NULL;
+    return running;
+}
+
+static bool speaker_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
+{
+    found->running = vnrs_agentd_speaker_runs(object);
+    return true;
+}
+
+static const struct type types[_VNRS_OBJ_MAX] = {
+    [VNRS_OBJ_FABRIC] = {fabric_ensure, fabric_remove, fabric_is_moved, NULL, false},
+    [VNRS_OBJ_NETNS] = {netns_ensure, netns_remove, NULL, NULL, false},
+    [VNRS_OBJ_LINK] = {link_ensure, link_remove, link_is_moved, NULL, false},
+    [VNRS_OBJ_ROUTE] = {route_ensure, route_remove, route_is_moved, route_is_there, false},
+    [VNRS_OBJ_SNAT] = {snat_ensure, snat_remove, snat_is_moved, snat_is_there, false},
+    [VNRS_OBJ_TABLE] = {table_ensure, table_remove, table_is_moved, table_is_there, true},
+    [VNRS_OBJ_PROC] = {proc_ensure, vnrs_agentd_proc_remove, proc_is_moved, proc_is_there, false},
+    [VNRS_OBJ_SPEAKER] = {speaker_ensure, speaker_remove, NULL, speaker_is_there, true},
+};
+
+// Requests.
+
+static const struct vnrs_ag_netns *ns_of(uint32_t type, const union vnrs_agentd_spec *spec)
+{
+    return type == VNRS_OBJ_TABLE ? &spec->table.ns : &spec->speaker.ns;
+}
+
+static int check_injector(const struct vnrs_agentd *ad, uint32_t type, const union vnrs_agentd_spec *spec,
+                          struct vnrs_err *err)
+{
+    if (!ad->priv.injector)
+        return 0;
+    if (!types[type].injector)
+        return vnrs_err_set(err, -EPERM,
+                            "%s: vnrsd has no CAP_SYS_ADMIN here and can only inject routes (dataplane: none)",
+                            vnrs_agentd_type_name(type));
+    if (ns_of(type, spec)->kind != VNRS_AG_NETNS_SELF)
+        return vnrs_err_set(err, -EPERM,
+                            "%s: without CAP_SYS_ADMIN only vnrsd's own namespace can be used (netns: self)",
+                            vnrs_agentd_type_name(type));
+    return 0;
+}
+
+int vnrs_agentd_ensure(struct vnrs_agentd *ad, const struct vnrs_agentd_msg *msg, enum vnrs_ag_outcome *ret_outcome,
+                       struct vnrs_err *err)
+{
+    const struct vnrs_ag_obj *obj = msg->fixed;
+    const struct type *type = &types[obj->type];
+    union vnrs_agentd_spec spec = {0};
+    int code = check_injector(ad, obj->type, msg->spec, err);
+
+    if (code < 0)
+        return code;
+    memcpy(&spec, msg->spec, vnrs_agentd_spec_size(obj->type));
+    struct vnrs_agentd_lab *lab = vnrs_agentd_lab_find(ad, obj->lab, true);
+    if (!lab)
+        return vnrs_err_set(err, -ENOMEM, "out of memory");
+    struct vnrs_agentd_object *object = vnrs_agentd_object_find(lab, obj->type, obj->key);
+    bool changed = object && memcmp(&object->spec, &spec, vnrs_agentd_spec_size(obj->type)) != 0;
+    if (changed && type->is_moved && type->is_moved(object, &spec)) {
+        code = type->remove(object, err);
+        if (code < 0)
+            return code;
+    }
+    if (changed)
+        object->listing = 0; // was of the old spec
+    object = vnrs_agentd_object_put(lab, obj, &spec, err);
+    if (!object)
+        return -EIO;
+    return type->ensure(object, msg, ret_outcome, err);
+}
+
+// Found by mark, not written down: a link by its alias in any namespace of the lab.
+
+struct search {
+    const char *lab;
+    int (*fn)(struct vnrs_rtnl *nl, void *arg);
+    void *arg;
+};
+
+static int search_one(const char *name, void *arg)
+{
+    struct search *search = arg;
+    char full[VNRS_NETNS_NAME_MAX];
+    struct vnrs_rtnl nl = {.fd = -1};
+    _close_ int fd = -1;
+
+    int code = vnrs_netns_open(vnrs_mark_netns(search->lab, name, full), &fd);
+    if (code == 0)
+        code = vnrs_rtnl_open(fd, &nl);
+    if (code == 0)
+        code = search->fn(&nl, search->arg);
+    vnrs_rtnl_close(&nl);
+    return code == -ENOENT ? 0 : code;
+}
+
+// The fabric first: an end in it is end a.
+static int search_all(const char *lab, int (*fn)(struct vnrs_rtnl *nl, void *arg), void *arg)
+{
+    struct search search = {lab, fn, arg};
+    int code = search_one("", &search);
+
+    return code ? code : vnrs_netns_walk(lab, search_one, &search);
+}
+
+struct link_removal {
+    const struct vnrs_ag_obj *obj;
+    struct vnrs_err *err;
+};
+
+static int remove_link_in(struct vnrs_rtnl *nl, void *arg)
+{
+    const struct link_removal *removal = arg;
+    return vnrs_link_remove(removal->obj->lab, removal->obj->key, nl, removal->err);
+}
+
+static int remove_unknown(struct vnrs_agentd *ad, const struct vnrs_ag_obj *obj, struct vnrs_err *err)
+{
+    struct link_removal removal = {obj, err};
+    char name[VNRS_NETNS_NAME_MAX];
+
+    if (ad->priv.injector)
+        return 0;
+    switch ((enum vnrs_obj_type)obj->type) {
+    case VNRS_OBJ_FABRIC: {
+        struct vnrs_agentd_lab *lab = vnrs_agentd_lab_find(ad, obj->lab, true);
+        enum vnrs_ag_outcome outcome = VNRS_AG_UNCHANGED;
+        int code = lab ? vnrs_agentd_fabric_remove(lab, &outcome, err) : -ENOMEM;
+        return code < 0 ? code : outcome == VNRS_AG_REMOVED;
+    }
+    case VNRS_OBJ_NETNS:
+        return vnrs_netns_delete(vnrs_mark_netns(obj->lab, obj->key, name));
+    case VNRS_OBJ_LINK:
+        return search_all(obj->lab, remove_link_in, &removal);
+    default:
+        return 0;
+    }
+}
+
+int vnrs_agentd_remove(struct vnrs_agentd *ad, const struct vnrs_ag_obj *obj, enum vnrs_ag_outcome *ret_outcome,
+                       struct vnrs_err *err)
+{
+    struct vnrs_agentd_lab *lab = vnrs_agentd_lab_find(ad, obj->lab, false);
+    struct vnrs_agentd_object *object = lab ? vnrs_agentd_object_find(lab, obj->type, obj->key) : NULL;
+    int code = object ? types[obj->type].remove(object, err) : remove_unknown(ad, obj, err);
+
+    if (code < 0)
+        return code;
+    if (object)
+        vnrs_agentd_object_drop(object);
+    *ret_outcome = code ? VNRS_AG_REMOVED : VNRS_AG_UNCHANGED;
+    return 0;
+}
+
+// Listing.
+
+struct listing {
+    struct vnrs_agentd_lab *lab; // NULL: nothing is written down
+    const char *name;
+    struct vnrs_agentd_found *found;
+    struct vnrs_map links; // keys seen, borrowed from `keys`
+    struct vnrs_arena *keys;
+    int failed;
+};
+
+static void list_one(struct listing *l, uint32_t type, const char *key, uint32_t ifindex, uint32_t running)
+{
+    struct vnrs_ag_found found = {.obj.type = type, .ifindex = ifindex, .running = running};
+
+    (void)vnrs_str_copy(found.obj.lab, sizeof(found.obj.lab), l->name);
+    if (vnrs_str_copy(found.obj.key, sizeof(found.obj.key), key) && vec_push(l->found, found) < 0)
+        l->failed = -ENOMEM;
+}
+
+static int list_netns(const char *name, void *arg)
+{
+    struct listing *l = arg;
+
+    if (name[0])
+        list_one(l, VNRS_OBJ_NETNS, name, 0, 0);
+    else
+        list_one(l, VNRS_OBJ_FABRIC, "fabric", 0, 0);
+    return l->failed;
+}
+
+static void list_link(const char *key, uint32_t ifindex, void *arg)
+{
+    struct listing *l = arg;
+    const struct vnrs_agentd_object *object = l->lab ? vnrs_agentd_object_find(l->lab, VNRS_OBJ_LINK, key) : NULL;
+
+    if (vnrs_map_find(&l->links, key, strlen(key)))
+        return; // the other end
+    char *kept = vnrs_arena_strndup(l->keys, key, strlen(key));
+    if (!kept || vnrs_map_put(&l->links, kept, strlen(kept), kept) < 0)
+        l->failed = -ENOMEM;
+    list_one(l, VNRS_OBJ_LINK, key, object && object->index.a ? object->index.a : ifindex, 0);
+}
+
+static int list_links(struct vnrs_rtnl *nl, void *arg)
+{
+    struct listing *l = arg;
+    int code = vnrs_link_walk(l->name, nl, list_link, l);
+
+    return code < 0 ? code : l->failed;
+}
+
+static void list_written(struct listing *l)
+{
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+
+    while (l->lab && (e = vnrs_map_next(&l->lab->objects, &at))) {
+        const struct vnrs_agentd_object *object = e->value;
+        struct vnrs_ag_found found = {0};
+        if (types[object->obj.type].is_there && types[object->obj.type].is_there(object, &found))
+            list_one(l, object->obj.type, object->obj.key, 0, found.running);
+    }
+}
+
+int vnrs_agentd_list(struct vnrs_agentd *ad, const char *lab, struct vnrs_agentd_found *found, struct vnrs_err *err)
+{
+    struct listing l = {.lab = vnrs_agentd_lab_find(ad, lab, false), .name = lab, .found = found};
+    int code = 0;
+
+    l.keys = vnrs_arena_new();
+    if (!l.keys)
+        return vnrs_err_set(err, -ENOMEM, "out of memory");
+    if (!ad->priv.injector) {
+        code = vnrs_netns_walk(lab, list_netns, &l);
+        if (code == 0)
+            code = search_all(lab, list_links, &l);
+    }
+    list_written(&l);
+    vnrs_map_fini(&l.links);
+    vnrs_arena_free(l.keys);
+    code = code < 0 ? code : l.failed;
+    return code < 0 ? vnrs_err_errno(err, code, "listing lab '%s'", lab) : 0;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/probe.h"
+
+#include "agent/lab.h"
+#include "lab/exec.h"
+#include "lab/netns.h"
+#include "lab/rtnl.h"
+#include "util/strbuf.h"
+#include "util/vec.h"
+
+#include <cap-ng.h>
+#include <linux/magic.h>
+#include <linux/nexthop.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+
+#define KERNEL_FLOOR(major, minor) ((major)*1000 + (minor))
+
+static void add(struct vnrs_agentd_probes *probes, enum vnrs_ag_probe_status status, const char *name, const char *fmt,
+                ...) VNRS_PRINTF(4, 5);
+
+static void add(struct vnrs_agentd_probes *probes, enum vnrs_ag_probe_status status, const char *name, const char *fmt,
+                ...)
+{
+    struct vnrs_ag_probe probe = {.status = status};
+    va_list ap;
+
+    (void)snprintf(probe.name, sizeof(probe.name), "%s", name);
+    va_start(ap, fmt);
+    (void)vsnprintf(probe.text, sizeof(probe.text), fmt, ap);
+    va_end(ap);
+    if (vec_push(probes, probe) < 0)
+        return; // one line less
+}
+
+static int kernel_version(char *ret_text, size_t size)
+{
+    struct utsname name;
+    int major = 0, minor = 0;
+
+    if (uname(&name) < 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+        return 0;
+    (void)snprintf(ret_text, size, "%s", name.release);
+    return KERNEL_FLOOR(major, minor);
+}
+
+static void probe_kernel(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    char text[65] = "unknown";
+    int version = kernel_version(text, sizeof(text));
+
+    (void)ad;
+    if (version >= KERNEL_FLOOR(6, 1))
+        add(probes, VNRS_PROBE_OK, "kernel", "%s", text);
+    else
+        add(probes, VNRS_PROBE_WARN, "kernel", "%s is older than 6.1, the oldest that is tested", text);
+    if (version >= KERNEL_FLOOR(6, 6))
+        add(probes, VNRS_PROBE_OK, "TCX", "the kernel has it; clsact filters are used, which work everywhere");
+    else
+        add(probes, VNRS_PROBE_OK, "TCX", "not in this kernel (6.6); clsact filters are used");
+}
+
+static void probe_privileges(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    if (ad->priv.injector)
+        add(probes, VNRS_PROBE_WARN, "capabilities",
+            "no CAP_SYS_ADMIN: only `dataplane: none` works; run vnrsd as root for labs");
+    else if (!vnrs_priv_has(CAP_BPF) || !vnrs_priv_has(CAP_PERFMON))
+        add(probes, VNRS_PROBE_WARN, "capabilities",
+            "no CAP_BPF or CAP_PERFMON: use `dataplane: kernel`, or give both to vnrsd");
+    else
+        add(probes, VNRS_PROBE_OK, "capabilities", "all that are needed");
+    if (ad->priv.drop)
+        add(probes, VNRS_PROBE_OK, "user", "controller and speakers run as '" VNRS_USER "'");
+    else
+        add(probes, VNRS_PROBE_WARN, "user",
+            "controller and speakers run as uid %u; scripts/setup makes a user for them", (unsigned)getuid());
+}
+
+static void probe_bpf(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    char text[160] = "";
+    struct statfs fs;
+
+    if (ad->priv.injector)
+        return;
+    int err = vnrs_bpf_dataplane_probe(text, sizeof(text));
+    add(probes, err < 0 ? VNRS_PROBE_FAIL : VNRS_PROBE_OK, "eBPF data plane", "%s%s", text,
+        err < 0 ? "; use `dataplane: kernel`" : "");
+    if (statfs("/sys/fs/bpf", &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
+        add(probes, VNRS_PROBE_OK, "BPF file system", "mounted on /sys/fs/bpf");
+    else
+        add(probes, VNRS_PROBE_WARN, "BPF file system", "not mounted on /sys/fs/bpf; vnrsd mounts it when needed");
+}
+
+static int ignore(const struct nlmsghdr *msg, void *arg)
+{
+    (void)msg, (void)arg;
+    return 0;
+}
+
+static void probe_nexthops(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    char buf[VNRS_RTNL_MSG_MAX];
+    struct vnrs_rtnl nl = {.fd = -1};
+    int err = vnrs_rtnl_open(-1, &nl);
+
+    (void)ad;
+    if (err == 0) {
+        struct nlmsghdr *msg = vnrs_rtnl_begin(buf, RTM_GETNEXTHOP, NLM_F_DUMP);
+        (void)mnl_nlmsg_put_extra_header(msg, sizeof(struct nhmsg));
+        err = vnrs_rtnl_talk(&nl, msg, ignore, NULL);
+    }
+    vnrs_rtnl_close(&nl);
+    if (err == 0)
+        add(probes, VNRS_PROBE_OK, "next-hop objects", "the kernel has them");
+    else
+        add(probes, VNRS_PROBE_WARN, "next-hop objects", "%s; a failover takes longer", strerror(-err));
+}
+
+// Programs of others, and what each is for.
+static const struct {
+    const char *name, *program, *other, *without;
+} programs[] = {
+    {"nftables", "nft", NULL, "source NAT and the checks of `dataplane: kernel` do not work: install nftables"},
+    {"FRR", "/usr/lib/frr/bgpd", "/usr/libexec/frr/bgpd", "machines with `run: frr` do not work: install frr"},
+    {"BIRD", "bird", NULL, "machines with `run: bird` do not work: install bird2"},
+    {"containers", "podman", "docker", "machines with `container:` do not work: install podman"},
+};
+
+static void probe_programs(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    char path[256];
+
+    if (ad->priv.injector)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+        if (vnrs_exec_find(programs[i].program, path, sizeof(path)) ||
+            (programs[i].other && vnrs_exec_find(programs[i].other, path, sizeof(path))))
+            add(probes, VNRS_PROBE_OK, programs[i].name, "%s", path);
+        else
+            add(probes, VNRS_PROBE_WARN, programs[i].name, "not installed: %s", programs[i].without);
+    }
+}
+
+struct leftovers {
+    struct vnrs_agentd *ad;
+    struct vnrs_strbuf names;
+    unsigned n;
+};
+
+static int check_leftover(const char *name, void *arg)
+{
+    struct leftovers *l = arg;
+    char lab[VNRS_LAB_NAME_MAX];
+    const char *start = name + strlen("vnrs."), *end = strchr(start, '.');
+
+    (void)snprintf(lab, sizeof(lab), "%.*s", end ? (int)(end - start) : (int)strlen(start), start);
+    if (vnrs_agentd_lab_find(l->ad, lab, false))
+        return 0;
+    if (l->n++ < 3)
+        vnrs_strbuf_printf(&l->names, "%s%s", l->n > 1 ? ", " : "", name);
+    return 0;
+}
+
+static void probe_leftovers(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    struct leftovers l = {.ad = ad};
+
+    if (ad->priv.injector)
+        return;
+    (void)vnrs_netns_walk(NULL, check_leftover, &l);
+    if (l.n)
+        add(probes, VNRS_PROBE_WARN, "leftovers",
+            "%u namespaces of labs that this vnrsd does not know (%s%s): `vnrs destroy` removes them", l.n,
+            l.names.text ? l.names.text : "", l.n > 3 ? ", …" : "");
+    else
+        add(probes, VNRS_PROBE_OK, "leftovers", "none");
+    vnrs_strbuf_fini(&l.names);
+}
+
+void vnrs_agentd_probe(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    static void (*const all[])(struct vnrs_agentd * ad, struct vnrs_agentd_probes * probes) = {
+        probe_kernel, probe_privileges, probe_bpf, probe_nexthops, probe_programs, probe_leftovers};
+
+    // The capabilities are what they are now, not what they were before they were limited.
+    (void)capng_get_caps_process();
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        all[i](ad, probes);
+}
