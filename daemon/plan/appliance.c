@@ -19,10 +19,8 @@ typedef VEC(struct session) session_list;
 
 static int find_sessions(const struct vnrs_model *model, const struct vnrs_machine *machine, session_list *sessions)
 {
-    list_foreach(rs, &model->route_servers)
-    {
-        list_foreach(conn, &rs->connections)
-        {
+    list_foreach (rs, &model->route_servers) {
+        list_foreach (conn, &rs->connections) {
             if (!conn->nic || conn->nic->machine != machine)
                 continue;
             for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
@@ -38,10 +36,8 @@ static int find_sessions(const struct vnrs_model *model, const struct vnrs_machi
 
 static struct vnrs_addr router_id(const struct vnrs_machine *machine)
 {
-    list_foreach(nic, &machine->nics)
-    {
-        list_foreach(ip, &nic->ips)
-        {
+    list_foreach (nic, &machine->nics) {
+        list_foreach (ip, &nic->ips) {
             if (ip->family == VNRS_AF_IPV4)
                 return *ip;
         }
@@ -54,10 +50,8 @@ static struct vnrs_addr next_hop6(const struct vnrs_machine *machine, const stru
 {
     if (announce->next_hop.family == VNRS_AF_IPV6)
         return announce->next_hop;
-    list_foreach(nic, &machine->nics)
-    {
-        list_foreach(ip, &nic->ips)
-        {
+    list_foreach (nic, &machine->nics) {
+        list_foreach (ip, &nic->ips) {
             if (ip->family == VNRS_AF_IPV6)
                 return *ip;
         }
@@ -67,8 +61,7 @@ static struct vnrs_addr next_hop6(const struct vnrs_machine *machine, const stru
 
 static bool has_family(const struct vnrs_run *run, uint8_t family)
 {
-    list_foreach(a, &run->announce)
-    {
+    list_foreach (a, &run->announce) {
         if (a->prefix.family == family)
             return true;
     }
@@ -77,39 +70,65 @@ static bool has_family(const struct vnrs_run *run, uint8_t family)
 
 // ---- FRR
 
-static void frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machine)
+static bool is_plain(const struct vnrs_announce *a)
 {
-    const struct vnrs_run *run = &machine->run;
-    char text[VNRS_PREFIX_STR_MAX], via[VNRS_ADDR_STR_MAX];
+    return a->prefix.family == VNRS_AF_IPV4 && !a->prepend && !a->communities.len && !a->has_med &&
+           a->next_hop.family == VNRS_AF_NONE;
+}
+
+// All prefixes without attributes share one entry of the route map, whose numbers end at 65535.
+static void frr_plain(struct vnrs_strbuf *out, const struct vnrs_run *run)
+{
+    char text[VNRS_PREFIX_STR_MAX];
     unsigned seq = 0;
 
-    list_foreach(a, &run->announce)
-    {
-        const char *ip = a->prefix.family == VNRS_AF_IPV4 ? "ip" : "ipv6";
-        seq += 10;
-        vnrs_strbuf_printf(out, "%s prefix-list vnrs-%u seq 5 permit %s\n", ip, seq,
-                           vnrs_prefix_format(&a->prefix, text));
-        vnrs_strbuf_printf(out, "route-map vnrs-out permit %u\n match %s address prefix-list vnrs-%u\n", seq, ip, seq);
-        if (a->prepend) {
-            vnrs_strbuf_puts(out, " set as-path prepend");
-            for (unsigned i = 0; i < a->prepend; i++)
-                vnrs_strbuf_printf(out, " %u", run->asn);
-            vnrs_strbuf_puts(out, "\n");
-        }
-        if (a->communities.len) {
-            vnrs_strbuf_puts(out, " set community");
-            list_foreach(c, &a->communities) vnrs_strbuf_printf(out, " %u:%u", *c >> 16, *c & 0xffff);
-            vnrs_strbuf_puts(out, "\n");
-        }
-        if (a->has_med)
-            vnrs_strbuf_printf(out, " set metric %u\n", a->med);
-        struct vnrs_addr hop = a->prefix.family == VNRS_AF_IPV4 ? a->next_hop : next_hop6(machine, a);
-        if (hop.family != VNRS_AF_NONE)
-            vnrs_strbuf_printf(out, " set %s %s\n", hop.family == VNRS_AF_IPV4 ? "ip next-hop" : "ipv6 next-hop global",
-                               vnrs_addr_format(&hop, via));
-        vnrs_strbuf_puts(out, "exit\n");
+    list_foreach (a, &run->announce) {
+        if (is_plain(a))
+            vnrs_strbuf_printf(out, "ip prefix-list vnrs-plain seq %u permit %s\n", ++seq,
+                               vnrs_prefix_format(&a->prefix, text));
     }
-    // An empty announce list: FRR takes a route-map that is not there for "deny" as well, but says so in its log.
+    if (seq)
+        vnrs_strbuf_puts(out, "route-map vnrs-out permit 1\n match ip address prefix-list vnrs-plain\nexit\n");
+}
+
+static void frr_attributes(struct vnrs_strbuf *out, const struct vnrs_machine *machine, const struct vnrs_announce *a,
+                           unsigned seq)
+{
+    const char *ip = a->prefix.family == VNRS_AF_IPV4 ? "ip" : "ipv6";
+    struct vnrs_addr hop = a->prefix.family == VNRS_AF_IPV4 ? a->next_hop : next_hop6(machine, a);
+    char text[VNRS_PREFIX_STR_MAX];
+
+    vnrs_strbuf_printf(out, "%s prefix-list vnrs-%u seq 1 permit %s\n", ip, seq, vnrs_prefix_format(&a->prefix, text));
+    vnrs_strbuf_printf(out, "route-map vnrs-out permit %u\n match %s address prefix-list vnrs-%u\n", seq, ip, seq);
+    if (a->prepend) {
+        vnrs_strbuf_puts(out, " set as-path prepend");
+        for (unsigned i = 0; i < a->prepend; i++)
+            vnrs_strbuf_printf(out, " %u", machine->run.asn);
+        vnrs_strbuf_puts(out, "\n");
+    }
+    if (a->communities.len) {
+        vnrs_strbuf_puts(out, " set community");
+        list_foreach (c, &a->communities)
+            vnrs_strbuf_printf(out, " %u:%u", *c >> 16, *c & 0xffff);
+        vnrs_strbuf_puts(out, "\n");
+    }
+    if (a->has_med)
+        vnrs_strbuf_printf(out, " set metric %u\n", a->med);
+    if (hop.family != VNRS_AF_NONE)
+        vnrs_strbuf_printf(out, " set %s %s\n", hop.family == VNRS_AF_IPV4 ? "ip next-hop" : "ipv6 next-hop global",
+                           vnrs_addr_format(&hop, text));
+    vnrs_strbuf_puts(out, "exit\n");
+}
+
+static void frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machine)
+{
+    unsigned seq = 1;
+
+    frr_plain(out, &machine->run);
+    list_foreach (a, &machine->run.announce) {
+        if (!is_plain(a))
+            frr_attributes(out, machine, a, ++seq);
+    }
     vnrs_strbuf_puts(out, "route-map vnrs-out deny 65535\nexit\n");
 }
 
@@ -119,8 +138,7 @@ static void frr_family(struct vnrs_strbuf *out, const struct vnrs_run *run, cons
     char text[VNRS_PREFIX_STR_MAX];
 
     vnrs_strbuf_printf(out, " address-family ipv%u unicast\n", family);
-    list_foreach(a, &run->announce)
-    {
+    list_foreach (a, &run->announce) {
         if (a->prefix.family == family)
             vnrs_strbuf_printf(out, "  network %s\n", vnrs_prefix_format(&a->prefix, text));
     }
@@ -169,13 +187,12 @@ static void bird_filter(struct vnrs_strbuf *out, const struct vnrs_machine *mach
     char text[VNRS_PREFIX_STR_MAX];
 
     vnrs_strbuf_puts(out, "filter vnrs_out {\n");
-    list_foreach(a, &run->announce)
-    {
+    list_foreach (a, &run->announce) {
         struct vnrs_addr hop = a->prefix.family == VNRS_AF_IPV4 ? a->next_hop : next_hop6(machine, a);
         vnrs_strbuf_printf(out, "    if net = %s then {\n", vnrs_prefix_format(&a->prefix, text));
         for (unsigned i = 0; i < a->prepend; i++)
             vnrs_strbuf_printf(out, "        bgp_path.prepend(%u);\n", run->asn);
-        list_foreach(c, &a->communities)
+        list_foreach (c, &a->communities)
             vnrs_strbuf_printf(out, "        bgp_community.add((%u,%u));\n", *c >> 16, *c & 0xffff);
         if (a->has_med)
             vnrs_strbuf_printf(out, "        bgp_med = %u;\n", a->med);
@@ -193,8 +210,7 @@ static void bird_static(struct vnrs_strbuf *out, const struct vnrs_run *run, uin
     if (!has_family(run, family))
         return;
     vnrs_strbuf_printf(out, "protocol static announce%u {\n    ipv%u;\n", family, family);
-    list_foreach(a, &run->announce)
-    {
+    list_foreach (a, &run->announce) {
         if (a->prefix.family == family)
             vnrs_strbuf_printf(out, "    route %s unreachable;\n", vnrs_prefix_format(&a->prefix, text));
     }

@@ -43,8 +43,7 @@ static void put_prefixes(struct vnrs_strbuf *text, const vnrs_prefix_list *list)
     char buf[VNRS_PREFIX_STR_MAX];
     const char *sep = "";
 
-    list_foreach(prefix, list)
-    {
+    list_foreach (prefix, list) {
         vnrs_strbuf_printf(text, "%s%s", sep, vnrs_prefix_format(prefix, buf));
         sep = ", ";
     }
@@ -55,23 +54,20 @@ static void vnet_rows(struct rows *rows, const struct vnrs_model *model)
     char name[2 * VNRS_NAME_LEN_MAX + 16];
     struct vnrs_strbuf text = {0};
 
-    list_foreach(vnet, &model->vnets)
-    {
+    list_foreach (vnet, &model->vnets) {
         put_prefixes(&text, &vnet->address_space);
         add_row(rows, "virtual network", vnet->name, NULL, &text);
-        list_foreach(subnet, &vnet->subnets)
-        {
+        list_foreach (subnet, &vnet->subnets) {
             (void)snprintf(name, sizeof(name), "%s/%s", vnet->name, subnet->name);
             put_prefixes(&text, &subnet->prefixes);
             if (subnet->route_table)
                 vnrs_strbuf_printf(&text, ", route table %s", subnet->route_table->name);
-            list_foreach(service, &subnet->service_endpoints)
+            list_foreach (service, &subnet->service_endpoints)
                 vnrs_strbuf_printf(&text, ", service endpoint %s", (*service)->name);
             add_row(rows, "subnet", name, NULL, &text);
         }
     }
-    list_foreach(peering, &model->peerings)
-    {
+    list_foreach (peering, &model->peerings) {
         (void)snprintf(name, sizeof(name), "%s → %s", peering->vnet->name, peering->remote->name);
         vnrs_strbuf_printf(&text, "%s%s%s%s%s", peering->allow_access ? "access" : "no access",
                            peering->allow_forwarded ? ", forwarded traffic" : "",
@@ -91,12 +87,10 @@ static void table_rows(struct rows *rows, const struct vnrs_model *model)
     };
     struct vnrs_strbuf text = {0};
 
-    list_foreach(table, &model->route_tables)
-    {
+    list_foreach (table, &model->route_tables) {
         vnrs_strbuf_puts(&text, table->disable_bgp_propagation ? "gateway routes off" : "gateway routes on");
         add_row(rows, "route table", table->name, NULL, &text);
-        list_foreach(udr, &table->routes)
-        {
+        list_foreach (udr, &table->routes) {
             (void)snprintf(name, sizeof(name), "%s/%s", table->name, udr->name);
             vnrs_strbuf_printf(&text, "%s %s", vnrs_prefix_format(&udr->prefix, buf), types[udr->type]);
             if (udr->next_hop.family != VNRS_AF_NONE)
@@ -112,15 +106,13 @@ static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
     static const char *const preferences[] = {"ExpressRoute", "VpnGateway", "ASPath"};
     struct vnrs_strbuf text = {0};
 
-    list_foreach(rs, &model->route_servers)
-    {
+    list_foreach (rs, &model->route_servers) {
         vnrs_strbuf_printf(&text, "in %s, %s %s, timers %u/%u, preference %s%s", rs->vnet->name,
                            vnrs_addr_format(&rs->ips[0], a), vnrs_addr_format(&rs->ips[1], b), rs->timers.keepalive,
                            rs->timers.hold, preferences[rs->preference],
                            rs->allow_branch_to_branch ? ", branch to branch" : "");
         add_row(rows, "route server", rs->name, "its sessions restart", &text);
-        list_foreach(conn, &rs->connections)
-        {
+        list_foreach (conn, &rs->connections) {
             (void)snprintf(name, sizeof(name), "%s/%s", rs->name, conn->name);
             vnrs_strbuf_printf(&text, "%s AS %u", vnrs_addr_format(&conn->peer_ip, a), conn->peer_asn);
             add_row(rows, "BGP connection", name, "the session restarts", &text);
@@ -141,20 +133,21 @@ static void outside_rows(struct rows *rows, const struct vnrs_model *model)
 {
     struct vnrs_strbuf text = {0};
 
-    list_foreach(service, &model->services)
-    {
+    list_foreach (service, &model->services) {
         put_prefixes(&text, &service->prefixes);
         if (service->restricted)
             vnrs_strbuf_puts(&text, ", only from");
-        list_foreach(subnet, &service->allowed)
+        list_foreach (subnet, &service->allowed)
             vnrs_strbuf_printf(&text, " %s/%s", (*subnet)->vnet->name, (*subnet)->name);
         add_row(rows, "service", service->name, NULL, &text);
-        list_foreach(host, &service->hosts) put_host(rows, "service host", "", host);
+        list_foreach (host, &service->hosts)
+            put_host(rows, "service host", "", host);
     }
     if (model->internet.present) {
         vnrs_strbuf_puts(&text, model->internet.snat ? "source NAT" : "no source NAT");
         add_row(rows, "internet", "internet", NULL, &text);
-        list_foreach(host, &model->internet.hosts) put_host(rows, "internet host", "", host);
+        list_foreach (host, &model->internet.hosts)
+            put_host(rows, "internet host", "", host);
     }
 }
 
@@ -167,9 +160,11 @@ static void daemon_row(struct rows *rows, const struct vnrs_model *model, const 
     vnrs_strbuf_puts(&text, kinds[machine->run.kind]);
     if (machine->run.asn)
         vnrs_strbuf_printf(&text, " AS %u", machine->run.asn);
-    list_foreach(a, &machine->run.announce) vnrs_strbuf_printf(
-        &text, "%s%s", a == machine->run.announce.items ? ", announces " : " ", vnrs_prefix_format(&a->prefix, buf));
-    list_foreach(arg, &machine->run.argv) vnrs_strbuf_printf(&text, " %s", *arg);
+    list_foreach (a, &machine->run.announce)
+        vnrs_strbuf_printf(&text, "%s%s", a == machine->run.announce.items ? ", announces " : " ",
+                           vnrs_prefix_format(&a->prefix, buf));
+    list_foreach (arg, &machine->run.argv)
+        vnrs_strbuf_printf(&text, " %s", *arg);
     add_row(rows, "daemon", machine->name, "it restarts or reads its configuration again", &text);
     // Attributes and the user's own text change what runs, not what is shown.
     if (!rows->failed && machine->run.kind != VNRS_RUN_EXEC) {
@@ -185,8 +180,7 @@ static void machine_rows(struct rows *rows, const struct vnrs_model *model)
     char buf[VNRS_ADDR_STR_MAX];
     struct vnrs_strbuf text = {0};
 
-    list_foreach(machine, &model->machines)
-    {
+    list_foreach (machine, &model->machines) {
         static const char *const kinds[] = {"own namespace", "the daemon's namespace", "namespace", "pid", "container"};
         vnrs_strbuf_puts(&text, kinds[machine->netns]);
         if (machine->netns_ref)
@@ -197,17 +191,16 @@ static void machine_rows(struct rows *rows, const struct vnrs_model *model)
             vnrs_strbuf_printf(&text, ", routes into table %u protocol %u metric %u", machine->inject.table,
                                machine->inject.protocol, machine->inject.metric);
         add_row(rows, "machine", machine->name, NULL, &text);
-        list_foreach(nic, &machine->nics)
-        {
+        list_foreach (nic, &machine->nics) {
             vnrs_strbuf_printf(&text, "%s in %s/%s", nic->ifname, nic->subnet->vnet->name, nic->subnet->name);
-            list_foreach(ip, &nic->ips) vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(ip, buf));
+            list_foreach (ip, &nic->ips)
+                vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(ip, buf));
             vnrs_strbuf_printf(&text, ", MTU %u%s", nic->mtu, nic->forwarding ? ", IP forwarding" : "");
             add_row(rows, "nic", nic->name, "its link may blink", &text);
         }
         if (machine->run.kind != VNRS_RUN_NONE)
             daemon_row(rows, model, machine);
-        list_foreach(host, &machine->hosts)
-        {
+        list_foreach (host, &machine->hosts) {
             char name[2 * VNRS_NAME_LEN_MAX + 16];
             (void)snprintf(name, sizeof(name), "%s/%s", machine->name, host->name);
             vnrs_strbuf_printf(&text, "%s behind %s", vnrs_addr_format(&host->ip, buf), machine->name);

@@ -78,8 +78,7 @@ char *vnrs_domain_key(struct vnrs_arena *arena, const struct vnrs_domain *domain
     struct vnrs_strbuf text = {0};
 
     vnrs_strbuf_printf(&text, "%s/%s", domain->vnet->name, domain->table ? domain->table->name : "");
-    list_foreach(service, &subnet->service_endpoints)
-    {
+    list_foreach (service, &subnet->service_endpoints) {
         if (vec_push(&services, (*service)->name) < 0)
             text.failed = true;
     }
@@ -95,8 +94,7 @@ char *vnrs_domain_key(struct vnrs_arena *arena, const struct vnrs_domain *domain
 
 struct vnrs_addr vnrs_subnet_gateway(const struct vnrs_subnet *subnet, uint8_t family)
 {
-    list_foreach(prefix, &subnet->prefixes)
-    {
+    list_foreach (prefix, &subnet->prefixes) {
         if (prefix->family == family) {
             struct vnrs_addr network = vnrs_prefix_addr(prefix);
             return vnrs_addr_add(&network, 1);
@@ -245,8 +243,7 @@ struct vnrs_obj_route *build_route(struct build *b, const char *ns, const char *
 
 static unsigned prefix_len_of(const struct vnrs_subnet *subnet, const struct vnrs_addr *addr)
 {
-    list_foreach(prefix, &subnet->prefixes)
-    {
+    list_foreach (prefix, &subnet->prefixes) {
         if (vnrs_prefix_contains_addr(prefix, addr))
             return prefix->len;
     }
@@ -259,8 +256,7 @@ static void machine_link(struct build *b, const struct vnrs_nic *nic)
     struct vnrs_obj_link *link =
         build_nic(b, nic->name, build_text(b, "NIC '%s'", nic->name), &ns, nic->ifname, nic->mtu);
 
-    list_foreach(ip, &nic->ips)
-    {
+    list_foreach (ip, &nic->ips) {
         if (!link)
             return;
         if (link->b.n_addrs == VNRS_LINK_ADDRS_MAX) {
@@ -273,8 +269,7 @@ static void machine_link(struct build *b, const struct vnrs_nic *nic)
 
 static bool nic_has_family(const struct vnrs_nic *nic, uint8_t family)
 {
-    list_foreach(ip, &nic->ips)
-    {
+    list_foreach (ip, &nic->ips) {
         if (ip->family == family)
             return true;
     }
@@ -283,8 +278,7 @@ static bool nic_has_family(const struct vnrs_nic *nic, uint8_t family)
 
 static void machine_default(struct build *b, const struct vnrs_machine *machine, uint8_t family)
 {
-    list_foreach(nic, &machine->nics)
-    {
+    list_foreach (nic, &machine->nics) {
         struct vnrs_addr gateway = vnrs_subnet_gateway(nic->subnet, family);
         struct vnrs_prefix all = build_default(family);
         if (!nic_has_family(nic, family) || gateway.family == VNRS_AF_NONE || nic->attach)
@@ -340,7 +334,8 @@ static void machine_proc(struct build *b, const struct vnrs_machine *machine)
     proc->kind = kinds[machine->run.kind];
     struct vnrs_strbuf data = {0};
     if (machine->run.kind == VNRS_RUN_EXEC) {
-        list_foreach(arg, &machine->run.argv) vnrs_strbuf_add(&data, *arg, strlen(*arg) + 1);
+        list_foreach (arg, &machine->run.argv)
+            vnrs_strbuf_add(&data, *arg, strlen(*arg) + 1);
     } else {
         _free_ char *text = vnrs_appliance_config(b->model, machine);
         if (text)
@@ -364,10 +359,10 @@ static void build_machine(struct build *b, const struct vnrs_machine *machine)
         if (!ns)
             return;
         ns->flags = machine->hosts.len ? VNRS_NETNS_FORWARD : 0;
-        list_foreach(nic, &machine->nics) ns->flags |= nic->forwarding ? VNRS_NETNS_FORWARD : 0;
+        list_foreach (nic, &machine->nics)
+            ns->flags |= nic->forwarding ? VNRS_NETNS_FORWARD : 0;
     }
-    list_foreach(nic, &machine->nics)
-    {
+    list_foreach (nic, &machine->nics) {
         if (!none && !nic->attach)
             machine_link(b, nic);
         if (machine->inject.on)
@@ -416,14 +411,12 @@ static void build_numbers(struct build *b)
 {
     bool ok = true;
 
-    list_foreach(vnet, &b->model->vnets)
-    {
+    list_foreach (vnet, &b->model->vnets) {
         ok &= vnrs_ids_get(b->ids, VNRS_ID_VNET, vnet->name) != 0;
-        list_foreach(subnet, &vnet->subnets) ok &=
-            vnrs_ids_get(b->ids, VNRS_ID_SUBNET, build_text(b, "%s/%s", vnet->name, subnet->name)) != 0;
+        list_foreach (subnet, &vnet->subnets)
+            ok &= vnrs_ids_get(b->ids, VNRS_ID_SUBNET, build_text(b, "%s/%s", vnet->name, subnet->name)) != 0;
     }
-    list_foreach(domain, &b->routing->domains)
-    {
+    list_foreach (domain, &b->routing->domains) {
         char *key = vnrs_domain_key(b->out->arena, domain);
         ok &= key && vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, key) != 0;
     }
@@ -460,8 +453,7 @@ static void build_all(struct build *b)
             fabric->dataplane = b->model->dataplane;
     }
     build_numbers(b);
-    list_foreach(rs, &b->model->route_servers)
-    {
+    list_foreach (rs, &b->model->route_servers) {
         for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
             if (rs->ips[i].family != VNRS_AF_NONE)
                 build_instance(b, rs, i);
@@ -471,7 +463,8 @@ static void build_all(struct build *b)
         build_internet(b);
         build_services(b);
     }
-    list_foreach(machine, &b->model->machines) build_machine(b, machine);
+    list_foreach (machine, &b->model->machines)
+        build_machine(b, machine);
     if (b->model->dataplane != VNRS_DATAPLANE_NONE)
         build_hosts_behind(b);
 }

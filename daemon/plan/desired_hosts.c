@@ -22,15 +22,12 @@ static struct vnrs_addr fabric_addr(uint8_t family)
 
 static bool is_host_addr(const struct vnrs_model *model, const struct vnrs_addr *addr)
 {
-    list_foreach(host, &model->internet.hosts)
-    {
+    list_foreach (host, &model->internet.hosts) {
         if (vnrs_addr_equal(&host->ip, addr))
             return true;
     }
-    list_foreach(service, &model->services)
-    {
-        list_foreach(host, &service->hosts)
-        {
+    list_foreach (service, &model->services) {
+        list_foreach (host, &service->hosts) {
             if (vnrs_addr_equal(&host->ip, addr))
                 return true;
         }
@@ -80,13 +77,13 @@ static void edge_routes(struct build *b)
 
     route_to_fabric(b, EDGE, VNRS_AF_IPV4);
     route_to_fabric(b, EDGE, VNRS_AF_IPV6);
-    list_foreach(vnet, &b->model->vnets)
-    {
-        list_foreach(prefix, &vnet->address_space) edge_route(b, &seen, prefix);
+    list_foreach (vnet, &b->model->vnets) {
+        list_foreach (prefix, &vnet->address_space)
+            edge_route(b, &seen, prefix);
     }
-    list_foreach(service, &b->model->services)
-    {
-        list_foreach(prefix, &service->prefixes) edge_route(b, &seen, prefix);
+    list_foreach (service, &b->model->services) {
+        list_foreach (prefix, &service->prefixes)
+            edge_route(b, &seen, prefix);
     }
     vnrs_map_fini(&seen);
 }
@@ -97,10 +94,8 @@ static void edge_snat(struct build *b, const char *ifname, uint8_t family)
     struct vnrs_obj_snat *snat = NULL;
     unsigned n = 0;
 
-    list_foreach(vnet, &b->model->vnets)
-    {
-        list_foreach(prefix, &vnet->address_space)
-        {
+    list_foreach (vnet, &b->model->vnets) {
+        list_foreach (prefix, &vnet->address_space) {
             if (prefix->family != family)
                 continue;
             if (!snat || snat->n == ARRAY_SIZE(snat->sources)) {
@@ -166,7 +161,8 @@ void build_internet(struct build *b)
     build_end_addr(&link->b, &b->edge4, 32);
     build_end_addr(&link->b, &b->edge6, 128);
     edge_routes(b);
-    list_foreach(host, &b->model->internet.hosts) internet_host(b, host);
+    list_foreach (host, &b->model->internet.hosts)
+        internet_host(b, host);
 }
 
 static void service_host(struct build *b, const struct vnrs_service *service, const struct vnrs_host *host)
@@ -188,9 +184,9 @@ static void service_host(struct build *b, const struct vnrs_service *service, co
 
 void build_services(struct build *b)
 {
-    list_foreach(service, &b->model->services)
-    {
-        list_foreach(host, &service->hosts) service_host(b, service, host);
+    list_foreach (service, &b->model->services) {
+        list_foreach (host, &service->hosts)
+            service_host(b, service, host);
     }
 }
 
@@ -237,8 +233,7 @@ static struct vnrs_addr link_behind(struct build *b, const struct vnrs_machine *
 
 static const struct vnrs_host *find_behind(const struct vnrs_machine *machine, const char *name)
 {
-    list_foreach(host, &machine->hosts)
-    {
+    list_foreach (host, &machine->hosts) {
         if (strcmp(host->name, name) == 0)
             return host;
     }
@@ -253,8 +248,7 @@ static void host_behind(struct build *b, const struct vnrs_host *host)
     unsigned n = 0;
 
     (void)build_object(b, VNRS_OBJ_NETNS, ns, what);
-    list_foreach(machine, &b->model->machines)
-    {
+    list_foreach (machine, &b->model->machines) {
         if (n < ARRAY_SIZE(via) && machine->netns == VNRS_NETNS_OURS && find_behind(machine, host->name)) {
             via[n] = link_behind(b, machine, host, n);
             n++;
@@ -272,10 +266,8 @@ void build_hosts_behind(struct build *b)
 {
     struct vnrs_map seen = {0};
 
-    list_foreach(machine, &b->model->machines)
-    {
-        list_foreach(host, &machine->hosts)
-        {
+    list_foreach (machine, &b->model->machines) {
+        list_foreach (host, &machine->hosts) {
             if (vnrs_map_find(&seen, host->name, strlen(host->name)))
                 continue;
             if (vnrs_map_put(&seen, host->name, strlen(host->name), (void *)host) < 0)

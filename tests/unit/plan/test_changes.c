@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plan/changes.h"
+
+#include "plan/labs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const char *const before = "name: l\n"
+                                  "virtualNetworks:\n"
+                                  "  - name: net\n"
+                                  "    addressSpace: [10.0.0.0/16]\n"
+                                  "    subnets:\n"
+                                  "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
+                                  "machines:\n"
+                                  "  - {name: a, nics: [{subnet: net/default, privateIp: 10.0.0.4}]}\n"
+                                  "  - {name: b, nics: [{subnet: net/default, privateIp: 10.0.0.5}]}\n";
+static const char *const after = "name: l\n"
+                                 "virtualNetworks:\n"
+                                 "  - name: net\n"
+                                 "    addressSpace: [10.0.0.0/16]\n"
+                                 "    subnets:\n"
+                                 "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
+                                 "machines:\n"
+                                 "  - {name: a, nics: [{subnet: net/default, privateIp: 10.0.0.7}]}\n"
+                                 "  - {name: c, nics: [{subnet: net/default, privateIp: 10.0.0.6}]}\n";
+
+static const struct vnrs_change *find(const struct vnrs_changes *changes, char op, const char *type, const char *name)
+{
+    vec_foreach (change, &changes->list) {
+        if (change->op == op && strcmp(change->type, type) == 0 && strcmp(change->name, name) == 0)
+            return change;
+    }
+    return NULL;
+}
+
+static void same_file_no_changes(void **state)
+{
+    struct vnrs_model *a = labs_load_example("hub-spoke"), *b = labs_load_example("hub-spoke");
+    struct vnrs_changes changes;
+
+    (void)state;
+    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
+    assert_int_equal(changes.list.len, 0);
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(a);
+    vnrs_model_free(b);
+}
+
+static void everything_is_new_at_first(void **state)
+{
+    struct vnrs_model *model = labs_load_example("hub-spoke");
+    struct vnrs_changes changes;
+
+    (void)state;
+    assert_int_equal(vnrs_changes_make(NULL, model, &changes), 0);
+    vec_foreach (change, &changes.list)
+        assert_int_equal(change->op, '+');
+    assert_non_null(find(&changes, '+', "machine", "nva1"));
+    assert_non_null(find(&changes, '+', "nic", "vm-spoke/eth0"));
+    assert_non_null(find(&changes, '+', "route server", "rs"));
+    assert_non_null(find(&changes, '+', "BGP connection", "rs/nva2"));
+    assert_non_null(find(&changes, '+', "route", "rt-workload/drop-test"));
+    vnrs_changes_fini(&changes);
+    assert_int_equal(vnrs_changes_make(model, NULL, &changes), 0);
+    assert_non_null(find(&changes, '-', "machine", "nva1"));
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(model);
+}
+
+static void changes_are_named_with_both_sides(void **state)
+{
+    struct vnrs_model *a = labs_load_text("l", before), *b = labs_load_text("l", after);
+    struct vnrs_changes changes;
+
+    (void)state;
+    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
+    assert_int_equal(changes.list.len, 5);
+    assert_non_null(find(&changes, '-', "machine", "b"));
+    assert_non_null(find(&changes, '-', "nic", "b/eth0"));
+    assert_non_null(find(&changes, '+', "machine", "c"));
+    const struct vnrs_change *nic = find(&changes, '~', "nic", "a/eth0");
+    assert_non_null(nic);
+    assert_non_null(strstr(nic->detail, "10.0.0.4"));
+    assert_non_null(strstr(nic->detail, "10.0.0.7"));
+    assert_non_null(strstr(nic->detail, "blink"));
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(a);
+    vnrs_model_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_file_no_changes),
+        cmocka_unit_test(everything_is_new_at_first),
+        cmocka_unit_test(changes_are_named_with_both_sides),
+    };
+    return cmocka_run_group_tests_name("plan.changes", tests, NULL, NULL);
+}
