@@ -239,7 +239,7 @@ static void parse_nic(struct vnrs_loader *l, const struct vnrs_node *node, struc
     nic->mtu = vnrs_read_number(node, "mtu", MTU_DEFAULT);
     nic->attach = attach;
     nic->ifname = attach ? vnrs_loader_strdup(l, attach->text) : vnrs_arena_printf(l->model->arena, "eth%u", number);
-    if (attach && (strlen(attach->text) > 15 || strpbrk(attach->text, "/ \t"))) {
+    if (attach && (strlen(attach->text) > 15 || strpbrk(attach->text, "/ \t") || attach->text[0] == '.')) {
         struct vnrs_diag *d =
             loader_error(l, VNRS_V_BAD_NAME, attach->pos, "'%s' of attach: not the name of an interface", attach->text);
         vnrs_diag_help(l->diags, d, "at most 15 characters, without '/' and blanks");

@@ -175,7 +175,7 @@ static const struct vnrs_schema_key run_keys[] = {
      .object = &announce,
      .help = "Prefixes that it announces"},
     {.key = "config", .types = TEXT, .help = "The user's own configuration file for the daemon"},
-    {.key = "configText", .types = TEXT, .help = "That configuration itself, in place of a file"},
+    {.key = "configText", .types = TEXT, .max = 1u << 20, .help = "That configuration itself, in place of a file"},
     {.key = "exec", .types = LIST | TEXT, .min = 1, .help = "A program of the user's with its arguments"},
 };
 SCHEMA(run, "run", "What runs in the machine");

@@ -22,12 +22,14 @@ enum vnrs_schema_type { // of a value; several may be possible
     VNRS_T_ONE = 1u << 12,    // with LIST: a single value may stand without the list
 };
 
+#define VNRS_TEXT_BYTES_MAX 1024u // of a TEXT without a `max` of its own
+
 struct vnrs_schema_key {
     const char *key;
     unsigned types;
     bool required;
     const char *const *values; // ENUM, NULL-terminated
-    unsigned long min, max;    // INT; LIST of others: number of entries, `max` 0: any
+    unsigned long min, max;    // INT; LIST of others: number of entries, `max` 0: any; TEXT: `max` bytes
     const struct vnrs_schema *object;
     const char *def; // default, as text in the file; NULL: none
     const char *help;

@@ -121,6 +121,11 @@ static bool has_value(const struct vnrs_schema_key *key, const char *text)
     return false;
 }
 
+static size_t text_max(const struct vnrs_schema_key *key)
+{
+    return key->max ? key->max : VNRS_TEXT_BYTES_MAX;
+}
+
 static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_key *key)
 {
     struct vnrs_addr addr;
@@ -136,7 +141,7 @@ static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_ke
            ((key->types & VNRS_T_SERVICE) && vnrs_schema_is_name(text, true)) ||
            ((key->types & VNRS_T_SUBNET) && is_subnet_ref(text)) ||
            // A counted name is taken apart, and refused where it makes no sense, by parse.c.
-           ((key->types & (VNRS_T_TEXT | VNRS_T_COUNTED)) && *text);
+           ((key->types & (VNRS_T_TEXT | VNRS_T_COUNTED)) && *text && strlen(text) <= text_max(key));
 }
 
 static const char *type_phrase(const struct vnrs_schema_key *key)
@@ -220,7 +225,11 @@ static void refuse_scalar(struct vnrs_node *node, const struct vnrs_schema_key *
 
     if (!*node->text)
         refuse_type(node, key, diags);
-    else if ((shapes & VNRS_T_INT) && is_number(node)) {
+    else if (shapes & (VNRS_T_TEXT | VNRS_T_COUNTED)) {
+        node->bad = true;
+        (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_OUT_OF_RANGE, node->pos, "%s is longer than %zu bytes",
+                            key->key, text_max(key));
+    } else if ((shapes & VNRS_T_INT) && is_number(node)) {
         struct vnrs_diag *d = refuse(diags, node, VNRS_V_OUT_OF_RANGE, key, "out of range");
         vnrs_diag_help(diags, d, "possible: %lu to %lu", key->min, key->max);
     } else if (shapes & VNRS_T_ENUM)
@@ -259,6 +268,7 @@ static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *k
         return;
     }
     item.types &= ~(unsigned)(VNRS_T_LIST | VNRS_T_ONE);
+    item.max = key->types & VNRS_T_INT ? key->max : 0;
     if (node->kind != VNRS_NODE_LIST) {
         if (key->types & VNRS_T_ONE)
             check_value(node, &item, diags);

@@ -23,12 +23,13 @@ static void check_subnet_size(struct vnrs_loader *l, const struct vnrs_route_ser
             v4 = prefix;
     if (!rs->subnet->prefixes.len)
         return; // reported already
-    if (!v4 || v4->len > 27) {
+    unsigned longest = l->model->limits == VNRS_LIMITS_AZURE ? 27 : 29;
+    if (!v4 || v4->len > longest) {
         d = loader_error(l, VNRS_V_RS_SUBNET_SMALL, v4 ? vnrs_loader_pos(l, v4, rs->subnet->pos) : rs->subnet->pos,
                          v4 ? "RouteServerSubnet %s is too small" : "RouteServerSubnet has no IPv4 range%s",
                          v4 ? vnrs_prefix_format(v4, text) : "");
         vnrs_diag_help(l->diags, d, "Azure wants /26 or larger");
-    } else if (v4->len == 27) {
+    } else if (v4->len == 27 && l->model->limits == VNRS_LIMITS_AZURE) {
         d = loader_warning(l, VNRS_V_RS_SUBNET_27, vnrs_loader_pos(l, v4, rs->subnet->pos),
                            "RouteServerSubnet %s is smaller than /26", vnrs_prefix_format(v4, text));
         vnrs_diag_help(l->diags, d, "Azure took /27 until 2024 and wants /26 now");
