@@ -159,6 +159,60 @@ static void test_basic(bool legacy)
     close_lab(&lab);
 }
 
+// IPv6 keeps the legs of a multipath route apart: replacing must neither leave one nor add a second route.
+static void test_ipv6(bool legacy)
+{
+    struct lab lab;
+
+    open_lab(&lab, legacy);
+    assert_int_equal(ns_run(lab.machine, "ip addr add fd00:2::10/64 dev eth0 nodad"), 0);
+    ok(lab.sink, lab.sink->ops->sync_begin(lab.sink));
+    GROUP(lab.sink, 1, VNRS_BPF_NH_NIC, "fd00:2::4", "fd00:2::5", "fd00:2::6");
+    GROUP(lab.sink, 2, VNRS_BPF_NH_DROP, NULL);
+    route(lab.sink, "fd00:50::/32", 1);
+    ok(lab.sink, lab.sink->ops->sync_end(lab.sink));
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 3);
+    uint64_t writes = lab.sink->writes;
+    vnrs_guest_sink_table_suspect(lab.sink, "vm/eth0");
+    flush(lab.sink);
+    assert_int_equal(lab.sink->writes, writes);
+    GROUP(lab.sink, 1, VNRS_BPF_NH_NIC, "fd00:2::5");
+    flush(lab.sink);
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 1);
+    assert_true(ns_shows(lab.machine, "ip -6 route show fd00:50::/32", "via fd00:2::5"));
+    GROUP(lab.sink, 1, VNRS_BPF_NH_NIC, "fd00:2::6", "fd00:2::5");
+    flush(lab.sink);
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 2);
+    route(lab.sink, "fd00:50::/32", 2);
+    flush(lab.sink);
+    assert_true(ns_shows(lab.machine, "ip -6 route show type blackhole", "fd00:50::/32"));
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 0);
+    route(lab.sink, "fd00:50::/32", 1);
+    flush(lab.sink);
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 2);
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show type blackhole | wc -l"), 0);
+    writes = lab.sink->writes;
+    vnrs_guest_sink_table_suspect(lab.sink, "vm/eth0");
+    flush(lab.sink);
+    assert_int_equal(lab.sink->writes, writes);
+    route(lab.sink, "fd00:50::/32", 0);
+    flush(lab.sink);
+    assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | wc -l"), 0);
+    close_lab(&lab);
+}
+
+static void test_ipv6_objects(void **state)
+{
+    (void)state;
+    test_ipv6(false);
+}
+
+static void test_ipv6_legacy(void **state)
+{
+    (void)state;
+    test_ipv6(true);
+}
+
 static void test_nexthop_objects(void **state)
 {
     (void)state;
@@ -335,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_nexthop_objects),  cmocka_unit_test(test_without_nexthop_objects),
         cmocka_unit_test(test_survives_restart), cmocka_unit_test(test_foreign_untouched),
         cmocka_unit_test(test_repairs),          cmocka_unit_test(test_failures_are_apart),
+        cmocka_unit_test(test_ipv6_objects),     cmocka_unit_test(test_ipv6_legacy),
         cmocka_unit_test(test_two_tables),       cmocka_unit_test(test_many),
     };
     if (geteuid() != 0) {
