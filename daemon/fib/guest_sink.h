@@ -11,8 +11,9 @@
 // hand) the caller either runs a whole sync or calls vnrs_guest_sink_table_suspect and flushes.
 // NICs, endpoints and access lists are accepted and ignored.
 //
-// Routes point to next-hop objects, so leave net.ipv4.nexthop_compat_mode of machines at its default 1: with 0, `ip route`
-// shows only "nhid N". (With 1, iproute2 6.1 cannot `ip route flush` such routes: EINVAL; `ip nexthop flush` works.)
+// Routes point to next-hop objects, so leave net.ipv4.nexthop_compat_mode of machines at its default 1: with 0, `ip
+// route` shows only "nhid N". (With 1, iproute2 6.1 cannot `ip route flush` such routes: EINVAL; `ip nexthop flush`
+// works.)
 #pragma once
 
 #include "fib/sink.h"
