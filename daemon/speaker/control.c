@@ -6,6 +6,7 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <string.h>
 
 #define CONSUMER   VNRS_BGP_SLOT_LOCAL
@@ -37,8 +38,9 @@ struct vnrs_control {
     VEC(struct query) queries;
     uint64_t reviewed_ms;
     struct vnrs_spk_peer told[VNRS_BGP_PEERS_MAX]; // by slot
-    uint8_t in[VNRS_SPEAKER_MSG_MAX];
-    uint8_t out[VNRS_SPEAKER_MSG_MAX];
+    // Structs lie in them behind a header of 16 bytes.
+    alignas(16) uint8_t in[VNRS_SPEAKER_MSG_MAX];
+    alignas(16) uint8_t out[VNRS_SPEAKER_MSG_MAX];
 };
 
 // --- sending

@@ -133,7 +133,8 @@ class Net:
 
 
 class Speaker:
-    def __init__(self, net, name="test/0", listen=True):
+    def __init__(self, net, name="test/0", listen=True, uid=None):
+        self.uid = uid  # run as that user, as the agent does; None: as ourselves
         self.net, self.generation, self.log = net, 0, tempfile.TemporaryFile("w+")
         self.control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.agent, agent_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -154,6 +155,10 @@ class Speaker:
                 os.dup2(fd, 3 + i)
                 os.close(fd)
             os.closerange(3 + len(fds), 200)
+            if self.uid is not None:
+                os.setgroups([])
+                os.setresgid(self.uid, self.uid, self.uid)
+                os.setresuid(self.uid, self.uid, self.uid)
 
         return subprocess.Popen([BIN / "vnrs-speaker", name], preexec_fn=arrange, close_fds=False, stdout=self.log,
                                 stderr=self.log)

@@ -457,7 +457,26 @@ def test_slow_controller_holds_the_peers_back_and_loses_nothing(spk, raw):
     assert spk.peers["a"].flaps == 0
 
 
+def test_without_privileges(net, raw):
+    """As the agent starts it: another user, no capabilities. Both ways of opening work on the sockets it is given."""
+    nobody = 65534
+    if subprocess.run(["setpriv", f"--reuid={nobody}", "--clear-groups", "test", "-x", BIN / "vnrs-speaker"]).returncode:
+        pytest.skip("the program cannot be reached by another user")
+    with Speaker(net, uid=nobody) as spk:
+        a = raw("a").listen()
+        spk.configure(peers=[Peer("a", "10.0.0.10", 65001), B], locals=VNET)
+        a.accept().establish()
+        raw("b").connect().establish()
+        spk.wait(lambda: spk.is_up("a") and spk.is_up("b"))
+        assert os.stat(f"/proc/{spk.process.pid}").st_uid in (nobody, 0)  # 0: not dumpable
+        check_sandbox(spk)
+
+
 def test_sandbox(spk):
+    check_sandbox(spk)
+
+
+def check_sandbox(spk):
     status = pathlib.Path(f"/proc/{spk.process.pid}/status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert fields["NoNewPrivs"] == "1" and int(fields["CapEff"], 16) == 0 and int(fields["CapPrm"], 16) == 0
@@ -523,7 +542,7 @@ def birdc(tmp, *command):
     return subprocess.run(["birdc", "-s", str(tmp / "bird.ctl"), *command], capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("opener", ["speaker", "peer"])
+@pytest.mark.parametrize("opener", ["speaker", "peer", "both"])
 def test_frr_and_bird(spk, net, tmp_path, opener):
     tmp_path.chmod(0o755)
     dirs = {n: tmp_path / n for n in ("frr", "bird")}
@@ -531,11 +550,11 @@ def test_frr_and_bird(spk, net, tmp_path, opener):
         d.mkdir()
     for parent in (tmp_path.parent, tmp_path.parent.parent):
         parent.chmod(0o755)
-    we_open = opener == "speaker"
-    daemons = [frr(net, dirs["frr"], we_open), bird(net, dirs["bird"], we_open)]
+    we_wait, they_wait = opener == "peer", opener == "speaker"
+    daemons = [frr(net, dirs["frr"], they_wait), bird(net, dirs["bird"], they_wait)]
     try:
-        spk.configure(locals=VNET, peers=[Peer("frr", "10.0.0.12", 65012, passive=not we_open),
-                                          Peer("bird", "10.0.0.13", 65013, passive=not we_open)])
+        spk.configure(locals=VNET, peers=[Peer("frr", "10.0.0.12", 65012, passive=we_wait),
+                                          Peer("bird", "10.0.0.13", 65013, passive=we_wait)])
         spk.wait(lambda: spk.is_up("frr") and spk.is_up("bird"), 30)
         assert spk.peers["frr"].hold == 3 and spk.peers["frr"].remote_asn == 65012
         spk.wait(lambda: spk.hops("172.31.0.0/16") == ["10.0.0.12", "10.0.0.13"])
