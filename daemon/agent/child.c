@@ -32,12 +32,21 @@ const char *vnrs_agentd_how_ended(int pidfd, char *buf, size_t size)
     return buf;
 }
 
+static void on_restart_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    if (vnrs_agentd_child_run(arg) < 0)
+        log_debug("tried again later"); // what failed was logged by `start`
+}
+
 static void schedule(struct vnrs_agentd_child *child)
 {
     if (child->ad->stopping)
         return;
     struct timeval delay = {child->backoff_ms / 1000, (child->backoff_ms % 1000) * 1000};
-    if (evtimer_add(child->restart_timer, &delay) < 0)
+    if (!child->restart_timer)
+        child->restart_timer = evtimer_new(child->ad->base, on_restart_timer, child);
+    if (!child->restart_timer || evtimer_add(child->restart_timer, &delay) < 0)
         log_error("out of memory");
     child->backoff_ms = MIN(child->backoff_ms * 2, (unsigned)BACKOFF_MAX_MS);
 }
@@ -67,13 +76,6 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
     vnrs_agentd_check_stopped(child->ad);
 }
 
-static void on_restart_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    if (vnrs_agentd_child_run(arg) < 0)
-        log_debug("tried again later"); // what failed was logged by `start`
-}
-
 void vnrs_agentd_child_init(struct vnrs_agentd_child *child, struct vnrs_agentd *ad, int (*start)(void *arg),
                             void (*ended)(void *arg, const char *how), void *arg)
 {
@@ -83,10 +85,6 @@ void vnrs_agentd_child_init(struct vnrs_agentd_child *child, struct vnrs_agentd 
 
 int vnrs_agentd_child_run(struct vnrs_agentd_child *child)
 {
-    if (!child->restart_timer)
-        child->restart_timer = evtimer_new(child->ad->base, on_restart_timer, child);
-    if (!child->restart_timer)
-        return -ENOMEM;
     child->started_ms = vnrs_clock_ms();
     int err = child->start(child->arg);
     if (err < 0)

@@ -81,7 +81,8 @@ void vnrs_agentd_proc_forget(struct vnrs_agentd_object *object)
     object->proc = NULL;
 }
 
-static int watch_proc(struct vnrs_agentd_object *object, const struct vnrs_proc *proc, struct vnrs_err *err)
+static int watch_proc(struct vnrs_agentd_object *object, const struct vnrs_proc *proc, const char *dir,
+                      struct vnrs_err *err)
 {
     vnrs_agentd_proc_forget(object);
     object->proc = calloc(1, sizeof(*object->proc));
@@ -92,8 +93,8 @@ static int watch_proc(struct vnrs_agentd_object *object, const struct vnrs_proc 
         object->proc->members[i] = (struct member){.object = object, .pidfd = -1};
         int code = watch_member(&object->proc->members[i], &proc->members[i]);
         if (code == -ESRCH)
-            return vnrs_err_set(err, -ECHILD, "%s of '%s' ended at once: see its log in %s/proc", proc->members[i].name,
-                                object->obj.key, object->lab->dir);
+            return vnrs_err_set(err, -ECHILD, "%s of '%s' ended at once: see %s/log", proc->members[i].name,
+                                object->obj.key, dir);
         if (code < 0)
             return vnrs_err_errno(err, code, "watching %s", proc->members[i].name);
     }
@@ -127,7 +128,7 @@ int vnrs_agentd_proc_ensure(struct vnrs_agentd_object *object, const void *data,
     struct vnrs_proc_want want = {.dir = dir, .kind = spec->kind, .data = data, .size = size, .ns_fd = ns_fd};
     code = vnrs_proc_ensure(&want, &proc, ret_outcome, err);
     if (code == 0 && (*ret_outcome != VNRS_AG_UNCHANGED || !object->proc))
-        code = watch_proc(object, &proc, err);
+        code = watch_proc(object, &proc, dir, err);
     return code;
 }
 
@@ -241,7 +242,7 @@ static void on_agent_request(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (len == -EAGAIN)
         return;
-    bool right = len == (ssize_t)sizeof(msg) && msg.hdr.proto == VNRS_SPEAKER_PROTO &&
+    bool right = len == (ssize_t)(sizeof(msg.hdr) + sizeof(msg.body)) && msg.hdr.proto == VNRS_SPEAKER_PROTO &&
                  msg.hdr.type == VNRS_SPK_SOCKET && msg.hdr.count == 1 &&
                  (msg.body.family == VNRS_AF_IPV4 || msg.body.family == VNRS_AF_IPV6);
     int err = right ? answer_socket(speaker, &msg.body) : -EPROTO;
