@@ -15,7 +15,8 @@ struct setting {
 
 // In order: switching forwarding on or off resets others. Duplicate address detection is off so that addresses can be
 // used at once, redirects so that hosts do not learn routes around the fabric, the reverse path filter because Azure's
-// hosts have none. nexthop_compat_mode 0 makes a change of a next-hop object O(1) (data-plane.md).
+// hosts have none. nexthop_compat_mode 0 makes a change of a next-hop object O(1) (data-plane.md), and hides the next
+// hops from `ip route`: so only in the fabric, where no user looks.
 static const struct setting settings[] = {
     {"ipv4/ip_forward", {"0", "1", "0"}},
     {"ipv6/conf/all/forwarding", {"0", "1", "0"}},
@@ -28,7 +29,7 @@ static const struct setting settings[] = {
     {"ipv4/conf/default/send_redirects", {"0", "0", "0"}},
     {"ipv4/conf/all/promote_secondaries", {"1", "1", "1"}},
     {"ipv4/conf/default/promote_secondaries", {"1", "1", "1"}},
-    {"ipv4/nexthop_compat_mode", {"0", "0", "0"}},
+    {"ipv4/nexthop_compat_mode", {"1", "1", "0"}},
     {"ipv4/fib_multipath_hash_policy", {"1", "1", "1"}},
     {"ipv6/fib_multipath_hash_policy", {"1", "1", "1"}},
     {"ipv6/conf/all/accept_ra", {"0", "0", "0"}},
