@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is sent for a change, and that it is enough: a sink in the test keeps what it was told.
+#include "control/fib.h"
+
+#include "net/addr.h"
+#include "util/vec.h"
+#include "vnrs/agent_proto.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#define HANDLES 64
+
+struct sink {
+    struct vnrs_fib_group groups[HANDLES]; // by handle
+    VEC(struct vnrs_fib_route) routes;
+    size_t sent[VNRS_AG_FIB_FLUSH + 1]; // items by kind; messages for those without
+    struct vnrs_prefix removed[64];
+    size_t n_removed;
+    size_t n_nics, n_endpoints, n_acls;
+    int fail;
+};
+
+static void take_route(struct sink *sink, const struct vnrs_fib_route *route)
+{
+    vec_foreach (have, &sink->routes) {
+        if (have->domain == route->domain && vnrs_prefix_equal(&have->prefix, &route->prefix)) {
+            *have = *route;
+            if (!route->group) {
+                sink->removed[sink->n_removed++] = route->prefix;
+                *have = sink->routes.items[--sink->routes.len];
+            }
+            return;
+        }
+    }
+    assert_int_not_equal(route->group, 0); // what is removed was there
+    assert_int_equal(vec_push(&sink->routes, *route), 0);
+}
+
+static int take(void *arg, unsigned kind, const void *items, size_t n)
+{
+    struct sink *sink = arg;
+    const struct vnrs_fib_group *groups = items;
+    const struct vnrs_fib_route *routes = items;
+    const struct vnrs_fib_nic *nics = items;
+
+    if (sink->fail)
+        return sink->fail;
+    sink->sent[kind] += n ? n : 1;
+    if (kind == VNRS_AG_FIB_BEGIN) {
+        vec_clear(&sink->routes);
+        sink->n_nics = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (kind == VNRS_AG_FIB_GROUPS)
+            sink->groups[groups[i].handle] = groups[i];
+        else if (kind == VNRS_AG_FIB_ROUTES)
+            take_route(sink, &routes[i]);
+        else if (kind == VNRS_AG_FIB_NICS)
+            sink->n_nics += nics[i].nic.flags ? 1 : (size_t)-1;
+    }
+    return 0;
+}
+
+static void clear_counts(struct sink *sink)
+{
+    memset(sink->sent, 0, sizeof(sink->sent));
+    sink->n_removed = 0;
+}
+
+static size_t total(const struct sink *sink)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sink->sent); i++)
+        n += sink->sent[i];
+    return n;
+}
+
+static struct vnrs_fib_member nic(uint32_t ifindex)
+{
+    return (struct vnrs_fib_member){.kind = VNRS_BPF_NH_NIC, .ifindex = ifindex};
+}
+
+static struct vnrs_prefix prefix_of(unsigned i)
+{
+    struct vnrs_addr addr = vnrs_addr_from_v4(0x0a000000u + (i << 8));
+    return vnrs_prefix_make(&addr, 24);
+}
+
+// `n` prefixes in domain 1 that lead to the members.
+static void want(struct vnrs_fib_state *state, unsigned from, unsigned n, const struct vnrs_fib_member *members,
+                 unsigned n_members)
+{
+    for (unsigned i = from; i < from + n; i++) {
+        struct vnrs_prefix prefix = prefix_of(i);
+        vnrs_fib_want_route(state, 1, &prefix, VNRS_NH_GATEWAY, vnrs_fib_want_group(state, members, n_members));
+    }
+}
+
+// What the sink forwards a prefix by.
+static const struct vnrs_fib_group *group_of(const struct sink *sink, unsigned i)
+{
+    struct vnrs_prefix prefix = prefix_of(i);
+
+    vec_foreach (route, &sink->routes) {
+        if (vnrs_prefix_equal(&route->prefix, &prefix))
+            return &sink->groups[route->group];
+    }
+    return NULL;
+}
+
+static void nothing_changed_nothing_sent(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_member both[] = {nic(16), nic(17)};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_begin(state);
+    want(state, 0, 10, both, 2);
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_BEGIN], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_END], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_FLUSH], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_ROUTES], 10);
+    assert_int_equal(vnrs_fib_routes(state), 10);
+    clear_counts(&sink);
+    vnrs_fib_begin(state);
+    want(state, 0, 10, both, 2);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    assert_int_equal(total(&sink), 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+static void a_lost_member_is_one_write(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_member both[] = {nic(16), nic(17)}, one[] = {nic(17)};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_begin(state);
+    want(state, 0, 50, both, 2);
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    clear_counts(&sink);
+    vnrs_fib_begin(state);
+    want(state, 0, 50, one, 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_ROUTES], 0);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_FLUSH], 1);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(group_of(&sink, i)->n, 1);
+    // And back, and to nothing.
+    vnrs_fib_begin(state);
+    want(state, 0, 50, both, 2);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 1);
+    assert_int_equal(group_of(&sink, 7)->n, 2);
+    clear_counts(&sink);
+    vnrs_fib_begin(state);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 50);
+    assert_int_equal(sink.routes.len, 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+static void routes_that_part_are_sent_one_by_one(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_member both[] = {nic(16), nic(17)}, one[] = {nic(17)}, other[] = {nic(18)};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_begin(state);
+    want(state, 0, 4, both, 2);
+    want(state, 10, 2, other, 1);
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    clear_counts(&sink);
+    // Half of them move: the group stays what it is for the others.
+    vnrs_fib_begin(state);
+    want(state, 0, 2, both, 2);
+    want(state, 2, 2, one, 1);
+    want(state, 10, 2, other, 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 3);
+    assert_int_equal(group_of(&sink, 1)->n, 2);
+    assert_int_equal(group_of(&sink, 3)->n, 1);
+    clear_counts(&sink);
+    // All move to a group that exists already: routes are sent, the group is not set twice.
+    vnrs_fib_begin(state);
+    want(state, 0, 4, one, 1);
+    want(state, 10, 2, other, 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 2);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(group_of(&sink, i)->members[0].ifindex, 17);
+    assert_int_equal(group_of(&sink, 10)->members[0].ifindex, 18);
+    // Two groups become the same new one: one is moved, the routes of the other are sent.
+    struct vnrs_fib_member new[] = {nic(19)};
+    vnrs_fib_begin(state);
+    want(state, 0, 4, new, 1);
+    want(state, 10, 2, new, 1);
+    assert_true(vnrs_fib_commit(state, false, take, &sink) > 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(group_of(&sink, i)->members[0].ifindex, 19);
+    assert_int_equal(group_of(&sink, 11)->members[0].ifindex, 19);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+static void withdrawals_descend(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_member one[] = {nic(17)};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_begin(state);
+    want(state, 0, 40, one, 1);
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    clear_counts(&sink);
+    vnrs_fib_begin(state);
+    want(state, 0, 3, one, 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 37);
+    assert_int_equal(sink.n_removed, 37);
+    for (size_t i = 1; i < sink.n_removed; i++)
+        assert_true(vnrs_prefix_cmp(&sink.removed[i], &sink.removed[i - 1]) < 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+static void nics_endpoints_and_lists(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_nic a = {.ifindex = 16, .nic = {.flags = VNRS_NIC_PRESENT, .mtu = 1500}}, b = a;
+    struct vnrs_fib_endpoint endpoint = {.vnet = 1, .ifindex = 16, .addr = vnrs_addr_from_v4(0x0a000004)};
+    struct vnrs_fib_acl acl = {.ifindex = 16, .subnet = 3, .allowed = 1};
+    struct sink sink = {0};
+
+    (void)test;
+    b.ifindex = 17;
+    vnrs_fib_begin(state);
+    vnrs_fib_want_nic(state, &a);
+    vnrs_fib_want_nic(state, &b);
+    vnrs_fib_want_endpoint(state, &endpoint);
+    vnrs_fib_want_acl(state, &acl);
+    assert_int_equal(vnrs_fib_commit(state, true, take, &sink), 4);
+    assert_int_equal(sink.n_nics, 2);
+    clear_counts(&sink);
+    // The endpoint moves, a NIC changes, another goes, and so does the list.
+    a.nic.flags |= VNRS_NIC_FORWARDING;
+    endpoint.ifindex = 17;
+    vnrs_fib_begin(state);
+    vnrs_fib_want_nic(state, &a);
+    vnrs_fib_want_endpoint(state, &endpoint);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 4);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_NICS], 2);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_ENDPOINTS], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_ACLS], 1);
+    clear_counts(&sink);
+    vnrs_fib_begin(state);
+    vnrs_fib_want_nic(state, &a);
+    vnrs_fib_want_endpoint(state, &endpoint);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+static void after_a_failure_everything_is_sent_again(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_member one[] = {nic(17)};
+    struct sink sink = {.fail = -EIO};
+
+    (void)test;
+    vnrs_fib_begin(state);
+    want(state, 0, 5, one, 1);
+    assert_int_equal(vnrs_fib_commit(state, true, take, &sink), -EIO);
+    sink.fail = 0;
+    vnrs_fib_begin(state);
+    want(state, 0, 5, one, 1);
+    assert_int_equal(vnrs_fib_commit(state, true, take, &sink), 6);
+    assert_int_equal(sink.routes.len, 5);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+// Random wishes; after each commit the sink has exactly them.
+static void random_walk(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct sink sink = {0};
+    uint32_t seed = 12345;
+
+    (void)test;
+    for (int round = 0; round < 400; round++) {
+        uint8_t wish[32];
+        size_t n = 0;
+        vnrs_fib_begin(state);
+        uint8_t shift = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 28);
+        for (unsigned i = 0; i < 32; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            // 0: no route; runs of equal wishes, so that groups move as a whole now and then
+            wish[i] = (uint8_t)((seed >> 24) % 8 ? (i / 8 + shift) % 5 : (seed >> 16) % 5);
+            struct vnrs_fib_member member[] = {nic(100u + wish[i])};
+            if (wish[i]) {
+                want(state, i, 1, member, 1);
+                n++;
+            }
+        }
+        memset(sink.sent, 0, sizeof(sink.sent));
+        sink.n_removed = 0;
+        bool sync = round == 0 || round % 50 == 0;
+        assert_true(vnrs_fib_commit(state, sync, take, &sink) >= 0);
+        assert_int_equal(sink.routes.len, n);
+        for (unsigned i = 0; i < 32; i++) {
+            const struct vnrs_fib_group *group = group_of(&sink, i);
+            assert_int_equal(group ? group->members[0].ifindex : 100, 100u + wish[i]);
+        }
+        if (round % 12 == 0) { // handles are not used twice; the test's array is short
+            vnrs_fib_state_free(state);
+            state = vnrs_fib_state_new();
+            vec_clear(&sink.routes);
+        }
+    }
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_changed_nothing_sent),
+        cmocka_unit_test(a_lost_member_is_one_write),
+        cmocka_unit_test(routes_that_part_are_sent_one_by_one),
+        cmocka_unit_test(withdrawals_descend),
+        cmocka_unit_test(nics_endpoints_and_lists),
+        cmocka_unit_test(after_a_failure_everything_is_sent_again),
+        cmocka_unit_test(random_walk),
+    };
+    return cmocka_run_group_tests_name("control.fib", tests, NULL, NULL);
+}
