@@ -173,9 +173,11 @@ static int want_domain(struct vnrs_lab *lab, struct vnrs_arena *arena, const str
 
 // ---- NICs, endpoints, access lists
 
+// `subnet` NULL: outside every subnet.
 static void put_gateways(struct vnrs_bpf_nic *nic, const struct vnrs_subnet *subnet)
 {
-    struct vnrs_addr v4 = vnrs_subnet_gateway(subnet, VNRS_AF_IPV4), v6 = vnrs_subnet_gateway(subnet, VNRS_AF_IPV6);
+    struct vnrs_addr v4 = subnet ? vnrs_subnet_gateway(subnet, VNRS_AF_IPV4) : vnrs_fabric_gateway(VNRS_AF_IPV4);
+    struct vnrs_addr v6 = subnet ? vnrs_subnet_gateway(subnet, VNRS_AF_IPV6) : vnrs_fabric_gateway(VNRS_AF_IPV6);
 
     memcpy(&nic->gateway_be, v4.bytes, sizeof(nic->gateway_be));
     memcpy(nic->gateway6, v6.bytes, sizeof(nic->gateway6));
@@ -240,6 +242,7 @@ static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const s
             .domain = vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_SERVICE),
             .mtu = 1500,
         };
+        put_gateways(&nic, NULL);
         want_nic(lab, key, nic);
         want_endpoint(lab, key, 0, &host->ip);
         list_foreach (subnet, &service->allowed) {
@@ -272,6 +275,7 @@ static void want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
             .domain = vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_EDGE),
             .mtu = 1500,
         };
+        put_gateways(&edge, NULL);
         want_nic(lab, VNRS_LINK_KEY_EDGE, edge);
     }
 }

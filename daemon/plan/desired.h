@@ -59,6 +59,8 @@ char *vnrs_subnet_key(struct vnrs_arena *arena, const struct vnrs_subnet *subnet
 
 // The first address of the subnet's first prefix of a family: Azure's default gateway. NONE: no such prefix.
 struct vnrs_addr vnrs_subnet_gateway(const struct vnrs_subnet *subnet, uint8_t family);
+// "The fabric" for NICs outside every subnet: the Internet edge and service hosts.
+struct vnrs_addr vnrs_fabric_gateway(uint8_t family);
 // The name of a machine's namespace for people and `ip netns exec`: its own, or "" where there is no name.
 const char *vnrs_machine_netns(struct vnrs_arena *arena, const struct vnrs_model *model,
                                const struct vnrs_machine *machine);

@@ -15,7 +15,7 @@ static struct vnrs_addr addr_of(const char *text)
     return addr;
 }
 
-static struct vnrs_addr fabric_addr(uint8_t family)
+struct vnrs_addr vnrs_fabric_gateway(uint8_t family)
 {
     return addr_of(family == VNRS_AF_IPV4 ? "169.254.0.1" : "fd76:6e72:7300::1");
 }
@@ -53,7 +53,7 @@ static struct vnrs_addr choose_edge_addr(const struct vnrs_model *model, uint8_t
 // The fabric as next hop, for a NIC whose address is in no subnet.
 static void route_to_fabric(struct build *b, const char *ns, uint8_t family)
 {
-    struct vnrs_addr fabric = fabric_addr(family);
+    struct vnrs_addr fabric = vnrs_fabric_gateway(family);
     struct vnrs_prefix prefix = vnrs_prefix_host(&fabric);
 
     build_route(b, ns, "eth0", &prefix, NULL);
@@ -61,7 +61,7 @@ static void route_to_fabric(struct build *b, const char *ns, uint8_t family)
 
 static void edge_route(struct build *b, struct vnrs_map *seen, const struct vnrs_prefix *prefix)
 {
-    struct vnrs_addr fabric = fabric_addr(prefix->family);
+    struct vnrs_addr fabric = vnrs_fabric_gateway(prefix->family);
 
     // Virtual networks that are not peered may have equal ranges.
     if (vnrs_map_find(seen, prefix, sizeof(*prefix)))
@@ -170,7 +170,7 @@ static void service_host(struct build *b, const struct vnrs_service *service, co
     const char *name = build_text(b, "service.%s", host->name);
     const char *what = build_text(b, "host '%s' of service '%s'", host->name, service->name);
     const struct vnrs_ag_netns ns = build_netns(name);
-    struct vnrs_addr fabric = fabric_addr(host->ip.family);
+    struct vnrs_addr fabric = vnrs_fabric_gateway(host->ip.family);
     struct vnrs_prefix all = build_default(host->ip.family);
 
     (void)build_object(b, VNRS_OBJ_NETNS, name, what);
