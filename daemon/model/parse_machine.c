@@ -5,7 +5,6 @@
 #include "vnrs/rtprot.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,7 +74,8 @@ static void parse_inject(const struct vnrs_node *node, struct vnrs_inject *injec
     const struct vnrs_node *table = vnrs_node_get(node, "table"), *protocol = vnrs_node_get(node, "protocol");
     inject->on = true;
     if (table)
-        inject->table = strcmp(table->text, "main") == 0 ? RT_TABLE_MAIN : (uint32_t)strtoul(table->text, NULL, 10);
+        inject->table =
+            strcmp(table->text, "main") == 0 ? VNRS_RT_TABLE_MAIN : (uint32_t)strtoul(table->text, NULL, 10);
     if (protocol)
         inject->protocol =
             strcmp(protocol->text, "vnrs") == 0 ? VNRS_RTPROT : (uint8_t)strtoul(protocol->text, NULL, 10);
@@ -300,14 +300,14 @@ static void parse_machine(struct vnrs_loader *l, const struct vnrs_node *node, c
     parse_netns(l, node, machine);
     parse_run(l, vnrs_node_get(node, "run"), &machine->run);
     vnrs_read_hosts(l, vnrs_node_get(node, "hosts"), &machine->hosts.items, &machine->hosts.len);
-    machine->inject =
-        (struct vnrs_inject){.on = true, .table = RT_TABLE_MAIN, .protocol = VNRS_RTPROT, .metric = METRIC_DEFAULT};
+    machine->inject = (struct vnrs_inject){
+        .on = true, .table = VNRS_RT_TABLE_MAIN, .protocol = VNRS_RTPROT, .metric = METRIC_DEFAULT};
     parse_inject(l->inject, &machine->inject);
     list_foreach (nic, &machine->nics)
         if (nic->forwarding)
             machine->inject.on = false;
     parse_inject(vnrs_node_get(node, "inject"), &machine->inject);
-    if (machine->inject.table == 253 || machine->inject.table == RT_TABLE_LOCAL) {
+    if (machine->inject.table == VNRS_RT_TABLE_DEFAULT || machine->inject.table == VNRS_RT_TABLE_LOCAL) {
         struct vnrs_diag *d = loader_error(l, VNRS_V_INJECT_TABLE, node->pos, "injection into table %u of machine '%s'",
                                            machine->inject.table, name ? name : "?");
         vnrs_diag_help(l->diags, d, "tables 253 (default) and 255 (local) belong to the kernel; 254 is main");

@@ -4,3 +4,8 @@
 #pragma once
 
 #define VNRS_RTPROT 157
+
+// Kernel routing tables that have a number of their own everywhere (linux/rtnetlink.h).
+#define VNRS_RT_TABLE_DEFAULT 253
+#define VNRS_RT_TABLE_MAIN    254
+#define VNRS_RT_TABLE_LOCAL   255
