@@ -99,7 +99,7 @@ static int apply_sysctls(struct vnrs_agentd_lab *lab, uint32_t dataplane, struct
 
     if (dataplane == DATAPLANE_EBPF)
         return vnrs_sysctl_profile_apply(lab->fabric_fd, VNRS_SYSCTL_FABRIC, err);
-    int written = vnrs_sysctl_profile_apply(lab->fabric_fd, VNRS_SYSCTL_ROUTER, err);
+    int written = vnrs_sysctl_profile_apply(lab->fabric_fd, VNRS_SYSCTL_FABRIC_KERNEL, err);
     const struct vnrs_sysctl *sysctls = vnrs_kernel_sink_sysctls(&n);
     for (size_t i = 0; i < n && written >= 0; i++) {
         int code = vnrs_sysctl_set(lab->fabric_fd, sysctls[i].path, sysctls[i].value);

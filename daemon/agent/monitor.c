@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -215,6 +216,27 @@ static void on_route(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg
         vnrs_agentd_suspect(watch->lab, &watch->owner);
 }
 
+// Routing daemons of a machine have next hops of their own.
+static void on_nexthop(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg)
+{
+    const struct nhmsg *nh = mnl_nlmsg_get_payload(msg);
+    const struct vnrs_agentd_object *table = vnrs_agentd_object_find(watch->lab, VNRS_OBJ_TABLE, watch->owner.key);
+
+    if (nh->nh_protocol == VNRS_RTPROT || (table && nh->nh_protocol == table->spec.table.protocol))
+        vnrs_agentd_suspect(watch->lab, &watch->owner);
+}
+
+static void on_rule(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg)
+{
+    struct nlattr *attr;
+
+    mnl_attr_for_each(attr, msg, sizeof(struct fib_rule_hdr))
+    {
+        if (mnl_attr_get_type(attr) == FRA_PROTOCOL && mnl_attr_get_u8(attr) == VNRS_RTPROT)
+            vnrs_agentd_suspect(watch->lab, &watch->owner);
+    }
+}
+
 static bool has_payload(const struct nlmsghdr *msg, size_t size)
 {
     return mnl_nlmsg_get_payload_len(msg) >= size;
@@ -242,11 +264,11 @@ static void on_message(struct vnrs_agentd_watch *watch, const struct nlmsghdr *m
         return;
     case RTM_DELNEXTHOP:
         if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct nhmsg)))
-            vnrs_agentd_suspect(watch->lab, &watch->owner);
+            on_nexthop(watch, msg);
         return;
     case RTM_DELRULE:
-        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid))
-            vnrs_agentd_suspect(watch->lab, &watch->owner);
+        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct fib_rule_hdr)))
+            on_rule(watch, msg);
         return;
     }
 }

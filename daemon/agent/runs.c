@@ -84,21 +84,33 @@ void vnrs_agentd_proc_forget(struct vnrs_agentd_object *object)
 static int watch_proc(struct vnrs_agentd_object *object, const struct vnrs_proc *proc, const char *dir,
                       struct vnrs_err *err)
 {
+    int first = 0;
+
     vnrs_agentd_proc_forget(object);
     object->proc = calloc(1, sizeof(*object->proc));
     if (!object->proc)
         return vnrs_err_set(err, -ENOMEM, "out of memory");
     object->proc->n = proc->n;
-    for (unsigned i = 0; i < proc->n; i++) {
+    for (unsigned i = 0; i < proc->n; i++) { // all of them, whatever happened to the first
         object->proc->members[i] = (struct member){.object = object, .pidfd = -1};
         int code = watch_member(&object->proc->members[i], &proc->members[i]);
         if (code == -ESRCH)
-            return vnrs_err_set(err, -ECHILD, "%s of '%s' ended at once: see %s/log", proc->members[i].name,
-                                object->obj.key, dir);
-        if (code < 0)
-            return vnrs_err_errno(err, code, "watching %s", proc->members[i].name);
+            first = first ? first
+                          : vnrs_err_set(err, -ECHILD, "%s of '%s' ended at once: see %s/log", proc->members[i].name,
+                                         object->obj.key, dir);
+        else if (code < 0)
+            first = vnrs_err_errno(err, code, "watching %s", proc->members[i].name);
     }
-    return 0;
+    return first;
+}
+
+static void rewatch(struct vnrs_agentd_object *object, const char *dir)
+{
+    struct vnrs_proc proc;
+    struct vnrs_err err = {0};
+
+    if (vnrs_proc_load(dir, &proc) == 0 && watch_proc(object, &proc, dir, &err) < 0)
+        log_debug("lab '%s': %s", object->lab->name, err.text);
 }
 
 static int proc_dir(const struct vnrs_agentd_object *object, char ret[static 512])
@@ -127,7 +139,12 @@ int vnrs_agentd_proc_ensure(struct vnrs_agentd_object *object, const void *data,
         return code;
     struct vnrs_proc_want want = {.dir = dir, .kind = spec->kind, .data = data, .size = size, .ns_fd = ns_fd};
     code = vnrs_proc_ensure(&want, &proc, ret_outcome, err);
-    if (code == 0 && (*ret_outcome != VNRS_AG_UNCHANGED || !object->proc))
+    if (code < 0) { // what it ended is no event; what still runs is watched again
+        vnrs_agentd_proc_forget(object);
+        rewatch(object, dir);
+        return code;
+    }
+    if (*ret_outcome != VNRS_AG_UNCHANGED || !object->proc)
         code = watch_proc(object, &proc, dir, err);
     return code;
 }

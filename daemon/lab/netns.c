@@ -43,6 +43,23 @@ static void come_back(int home)
         abort();
 }
 
+int vnrs_netns_id_get(int ns_fd, struct vnrs_netns_id *ret_id)
+{
+    struct stat st;
+
+    if (fstat(ns_fd, &st) < 0)
+        return -errno;
+    *ret_id = (struct vnrs_netns_id){.dev = st.st_dev, .ino = st.st_ino};
+    return 0;
+}
+
+static bool is_same(int fd, int other)
+{
+    struct vnrs_netns_id x, y;
+
+    return vnrs_netns_id_get(fd, &x) == 0 && vnrs_netns_id_get(other, &y) == 0 && x.dev == y.dev && x.ino == y.ino;
+}
+
 int vnrs_netns_run(int ns_fd, int (*fn)(void *arg), void *arg)
 {
     _close_ int home = -1;
@@ -50,8 +67,11 @@ int vnrs_netns_run(int ns_fd, int (*fn)(void *arg), void *arg)
     if (ns_fd < 0)
         return fn(arg);
     int err = open_own(&home);
-    if (err == 0)
-        err = vnrs_netns_join(ns_fd);
+    if (err < 0)
+        return err;
+    if (is_same(home, ns_fd)) // entering even the own one takes CAP_SYS_ADMIN
+        return fn(arg);
+    err = vnrs_netns_join(ns_fd);
     if (err < 0)
         return err;
     err = fn(arg);
@@ -74,16 +94,6 @@ int vnrs_netns_socket(int ns_fd, int family, int type, int protocol)
 {
     struct socket_args args = {family, type, protocol};
     return vnrs_netns_run(ns_fd, open_socket, &args);
-}
-
-int vnrs_netns_id_get(int ns_fd, struct vnrs_netns_id *ret_id)
-{
-    struct stat st;
-
-    if (fstat(ns_fd, &st) < 0)
-        return -errno;
-    *ret_id = (struct vnrs_netns_id){.dev = st.st_dev, .ino = st.st_ino};
-    return 0;
 }
 
 // Open a file that must be a network namespace.

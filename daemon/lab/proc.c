@@ -425,10 +425,14 @@ static int reconfigure(const struct vnrs_proc_want *want, struct vnrs_err *err)
     struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1};
     _free_ char *out = NULL;
     int status = vnrs_exec_run(&run, &out, NULL);
-    if (status != 0)
-        return -EAGAIN;
-    if (strstr(out, "Reconfigur"))
+    if (status == 0 && strstr(out, "Reconfigur"))
         return 0;
+    if (status < 0 || !strstr(out, "Reading configuration"))
+        return -EAGAIN; // it does not answer
+    // It goes on with what it had. Without the file the next ENSURE tries again.
+    char path[512];
+    if (path_in(want->dir, kinds[want->kind].config, path) == 0)
+        (void)unlink(path);
     char *last = strrchr(out, '\n'); // the verdict is on the last line
     if (last && !last[1])
         *last = '\0';

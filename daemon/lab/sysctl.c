@@ -10,7 +10,7 @@
 
 struct setting {
     const char *path;     // below /proc/sys/net
-    const char *value[3]; // by profile
+    const char *value[4]; // by profile
 };
 
 // In order: switching forwarding on or off resets others. Duplicate address detection is off so that addresses can be
@@ -18,31 +18,31 @@ struct setting {
 // hosts have none. nexthop_compat_mode 0 makes a change of a next-hop object O(1) (data-plane.md), and hides the next
 // hops from `ip route`: so only in the fabric, where no user looks.
 static const struct setting settings[] = {
-    {"ipv4/ip_forward", {"0", "1", "0"}},
-    {"ipv6/conf/all/forwarding", {"0", "1", "0"}},
-    {"ipv6/conf/default/forwarding", {"0", "1", "0"}},
-    {"ipv4/conf/all/rp_filter", {"0", "0", "0"}},
-    {"ipv4/conf/default/rp_filter", {"0", "0", "0"}},
-    {"ipv4/conf/all/accept_redirects", {"0", "0", "0"}},
-    {"ipv4/conf/default/accept_redirects", {"0", "0", "0"}},
-    {"ipv4/conf/all/send_redirects", {"0", "0", "0"}},
-    {"ipv4/conf/default/send_redirects", {"0", "0", "0"}},
-    {"ipv4/conf/all/promote_secondaries", {"1", "1", "1"}},
-    {"ipv4/conf/default/promote_secondaries", {"1", "1", "1"}},
-    {"ipv4/nexthop_compat_mode", {"1", "1", "0"}},
-    {"ipv4/fib_multipath_hash_policy", {"1", "1", "1"}},
-    {"ipv6/fib_multipath_hash_policy", {"1", "1", "1"}},
-    {"ipv6/conf/all/accept_ra", {"0", "0", "0"}},
-    {"ipv6/conf/default/accept_ra", {"0", "0", "0"}},
-    {"ipv6/conf/default/autoconf", {"0", "0", "0"}},
-    {"ipv6/conf/all/accept_redirects", {"0", "0", "0"}},
-    {"ipv6/conf/default/accept_redirects", {"0", "0", "0"}},
-    {"ipv6/conf/all/accept_dad", {"0", "0", "0"}},
-    {"ipv6/conf/default/accept_dad", {"0", "0", "0"}},
-    {"ipv6/conf/default/dad_transmits", {"0", "0", "0"}},
-    {"ipv6/conf/default/router_solicitations", {"0", "0", "0"}},
-    {"ipv6/conf/all/disable_ipv6", {"0", "0", "1"}},
-    {"ipv6/conf/default/disable_ipv6", {"0", "0", "1"}},
+    {"ipv4/ip_forward", {"0", "1", "0", "1"}},
+    {"ipv6/conf/all/forwarding", {"0", "1", "0", "1"}},
+    {"ipv6/conf/default/forwarding", {"0", "1", "0", "1"}},
+    {"ipv4/conf/all/rp_filter", {"0", "0", "0", "0"}},
+    {"ipv4/conf/default/rp_filter", {"0", "0", "0", "0"}},
+    {"ipv4/conf/all/accept_redirects", {"0", "0", "0", "0"}},
+    {"ipv4/conf/default/accept_redirects", {"0", "0", "0", "0"}},
+    {"ipv4/conf/all/send_redirects", {"0", "0", "0", "0"}},
+    {"ipv4/conf/default/send_redirects", {"0", "0", "0", "0"}},
+    {"ipv4/conf/all/promote_secondaries", {"1", "1", "1", "1"}},
+    {"ipv4/conf/default/promote_secondaries", {"1", "1", "1", "1"}},
+    {"ipv4/nexthop_compat_mode", {"1", "1", "0", "0"}},
+    {"ipv4/fib_multipath_hash_policy", {"1", "1", "1", "1"}},
+    {"ipv6/fib_multipath_hash_policy", {"1", "1", "1", "1"}},
+    {"ipv6/conf/all/accept_ra", {"0", "0", "0", "0"}},
+    {"ipv6/conf/default/accept_ra", {"0", "0", "0", "0"}},
+    {"ipv6/conf/default/autoconf", {"0", "0", "0", "0"}},
+    {"ipv6/conf/all/accept_redirects", {"0", "0", "0", "0"}},
+    {"ipv6/conf/default/accept_redirects", {"0", "0", "0", "0"}},
+    {"ipv6/conf/all/accept_dad", {"0", "0", "0", "0"}},
+    {"ipv6/conf/default/accept_dad", {"0", "0", "0", "0"}},
+    {"ipv6/conf/default/dad_transmits", {"0", "0", "0", "0"}},
+    {"ipv6/conf/default/router_solicitations", {"0", "0", "0", "0"}},
+    {"ipv6/conf/all/disable_ipv6", {"0", "0", "1", "0"}},
+    {"ipv6/conf/default/disable_ipv6", {"0", "0", "1", "0"}},
 };
 
 // In the namespace: /proc/sys/net is that of whoever opens it.

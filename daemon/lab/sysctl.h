@@ -5,9 +5,10 @@
 #include "lab/err.h"
 
 enum vnrs_sysctl_profile {
-    VNRS_SYSCTL_HOST,   // a machine that does not forward
-    VNRS_SYSCTL_ROUTER, // a machine that forwards
-    VNRS_SYSCTL_FABRIC, // the fabric of the eBPF data plane: no address, no IPv6 of its own
+    VNRS_SYSCTL_HOST,          // a machine that does not forward
+    VNRS_SYSCTL_ROUTER,        // a machine that forwards
+    VNRS_SYSCTL_FABRIC,        // the fabric of the eBPF data plane: no address, no IPv6 of its own
+    VNRS_SYSCTL_FABRIC_KERNEL, // the fabric that the kernel routes in
 };
 
 // Returns how many were written, or a negative errno. A setting that this kernel does not have is skipped.
