@@ -79,7 +79,8 @@ static int open_listen(struct vnrs_agentd *ad, struct vnrs_err *err)
     int bound = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
     int code = bound < 0 ? -errno : 0;
     (void)umask(mask);
-    if (code == 0 && (chown(path, (uid_t)-1, ad->priv.api_group) < 0 && ad->priv.api_group))
+    // Without CAP_CHOWN (a container) it stays the socket of our own group.
+    if (code == 0 && chown(path, (uid_t)-1, ad->priv.api_group) < 0 && !ad->priv.injector)
         code = -errno;
     if (code == 0 && listen(fd, LISTEN_BACKLOG) < 0)
         code = -errno;
