@@ -95,12 +95,12 @@ def test_apply_that_fails_half_way_is_completed_by_the_next(daemon, make_lab):
     source = example("minimal.vnrs.yml", "err-half").replace("name: err-half", "name: err-half", 1)
     lab = make_lab(source, "err-half")
     # a namespace of the lab's name that is not a namespace: the agent cannot make it
-    path = f"/run/netns/{lab.ns('vm1')}"
+    path = f"/run/netns/{lab.ns('a')}"
     os.makedirs("/run/netns", exist_ok=True)
     os.mkdir(path)
     try:
         p = daemon.cli("apply", lab.file, "--timeout", "3s", check=False)
-        assert p.returncode == 4 and lab.ns("vm1") in p.stderr
+        assert p.returncode == 4 and "'a'" in p.stderr
     finally:
         os.rmdir(path)
     lab.apply()
@@ -129,12 +129,12 @@ def test_destroy_after_everything_was_killed(daemon, make_lab):
 def test_foreign_objects_are_not_touched(daemon, make_lab):
     lab = make_lab(example("minimal.vnrs.yml", "err-foreign"), "err-foreign")
     lab.apply()
-    lab.exec("vm1", "ip", "route", "add", "192.0.2.0/24", "dev", "eth0", "proto", "static", "metric", "100")
+    lab.exec("a", "ip", "route", "add", "192.0.2.0/24", "dev", "eth0", "proto", "static", "metric", "100")
     sh("ip", "netns", "add", "vnrs-test-foreign")
     try:
-        lab.exec("vm1", "ip", "link", "set", "eth0", "mtu", "1400")
-        until(lambda: "mtu 1500" in lab.exec("vm1", "ip", "link", "show", "eth0"), 10, "the MTU is restored")
-        assert "proto static" in lab.exec("vm1", "ip", "route", "show", "192.0.2.0/24")
+        lab.exec("a", "ip", "link", "set", "eth0", "mtu", "1400")
+        until(lambda: "mtu 1500" in lab.exec("a", "ip", "link", "show", "eth0"), 10, "the MTU is restored")
+        assert "proto static" in lab.exec("a", "ip", "route", "show", "192.0.2.0/24")
         lab.destroy()
         assert "vnrs-test-foreign" in sh("ip", "netns", "list")
     finally:

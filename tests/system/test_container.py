@@ -38,7 +38,7 @@ BIRD = """\
 router id 10.88.9.10;
 protocol device {}
 protocol static announced { ipv4; route %s blackhole; }
-protocol bgp rs { local 10.88.9.10 as 65001; neighbor 10.88.9.4 as 65515; hold time 9; ipv4 { import all; export all; }; }
+protocol bgp azure { local 10.88.9.10 as 65001; neighbor 10.88.9.4 as 65515; hold time 9; ipv4 { import all; export all; }; }
 """ % PREFIX
 
 
@@ -64,9 +64,7 @@ def container(tmp_path_factory):
            "--sysctl", "net.ipv4.ip_unprivileged_port_start=0", image, timeout=120)
         pid = sh("podman", "inspect", "-f", "{{.State.Pid}}", NAME).strip()
         sh("ip", "netns", "add", NVA)
-        sh("ip", "link", "add", "vt0", "type", "veth", "peer", "name", "vt1")
-        sh("ip", "link", "set", "vt0", "netns", pid, "name", "eth0")
-        sh("ip", "link", "set", "vt1", "netns", NVA, "name", "eth0")
+        sh("ip", "-n", NVA, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", pid)
         sh("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "addr", "add", "10.88.9.4/24", "dev", "eth0")
         sh("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "link", "set", "eth0", "up")
         sh("ip", "-n", NVA, "addr", "add", "10.88.9.10/24", "dev", "eth0")
