@@ -49,7 +49,8 @@ struct vnrs_fib_state {
     struct vnrs_map routes; // struct route by key
     struct vnrs_map groups; // struct vnrs_fib_group_ref by members
     struct vnrs_map items[_ITEM_MAX];
-    uint32_t epoch, next_handle;
+    uint32_t epoch, item_epoch, next_handle;
+    bool items_begun;
     size_t n_sent;
     bool failed;
 };
@@ -86,12 +87,14 @@ size_t vnrs_fib_routes(const struct vnrs_fib_state *state)
 
 // ---- what is wanted
 
-void vnrs_fib_begin(struct vnrs_fib_state *state)
+void vnrs_fib_begin(struct vnrs_fib_state *state, bool items)
 {
     const struct vnrs_map_entry *e;
 
     state->epoch++;
     state->failed = false;
+    state->items_begun = items;
+    state->item_epoch += items;
     for (size_t at = 0; (e = vnrs_map_next(&state->groups, &at));) {
         struct vnrs_fib_group_ref *group = e->value;
         group->wanted = group->leaving = 0;
@@ -164,7 +167,7 @@ static void want_item(struct vnrs_fib_state *state, enum item_kind kind, const v
             return;
         }
     }
-    item->epoch = state->epoch;
+    item->epoch = state->item_epoch;
     if (item->size != size || memcmp(item->bytes, bytes, size) != 0) {
         memcpy(item->bytes, bytes, size);
         item->size = size;
@@ -367,7 +370,7 @@ static void emit_items(struct commit *c, enum item_kind kind, bool removing)
     }
     for (size_t at = 0; (e = vnrs_map_next(map, &at));) {
         struct item *item = e->value;
-        bool wanted = item->epoch == c->state->epoch;
+        bool wanted = item->epoch == c->state->item_epoch;
         if (wanted == removing)
             continue;
         if (removing)
@@ -415,11 +418,11 @@ static void forget_all(struct vnrs_fib_state *state)
 
 static void emit_all(struct commit *c)
 {
-    bool work = c->sync;
+    bool with_items = c->sync || c->state->items_begun;
 
     if (c->sync)
         emit(c, VNRS_AG_FIB_BEGIN, NULL, 0);
-    for (int kind = 0; kind < _ITEM_MAX; kind++)
+    for (int kind = 0; with_items && kind < _ITEM_MAX; kind++)
         emit_items(c, kind, false);
     if (c->set.len)
         qsort(c->set.items, c->set.len, sizeof(*c->set.items), compare_ascending);
@@ -428,11 +431,11 @@ static void emit_all(struct commit *c)
     emit(c, VNRS_AG_FIB_GROUPS, c->groups.items, c->groups.len);
     emit(c, VNRS_AG_FIB_ROUTES, c->set.items, c->set.len);
     emit(c, VNRS_AG_FIB_ROUTES, c->removed.items, c->removed.len);
-    for (int kind = _ITEM_MAX - 1; kind >= 0; kind--)
+    for (int kind = _ITEM_MAX - 1; with_items && kind >= 0; kind--)
         emit_items(c, kind, true);
     if (c->sync)
         emit(c, VNRS_AG_FIB_END, NULL, 0);
-    if (work || c->emitted)
+    if (c->sync || c->emitted)
         emit(c, VNRS_AG_FIB_FLUSH, NULL, 0);
 }
 

@@ -19,7 +19,9 @@ struct vnrs_fib_state *vnrs_fib_state_new(void) VNRS_MUST_CHECK; // NULL: out of
 void vnrs_fib_state_free(struct vnrs_fib_state *state);          // accepts NULL
 
 // The new whole: begin, then all that shall be, in any order, then commit. Out of memory is remembered until commit.
-void vnrs_fib_begin(struct vnrs_fib_state *state);
+// Without `items`, NICs, endpoints and access lists stay as they are wanted already: a learned route costs nothing for
+// each NIC of the lab.
+void vnrs_fib_begin(struct vnrs_fib_state *state, bool items);
 // Members are compared by bytes; at least one. NULL: out of memory.
 const struct vnrs_fib_group_ref *vnrs_fib_want_group(struct vnrs_fib_state *state,
                                                      const struct vnrs_fib_member *members, unsigned n);
@@ -33,8 +35,8 @@ void vnrs_fib_want_acl(struct vnrs_fib_state *state, const struct vnrs_fib_acl *
 typedef int (*vnrs_fib_emit)(void *arg, unsigned kind, const void *items, size_t n);
 
 // Emit the difference, or everything between BEGIN and END where `sync`; FLUSH last. Nothing is emitted where nothing
-// differs. What was emitted counts as sent: after a failure (also of emit, whose error is returned) sync.
-// Returns the number of items, or a negative errno.
+// differs. What was emitted counts as sent: after a failure (also of emit, whose error is returned) begin with items
+// and sync. Returns the number of items, or a negative errno.
 int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
 
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state); // sent

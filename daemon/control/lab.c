@@ -247,6 +247,8 @@ static int build(struct vnrs_lab *lab)
     lab->model = model;
     lab->reach = reach;
     lab->desired = desired;
+    lab->fib_items = true;
+    lab->renumbered = false;
     free(lab->build_error);
     lab->build_error = NULL;
     return 0;
@@ -282,7 +284,7 @@ void vnrs_lab_request_done(struct vnrs_lab *lab)
 
 static void work(struct vnrs_lab *lab)
 {
-    bool changed = lab->next != NULL;
+    bool changed = lab->next != NULL || lab->renumbered;
     int r = 0;
 
     lab->failed = 0;

@@ -64,6 +64,17 @@ void vnrs_objects_drop(struct vnrs_lab *lab, struct vnrs_obj_state *object)
     free(object);
 }
 
+// The kernel's number of a link wins over ours: nothing has to be made again.
+static void take_number(struct vnrs_lab *lab, const char *key, uint32_t ifindex)
+{
+    if (vnrs_ids_find(lab->ids, VNRS_ID_LINK, key) == ifindex)
+        return;
+    if (vnrs_ids_set(lab->ids, VNRS_ID_LINK, key, ifindex) < 0)
+        log_warn("lab '%s': link '%s' has number %u, which is not one of ours", lab->name, key, ifindex);
+    else
+        lab->renumbered = true;
+}
+
 void vnrs_objects_list(struct vnrs_lab *lab, const struct vnrs_ag_found *found, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -77,11 +88,8 @@ void vnrs_objects_list(struct vnrs_lab *lab, const struct vnrs_ag_found *found, 
         object->running = found[i].running;
         if ((object->type == VNRS_OBJ_PROC || object->type == VNRS_OBJ_SPEAKER) && !object->running)
             forget_spec(object);
-        // The kernel's number wins over ours: nothing has to be made again.
-        if (object->type == VNRS_OBJ_LINK && found[i].ifindex && vnrs_link_key_is_nic(object->key) &&
-            vnrs_ids_set(lab->ids, VNRS_ID_LINK, object->key, found[i].ifindex) < 0)
-            log_warn("lab '%s': link '%s' has number %u, which is not one of ours", lab->name, object->key,
-                     found[i].ifindex);
+        if (object->type == VNRS_OBJ_LINK && found[i].ifindex && vnrs_link_key_is_nic(object->key))
+            take_number(lab, object->key, found[i].ifindex);
     }
 }
 

@@ -302,13 +302,14 @@ static int want_all(struct vnrs_lab *lab)
     struct vnrs_arena *arena = vnrs_arena_new();
     int r = arena ? 0 : -ENOMEM;
 
-    vnrs_fib_begin(lab->fib);
+    vnrs_fib_begin(lab->fib, lab->fib_items);
     list_foreach (domain, &lab->routing->domains) {
         if (r == 0)
             r = want_domain(lab, arena, domain);
     }
     if (r == 0 && lab->model->dataplane != VNRS_DATAPLANE_NONE) {
-        want_nics(lab, arena);
+        if (lab->fib_items)
+            want_nics(lab, arena);
         r = want_platform(lab, arena);
     }
     vnrs_arena_free(arena);
@@ -374,7 +375,7 @@ static int program(struct vnrs_lab *lab)
 
     if (r == 0)
         r = vnrs_fib_commit(lab->fib, lab->fib_sync, emit, lab);
-    lab->fib_sync = r < 0;
+    lab->fib_sync = lab->fib_items = r < 0;
     free(lab->fib_error);
     lab->fib_error = NULL;
     if (r < 0)

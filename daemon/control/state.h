@@ -86,6 +86,7 @@ struct vnrs_lab {
     struct vnrs_model *model; // NULL: only leftovers are known
     struct vnrs_model *next;  // accepted; becomes `model` when actual state is read
     struct vnrs_ids *ids;
+    bool renumbered; // a link has another number than planned: plan again
     struct vnrs_desired desired;
     struct vnrs_map objects; // struct vnrs_obj_state by map_key
     uint64_t generation, reached;
@@ -102,6 +103,7 @@ struct vnrs_lab {
     struct vnrs_routing *routing; // as last computed
     struct vnrs_fib_state *fib;
     bool fib_sync;  // the next commit is a whole synchronisation
+    bool fib_items; // NICs, endpoints and access lists may have changed
     bool fib_ready; // objects exist, so sinks can be told
     bool fib_hold;  // restored: wait for the speakers
     bool dirty;

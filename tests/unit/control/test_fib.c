@@ -124,7 +124,7 @@ static void nothing_changed_nothing_sent(void **test)
     struct sink sink = {0};
 
     (void)test;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 10, both, 2);
     assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
     assert_int_equal(sink.sent[VNRS_AG_FIB_BEGIN], 1);
@@ -134,7 +134,7 @@ static void nothing_changed_nothing_sent(void **test)
     assert_int_equal(sink.sent[VNRS_AG_FIB_ROUTES], 10);
     assert_int_equal(vnrs_fib_routes(state), 10);
     clear_counts(&sink);
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 10, both, 2);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
     assert_int_equal(total(&sink), 0);
@@ -149,11 +149,11 @@ static void a_lost_member_is_one_write(void **test)
     struct sink sink = {0};
 
     (void)test;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 50, both, 2);
     assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
     clear_counts(&sink);
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 50, one, 1);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 1);
     assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 1);
@@ -162,12 +162,12 @@ static void a_lost_member_is_one_write(void **test)
     for (unsigned i = 0; i < 50; i++)
         assert_int_equal(group_of(&sink, i)->n, 1);
     // And back, and to nothing.
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 50, both, 2);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 1);
     assert_int_equal(group_of(&sink, 7)->n, 2);
     clear_counts(&sink);
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 50);
     assert_int_equal(sink.routes.len, 0);
     vec_free(&sink.routes);
@@ -181,13 +181,13 @@ static void routes_that_part_are_sent_one_by_one(void **test)
     struct sink sink = {0};
 
     (void)test;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 4, both, 2);
     want(state, 10, 2, other, 1);
     assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
     clear_counts(&sink);
     // Half of them move: the group stays what it is for the others.
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 2, both, 2);
     want(state, 2, 2, one, 1);
     want(state, 10, 2, other, 1);
@@ -196,7 +196,7 @@ static void routes_that_part_are_sent_one_by_one(void **test)
     assert_int_equal(group_of(&sink, 3)->n, 1);
     clear_counts(&sink);
     // All move to a group that exists already: routes are sent, the group is not set twice.
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 4, one, 1);
     want(state, 10, 2, other, 1);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 2);
@@ -206,7 +206,7 @@ static void routes_that_part_are_sent_one_by_one(void **test)
     assert_int_equal(group_of(&sink, 10)->members[0].ifindex, 18);
     // Two groups become the same new one: one is moved, the routes of the other are sent.
     struct vnrs_fib_member new[] = {nic(19)};
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 4, new, 1);
     want(state, 10, 2, new, 1);
     assert_true(vnrs_fib_commit(state, false, take, &sink) > 0);
@@ -224,11 +224,11 @@ static void withdrawals_descend(void **test)
     struct sink sink = {0};
 
     (void)test;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 40, one, 1);
     assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
     clear_counts(&sink);
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 3, one, 1);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 37);
     assert_int_equal(sink.n_removed, 37);
@@ -248,7 +248,7 @@ static void nics_endpoints_and_lists(void **test)
 
     (void)test;
     b.ifindex = 17;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     vnrs_fib_want_nic(state, &a);
     vnrs_fib_want_nic(state, &b);
     vnrs_fib_want_endpoint(state, &endpoint);
@@ -259,7 +259,7 @@ static void nics_endpoints_and_lists(void **test)
     // The endpoint moves, a NIC changes, another goes, and so does the list.
     a.nic.flags |= VNRS_NIC_FORWARDING;
     endpoint.ifindex = 17;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     vnrs_fib_want_nic(state, &a);
     vnrs_fib_want_endpoint(state, &endpoint);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 4);
@@ -267,10 +267,15 @@ static void nics_endpoints_and_lists(void **test)
     assert_int_equal(sink.sent[VNRS_AG_FIB_ENDPOINTS], 1);
     assert_int_equal(sink.sent[VNRS_AG_FIB_ACLS], 1);
     clear_counts(&sink);
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     vnrs_fib_want_nic(state, &a);
     vnrs_fib_want_endpoint(state, &endpoint);
     assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    // Only routes are looked at: nothing of the rest is missing.
+    vnrs_fib_begin(state, false);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    vnrs_fib_begin(state, false);
+    assert_int_equal(vnrs_fib_commit(state, true, take, &sink), 2);
     vec_free(&sink.routes);
     vnrs_fib_state_free(state);
 }
@@ -282,11 +287,11 @@ static void after_a_failure_everything_is_sent_again(void **test)
     struct sink sink = {.fail = -EIO};
 
     (void)test;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 5, one, 1);
     assert_int_equal(vnrs_fib_commit(state, true, take, &sink), -EIO);
     sink.fail = 0;
-    vnrs_fib_begin(state);
+    vnrs_fib_begin(state, true);
     want(state, 0, 5, one, 1);
     assert_int_equal(vnrs_fib_commit(state, true, take, &sink), 6);
     assert_int_equal(sink.routes.len, 5);
@@ -305,7 +310,7 @@ static void random_walk(void **test)
     for (int round = 0; round < 400; round++) {
         uint8_t wish[32];
         size_t n = 0;
-        vnrs_fib_begin(state);
+        vnrs_fib_begin(state, true);
         uint8_t shift = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 28);
         for (unsigned i = 0; i < 32; i++) {
             seed = seed * 1664525u + 1013904223u;
