@@ -371,7 +371,7 @@ static int add_nic(struct vnrs_agentd_lab *lab, uint32_t ifindex,
 int vnrs_agentd_counters(struct vnrs_agentd_lab *lab, void (*add)(void *arg, const struct vnrs_ag_counter *counter),
                          void *arg)
 {
-    struct vnrs_bpf_counter types[_VNRS_NH_MAX], drops[_VNRS_DROP_MAX];
+    struct vnrs_bpf_counter types[_VNRS_NH_MAX] = {0}, drops[_VNRS_DROP_MAX] = {0};
     struct vnrs_map_entry *e;
     size_t at = 0;
     int code = 0;

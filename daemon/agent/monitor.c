@@ -181,11 +181,10 @@ static void on_link(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg,
 
 static void on_addr(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg)
 {
-    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(msg);
     struct nlattr *attr;
     bool ours = false;
 
-    mnl_attr_for_each(attr, msg, sizeof(*info))
+    mnl_attr_for_each(attr, msg, sizeof(struct ifaddrmsg))
     {
         if (mnl_attr_get_type(attr) == IFA_PROTO)
             ours = mnl_attr_get_u8(attr) == VNRS_RTPROT;

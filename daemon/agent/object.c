@@ -178,7 +178,7 @@ static int link_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
     for (size_t i = 0; i < ARRAY_SIZE(ends) && removed == 0; i++) {
         struct vnrs_rtnl nl = {.fd = -1};
         struct vnrs_err gone = {0};
-        int fd;
+        int fd = -1;
         if (open_place(object->lab, &ends[i]->ns, &fd, &nl, &gone) < 0)
             continue;
         removed = vnrs_link_remove(object->lab->name, object->obj.key, &nl, err);

@@ -285,7 +285,7 @@ static int open_program(void)
     char *slash = strrchr(path, '/');
     if (!slash)
         return -ENOENT;
-    strcpy(slash + 1, "vnrs-speaker");
+    memcpy(slash + 1, "vnrs-speaker", sizeof("vnrs-speaker"));
     int fd = open(path, O_PATH | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

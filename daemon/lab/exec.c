@@ -19,7 +19,7 @@
 #define TIMEOUT_MS       10000
 #define ERROR_FD_MIN     64
 
-static char *const environment[] = {"PATH=" VNRS_EXEC_PATH, "LC_ALL=C", "HOME=/root", "TERM=dumb", NULL};
+static char *const environment[] = {("PATH=" VNRS_EXEC_PATH), "LC_ALL=C", "HOME=/root", "TERM=dumb", NULL};
 
 bool vnrs_exec_find(const char *program, char *ret, size_t size)
 {
@@ -201,7 +201,7 @@ static int pump(const struct vnrs_exec_run *run, struct pipes *p, struct vnrs_st
         if (polls[1].revents)
             take_output(&p->errors[0], errors, max);
         if (polls[2].revents)
-            give_input(&p->in[1], run->input, &at);
+            give_input(&p->in[1], run->input ? run->input : "", &at);
     }
     return 0;
 }

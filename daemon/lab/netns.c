@@ -55,7 +55,7 @@ int vnrs_netns_id_get(int ns_fd, struct vnrs_netns_id *ret_id)
 
 static bool is_same(int fd, int other)
 {
-    struct vnrs_netns_id x, y;
+    struct vnrs_netns_id x = {0}, y = {0};
 
     return vnrs_netns_id_get(fd, &x) == 0 && vnrs_netns_id_get(other, &y) == 0 && x.dev == y.dev && x.ino == y.ino;
 }
@@ -272,7 +272,7 @@ static int open_given(const char *path, int *ret_fd)
 int vnrs_netns_resolve(const char *lab, const struct vnrs_ag_netns *ns, int *ret_fd, struct vnrs_err *err)
 {
     char name[VNRS_NETNS_NAME_MAX];
-    int pid, code;
+    int pid = 0, code;
 
     switch ((enum vnrs_ag_netns_kind)ns->kind) {
     case VNRS_AG_NETNS_OURS:

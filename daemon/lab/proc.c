@@ -209,7 +209,7 @@ static bool is_config_same(const struct vnrs_proc_want *want, const struct kind 
 
 static int write_config(const struct vnrs_proc_want *want, const struct kind *kind)
 {
-    const struct passwd *owner;
+    const struct passwd *owner = NULL;
     int err = make_dir(want, kind, &owner);
 
     if (err == 0)

@@ -88,7 +88,7 @@ int vnrs_snat_listing(int ns_fd, uint64_t *ret_hash, struct vnrs_err *err)
 int vnrs_snat_ensure(const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *listing, enum vnrs_ag_outcome *ret_outcome,
                      struct vnrs_err *err)
 {
-    uint64_t before, after;
+    uint64_t before = 0, after = 0;
     int code = vnrs_snat_listing(ns_fd, &before, err);
 
     if (code < 0)
@@ -112,7 +112,7 @@ int vnrs_snat_ensure(const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *list
 
 int vnrs_snat_remove(int ns_fd, struct vnrs_err *err)
 {
-    uint64_t before;
+    uint64_t before = 0;
     int code = vnrs_snat_listing(ns_fd, &before, err);
 
     if (code < 0 || !before)
