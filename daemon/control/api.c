@@ -126,7 +126,10 @@ static void on_closed(struct evhttp_connection *conn, void *arg)
     struct vnrs_api_call *call = arg;
 
     (void)conn;
-    call->request = NULL; // libevent frees it
+    // A request that is not answered yet was taken off its connection and is ours; else libevent frees it.
+    if (!evhttp_request_get_connection(call->request))
+        evhttp_request_free(call->request);
+    call->request = NULL;
     if (call->streaming) {
         vnrs_events_unfollow(call);
         call_free(call);

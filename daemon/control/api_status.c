@@ -129,6 +129,8 @@ static json_t *errors_json(const struct vnrs_lab *lab)
         (void)json_array_append_new(list, json_string(lab->build_error));
     if (lab->fib_error)
         (void)json_array_append_new(list, json_string(lab->fib_error));
+    if (lab->record_error)
+        (void)json_array_append_new(list, json_sprintf("the lab's record is not stored: %s", lab->record_error));
     for (size_t at = 0; json_array_size(list) < 100 && (e = vnrs_map_next(&lab->objects, &at));) {
         const struct vnrs_obj_state *object = e->value;
         if (object->error)

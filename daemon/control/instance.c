@@ -134,6 +134,10 @@ static void on_lost(void *arg, int err)
 {
     struct vnrs_instance *instance = arg;
 
+    if (instance->lab->destroyers.len) { // it was asked to go
+        speaker_gone(instance);
+        return;
+    }
     log_errno_ret(err, "lab '%s': speaker '%s' is lost; its routes stay for %u s", instance->lab->name, instance->key,
                   VNRS_STALE_WAIT_MS / 1000);
     vnrs_event_add(instance->lab->control, instance->lab, "speaker", "speaker '%s' is lost", instance->key);

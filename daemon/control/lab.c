@@ -119,6 +119,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     free(lab->build_error);
     free(lab->fib_error);
     free(lab->record);
+    free(lab->record_error);
     free(lab);
 }
 
@@ -224,6 +225,14 @@ static void schedule_retry(struct vnrs_lab *lab)
     schedule(lab, MIN(ms, (unsigned)RETRY_LAST_MS));
 }
 
+void vnrs_lab_note_error(struct vnrs_lab *lab, char **kept, const char *text)
+{
+    (void)keep_text(kept, text);
+    lab->failed++;
+    if (lab->stage == VNRS_LAB_IDLE)
+        schedule_retry(lab);
+}
+
 static int build(struct vnrs_lab *lab)
 {
     struct vnrs_model *model = lab->next ? lab->next : lab->model;
@@ -290,10 +299,11 @@ static void work(struct vnrs_lab *lab)
     lab->failed = 0;
     if (changed || !lab->desired.arena) {
         r = build(lab);
-        if (r == 0)
-            r = vnrs_record_store(lab);
+        lab->record_due |= r == 0;
         vnrs_instances_update(lab);
     }
+    if (r == 0 && lab->record_due)
+        r = vnrs_record_store(lab);
     lab->stage = VNRS_LAB_WORKING;
     int n = r == 0 ? vnrs_objects_request(lab) : r;
     if (n < 0)

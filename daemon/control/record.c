@@ -30,8 +30,13 @@ static void on_stored(struct vnrs_agent_request *request, const struct vnrs_ag_r
 {
     struct vnrs_lab *lab = request->owner;
 
-    if (reply->error < 0)
-        log_error("lab '%s': the record is not stored: %s", lab->name, reply->text);
+    if (reply->error == 0) {
+        if (request->tag) // the last piece
+            lab->record_due = false;
+        return;
+    }
+    log_error("lab '%s': the record is not stored: %s", lab->name, reply->text);
+    vnrs_lab_note_error(lab, &lab->record_error, reply->text);
 }
 
 int vnrs_record_store(struct vnrs_lab *lab)
@@ -45,10 +50,14 @@ int vnrs_record_store(struct vnrs_lab *lab)
     size_t total = strlen(text);
     if (total > VNRS_RECORD_MAX)
         return -EFBIG;
+    lab->record_due = true;
+    free(lab->record_error);
+    lab->record_error = NULL;
     vnrs_str_copy(piece.lab, sizeof(piece.lab), lab->name);
     piece.total = (uint32_t)total;
     for (; piece.offset < total; piece.offset += PIECE_MAX) {
         size_t n = MIN((size_t)PIECE_MAX, total - piece.offset);
+        request.tag = piece.offset + n == total;
         int r = vnrs_agent_send(lab->control->agent, &request, &piece, sizeof(piece), text + piece.offset, n);
         if (r < 0)
             return r;

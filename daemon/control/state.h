@@ -119,6 +119,8 @@ struct vnrs_lab {
     size_t removed;
     char *record; // pieces of the record that is being received
     size_t record_have;
+    bool record_due; // what is stored is not what is wanted
+    char *record_error;
 };
 
 // ---- events
@@ -172,6 +174,8 @@ void vnrs_lab_restore(struct vnrs_lab *lab, const char *record);
 void vnrs_lab_destroy(struct vnrs_lab *lab);
 // Read actual state and bring everything in line, soon. `suspect`: what exists may differ from what was ensured.
 void vnrs_lab_check(struct vnrs_lab *lab, bool suspect);
+// Something of the pass that is no object failed: it is kept in `kept` for status, and tried again.
+void vnrs_lab_note_error(struct vnrs_lab *lab, char **kept, const char *text);
 bool vnrs_lab_is_reached(const struct vnrs_lab *lab);
 
 // objects.c

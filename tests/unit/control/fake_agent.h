@@ -7,6 +7,7 @@
 #include "util/fd.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -56,6 +56,8 @@ static inline int fixture_setup(void **state)
     static const struct timeval period = {0, 5000};
     struct fixture *f = calloc(1, sizeof(*f));
 
+    (void)signal(SIGPIPE, SIG_IGN); // as in the controller
+
     (void)snprintf(f->dir, sizeof(f->dir), "/tmp/vnrs-control-XXXXXX");
     char *made = mkdtemp(f->dir);
     assert(made);

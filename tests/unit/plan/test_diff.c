@@ -73,15 +73,23 @@ static void removals_come_first_and_dependents_before(void **state)
     struct vnrs_actual_object *actual = as_actual(&a.desired);
     vnrs_request_list requests = {0};
     unsigned last = _VNRS_OBJ_MAX;
+    const struct vnrs_object fabric = a.desired.objects.items[0];
 
     (void)state;
-    assert_int_equal(vnrs_diff(NULL, 0, actual, a.desired.objects.len, &requests), 0);
-    assert_int_equal(requests.len, a.desired.objects.len);
+    assert_int_equal(fabric.type, VNRS_OBJ_FABRIC);
+    assert_int_equal(vnrs_diff(&fabric, 1, actual, a.desired.objects.len, &requests), 0);
+    assert_int_equal(requests.len, a.desired.objects.len - 1);
     vec_foreach (request, &requests) {
         assert_int_equal(request->op, VNRS_REQUEST_REMOVE);
         assert_true(request->actual->type <= last);
         last = request->actual->type;
     }
+    vec_clear(&requests);
+    // The whole lab: speakers and daemons first, links when their namespaces are gone.
+    assert_int_equal(vnrs_diff(NULL, 0, actual, a.desired.objects.len, &requests), 0);
+    assert_int_equal(requests.len, a.desired.objects.len);
+    assert_int_equal(requests.items[0].actual->type, VNRS_OBJ_SPEAKER);
+    assert_int_equal(requests.items[requests.len - 1].actual->type, VNRS_OBJ_ROUTE);
     vec_free(&requests);
     // One goes, one changes, one is new.
     struct vnrs_obj_netns flags = {.flags = VNRS_NETNS_FORWARD}, none = {0};
