@@ -127,7 +127,9 @@ static int target_of(struct vnrs_guest_table *table, const struct vnrs_fibdb *db
 
     if (!slot) {
         resolve(table, vnrs_fibdb_group_find(db, handle), family, &resolved);
-        if (resolved.drop) {
+        // Without anything that can fail over, a plain route will do: an object for it would need `lo` to be up, which
+        // is not ours to see to in a namespace of somebody else.
+        if (resolved.drop || (resolved.n == 0 && resolved.direct)) {
             *ret_target = (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
             return 0;
         }

@@ -6,6 +6,8 @@
 #include "lab/procfs.h"
 #include "util/fd.h"
 
+#include <cap-ng.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#define VNRS_PROC_USER   "vnrs"
 #define CONFIG_MAX_BYTES (8u << 20)
 #define LOG_MAX_BYTES    (1 << 20)
 #define END_WAIT_MS      3000
@@ -39,7 +43,7 @@ struct kind {
 static const struct kind kinds[_VNRS_PROC_MAX] = {
     [VNRS_PROC_FRR] = {"FRR", "frr.conf", "frr", "frr", {"zebra", "staticd", "bgpd", "bfdd"}},
     [VNRS_PROC_BIRD] = {"BIRD", "bird.conf", "bird", "bird2", {"bird"}},
-    [VNRS_PROC_EXEC] = {"command", "argv", NULL, NULL, {"exec"}},
+    [VNRS_PROC_EXEC] = {"command", "argv", VNRS_PROC_USER, NULL, {"exec"}},
 };
 
 static unsigned members_of(const struct kind *kind)
@@ -179,8 +183,8 @@ static int store_owned(const char *dir, const char *name, const void *bytes, siz
 
     if (err == 0)
         err = vnrs_file_store(path, bytes, size, 0640);
-    if (err == 0 && owner && chown(path, owner->pw_uid, owner->pw_gid) < 0)
-        err = -errno;
+    if (err == 0 && owner && lchown(path, owner->pw_uid, owner->pw_gid) < 0)
+        err = -errno; // the directory is the daemon's: no link of its making is followed
     return err;
 }
 
@@ -303,6 +307,24 @@ static int missing_program(const struct vnrs_proc_want *want, const struct kind 
     return vnrs_err_set(err, -ENOENT, "there is no program '%s'", (const char *)want->data);
 }
 
+// In the child. A command of the file's author is no reason to run anything as root: it gets the network of its machine
+// and no files. The routing daemons change their user on their own.
+static int become_user(void *arg)
+{
+    static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
+    const struct passwd *user = arg;
+
+    capng_clear(CAPNG_SELECT_ALL);
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+        (void)capng_update(CAPNG_ADD,
+                           CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET | CAPNG_AMBIENT,
+                           kept[i]);
+    if (capng_change_id((int)user->pw_uid, (int)user->pw_gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0 ||
+        capng_apply(CAPNG_SELECT_ALL) < 0)
+        return -EPERM;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 static int start_member(const struct vnrs_proc_want *want, const struct kind *kind, struct vnrs_proc_member *member,
                         int log_fd, struct vnrs_err *err)
 {
@@ -317,6 +339,13 @@ static int start_member(const struct vnrs_proc_want *want, const struct kind *ki
                                     .log_fd = log_fd,
                                     .dir = want->dir,
                                     .session = true};
+    if (want->kind == VNRS_PROC_EXEC) {
+        spawn.setup = become_user;
+        spawn.arg = getpwnam(VNRS_PROC_USER);
+        if (!spawn.arg)
+            return vnrs_err_set(err, -ENOENT,
+                                "there is no user '" VNRS_PROC_USER "' to run commands as: run scripts/setup");
+    }
     pid_t pid = vnrs_exec_spawn(&spawn, 3);
     if (pid == -ENOENT)
         return missing_program(want, kind, args.argv[0], err);
