@@ -132,6 +132,22 @@ static void frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machi
     vnrs_strbuf_puts(out, "route-map vnrs-out deny 65535\nexit\n");
 }
 
+// What the instances of a Route Server have in common is a peer group, made before its members: each setting that a
+// neighbor gets by itself starts it anew, and FRR waits longer before each new start.
+static bool is_first_of_group(const session_list *sessions, const struct session *s)
+{
+    return s == sessions->items || s[-1].rs != s->rs || !vnrs_addr_equal(&s[-1].local, &s->local);
+}
+
+static unsigned group_number(const session_list *sessions, const struct session *s)
+{
+    unsigned n = 0;
+
+    for (const struct session *at = sessions->items; at <= s; at++)
+        n += is_first_of_group(sessions, at);
+    return n;
+}
+
 static void frr_family(struct vnrs_strbuf *out, const struct vnrs_run *run, const session_list *sessions,
                        uint8_t family)
 {
@@ -143,39 +159,56 @@ static void frr_family(struct vnrs_strbuf *out, const struct vnrs_run *run, cons
             vnrs_strbuf_printf(out, "  network %s\n", vnrs_prefix_format(&a->prefix, text));
     }
     vec_foreach (s, sessions) {
-        const char *peer = vnrs_addr_format(&s->remote, text);
-        vnrs_strbuf_printf(out, "  neighbor %s activate\n  neighbor %s route-map vnrs-out out\n", peer, peer);
-        vnrs_strbuf_printf(out, "  neighbor %s soft-reconfiguration inbound\n", peer);
+        unsigned n = group_number(sessions, s);
+        if (is_first_of_group(sessions, s))
+            vnrs_strbuf_printf(out,
+                               "  neighbor azure%u activate\n  neighbor azure%u route-map vnrs-out out\n"
+                               "  neighbor azure%u soft-reconfiguration inbound\n",
+                               n, n, n);
     }
     vnrs_strbuf_puts(out, " exit-address-family\n");
+}
+
+static void frr_group(struct vnrs_strbuf *out, const struct session *s, unsigned n)
+{
+    char text[VNRS_ADDR_STR_MAX], group[16];
+
+    (void)snprintf(group, sizeof(group), "azure%u", n);
+    vnrs_strbuf_printf(out, " neighbor %s peer-group\n neighbor %s remote-as %u\n", group, group, VNRS_RS_ASN);
+    vnrs_strbuf_printf(out, " neighbor %s ebgp-multihop 255\n neighbor %s update-source %s\n", group, group,
+                       vnrs_addr_format(&s->local, text));
+    vnrs_strbuf_printf(out, " neighbor %s timers %u %u\n neighbor %s timers connect %u\n", group,
+                       s->rs->timers.keepalive, s->rs->timers.hold, group, CONNECT_RETRY_S);
+    // FRR holds updates of eBGP peers back for some seconds otherwise.
+    vnrs_strbuf_printf(out, " neighbor %s advertisement-interval 0\n", group);
 }
 
 static void frr_config(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
                        const session_list *sessions)
 {
     const struct vnrs_run *run = &machine->run;
-    char peer[VNRS_ADDR_STR_MAX], local[VNRS_ADDR_STR_MAX];
+    char text[VNRS_ADDR_STR_MAX];
     struct vnrs_addr id = router_id(machine);
 
     vnrs_strbuf_printf(out, "! vnrs: lab %s, machine %s; written anew by every apply\n", model->name, machine->name);
     vnrs_strbuf_printf(out, "frr defaults traditional\nhostname %s\nbgp no-rib\n", machine->name);
+    // The Route Server is reached by the default route: without this FRR waits for a better one before it connects.
+    vnrs_strbuf_puts(out, "ip nht resolve-via-default\nipv6 nht resolve-via-default\n");
     frr_policy(out, machine);
-    vnrs_strbuf_printf(out, "router bgp %u\n bgp router-id %s\n", run->asn, vnrs_addr_format(&id, local));
-    vnrs_strbuf_puts(out, " no bgp ebgp-requires-policy\n no bgp network import-check\n no bgp default ipv4-unicast\n");
+    vnrs_strbuf_printf(out, "router bgp %u\n bgp router-id %s\n", run->asn, vnrs_addr_format(&id, text));
+    vnrs_strbuf_puts(out, " no bgp ebgp-requires-policy\n no bgp network import-check\n");
     vec_foreach (s, sessions) {
-        vnrs_addr_format(&s->remote, peer);
-        vnrs_strbuf_printf(out, " neighbor %s remote-as %u\n neighbor %s description %s instance %u\n", peer,
-                           VNRS_RS_ASN, peer, s->rs->name, s->instance);
-        vnrs_strbuf_printf(out, " neighbor %s ebgp-multihop 255\n neighbor %s update-source %s\n", peer, peer,
-                           vnrs_addr_format(&s->local, local));
-        vnrs_strbuf_printf(out, " neighbor %s timers %u %u\n neighbor %s timers connect %u\n", peer,
-                           s->rs->timers.keepalive, s->rs->timers.hold, peer, CONNECT_RETRY_S);
-        // FRR holds updates of eBGP peers back for some seconds otherwise.
-        vnrs_strbuf_printf(out, " neighbor %s advertisement-interval 0\n", peer);
+        if (is_first_of_group(sessions, s))
+            frr_group(out, s, group_number(sessions, s));
     }
     frr_family(out, run, sessions, VNRS_AF_IPV4);
     if (has_family(run, VNRS_AF_IPV6))
         frr_family(out, run, sessions, VNRS_AF_IPV6);
+    vec_foreach (s, sessions) {
+        vnrs_addr_format(&s->remote, text);
+        vnrs_strbuf_printf(out, " neighbor %s peer-group azure%u\n neighbor %s description %s instance %u\n", text,
+                           group_number(sessions, s), text, s->rs->name, s->instance);
+    }
     vnrs_strbuf_puts(out, "exit\n");
 }
 
