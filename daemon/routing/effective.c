@@ -72,15 +72,17 @@ static int local_collect(struct table *t)
 {
     size_t n = t->domain->vnet->address_space.len;
 
-    list_foreach(peering, &t->model->peerings) n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
+    list_foreach (peering, &t->model->peerings)
+        n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
     if (cover_alloc(t->arena, &t->local, n) < 0)
         return -ENOMEM;
-    list_foreach(range, &t->domain->vnet->address_space) cover_put(&t->local, range, t->domain->vnet);
-    list_foreach(peering, &t->model->peerings)
-    {
+    list_foreach (range, &t->domain->vnet->address_space)
+        cover_put(&t->local, range, t->domain->vnet);
+    list_foreach (peering, &t->model->peerings) {
         if (!peering_counts(t, peering))
             continue;
-        list_foreach(range, &peering->remote->address_space) cover_put(&t->local, range, peering->remote);
+        list_foreach (range, &peering->remote->address_space)
+            cover_put(&t->local, range, peering->remote);
     }
     vnrs_cover_build(&t->local);
     return 0;
@@ -90,12 +92,13 @@ static int endpoints_collect(struct table *t)
 {
     size_t n = 0;
 
-    list_foreach(service, &subnet_of(t)->service_endpoints) n += (*service)->prefixes.len;
+    list_foreach (service, &subnet_of(t)->service_endpoints)
+        n += (*service)->prefixes.len;
     if (cover_alloc(t->arena, &t->endpoints, n) < 0)
         return -ENOMEM;
-    list_foreach(service, &subnet_of(t)->service_endpoints)
-    {
-        list_foreach(prefix, &(*service)->prefixes) cover_put(&t->endpoints, prefix, *service);
+    list_foreach (service, &subnet_of(t)->service_endpoints) {
+        list_foreach (prefix, &(*service)->prefixes)
+            cover_put(&t->endpoints, prefix, *service);
     }
     vnrs_cover_build(&t->endpoints);
     return 0;
@@ -111,7 +114,8 @@ static int udrs_collect(struct table *t)
         return -ENOMEM;
     if (!table)
         return 0;
-    list_foreach(udr, &table->routes) cover_put(&t->udrs, &udr->prefix, udr);
+    list_foreach (udr, &table->routes)
+        cover_put(&t->udrs, &udr->prefix, udr);
     vnrs_cover_build(&t->udrs);
     return 0;
 }
@@ -204,8 +208,7 @@ static void rows_vnet_local(struct table *t)
     size_t from = t->domain->routes.len;
     const struct vnrs_vnet *vnet = t->domain->vnet;
 
-    list_foreach(range, &vnet->address_space)
-    {
+    list_foreach (range, &vnet->address_space) {
         struct vnrs_eff_route *row = row_new(t, range, VNRS_SRC_DEFAULT, VNRS_NH_VNET_LOCAL);
         row->vnet = vnet;
         row->why = SAY(t, "address range of virtual network '%s'", vnet->name);
@@ -218,12 +221,10 @@ static void rows_peering(struct table *t)
 {
     size_t from = t->domain->routes.len;
 
-    list_foreach(peering, &t->model->peerings)
-    {
+    list_foreach (peering, &t->model->peerings) {
         if (!peering_counts(t, peering))
             continue;
-        list_foreach(range, &peering->remote->address_space)
-        {
+        list_foreach (range, &peering->remote->address_space) {
             struct vnrs_eff_route *row = row_new(t, range, VNRS_SRC_DEFAULT,
                                                  peering->global ? VNRS_NH_VNET_GLOBAL_PEERING : VNRS_NH_VNET_PEERING);
             row->vnet = peering->remote;
@@ -272,10 +273,8 @@ static void rows_endpoints(struct table *t)
 {
     size_t from = t->domain->routes.len;
 
-    list_foreach(service, &subnet_of(t)->service_endpoints)
-    {
-        list_foreach(prefix, &(*service)->prefixes)
-        {
+    list_foreach (service, &subnet_of(t)->service_endpoints) {
+        list_foreach (prefix, &(*service)->prefixes) {
             struct vnrs_eff_route *row = row_new(t, prefix, VNRS_SRC_DEFAULT, VNRS_NH_SERVICE_ENDPOINT);
             row->service = *service;
             row->why = SAY(t, "service endpoint '%s' of the subnet: asked first, not overridden by any route",
@@ -300,7 +299,8 @@ static void rows_default(struct table *t)
 {
     bool has_v6 = false;
 
-    list_foreach(range, &t->domain->vnet->address_space) has_v6 |= range->family == VNRS_AF_IPV6;
+    list_foreach (range, &t->domain->vnet->address_space)
+        has_v6 |= range->family == VNRS_AF_IPV6;
     row_default(t, &default_v4);
     if (has_v6)
         row_default(t, &default_v6);
@@ -361,8 +361,7 @@ static void rows_user(struct table *t)
 
     if (!t->domain->table)
         return;
-    list_foreach(udr, &t->domain->table->routes)
-    {
+    list_foreach (udr, &t->domain->table->routes) {
         struct vnrs_eff_route *row = row_new(t, &udr->prefix, VNRS_SRC_USER, udr->type);
         row->name = udr->name;
         row->table = t->domain->table;
@@ -381,8 +380,10 @@ static size_t rows_max(const struct table *t)
     size_t n = ARRAY_SIZE(reserved) + 2;
 
     n += t->domain->vnet->address_space.len;
-    list_foreach(peering, &t->model->peerings) n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
-    list_foreach(service, &subnet_of(t)->service_endpoints) n += (*service)->prefixes.len;
+    list_foreach (peering, &t->model->peerings)
+        n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
+    list_foreach (service, &subnet_of(t)->service_endpoints)
+        n += (*service)->prefixes.len;
     n += t->learned ? t->learned->n_routes : 0;
     return n + (t->domain->table ? t->domain->table->routes.len : 0);
 }
@@ -392,12 +393,12 @@ static int index_build(struct table *t)
     struct vnrs_domain_index *index = vnrs_arena_alloc(t->arena, sizeof(*index));
     size_t n_endpoints = 0;
 
-    list_foreach(row, &t->domain->routes) n_endpoints += row->type == VNRS_NH_SERVICE_ENDPOINT;
+    list_foreach (row, &t->domain->routes)
+        n_endpoints += row->type == VNRS_NH_SERVICE_ENDPOINT;
     if (!index || cover_alloc(t->arena, &index->endpoints, n_endpoints) < 0 ||
         cover_alloc(t->arena, &index->routes, t->domain->routes.len - n_endpoints) < 0)
         return -ENOMEM;
-    list_foreach(row, &t->domain->routes)
-    {
+    list_foreach (row, &t->domain->routes) {
         if (row->state != VNRS_ROUTE_ACTIVE)
             continue;
         cover_put(row->type == VNRS_NH_SERVICE_ENDPOINT ? &index->endpoints : &index->routes, &row->prefix, row);

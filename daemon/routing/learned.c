@@ -47,8 +47,7 @@ static size_t ranges_add(const struct vnrs_vnet *vnet, struct vnrs_prefix *out)
 {
     size_t n = 0;
 
-    list_foreach(range, &vnet->address_space)
-    {
+    list_foreach (range, &vnet->address_space) {
         if (range->family != VNRS_AF_IPV4)
             continue;
         if (out)
@@ -62,8 +61,7 @@ static size_t locals_add(const struct vnrs_model *model, const struct vnrs_route
 {
     size_t n = ranges_add(rs->vnet, out);
 
-    list_foreach(vnet, &model->vnets)
-    {
+    list_foreach (vnet, &model->vnets) {
         if (vnet != rs->vnet && vnrs_model_route_server_of(model, vnet) == rs)
             n += ranges_add(vnet, out ? out + n : NULL);
     }

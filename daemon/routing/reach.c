@@ -45,10 +45,8 @@ struct vnrs_reach *vnrs_reach_new(const struct vnrs_model *model)
     if (!reach || !(reach->arena = vnrs_arena_new()))
         goto fail;
     reach->model = model;
-    list_foreach(nic, &model->nics)
-    {
-        list_foreach(ip, &(*nic)->ips)
-        {
+    list_foreach (nic, &model->nics) {
+        list_foreach (ip, &(*nic)->ips) {
             if (holder_add(reach, *nic, ip) < 0)
                 goto fail;
         }

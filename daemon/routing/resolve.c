@@ -178,8 +178,7 @@ static int resolve_domain(struct resolver *r)
     int err = 0;
 
     // Hosts first: where a prefix is just one host, the host's route stays.
-    list_foreach(service, &r->domain->subnets.items[0]->service_endpoints)
-    {
+    list_foreach (service, &r->domain->subnets.items[0]->service_endpoints) {
         if ((err = resolve_hosts(r, *service)) < 0)
             return err;
     }
@@ -203,7 +202,8 @@ int vnrs_fwd_resolve(const struct vnrs_model *model, const struct vnrs_reach *re
     _cleanup_(resolver_fini) struct resolver r = {.model = model, .reach = reach, .domain = domain, .arena = arena};
     size_t cap = domain->index->endpoints.len + domain->index->routes.len;
 
-    list_foreach(service, &domain->subnets.items[0]->service_endpoints) cap += (*service)->hosts.len;
+    list_foreach (service, &domain->subnets.items[0]->service_endpoints)
+        cap += (*service)->hosts.len;
     int err = resolver_init(&r, cap);
     if (err == 0)
         err = resolve_domain(&r);
@@ -215,17 +215,14 @@ static int resolve_platform(struct resolver *r, enum vnrs_fwd_platform which)
     bool out = which == VNRS_FWD_PLATFORM_SERVICE && r->model->internet.present;
     int err = 0;
 
-    list_foreach(service, &r->model->services)
-    {
+    list_foreach (service, &r->model->services) {
         for (size_t i = 0; i < service->hosts.len; i++) {
             if ((err = service_host_add(r, service, i)) < 0)
                 return err;
         }
     }
-    list_foreach(vnet, &r->model->vnets)
-    {
-        list_foreach(range, &vnet->address_space)
-        {
+    list_foreach (vnet, &r->model->vnets) {
+        list_foreach (range, &vnet->address_space) {
             if ((err = route_add(r, range, VNRS_NH_VNET_LOCAL, 1, members_endpoint(r, vnet))) < 0)
                 return err;
         }
@@ -242,8 +239,10 @@ int vnrs_fwd_platform(const struct vnrs_model *model, struct vnrs_arena *arena, 
     _cleanup_(resolver_fini) struct resolver r = {.model = model, .arena = arena};
     size_t cap = ARRAY_SIZE(defaults);
 
-    list_foreach(service, &model->services) cap += service->hosts.len;
-    list_foreach(vnet, &model->vnets) cap += vnet->address_space.len;
+    list_foreach (service, &model->services)
+        cap += service->hosts.len;
+    list_foreach (vnet, &model->vnets)
+        cap += vnet->address_space.len;
     int err = resolver_init(&r, cap);
     if (err == 0)
         err = resolve_platform(&r, which);

@@ -34,8 +34,7 @@ const char *vnrs_route_state_name(enum vnrs_route_state state)
 
 static bool has_endpoint(const struct vnrs_subnet *subnet, const struct vnrs_service *service)
 {
-    list_foreach(have, &subnet->service_endpoints)
-    {
+    list_foreach (have, &subnet->service_endpoints) {
         if (*have == service)
             return true;
     }
@@ -47,8 +46,7 @@ static bool is_alike(const struct vnrs_subnet *a, const struct vnrs_subnet *b)
 {
     if (a->route_table != b->route_table || a->service_endpoints.len != b->service_endpoints.len)
         return false;
-    list_foreach(service, &a->service_endpoints)
-    {
+    list_foreach (service, &a->service_endpoints) {
         if (!has_endpoint(b, *service))
             return false;
     }
@@ -67,7 +65,8 @@ static int domain_new(struct vnrs_routing *routing, const struct vnrs_model *mod
 
     // Room for all subnets of the network would grow quadratically where each has its own table: count.
     size_t n = 0;
-    list_foreach(subnet, &first->vnet->subnets) n += is_alike(first, subnet);
+    list_foreach (subnet, &first->vnet->subnets)
+        n += is_alike(first, subnet);
     *domain = (struct vnrs_domain){
         .id = (unsigned)++routing->domains.len,
         .vnet = first->vnet,
@@ -100,16 +99,15 @@ static int domains_make(struct vnrs_routing *routing, const struct vnrs_model *m
 {
     size_t n_subnets = 0;
 
-    list_foreach(vnet, &model->vnets) n_subnets += vnet->subnets.len;
+    list_foreach (vnet, &model->vnets)
+        n_subnets += vnet->subnets.len;
     routing->domains.items = vnrs_arena_alloc(routing->arena, n_subnets * sizeof(*routing->domains.items));
     routing->domain_of_subnet = vnrs_arena_alloc(routing->arena, (n_subnets + 1) * sizeof(*routing->domain_of_subnet));
     if (!routing->domains.items || !routing->domain_of_subnet)
         return -ENOMEM;
-    list_foreach(vnet, &model->vnets)
-    {
+    list_foreach (vnet, &model->vnets) {
         size_t from = routing->domains.len;
-        list_foreach(subnet, &vnet->subnets)
-        {
+        list_foreach (subnet, &vnet->subnets) {
             int err = subnet_place(routing, model, subnet, from);
             if (err < 0)
                 return err;
@@ -136,8 +134,7 @@ struct vnrs_routing *vnrs_routing_compute(const struct vnrs_model *model, const 
 
     if (!routing || !reach || !(routing->arena = vnrs_arena_new()) || domains_make(routing, model) < 0)
         goto fail;
-    list_foreach(domain, &routing->domains)
-    {
+    list_foreach (domain, &routing->domains) {
         if (vnrs_effective_fill(domain, model, reach, learned_of(domain->rs, learned, n_learned), routing->arena) < 0)
             goto fail;
     }

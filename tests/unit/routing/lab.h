@@ -73,8 +73,7 @@ static inline const char *lab_name(struct lab *lab, const char *text)
 #define LAB_FIND(list, wanted)                                                                                         \
     ({                                                                                                                 \
         __typeof__((list)->items) found_ = NULL;                                                                       \
-        list_foreach(item_, list)                                                                                      \
-        {                                                                                                              \
+        list_foreach (item_, list) {                                                                                   \
             if (strcmp(item_->name, wanted) == 0)                                                                      \
                 found_ = item_;                                                                                        \
         }                                                                                                              \
@@ -117,8 +116,7 @@ static inline void lab_add_peering(struct lab *lab, char *const *arg, size_t n)
         peering->use_remote_gateways |= strcmp(arg[i], "use") == 0;
         peering->allow_forwarded |= strcmp(arg[i], "forwarded") == 0;
     }
-    list_foreach(other, &lab->model.peerings)
-    {
+    list_foreach (other, &lab->model.peerings) {
         if (other->vnet == peering->remote && other->remote == peering->vnet) {
             other->other = peering;
             peering->other = other;
@@ -275,8 +273,7 @@ static inline char *lab_rows(const struct vnrs_domain *domain)
     struct vnrs_strbuf out = {0};
     char prefix[VNRS_PREFIX_STR_MAX], ip[VNRS_ADDR_STR_MAX];
 
-    list_foreach(row, &domain->routes)
-    {
+    list_foreach (row, &domain->routes) {
         for (unsigned i = 0; i == 0 || i < row->n_next_hops; i++) {
             vnrs_strbuf_printf(&out, "%s %s %s %s", vnrs_route_source_name(row->source),
                                vnrs_route_state_name(row->state), vnrs_prefix_format(&row->prefix, prefix),

@@ -227,7 +227,8 @@ static void check_row(void **state)
     const struct vnrs_domain *domain = lab_compute(&lab);
     _free_ char *have = lab_rows(domain);
     assert_string_equal(have, row->want);
-    list_foreach(route, &domain->routes) assert_true(route->why && route->why[0]);
+    list_foreach (route, &domain->routes)
+        assert_true(route->why && route->why[0]);
     lab_fini(&lab);
 }
 

@@ -31,8 +31,7 @@ static char *fwd_format(const struct vnrs_fwd_table *table)
     struct vnrs_strbuf out = {0};
     char prefix[VNRS_PREFIX_STR_MAX];
 
-    list_foreach(route, &table->routes)
-    {
+    list_foreach (route, &table->routes) {
         vnrs_strbuf_printf(&out, "%s %s", vnrs_prefix_format(&route->prefix, prefix),
                            vnrs_nexthop_type_name(route->type));
         for (unsigned i = 0; i < route->n; i++)
@@ -240,7 +239,8 @@ static void lab_random(struct lab *lab)
     for (uint32_t i = 0, n = draw(12); i < n; i++) {
         struct vnrs_prefix drawn = lab_prefix(draw_prefix(prefix, 0));
         bool taken = false;
-        list_foreach(udr, &lab->model.route_tables.items[0].routes) taken |= vnrs_prefix_equal(&udr->prefix, &drawn);
+        list_foreach (udr, &lab->model.route_tables.items[0].routes)
+            taken |= vnrs_prefix_equal(&udr->prefix, &drawn);
         snprintf(line, sizeof(line), "udr t %s %s\n", prefix, types[draw(ARRAY_SIZE(types))]);
         if (!taken)
             lab_add(lab, line);
@@ -258,8 +258,7 @@ static const struct vnrs_eff_route *naive_match(const struct vnrs_domain *domain
 {
     const struct vnrs_eff_route *best = NULL;
 
-    list_foreach(row, &domain->routes)
-    {
+    list_foreach (row, &domain->routes) {
         if (row->state != VNRS_ROUTE_ACTIVE || !vnrs_prefix_contains_addr(&row->prefix, dst))
             continue;
         bool first = row->type == VNRS_NH_SERVICE_ENDPOINT, best_first = best && best->type == VNRS_NH_SERVICE_ENDPOINT;
@@ -271,8 +270,7 @@ static const struct vnrs_eff_route *naive_match(const struct vnrs_domain *domain
 
 static const struct vnrs_host *service_host(const struct vnrs_service *service, const struct vnrs_addr *dst)
 {
-    list_foreach(host, &service->hosts)
-    {
+    list_foreach (host, &service->hosts) {
         if (vnrs_addr_equal(&host->ip, dst))
             return host;
     }
@@ -311,7 +309,8 @@ static void one_match_decides_as_the_rules_do(void **state)
         struct vnrs_fwd_table table = fwd_of(&lab);
         const struct vnrs_domain *domain = vnrs_routing_domain(lab.routing, lab.look);
         struct vnrs_trie trie = {0};
-        list_foreach(route, &table.routes) assert_int_equal(vnrs_trie_put(&trie, &route->prefix, route), 0);
+        list_foreach (route, &table.routes)
+            assert_int_equal(vnrs_trie_put(&trie, &route->prefix, route), 0);
         assert_int_equal(trie.len, table.routes.len);
         for (int i = 0; i < 250; i++) {
             struct vnrs_addr dst = draw_addr();

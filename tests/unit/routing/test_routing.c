@@ -65,8 +65,7 @@ static char *golden(const struct vnrs_domain *domain)
     struct vnrs_strbuf out = {0};
     char prefix[VNRS_PREFIX_STR_MAX], ip[VNRS_ADDR_STR_MAX];
 
-    list_foreach(row, &domain->routes)
-    {
+    list_foreach (row, &domain->routes) {
         for (unsigned i = 0; i == 0 || i < row->n_next_hops; i++)
             vnrs_strbuf_printf(&out, "%-21s  %-7s  %-14s  %-29s  %-8s  %s\n", vnrs_route_source_name(row->source),
                                vnrs_route_state_name(row->state), vnrs_prefix_format(&row->prefix, prefix),
@@ -242,8 +241,7 @@ static void why_names_the_rule_that_won_and_what_it_beat(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(whys); i++) {
         struct vnrs_prefix prefix = lab_prefix(whys[i].prefix);
         const struct vnrs_eff_route *found = NULL;
-        list_foreach(row, &domain->routes)
-        {
+        list_foreach (row, &domain->routes) {
             if (vnrs_prefix_equal(&row->prefix, &prefix) && row->source == whys[i].source &&
                 row->type != VNRS_NH_SERVICE_ENDPOINT)
                 found = row;
