@@ -17,7 +17,7 @@ static bool strbuf_reserve(struct vnrs_strbuf *buf, size_t more)
 
     if (buf->failed)
         return false;
-    if (need <= buf->cap)
+    if (buf->text && need <= buf->cap)
         return true;
     size_t cap = MAX(need, buf->cap * 2 + 64);
     char *text = realloc(buf->text, cap);
