@@ -117,6 +117,18 @@ int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket)
     return answer->exit;
 }
 
+struct vnrs_answer vnrs_client_lab_request(const char *socket, const char *method, const char *lab, const char *suffix)
+{
+    struct vnrs_strbuf path = {0};
+    char *name = curl_easy_escape(NULL, lab, 0);
+
+    vnrs_strbuf_printf(&path, "/v1/labs/%s%s", name ? name : "", suffix);
+    struct vnrs_answer answer = vnrs_client_request(socket, method, path.text ? path.text : "/", NULL);
+    curl_free(name);
+    vnrs_strbuf_fini(&path);
+    return answer;
+}
+
 char *vnrs_client_path(const char *path, const char *name, const char *value, const char *name2, const char *value2)
 {
     struct vnrs_strbuf buf = {0};

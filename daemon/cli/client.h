@@ -27,6 +27,8 @@ void vnrs_answer_fini(struct vnrs_answer *answer);
 
 // One request; `body` is borrowed and may be NULL. Never prints.
 struct vnrs_answer vnrs_client_request(const char *socket, const char *method, const char *path, const json_t *body);
+// The same for what lies under a lab; `suffix` begins with a slash or is empty.
+struct vnrs_answer vnrs_client_lab_request(const char *socket, const char *method, const char *lab, const char *suffix);
 
 // Print the one sentence (and the help line) of a failed answer to stderr; returns its exit status.
 int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket);

@@ -46,14 +46,11 @@ int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab)
 int vnrs_cli_get(const struct vnrs_cli *cli, const char *suffix, struct vnrs_answer *ret_answer)
 {
     _free_ char *lab = NULL;
-    struct vnrs_strbuf path = {0};
     int rc = vnrs_cli_lab(cli, &lab);
 
     if (rc)
         return rc;
-    vnrs_strbuf_printf(&path, "/v1/labs/%s%s", lab, suffix);
-    struct vnrs_answer answer = vnrs_client_request(cli->socket, "GET", path.text ? path.text : "/", NULL);
-    vnrs_strbuf_fini(&path);
+    struct vnrs_answer answer = vnrs_client_lab_request(cli->socket, "GET", lab, suffix);
     if (answer.exit) {
         rc = vnrs_answer_complain(&answer, cli->socket);
         vnrs_answer_fini(&answer);
@@ -105,16 +102,14 @@ int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(cons
 {
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     uint64_t deadline = vnrs_clock_ms() + cli->timeout_s * 1000u;
-    struct vnrs_strbuf path = {0};
     int rc = VNRS_EXIT_NOT_READY;
 
-    vnrs_strbuf_printf(&path, "/v1/labs/%s/status", lab);
     for (;;) {
         _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
-            vnrs_client_request(cli->socket, "GET", path.text ? path.text : "/", NULL);
+            vnrs_client_lab_request(cli->socket, "GET", lab, "/status");
         bool is_late = vnrs_clock_ms() >= deadline;
         // A controller that is being restarted is away for a moment: only a time-out makes that an error.
-        if (answer.exit && (answer.status != 0 || is_late)) {
+        if (answer.exit && ((answer.status != 0 && answer.status != 503) || is_late)) {
             rc = vnrs_answer_complain(&answer, cli->socket);
             break;
         }
@@ -133,6 +128,5 @@ int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(cons
     }
     if (rc == VNRS_EXIT_OK && !cli->quiet && isatty(STDERR_FILENO))
         (void)fputs("\r\033[K", stderr);
-    vnrs_strbuf_fini(&path);
     return rc;
 }

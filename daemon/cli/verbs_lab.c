@@ -21,7 +21,6 @@ int vnrs_verb_destroy(const struct vnrs_cli *given)
     struct vnrs_cli cli = with_lab_argument(given);
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     _free_ char *lab = NULL;
-    struct vnrs_strbuf path = {0};
 
     if (!cli.lab) {
         answer = vnrs_client_request(cli.socket, "GET", "/v1/labs", NULL);
@@ -36,9 +35,7 @@ int vnrs_verb_destroy(const struct vnrs_cli *given)
     int rc = vnrs_cli_lab(&cli, &lab);
     if (rc)
         return rc;
-    vnrs_strbuf_printf(&path, "/v1/labs/%s", lab);
-    answer = vnrs_client_request(cli.socket, "DELETE", path.text ? path.text : "/", NULL);
-    vnrs_strbuf_fini(&path);
+    answer = vnrs_client_lab_request(cli.socket, "DELETE", lab, "");
     if (answer.status == 404) {
         (void)printf("lab '%s': nothing to remove\n", lab);
         return VNRS_EXIT_OK;

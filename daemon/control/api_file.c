@@ -3,6 +3,7 @@
 #include "control/api.h"
 #include "control/state.h"
 
+#include "model/schema.h"
 #include "util/strbuf.h"
 
 #include <string.h>
@@ -165,7 +166,7 @@ void vnrs_api_destroy(struct vnrs_api_call *call)
     struct vnrs_lab *lab = call->lab;
 
     // Not known: perhaps something of it is left all the same.
-    if (!lab && strlen(call->lab_name) < VNRS_LAB_NAME_MAX)
+    if (!lab && vnrs_schema_is_name(call->lab_name, false) && strlen(call->lab_name) < VNRS_LAB_NAME_MAX)
         lab = vnrs_lab_new(call->control, call->lab_name);
     if (!lab || vec_push(&lab->destroyers, call) < 0) {
         vnrs_api_error(call, 404, "not-found", "there is no such lab", "`vnrs list` shows the labs");

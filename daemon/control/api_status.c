@@ -93,6 +93,9 @@ static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t
             !lab->fib_hold && !quiet;
     if (lab->fib_error)
         (void)snprintf(c->text, sizeof(c->text), "%s", lab->fib_error);
+    else if (lab->failed)
+        (void)snprintf(c->text, sizeof(c->text), "%zu routes are programmed; objects are missing",
+                       vnrs_fib_routes(lab->fib));
     else if (lab->fib_hold)
         (void)snprintf(c->text, sizeof(c->text), "kept from before the restart until the BGP sessions are back");
     else if (quiet)
@@ -130,7 +133,9 @@ static json_t *errors_json(const struct vnrs_lab *lab)
     if (lab->fib_error)
         (void)json_array_append_new(list, json_string(lab->fib_error));
     if (lab->record_error)
-        (void)json_array_append_new(list, json_sprintf("the lab's record is not stored: %s", lab->record_error));
+        (void)json_array_append_new(list, json_string(lab->record_error));
+    if (lab->list_error)
+        (void)json_array_append_new(list, json_string(lab->list_error));
     for (size_t at = 0; json_array_size(list) < 100 && (e = vnrs_map_next(&lab->objects, &at));) {
         const struct vnrs_obj_state *object = e->value;
         if (object->error)

@@ -101,6 +101,7 @@ void vnrs_api_events(struct vnrs_api_call *call)
     uint64_t last = call->control->n_events, from = since ? strtoull(since, NULL, 10) + 1 : 1;
     json_t *list;
 
+    from = MAX(from, 1u);
     if (last > VNRS_EVENTS_MAX && from <= last - VNRS_EVENTS_MAX)
         from = last - VNRS_EVENTS_MAX + 1;
     if (stream && strcmp(stream, "1") == 0) {

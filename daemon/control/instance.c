@@ -75,6 +75,28 @@ static int send_peers(struct vnrs_instance *instance, const struct vnrs_route_se
     return r;
 }
 
+static bool is_same_peer(const struct vnrs_spk_peer *peer, const struct vnrs_bgp_connection *conn)
+{
+    return strcmp(peer->name, conn->name) == 0 && vnrs_addr_equal(&peer->addr, &conn->peer_ip) &&
+           peer->asn == conn->peer_asn;
+}
+
+// What was said of peers that go, or whose session starts again, is not true any more.
+static void forget_peers(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+{
+    bool all = instance->hold != rs->timers.hold || instance->keepalive != rs->timers.keepalive;
+
+    instance->hold = (uint16_t)rs->timers.hold;
+    instance->keepalive = (uint16_t)rs->timers.keepalive;
+    for (size_t i = instance->peers.len; i-- > 0;) {
+        bool kept = false;
+        list_foreach (conn, &rs->connections)
+            kept |= !all && is_same_peer(&instance->peers.items[i], conn);
+        if (!kept)
+            instance->peers.items[i] = instance->peers.items[--instance->peers.len];
+    }
+}
+
 static int send_config(struct vnrs_instance *instance)
 {
     const struct vnrs_route_server *rs = find_rs(instance->lab, instance->rs_name);
@@ -88,6 +110,7 @@ static int send_config(struct vnrs_instance *instance)
         .as_route_server = 1,
         .connect_retry_ms = CONNECT_RETRY_MS,
     };
+    forget_peers(instance, rs);
     int r = send_msg(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
     if (r == 0)
         r = send_locals(instance, rs);
@@ -120,7 +143,8 @@ static void speaker_gone(struct vnrs_instance *instance)
     vec_clear(&instance->peers);
     vnrs_instance_end_queries(instance, -ECONNRESET);
     vnrs_instance_drop_routes(instance, false);
-    (void)evtimer_add(instance->timer, &wait);
+    if (!evtimer_pending(instance->timer, NULL)) // one that dies again and again does not keep them for ever
+        (void)evtimer_add(instance->timer, &wait);
 }
 
 static int on_message(void *arg, const void *bytes, size_t len, int fd)

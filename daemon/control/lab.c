@@ -9,12 +9,13 @@
 #include "util/strbuf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#define RETRY_FIRST_MS 500
-#define RETRY_LAST_MS  15000
-#define CHECK_MS       200 // at most one check of a lab in this time
-#define FILE_MAX       (4u << 20)
+#define RETRY_FIRST_MS 500u
+#define RETRY_LAST_MS  15000u
+#define CHECK_MS       200  // at most one check of a lab in this time
+#define CHECK_LAST_MS  3200 // and in this time, when every check leads to the next
 
 static void begin_pass(struct vnrs_lab *lab);
 
@@ -59,8 +60,9 @@ struct vnrs_lab *vnrs_lab_new(struct vnrs_control *control, const char *name)
     lab->retry = evtimer_new(control->base, on_retry, lab);
     lab->recompute = evtimer_new(control->base, on_recompute, lab);
     lab->hold_timer = evtimer_new(control->base, on_hold_end, lab);
+    lab->fib_retry = evtimer_new(control->base, vnrs_lab_on_fib_retry, lab);
     lab->fib_sync = true;
-    if (!lab->ids || !lab->fib || !lab->retry || !lab->recompute || !lab->hold_timer ||
+    if (!lab->ids || !lab->fib || !lab->retry || !lab->recompute || !lab->hold_timer || !lab->fib_retry ||
         vec_push(&control->labs, lab) < 0) {
         vnrs_lab_free(lab);
         return NULL;
@@ -108,6 +110,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     free_event(lab->retry);
     free_event(lab->recompute);
     free_event(lab->hold_timer);
+    free_event(lab->fib_retry);
     free_model(lab);
     vnrs_model_free(lab->next);
     vnrs_fib_state_free(lab->fib);
@@ -117,6 +120,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     free(lab->file);
     free(lab->source);
     free(lab->build_error);
+    free(lab->list_error);
     free(lab->fib_error);
     free(lab->record);
     free(lab->record_error);
@@ -212,22 +216,43 @@ void vnrs_lab_restore(struct vnrs_lab *lab, const char *record)
 static void schedule(struct vnrs_lab *lab, unsigned ms)
 {
     const struct timeval when = {ms / 1000, (ms % 1000) * 1000};
+    uint64_t at_ms = vnrs_clock_ms() + ms;
 
-    if (!evtimer_pending(lab->retry, NULL))
-        (void)evtimer_add(lab->retry, &when);
+    // The earlier one counts: what is wrong and tried again late must not hold up what has just happened.
+    if (evtimer_pending(lab->retry, NULL) && lab->retry_at_ms <= at_ms)
+        return;
+    lab->retry_at_ms = at_ms;
+    (void)evtimer_add(lab->retry, &when);
+}
+
+unsigned vnrs_lab_backoff_ms(unsigned tries)
+{
+    return MIN(RETRY_FIRST_MS << MIN(tries, 5u), RETRY_LAST_MS);
 }
 
 static void schedule_retry(struct vnrs_lab *lab)
 {
-    unsigned ms = RETRY_FIRST_MS << MIN(lab->retries, 5u);
+    schedule(lab, vnrs_lab_backoff_ms(lab->retries++));
+}
 
-    lab->retries++;
-    schedule(lab, MIN(ms, (unsigned)RETRY_LAST_MS));
+void vnrs_lab_keep_error(struct vnrs_lab *lab, char **kept, const char *text)
+{
+    if (*kept && strcmp(*kept, text) == 0)
+        return;
+    log_error("lab '%s': %s", lab->name, text);
+    vnrs_event_add(lab->control, lab, "error", "%s", text);
+    (void)keep_text(kept, text);
+}
+
+void vnrs_lab_clear_error(char **kept)
+{
+    free(*kept);
+    *kept = NULL;
 }
 
 void vnrs_lab_note_error(struct vnrs_lab *lab, char **kept, const char *text)
 {
-    (void)keep_text(kept, text);
+    vnrs_lab_keep_error(lab, kept, text);
     lab->failed++;
     if (lab->stage == VNRS_LAB_IDLE)
         schedule_retry(lab);
@@ -245,8 +270,7 @@ static int build(struct vnrs_lab *lab)
     vnrs_routing_free(routing);
     if (r < 0) {
         vnrs_reach_free(reach);
-        (void)keep_text(&lab->build_error, error);
-        log_error("lab '%s': %s", lab->name, error);
+        vnrs_lab_keep_error(lab, &lab->build_error, error);
         return r;
     }
     lab->next = NULL;
@@ -258,8 +282,7 @@ static int build(struct vnrs_lab *lab)
     lab->desired = desired;
     lab->fib_items = true;
     lab->renumbered = false;
-    free(lab->build_error);
-    lab->build_error = NULL;
+    vnrs_lab_clear_error(&lab->build_error);
     return 0;
 }
 
@@ -279,6 +302,7 @@ static void end_pass(struct vnrs_lab *lab)
 }
 
 static void end_removal(struct vnrs_lab *lab);
+static void fail_removal(struct vnrs_lab *lab);
 
 void vnrs_lab_request_done(struct vnrs_lab *lab)
 {
@@ -326,7 +350,7 @@ static void drop_unlisted(struct vnrs_lab *lab)
     for (size_t at = 0; (e = vnrs_map_next(&lab->objects, &at));) {
         struct vnrs_obj_state *object = e->value;
         if (!object->listed)
-            vnrs_objects_drop(lab, object);
+            vnrs_objects_unlist(lab, object);
     }
 }
 
@@ -335,16 +359,23 @@ static void on_list_end(struct vnrs_agent_request *request, const struct vnrs_ag
     struct vnrs_lab *lab = request->owner;
 
     if (reply->error < 0) {
-        log_error("lab '%s': cannot read what exists: %s", lab->name, reply->text);
+        char text[512];
+        (void)snprintf(text, sizeof(text), "cannot read what exists: %s", reply->text);
+        vnrs_lab_keep_error(lab, &lab->list_error, text);
         lab->failed = 1;
         lab->stage = VNRS_LAB_IDLE;
-        schedule_retry(lab);
+        if (lab->destroyers.len)
+            fail_removal(lab);
+        else
+            schedule_retry(lab);
         return;
     }
+    vnrs_lab_clear_error(&lab->list_error);
     drop_unlisted(lab);
     if (lab->destroyers.len) {
         lab->stage = VNRS_LAB_REMOVING;
         lab->failed = 0;
+        lab->removed = 0;
         int n = vnrs_objects_request_removal(lab);
         if (n <= 0) {
             lab->failed += n < 0;
@@ -392,10 +423,16 @@ void vnrs_lab_check(struct vnrs_lab *lab, bool suspect)
         object->spec_size = 0;
     }
     lab->fib_sync |= suspect;
-    if (lab->stage != VNRS_LAB_IDLE)
+    if (lab->stage != VNRS_LAB_IDLE) {
         lab->again = true;
-    else
-        schedule(lab, since >= CHECK_MS ? 0 : (unsigned)(CHECK_MS - since));
+        return;
+    }
+    // Somebody who undoes what we do would be answered as fast as he can: each time we wait longer.
+    if (since >= 2ull * lab->check_gap_ms)
+        lab->check_gap_ms = CHECK_MS;
+    else if (!evtimer_pending(lab->retry, NULL))
+        lab->check_gap_ms = MIN(2 * lab->check_gap_ms, (unsigned)CHECK_LAST_MS);
+    schedule(lab, since >= lab->check_gap_ms ? 0 : (unsigned)(lab->check_gap_ms - since));
 }
 
 bool vnrs_lab_is_reached(const struct vnrs_lab *lab)
@@ -407,7 +444,7 @@ bool vnrs_lab_is_reached(const struct vnrs_lab *lab)
 
 static void answer_destroyers(struct vnrs_lab *lab, bool found)
 {
-    const char *error = NULL;
+    const char *error = lab->list_error;
     const struct vnrs_map_entry *e;
 
     for (size_t at = 0; !error && (e = vnrs_map_next(&lab->objects, &at));)
@@ -424,22 +461,37 @@ static void answer_destroyers(struct vnrs_lab *lab, bool found)
     vec_clear(&lab->destroyers);
 }
 
+// What is left waits for the next destroy, or for an apply. It is not made whole again meanwhile.
+static void fail_removal(struct vnrs_lab *lab)
+{
+    lab->failed++;
+    answer_destroyers(lab, true);
+    lab->stage = VNRS_LAB_IDLE;
+    lab->again = false;
+    if (!lab->generation) {
+        vnrs_lab_free(lab);
+        return;
+    }
+    free_model(lab);
+    vnrs_instances_update(lab);
+    lab->fib_sync = true;
+    (void)keep_text(&lab->build_error, "not everything could be removed; destroy the lab again, or apply its file");
+}
+
 static void on_record_removed(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
 {
     struct vnrs_lab *lab = request->owner;
     bool found = lab->removed || lab->generation;
 
     if (reply->error < 0) {
-        lab->failed++;
         log_error("lab '%s': the record cannot be removed: %s", lab->name, reply->text);
+        fail_removal(lab);
+        return;
     }
-    if (found && !lab->failed)
+    if (found)
         vnrs_event_add(lab->control, lab, "destroy", "%zu objects removed", lab->removed);
     answer_destroyers(lab, found);
-    if (lab->failed)
-        lab->stage = VNRS_LAB_IDLE;
-    else
-        vnrs_lab_free(lab);
+    vnrs_lab_free(lab);
 }
 
 static void end_removal(struct vnrs_lab *lab)
@@ -448,11 +500,8 @@ static void end_removal(struct vnrs_lab *lab)
     struct vnrs_ag_record record = {0};
 
     vnrs_str_copy(record.lab, sizeof(record.lab), lab->name);
-    if (lab->failed || vnrs_agent_send(lab->control->agent, &request, &record, sizeof(record), NULL, 0) < 0) {
-        lab->failed++;
-        answer_destroyers(lab, true);
-        lab->stage = VNRS_LAB_IDLE;
-    }
+    if (lab->failed || vnrs_agent_send(lab->control->agent, &request, &record, sizeof(record), NULL, 0) < 0)
+        fail_removal(lab);
 }
 
 void vnrs_lab_destroy(struct vnrs_lab *lab)
@@ -460,6 +509,7 @@ void vnrs_lab_destroy(struct vnrs_lab *lab)
     lab->fib_ready = false;
     lab->dirty = false;
     (void)evtimer_del(lab->recompute);
+    (void)evtimer_del(lab->fib_retry);
     vnrs_model_free(lab->next);
     lab->next = NULL;
     begin_pass(lab);

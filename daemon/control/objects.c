@@ -50,10 +50,23 @@ static void forget_spec(struct vnrs_obj_state *object)
     object->spec_size = object->data_size = 0;
 }
 
-void vnrs_objects_set_error(struct vnrs_obj_state *object, const char *text)
+static void fail_object(struct vnrs_lab *lab, struct vnrs_obj_state *object, const char *why)
 {
-    free(object->error);
-    object->error = text ? strdup(text) : NULL;
+    char text[512];
+
+    (void)snprintf(text, sizeof(text), "%s '%s': %s", vnrs_object_type_name(object->type), object->key, why);
+    vnrs_lab_keep_error(lab, &object->error, text);
+}
+
+void vnrs_objects_unlist(struct vnrs_lab *lab, struct vnrs_obj_state *object)
+{
+    if (!object->error) {
+        vnrs_objects_drop(lab, object);
+        return;
+    }
+    // Its error is kept, so that status goes on telling it and the next attempt does not tell it as news.
+    forget_spec(object);
+    object->there = object->running = false;
 }
 
 void vnrs_objects_drop(struct vnrs_lab *lab, struct vnrs_obj_state *object)
@@ -129,18 +142,11 @@ static void on_ensured(struct vnrs_agent_request *request, const struct vnrs_ag_
     struct vnrs_obj_state *object = vnrs_objects_get(lab, request->obj.type, request->obj.key);
 
     if (object && reply->error < 0) {
-        char text[512];
-        (void)snprintf(text, sizeof(text), "%s '%s': %s", vnrs_object_type_name(object->type), object->key,
-                       reply->text[0] ? reply->text : strerror(-reply->error));
-        if (!object->error || strcmp(object->error, text) != 0) {
-            log_error("lab '%s': %s", lab->name, text);
-            vnrs_event_add(lab->control, lab, "error", "%s", text);
-        }
-        vnrs_objects_set_error(object, text);
+        fail_object(lab, object, reply->text[0] ? reply->text : strerror(-reply->error));
         forget_spec(object);
         lab->failed++;
     } else if (object) {
-        vnrs_objects_set_error(object, NULL);
+        vnrs_lab_clear_error(&object->error);
         learn_spec(object, request);
         object->there = object->running = true;
         lab->fib_sync |= needs_sync(request, reply);
@@ -160,8 +166,7 @@ static void on_removed(struct vnrs_agent_request *request, const struct vnrs_ag_
         char text[512];
         (void)snprintf(text, sizeof(text), "cannot remove %s '%s': %s", vnrs_object_type_name(object->type),
                        object->key, reply->text[0] ? reply->text : strerror(-reply->error));
-        log_error("lab '%s': %s", lab->name, text);
-        vnrs_objects_set_error(object, text);
+        vnrs_lab_keep_error(lab, &object->error, text);
         lab->failed++;
     } else if (object) {
         lab->removed++;
@@ -180,6 +185,8 @@ static int actual_of(const struct vnrs_lab *lab, actual_list *out)
 
     for (size_t at = 0; (e = vnrs_map_next(&lab->objects, &at));) {
         const struct vnrs_obj_state *object = e->value;
+        if (!object->there)
+            continue; // an attempt that failed
         struct vnrs_actual_object actual = {
             .type = object->type,
             .key = object->key,
@@ -225,8 +232,9 @@ static int send_ensure(struct vnrs_lab *lab, const struct vnrs_object *object)
     // One configuration that is too long must not stop the others.
     struct vnrs_obj_state *state = vnrs_objects_get(lab, object->type, object->key);
     if (state)
-        vnrs_objects_set_error(state, "the configuration is longer than the agent takes");
+        fail_object(lab, state, "the configuration is longer than the agent takes");
     lab->failed++;
+    lab->work_done++; // nothing will be answered
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "util/strbuf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RETRY_MS 1000
@@ -318,26 +319,44 @@ static int want_all(struct vnrs_lab *lab)
 
 // ---- to the agent
 
+// Everything that was sent is answered.
+static void end_round(struct vnrs_lab *lab)
+{
+    if (lab->fib_failed) {
+        unsigned ms = vnrs_lab_backoff_ms(lab->fib_retries++);
+        const struct timeval later = {ms / 1000, (ms % 1000) * 1000};
+        lab->fib_failed = false;
+        lab->fib_sync = true;
+        (void)evtimer_add(lab->fib_retry, &later);
+        return;
+    }
+    lab->fib_retries = 0;
+    vnrs_lab_clear_error(&lab->fib_error);
+    (void)evtimer_del(lab->fib_retry);
+    if (lab->stage == VNRS_LAB_IDLE && !lab->failed && !lab->dirty && !lab->next && !lab->build_error)
+        lab->reached = lab->generation;
+}
+
+void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    vnrs_lab_dirty(arg);
+}
+
 static void on_fib(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
 {
     struct vnrs_lab *lab = request->owner;
 
     lab->fib_outstanding--;
-    if (reply->error < 0) {
-        log_error("lab '%s': routes: %s", lab->name, reply->text);
-        free(lab->fib_error);
-        lab->fib_error = strdup(reply->text[0] ? reply->text : strerror(-reply->error));
+    if (reply->error < 0 && !lab->fib_failed) { // the first is told for all
+        char text[512];
+        (void)snprintf(text, sizeof(text), "routes: %s", reply->text[0] ? reply->text : strerror(-reply->error));
+        vnrs_lab_keep_error(lab, &lab->fib_error, text);
+        lab->fib_failed = true;
     }
     lab->fib_writes = MAX(lab->fib_writes, reply->writes);
-    if (lab->fib_outstanding)
-        return;
-    if (lab->fib_error) {
-        const struct timeval later = {RETRY_MS / 1000, 0};
-        lab->fib_sync = lab->dirty = true;
-        (void)evtimer_add(lab->recompute, &later);
-    } else if (lab->stage == VNRS_LAB_IDLE && !lab->failed && !lab->dirty && !lab->next && !lab->build_error) {
-        lab->reached = lab->generation;
-    }
+    if (lab->fib_outstanding == 0)
+        end_round(lab);
 }
 
 static int emit(void *arg, unsigned kind, const void *items, size_t n)
@@ -376,12 +395,10 @@ static int program(struct vnrs_lab *lab)
     if (r == 0)
         r = vnrs_fib_commit(lab->fib, lab->fib_sync, emit, lab);
     lab->fib_sync = lab->fib_items = r < 0;
-    free(lab->fib_error);
-    lab->fib_error = NULL;
     if (r < 0)
         return r;
-    if (lab->fib_outstanding == 0 && lab->stage == VNRS_LAB_IDLE && !lab->failed && !lab->next && !lab->build_error)
-        lab->reached = lab->generation;
+    if (lab->fib_outstanding == 0)
+        end_round(lab);
     return 0;
 }
 

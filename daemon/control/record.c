@@ -6,6 +6,7 @@
 #include "util/strbuf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PIECE_MAX 65536
@@ -29,14 +30,17 @@ static char *format(const struct vnrs_lab *lab)
 static void on_stored(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
 {
     struct vnrs_lab *lab = request->owner;
+    char error[512];
 
     if (reply->error == 0) {
-        if (request->tag) // the last piece
+        if (request->tag) { // the last piece
             lab->record_due = false;
+            vnrs_lab_clear_error(&lab->record_error);
+        }
         return;
     }
-    log_error("lab '%s': the record is not stored: %s", lab->name, reply->text);
-    vnrs_lab_note_error(lab, &lab->record_error, reply->text);
+    (void)snprintf(error, sizeof(error), "the lab's record is not stored: %s", reply->text);
+    vnrs_lab_note_error(lab, &lab->record_error, error);
 }
 
 int vnrs_record_store(struct vnrs_lab *lab)
@@ -48,11 +52,11 @@ int vnrs_record_store(struct vnrs_lab *lab)
     if (!text)
         return -ENOMEM;
     size_t total = strlen(text);
-    if (total > VNRS_RECORD_MAX)
+    if (total > VNRS_RECORD_MAX) {
+        vnrs_lab_keep_error(lab, &lab->record_error, "the lab's record is larger than the agent takes; split the lab");
         return -EFBIG;
+    }
     lab->record_due = true;
-    free(lab->record_error);
-    lab->record_error = NULL;
     vnrs_str_copy(piece.lab, sizeof(piece.lab), lab->name);
     piece.total = (uint32_t)total;
     for (; piece.offset < total; piece.offset += PIECE_MAX) {

@@ -42,12 +42,13 @@ struct vnrs_instance {
     char *rs_name;
     unsigned index;
     char key[VNRS_KEY_MAX];
-    struct vnrs_chan *chan; // NULL: the speaker does not run
-    uint64_t generation;    // of the HELLO on this channel; what has another one is of an earlier channel
-    int fd;                 // came before the lab's model; -1: none
-    bool wanted;            // the model has it
-    bool hello;             // answered
-    bool converged;         // every peer has said all, since the speaker started
+    struct vnrs_chan *chan;   // NULL: the speaker does not run
+    uint64_t generation;      // of the HELLO on this channel; what has another one is of an earlier channel
+    int fd;                   // came before the lab's model; -1: none
+    bool wanted;              // the model has it
+    bool hello;               // answered
+    bool converged;           // every peer has said all, since the speaker started
+    uint16_t hold, keepalive; // as last configured
     struct vnrs_trie routes;
     size_t n_routes;
     VEC(struct vnrs_spk_peer) peers;
@@ -97,7 +98,10 @@ struct vnrs_lab {
     bool again;                   // another pass is due: something came in meanwhile
     unsigned retries;
     struct event *retry; // next pass
+    uint64_t retry_at_ms;
     uint64_t last_pass_ms;
+    unsigned check_gap_ms; // between two checks; grows while they come one after the other
+    char *list_error;      // actual state could not be read
 
     struct vnrs_reach *reach;
     struct vnrs_routing *routing; // as last computed
@@ -108,7 +112,10 @@ struct vnrs_lab {
     bool fib_hold;  // restored: wait for the speakers
     bool dirty;
     size_t fib_outstanding;
-    char *fib_error;
+    bool fib_failed; // one of those that are outstanding, or were answered with them
+    char *fib_error; // kept until everything was taken
+    unsigned fib_retries;
+    struct event *fib_retry;
     uint64_t fib_writes;
     struct event *recompute;
     struct event *hold_timer;
@@ -174,8 +181,13 @@ void vnrs_lab_restore(struct vnrs_lab *lab, const char *record);
 void vnrs_lab_destroy(struct vnrs_lab *lab);
 // Read actual state and bring everything in line, soon. `suspect`: what exists may differ from what was ensured.
 void vnrs_lab_check(struct vnrs_lab *lab, bool suspect);
-// Something of the pass that is no object failed: it is kept in `kept` for status, and tried again.
+// Keep an error in `kept` for status. It is logged, and told as an event, when it is another one than before only.
+void vnrs_lab_keep_error(struct vnrs_lab *lab, char **kept, const char *text);
+void vnrs_lab_clear_error(char **kept);
+// Something of the pass that is no object failed: it is kept in `kept`, and tried again.
 void vnrs_lab_note_error(struct vnrs_lab *lab, char **kept, const char *text);
+// How long to wait before attempt `tries` + 1.
+unsigned vnrs_lab_backoff_ms(unsigned tries);
 bool vnrs_lab_is_reached(const struct vnrs_lab *lab);
 
 // objects.c
@@ -183,7 +195,8 @@ struct vnrs_obj_state *vnrs_objects_get(struct vnrs_lab *lab, enum vnrs_obj_type
 struct vnrs_obj_state *vnrs_objects_find(const struct vnrs_lab *lab, enum vnrs_obj_type type, const char *key);
 void vnrs_objects_drop(struct vnrs_lab *lab, struct vnrs_obj_state *object);
 void vnrs_objects_list(struct vnrs_lab *lab, const struct vnrs_ag_found *found, size_t n);
-void vnrs_objects_set_error(struct vnrs_obj_state *object, const char *text);
+// LIST does not know it.
+void vnrs_objects_unlist(struct vnrs_lab *lab, struct vnrs_obj_state *object);
 // Desired minus actual, as requests to the agent. Returns how many, or -ENOMEM.
 int vnrs_objects_request(struct vnrs_lab *lab) VNRS_MUST_CHECK;
 int vnrs_objects_request_removal(struct vnrs_lab *lab) VNRS_MUST_CHECK;
@@ -197,6 +210,7 @@ int vnrs_record_parse(struct vnrs_lab *lab, const char *text) VNRS_MUST_CHECK;
 
 // program.c
 void vnrs_lab_dirty(struct vnrs_lab *lab); // recompute in the next turn of the loop
+void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_release_hold(struct vnrs_lab *lab);
 // Now, for callers that need lab->routing.
 int vnrs_lab_compute(struct vnrs_lab *lab) VNRS_MUST_CHECK;
