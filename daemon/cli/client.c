@@ -112,7 +112,7 @@ int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket)
     message = json_string_value(json_object_get(error, "message"));
     help = json_string_value(json_object_get(error, "help"));
     (void)fprintf(stderr, "vnrs: error: %s\n", message ? message : "the daemon answered without saying why");
-    if (help)
+    if (help && *help)
         (void)fprintf(stderr, "help: %s\n", help);
     return answer->exit;
 }
