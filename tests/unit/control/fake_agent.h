@@ -37,6 +37,7 @@ struct fake_agent {
     char removed[64][VNRS_KEY_MAX];
     const char *fail_key; // ENSURE of this one fails
     int fail_fib;         // so many FIB messages fail
+    int fail_remove;      // so many REMOVEs fail
     bool gone;            // the controller closed
 };
 
@@ -102,6 +103,11 @@ static inline void fake_remove(struct fake_agent *agent, const struct vnrs_ag_hd
 {
     struct fake_object *have = fake_find(agent, obj);
 
+    if (agent->fail_remove) {
+        agent->fail_remove--;
+        fake_reply(agent, hdr->seq, -EBUSY, 0, "it is in use");
+        return;
+    }
     if (agent->n_remove < ARRAY_SIZE(agent->removed))
         (void)snprintf(agent->removed[agent->n_remove], VNRS_KEY_MAX, "%s", obj->key);
     agent->n_remove++;

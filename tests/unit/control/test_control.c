@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The controller against an agent and speakers in the test process: what it asks for, and what it says.
 #include "control/fixture.h"
+#include "control/labs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,59 +10,7 @@
 
 #include <cmocka.h>
 
-static const char *const hub =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets:\n"
-    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
-    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
-    "      - {name: vm, addressPrefix: 10.0.3.0/24}\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
-    "    bgpConnections:\n"
-    "      - {name: nva1, peerIp: 10.0.2.4, peerAsn: 65001}\n"
-    "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002}\n"
-    "machines:\n"
-    "  - {name: vm, nics: [{subnet: hub/vm, privateIp: 10.0.3.4}]}\n"
-    "  - {name: nva1, nics: [{subnet: hub/nva, privateIp: 10.0.2.4, enableIPForwarding: true}]}\n"
-    "  - {name: nva2, nics: [{subnet: hub/nva, privateIp: 10.0.2.5, enableIPForwarding: true}]}\n";
-
-static const char *const small = "name: l\n"
-                                 "virtualNetworks:\n"
-                                 "  - name: net\n"
-                                 "    addressSpace: [10.0.0.0/16]\n"
-                                 "    subnets:\n"
-                                 "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                 "machines:\n"
-                                 "  - {name: a, nics: [{subnet: net/default}]}\n"
-                                 "  - {name: b, nics: [{subnet: net/default}]}\n";
-static const char *const smaller = "name: l\n"
-                                   "virtualNetworks:\n"
-                                   "  - name: net\n"
-                                   "    addressSpace: [10.0.0.0/16]\n"
-                                   "    subnets:\n"
-                                   "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                   "machines:\n"
-                                   "  - {name: a, nics: [{subnet: net/default}]}\n";
-
 static const char *const both[] = {"10.0.2.4", "10.0.2.5", NULL}, *const first[] = {"10.0.2.4", NULL};
-
-static struct vnrs_lab *lab_of(struct fixture *f)
-{
-    return vnrs_control_find_lab(f->control, "l");
-}
-
-static void apply_and_reach(struct fixture *f, const char *source)
-{
-    struct answer answer = fixture_apply(f, source);
-
-    assert_int_equal(answer.status, 200);
-    json_decref(answer.json);
-    RUN_UNTIL(f, vnrs_lab_is_reached(lab_of(f)));
-}
 
 static size_t rows_with(struct fixture *f, const char *nic, const char *prefix)
 {
@@ -349,6 +298,60 @@ static void a_restored_lab_waits_for_its_speakers(void **state)
     close(speakers[1].fd);
 }
 
+static void peers_of_another_configuration_are_forgotten(void **state)
+{
+    static const char *const text = "nva1, peerIp: 10.0.2.4, peerAsn: 65001";
+    struct fixture *f = *state;
+    struct fake_speaker speakers[2];
+    struct vnrs_spk_peer said[2] = {{.name = "nva1", .asn = 65001, .state = VNRS_BGP_ST_ESTABLISHED, .eor = 1},
+                                    {.name = "nva2", .asn = 65002, .state = VNRS_BGP_ST_ESTABLISHED, .eor = 1}};
+    _free_ char *changed = strdup(hub);
+
+    assert_int_equal(vnrs_addr_parse("10.0.2.4", &said[0].addr), 0);
+    assert_int_equal(vnrs_addr_parse("10.0.2.5", &said[1].addr), 0);
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, hub);
+    start_speakers(f, speakers);
+    speaker_say(&speakers[0], VNRS_SPK_PEER, said, sizeof(said[0]), 2);
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
+    RUN_UNTIL(f, instance->peers.len == 2);
+    apply_and_reach(f, hub);
+    assert_int_equal(instance->peers.len, 2);
+    memcpy(strstr(changed, text) + strlen(text) - 1, "9", 1);
+    apply_and_reach(f, changed);
+    assert_int_equal(instance->peers.len, 1); // its session starts again: it is not Established any more
+    assert_string_equal(instance->peers.items[0].name, "nva2");
+    close(speakers[0].fd);
+    close(speakers[1].fd);
+}
+
+static void a_speaker_that_dies_again_does_not_prolong_the_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_speaker speakers[2];
+    struct timeval ends, then;
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, hub);
+    start_speakers(f, speakers);
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
+    speaker_route(&speakers[0], "10.50.0.0/16", first);
+    RUN_UNTIL(f, instance->n_routes == 1);
+    close(speakers[0].fd);
+    RUN_UNTIL(f, !instance->chan);
+    assert_true(evtimer_pending(instance->timer, &ends));
+    struct fake_speaker again = fixture_speaker(f, "l", "rs-0");
+    RUN_UNTIL(f, speaker_hear(&again));
+    fixture_settle(f, 50);
+    close(again.fd);
+    RUN_UNTIL(f, !instance->chan);
+    assert_true(evtimer_pending(instance->timer, &then));
+    assert_true(labs((then.tv_sec - ends.tv_sec) * 1000000L + then.tv_usec - ends.tv_usec) < 20000);
+    event_active(instance->timer, EV_TIMEOUT, 0); // as if the wait were over
+    RUN_UNTIL(f, instance->n_routes == 0);
+    close(speakers[1].fd);
+}
+
 static void messages_of_an_earlier_speaker_are_skipped(void **state)
 {
     struct fixture *f = *state;
@@ -458,6 +461,8 @@ int main(void)
         TEST(a_new_controller_changes_nothing),
         TEST(numbers_stay_when_the_file_grows),
         TEST(suspect_checks_the_lab_again),
+        TEST(peers_of_another_configuration_are_forgotten),
+        TEST(a_speaker_that_dies_again_does_not_prolong_the_wait),
         TEST(speakers_are_configured_and_their_routes_programmed),
         TEST(routes_of_a_dead_speaker_stay_until_the_new_one_converged),
         TEST(a_restored_lab_waits_for_its_speakers),

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the controller does when something goes wrong for longer than a moment.
+#include "control/fixture.h"
+#include "control/labs.h"
+
+#include "util/strbuf.h"
+
+#include <limits.h>
+
+static size_t n_events(struct fixture *f, const char *kind)
+{
+    size_t n = 0;
+
+    for (uint64_t i = 0; i < f->control->n_events; i++)
+        n += strcmp(f->control->events[i % VNRS_EVENTS_MAX].kind, kind) == 0;
+    return n;
+}
+
+static void an_error_that_lasts_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+
+    RUN_UNTIL(f, f->control->ready);
+    f->agent.fail_key = "b/eth0"; // link and table
+    struct answer answer = fixture_apply(f, small);
+    json_decref(answer.json);
+    RUN_UNTIL(f, lab_of(f)->retries == 3); // 0.5 s, 1 s
+    assert_int_equal(n_events(f, "error"), 2);
+    fake_clear_counts(&f->agent);
+    f->agent.fail_key = NULL;
+    f->agent.fail_fib = INT_MAX;
+    RUN_UNTIL(f, lab_of(f)->fib_retries == 3);
+    assert_int_equal(n_events(f, "error"), 3);
+    assert_string_equal(lab_of(f)->fib_error, "routes: the kernel refuses");
+    assert_int_equal(f->agent.n_fib[VNRS_AG_FIB_END], 3); // with pauses
+    f->agent.fail_fib = 0;
+    RUN_UNTIL(f, vnrs_lab_is_reached(lab_of(f)));
+    assert_null(lab_of(f)->fib_error);
+}
+
+static void a_check_does_not_wait_for_a_late_retry(void **state)
+{
+    struct fixture *f = *state;
+    struct vnrs_ag_event event = {.kind = VNRS_AG_EV_EXITED, .obj = {.lab = "l", .key = "a", .type = VNRS_OBJ_PROC}};
+
+    RUN_UNTIL(f, f->control->ready);
+    f->agent.fail_key = "b/eth0";
+    struct answer answer = fixture_apply(f, small);
+    json_decref(answer.json);
+    lab_of(f)->retries = 5;
+    RUN_UNTIL(f, lab_of(f)->retries == 6 && lab_of(f)->stage == VNRS_LAB_IDLE);
+    fake_clear_counts(&f->agent);
+    fake_send(&f->agent, VNRS_AG_EVENT, 0, &event, sizeof(event), 1, NULL, 0, -1);
+    RUN_UNTIL(f, f->agent.n_list == 1);
+}
+
+static void checks_that_lead_to_checks_slow_down(void **state)
+{
+    struct fixture *f = *state;
+    struct vnrs_ag_event event = {.kind = VNRS_AG_EV_SUSPECT,
+                                  .obj = {.lab = "l", .key = "b/eth0", .type = VNRS_OBJ_LINK}};
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, small);
+    fake_clear_counts(&f->agent);
+    for (uint64_t end = vnrs_clock_ms() + 1600; vnrs_clock_ms() < end;) {
+        fake_send(&f->agent, VNRS_AG_EVENT, 0, &event, sizeof(event), 1, NULL, 0, -1);
+        fixture_settle(f, 10);
+    }
+    assert_true(f->agent.n_list >= 2 && f->agent.n_list <= 4);
+}
+
+static void a_configuration_that_is_too_long_stops_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    struct vnrs_strbuf source = {0};
+
+    RUN_UNTIL(f, f->control->ready);
+    vnrs_strbuf_printf(&source,
+                       "%s  - name: b\n    nics: [{subnet: net/default}]\n"
+                       "    run: {kind: bird, asn: 65001, configText: \"",
+                       smaller);
+    for (int i = 0; i < 14000; i++)
+        vnrs_strbuf_puts(&source, "0123456789");
+    vnrs_strbuf_puts(&source, "\"}\n");
+    struct answer answer = fixture_apply(f, source.text);
+    assert_int_equal(answer.status, 200);
+    json_decref(answer.json);
+    RUN_UNTIL(f, lab_of(f)->failed == 1 && lab_of(f)->stage == VNRS_LAB_IDLE);
+    answer = fixture_http(f, "GET", "/v1/labs/l/status", NULL);
+    assert_non_null(strstr(answer.text, "daemon 'b': the configuration is longer than the agent takes"));
+    json_decref(answer.json);
+    vnrs_strbuf_fini(&source);
+}
+
+static void a_destroy_that_fails_is_said_and_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct vnrs_ag_event event = {.kind = VNRS_AG_EV_SUSPECT,
+                                  .obj = {.lab = "l", .key = "b/eth0", .type = VNRS_OBJ_LINK}};
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, small);
+    apply_and_reach(f, smaller);
+    f->agent.fail_remove = 1;
+    struct answer answer = fixture_http(f, "DELETE", "/v1/labs/l", NULL);
+    assert_int_equal(answer.status, 500);
+    assert_non_null(strstr(answer.text, "it is in use"));
+    json_decref(answer.json);
+    fake_clear_counts(&f->agent);
+    fake_send(&f->agent, VNRS_AG_EVENT, 0, &event, sizeof(event), 1, NULL, 0, -1);
+    fixture_settle(f, 400);
+    assert_int_equal(f->agent.n_ensure, 0);
+    answer = fixture_http(f, "GET", "/v1/labs/l/status", NULL);
+    assert_non_null(strstr(answer.text, "not everything could be removed"));
+    json_decref(answer.json);
+    answer = fixture_http(f, "DELETE", "/v1/labs/l", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(answer.json, "removed")), 1);
+    json_decref(answer.json);
+    assert_int_equal(f->agent.objects.len, 0);
+}
+
+static void a_name_that_no_lab_has_is_not_asked_for(void **state)
+{
+    struct fixture *f = *state;
+
+    RUN_UNTIL(f, f->control->ready);
+    struct answer answer = fixture_http(f, "DELETE", "/v1/labs/a%20b", NULL);
+    assert_int_equal(answer.status, 404);
+    json_decref(answer.json);
+    assert_int_equal(f->control->labs.len, 0);
+    assert_int_equal(f->agent.n_list, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_error_that_lasts_is_told_once),       TEST(a_check_does_not_wait_for_a_late_retry),
+        TEST(checks_that_lead_to_checks_slow_down),   TEST(a_configuration_that_is_too_long_stops_nothing_else),
+        TEST(a_destroy_that_fails_is_said_and_stays), TEST(a_name_that_no_lab_has_is_not_asked_for),
+    };
+    return cmocka_run_group_tests_name("control.failures", tests, NULL, NULL);
+}
