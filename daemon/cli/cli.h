@@ -11,7 +11,7 @@ struct vnrs_cli {
     const char *socket;
     const char *lab; // --lab, or NULL
     bool json;       // -o json
-    bool wait, wide, quiet, color;
+    bool wait, wide, why, quiet, color;
     unsigned timeout_s;
     const char *from, *to; // next-hop
     int argc;
@@ -39,6 +39,9 @@ int vnrs_verb_next_hop(const struct vnrs_cli *cli);
 int vnrs_verb_peers(const struct vnrs_cli *cli);
 int vnrs_verb_learned_routes(const struct vnrs_cli *cli);
 int vnrs_verb_advertised_routes(const struct vnrs_cli *cli);
+// BGP verbs
+int vnrs_verb_peer(const struct vnrs_cli *cli);
+int vnrs_verb_bgp(const struct vnrs_cli *cli);
 // machine verbs
 int vnrs_verb_exec(const struct vnrs_cli *cli);
 int vnrs_verb_shell(const struct vnrs_cli *cli);

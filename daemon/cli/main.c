@@ -26,6 +26,9 @@ static const struct verb {
     {"effective-routes", NULL, vnrs_verb_effective_routes, 1, 1, "NIC [--wide]", "Azure's table of a NIC"},
     {"next-hop", NULL, vnrs_verb_next_hop, 0, 0, "--from NIC --to IP", "where a packet goes first, and why"},
     {"peers", NULL, vnrs_verb_peers, 0, 0, "", "BGP peers of every Route Server instance"},
+    {"peer", NULL, vnrs_verb_peer, 1, 1, "NAME", "everything about one BGP connection"},
+    {"bgp", NULL, vnrs_verb_bgp, 1, 2, "rib [PREFIX] [--why] | clear|refresh PEER",
+     "paths and why they lost; reset; ask again"},
     {"learned-routes", NULL, vnrs_verb_learned_routes, 1, 1, "PEER", "what a peer announced"},
     {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER", "what a peer was told"},
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
@@ -43,7 +46,7 @@ static void print_usage(FILE *out)
     (void)fputs("usage: vnrs [OPTIONS] VERB [ARGUMENTS]\n\nverbs:\n", out);
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
         if (verbs[i].help)
-            (void)fprintf(out, "  %-17s %-31s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+            (void)fprintf(out, "  %-17s %-41s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
     (void)fputs("\noptions:\n"
                 "  -o table|json     output (default table)\n"
                 "  --lab NAME        the lab meant, where several run\n"
@@ -79,7 +82,18 @@ static bool parse_time(const char *text, unsigned *ret_seconds)
     return true;
 }
 
-enum { OPT_LAB = 256, OPT_SOCKET, OPT_TIMEOUT, OPT_WAIT, OPT_WIDE, OPT_FROM, OPT_TO, OPT_NO_COLOR, OPT_VERSION };
+enum {
+    OPT_LAB = 256,
+    OPT_SOCKET,
+    OPT_TIMEOUT,
+    OPT_WAIT,
+    OPT_WIDE,
+    OPT_WHY,
+    OPT_FROM,
+    OPT_TO,
+    OPT_NO_COLOR,
+    OPT_VERSION
+};
 
 static const struct option options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -88,6 +102,7 @@ static const struct option options[] = {
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"wait", no_argument, NULL, OPT_WAIT},
     {"wide", no_argument, NULL, OPT_WIDE},
+    {"why", no_argument, NULL, OPT_WHY},
     {"from", required_argument, NULL, OPT_FROM},
     {"to", required_argument, NULL, OPT_TO},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
@@ -123,6 +138,9 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
         return -1;
     case OPT_WIDE:
         cli->wide = true;
+        return -1;
+    case OPT_WHY:
+        cli->why = true;
         return -1;
     case OPT_FROM:
         cli->from = optarg;

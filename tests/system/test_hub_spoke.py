@@ -223,3 +223,20 @@ def test_counters_tell_why_packets_were_dropped(lab):
     lab.ping("vm-spoke", "198.18.64.10")
     drops = {d["reason"]: d["packets"] for d in lab.get("counters")["drops"]}
     assert drops["SERVICE_DENIED"] > 0
+
+
+def test_rib_says_why_a_path_lost(lab):
+    """Both paths of the shared prefix are used; nva1 alone announces 0/0; `bgp clear` and `refresh` act on both instances."""
+    until(lambda: both_nvas(lab))
+    rows = lab.get("bgp", "rib", SDWAN)
+    for i in (0, 1):
+        mine = [r for r in rows if r["instance"] == i]
+        assert sorted(r["peer"] for r in mine) == ["nva1", "nva2"] and all(r["best"] for r in mine)
+    flaps = {(p["name"], p["instance"]): p["flaps"] for p in lab.get("peers")}
+    assert lab.get("bgp", "refresh", "nva1") == {"instances": 2}
+    assert {(p["name"], p["instance"]): p["flaps"] for p in lab.get("peers")} == flaps
+    assert lab.get("bgp", "clear", "nva1") == {"instances": 2}
+    until(lambda: all(p["flaps"] > flaps[("nva1", p["instance"])] and p["state"] == "Established"
+                      for p in lab.get("peers") if p["name"] == "nva1"), 30, "nva1 is up again")
+    until(lambda: both_nvas(lab), 30, "both NVAs again")
+    assert [p["instance"] for p in lab.get("peer", "rs/nva1")] == [0, 1]
