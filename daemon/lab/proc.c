@@ -3,12 +3,12 @@
 
 #include "lab/exec.h"
 #include "lab/netns.h"
+#include "lab/private.h"
 #include "lab/procfs.h"
 #include "util/fd.h"
 
 #include <cap-ng.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,9 +26,11 @@
 #define CONFIG_MAX_BYTES (8u << 20)
 #define LOG_MAX_BYTES    (1 << 20)
 #define END_WAIT_MS      3000
+#define END_ROUNDS       8
 #define SOCKETS_WAIT_MS  10000
 #define CONNECT_RETRY_MS 10
-#define PROCESSES_MAX    64
+#define RECONFIGURE_MS   3000 // the agent waits for it
+#define PROCESSES_MAX    64   // ended at a time
 
 static const char *const frr_dirs[] = {"/usr/lib/frr", "/usr/libexec/frr"};
 
@@ -176,59 +178,52 @@ static int path_in(const char *dir, const char *name, char ret[static 512])
     return snprintf(ret, 512, "%s/%s", dir, name) >= 512 ? -ENAMETOOLONG : 0;
 }
 
-static int store_owned(const char *dir, const char *name, const void *bytes, size_t size, const struct passwd *owner)
+static int open_dir(const struct vnrs_proc_want *want, const struct passwd *owner)
 {
-    char path[512];
-    int err = path_in(dir, name, path);
-
-    if (err == 0)
-        err = vnrs_file_store(path, bytes, size, 0640);
-    if (err == 0 && owner && lchown(path, owner->pw_uid, owner->pw_gid) < 0)
-        err = -errno; // the directory is the daemon's: no link of its making is followed
-    return err;
-}
-
-static int make_dir(const struct vnrs_proc_want *want, const struct kind *kind, const struct passwd **ret_owner)
-{
-    const struct passwd *owner = kind->user ? getpwnam(kind->user) : NULL;
-
     if (mkdir(want->dir, 0755) < 0 && errno != EEXIST)
         return -errno;
-    if (owner && chown(want->dir, owner->pw_uid, owner->pw_gid) < 0)
+    _close_ int dir = vnrs_private_open(want->dir);
+    if (dir >= 0 && owner && fchown(dir, owner->pw_uid, owner->pw_gid) < 0)
         return -errno;
-    *ret_owner = owner;
-    return 0;
+    return dir < 0 ? dir : TAKE_FD(dir);
 }
 
 static bool is_config_same(const struct vnrs_proc_want *want, const struct kind *kind)
 {
-    char path[512];
+    _close_ int dir = vnrs_private_open(want->dir);
     _free_ char *text = NULL;
     size_t len;
 
-    if (path_in(want->dir, kind->config, path) < 0 || vnrs_file_load(path, CONFIG_MAX_BYTES, &text, &len) < 0)
-        return false;
-    return len == want->size && memcmp(text, want->data, len) == 0;
+    return dir >= 0 && vnrs_private_load(dir, kind->config, CONFIG_MAX_BYTES, &text, &len) == 0 && len == want->size &&
+           memcmp(text, want->data, len) == 0;
 }
 
 static int write_config(const struct vnrs_proc_want *want, const struct kind *kind)
 {
-    const struct passwd *owner = NULL;
-    int err = make_dir(want, kind, &owner);
+    const struct passwd *owner = getpwnam(kind->user);
+    uid_t uid = owner ? owner->pw_uid : 0;
+    gid_t gid = owner ? owner->pw_gid : 0;
+    _close_ int dir = open_dir(want, owner);
+    int err = dir < 0 ? dir : vnrs_private_store(dir, kind->config, want->data, want->size, uid, gid);
 
-    if (err == 0)
-        err = store_owned(want->dir, kind->config, want->data, want->size, owner);
-    if (err == 0 && want->kind == VNRS_PROC_FRR) {
-        err = store_owned(want->dir, "empty.conf", "", 0, owner);
-        if (err == 0)
-            err = store_owned(want->dir, "vtysh.conf", "", 0, owner); // vtysh complains without one
-    }
-    return err;
+    if (err < 0 || want->kind != VNRS_PROC_FRR)
+        return err;
+    err = vnrs_private_store(dir, "empty.conf", "", 0, uid, gid);
+    return err < 0 ? err : vnrs_private_store(dir, "vtysh.conf", "", 0, uid, gid); // vtysh complains without one
+}
+
+// Beside the directory, where only we write: what it says is ended. No key makes a file name with '~'.
+static int note_path(const char *dir, char ret[static 512])
+{
+    return snprintf(ret, 512, "%s~state", dir) >= 512 ? -ENAMETOOLONG : 0;
 }
 
 static int store_note(const char *dir, const struct vnrs_proc *proc)
 {
-    return store_owned(dir, "state", proc->members, sizeof(proc->members[0]) * proc->n, NULL);
+    char path[512];
+    int err = note_path(dir, path);
+
+    return err < 0 ? err : vnrs_file_store(path, proc->members, sizeof(proc->members[0]) * proc->n, 0600);
 }
 
 int vnrs_proc_load(const char *dir, struct vnrs_proc *ret_proc)
@@ -237,7 +232,7 @@ int vnrs_proc_load(const char *dir, struct vnrs_proc *ret_proc)
     char path[512];
     _free_ char *text = NULL;
     size_t len = 0;
-    int err = path_in(dir, "state", path);
+    int err = note_path(dir, path);
 
     if (err == 0)
         err = vnrs_file_load(path, sizeof(proc.members), &text, &len);
@@ -269,33 +264,44 @@ static bool is_in_netns(pid_t pid, int ns_fd)
            have.dev == want.dev && have.ino == want.ino;
 }
 
-static void end_all(const char *dir)
+// What runs of this directory: by the note, also if it went elsewhere, and whatever works in it.
+static size_t find_all(const char *dir, pid_t *ret_pids, uint64_t *ret_starts)
+{
+    struct vnrs_proc proc = {0};
+    size_t n = 0;
+
+    if (vnrs_proc_load(dir, &proc) < 0)
+        proc.n = 0;
+    for (unsigned i = 0; i < proc.n; i++) {
+        if (!proc.members[i].pid)
+            continue;
+        ret_pids[n] = proc.members[i].pid;
+        ret_starts[n++] = proc.members[i].start;
+    }
+    return n + vnrs_procfs_in_dir(dir, ret_pids + n, ret_starts + n, PROCESSES_MAX - n);
+}
+
+// Until none is left: a process can start another one while it is ended. One that does so without end must not keep us.
+static int end_all(const char *dir)
 {
     pid_t pids[PROCESSES_MAX];
     uint64_t starts[PROCESSES_MAX];
-    size_t n;
 
-    // Until none is left: a process can start another one while it is ended.
-    while ((n = vnrs_procfs_in_dir(dir, pids, starts, PROCESSES_MAX)) > 0)
-        vnrs_procfs_end(pids, starts, n, END_WAIT_MS);
+    for (unsigned round = 0; round < END_ROUNDS; round++) {
+        size_t n = find_all(dir, pids, starts);
+        if (n == 0)
+            return 0;
+        vnrs_procfs_end(pids, starts, n, round ? 0 : END_WAIT_MS);
+    }
+    return find_all(dir, pids, starts) ? -EBUSY : 0;
 }
 
 // Starting.
 
-static int open_log(const char *dir)
+static int open_log(const char *path)
 {
-    char path[512];
-    struct stat st;
-    int err = path_in(dir, "log", path);
-
-    if (err < 0)
-        return err;
-    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) == 0 && st.st_size > LOG_MAX_BYTES && ftruncate(fd, 0) < 0)
-        return -errno;
-    return TAKE_FD(fd);
+    _close_ int dir = vnrs_private_open(path);
+    return dir < 0 ? dir : vnrs_private_append(dir, "log", LOG_MAX_BYTES);
 }
 
 static int missing_program(const struct vnrs_proc_want *want, const struct kind *kind, const char *program,
@@ -307,15 +313,11 @@ static int missing_program(const struct vnrs_proc_want *want, const struct kind 
     return vnrs_err_set(err, -ENOENT, "there is no program '%s'", (const char *)want->data);
 }
 
-// In the child. A command of the file's author is no reason to run anything as root: it gets the network of its machine
-// and no files. The routing daemons change their user on their own.
-static int become_user(void *arg)
+// In the child: for good, with these capabilities only.
+static int become(const struct passwd *user, const unsigned *kept, size_t n)
 {
-    static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
-    const struct passwd *user = arg;
-
     capng_clear(CAPNG_SELECT_ALL);
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+    for (size_t i = 0; i < n; i++)
         (void)capng_update(CAPNG_ADD,
                            CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET | CAPNG_AMBIENT,
                            kept[i]);
@@ -323,6 +325,14 @@ static int become_user(void *arg)
         capng_apply(CAPNG_SELECT_ALL) < 0)
         return -EPERM;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+// A command of the file's author is no reason to run anything as root: it gets the network of its machine and no files.
+// The routing daemons change their user on their own.
+static int become_command(void *arg)
+{
+    static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
+    return become(arg, kept, ARRAY_SIZE(kept));
 }
 
 static int start_member(const struct vnrs_proc_want *want, const struct kind *kind, struct vnrs_proc_member *member,
@@ -340,7 +350,7 @@ static int start_member(const struct vnrs_proc_want *want, const struct kind *ki
                                     .dir = want->dir,
                                     .session = true};
     if (want->kind == VNRS_PROC_EXEC) {
-        spawn.setup = become_user;
+        spawn.setup = become_command;
         spawn.arg = getpwnam(VNRS_PROC_USER);
         if (!spawn.arg)
             return vnrs_err_set(err, -ENOENT,
@@ -367,9 +377,19 @@ static bool is_listening(const char *dir, const char *member)
     return fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
 }
 
+struct waiting {
+    const char *dir;
+    const struct passwd *user;
+};
+
+// What reads the daemons' answers and their directory is no more than they are.
 static int wait_for_daemons(void *arg)
 {
-    const char *dir = arg;
+    const struct waiting *waiting = arg;
+    const char *dir = waiting->dir;
+    int err = become(waiting->user, NULL, 0);
+    if (err < 0)
+        return err;
     _close_ int watch = inotify_init1(IN_CLOEXEC);
     uint64_t deadline = vnrs_clock_ms() + SOCKETS_WAIT_MS;
     unsigned ready = 0, n = members_of(&kinds[VNRS_PROC_FRR]);
@@ -393,6 +413,7 @@ static int wait_for_daemons(void *arg)
 static int configure_frr(const struct vnrs_proc_want *want, int log_fd, struct vnrs_err *err)
 {
     const char *const argv[] = {"vtysh", "-b", "--config_dir", want->dir, "--vty_socket", want->dir, NULL};
+    struct waiting waiting = {want->dir, getpwnam(kinds[VNRS_PROC_FRR].user)};
     struct vnrs_exec_spawn spawn = {.path = "vtysh",
                                     .argv = argv,
                                     .ns_fd = -1,
@@ -401,8 +422,8 @@ static int configure_frr(const struct vnrs_proc_want *want, int log_fd, struct v
                                     .session = true,
                                     .detach = true,
                                     .setup = wait_for_daemons,
-                                    .arg = (void *)want->dir};
-    pid_t pid = vnrs_exec_spawn(&spawn, 3);
+                                    .arg = &waiting};
+    pid_t pid = waiting.user ? vnrs_exec_spawn(&spawn, 3) : -ENOENT;
 
     if (pid == -ENOENT)
         return vnrs_err_set(err, -ENOENT, "FRR is missing (vtysh): install the package frr");
@@ -451,7 +472,7 @@ static int reconfigure(const struct vnrs_proc_want *want, struct vnrs_err *err)
     if (want->kind != VNRS_PROC_BIRD || path_in(want->dir, "bird.ctl", ctl) < 0)
         return -EAGAIN;
     const char *argv[] = {"birdc", "-s", ctl, "configure", NULL};
-    struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1};
+    struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1, .timeout_ms = RECONFIGURE_MS};
     _free_ char *out = NULL;
     int status = vnrs_exec_run(&run, &out, NULL);
     if (status == 0 && strstr(out, "Reconfigur"))
@@ -505,10 +526,11 @@ int vnrs_proc_ensure(const struct vnrs_proc_want *want, struct vnrs_proc *ret_pr
         code = reconfigure(want, err);
     if (!all || code == -EAGAIN) {
         // One dead member of FRR is started again; otherwise everything, after what an earlier run left.
-        if (!(any && same)) {
-            end_all(want->dir);
+        code = any && same ? 0 : end_all(want->dir);
+        if (code < 0)
+            return vnrs_err_errno(err, code, "what runs in '%s' does not end", want->dir);
+        if (!(any && same))
             proc = (struct vnrs_proc){0};
-        }
         code = start_missing(want, kind, &proc, err);
     }
     if (code == 0)
@@ -516,19 +538,30 @@ int vnrs_proc_ensure(const struct vnrs_proc_want *want, struct vnrs_proc *ret_pr
     return code;
 }
 
+static int remove_dir(const char *path)
+{
+    _close_ int dir = vnrs_private_open(path);
+    int err = dir < 0 ? dir : vnrs_private_clear(dir);
+
+    if (err == 0 && rmdir(path) < 0)
+        err = -errno;
+    return err;
+}
+
 int vnrs_proc_remove(const char *dir, struct vnrs_err *err)
 {
-    DIR *d = opendir(dir);
-    int code = 0;
+    char note[512];
+    int code = note_path(dir, note);
 
-    if (!d)
-        return errno == ENOENT ? 0 : vnrs_err_errno(err, -errno, "%s", dir);
-    end_all(dir);
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(dirfd(d), e->d_name, 0) < 0)
-            code = -errno;
-    (void)closedir(d);
-    if (rmdir(dir) < 0)
-        code = code ? code : -errno;
-    return code < 0 ? vnrs_err_errno(err, code, "%s", dir) : 1;
+    if (code < 0)
+        return vnrs_err_errno(err, code, "%s", dir);
+    code = end_all(dir);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "what runs in '%s' does not end", dir);
+    code = remove_dir(dir);
+    bool was_there = code == 0;
+    if (code < 0 && code != -ENOENT)
+        return vnrs_err_errno(err, code, "%s", dir);
+    was_there |= unlink(note) == 0;
+    return was_there;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Routing daemons and commands of a machine: FRR (zebra, staticd, bgpd, bfdd), BIRD, or any argv. They run in the
 // machine's namespace, each in a session of its own, with a private directory as working directory that holds their
-// configuration, sockets, log and a note of pid and start time. They outlive the agent; the next one adopts them by
-// that note. The system's own FRR and BIRD (/etc, /run/frr) are not touched, so any number runs on one host.
+// configuration, sockets and log. The directory is theirs: what they put there is not trusted. The note of pids and
+// start times lies beside it and is ours. They outlive the agent; the next one adopts them by that note. The system's
+// own FRR and BIRD (/etc, /run/frr) are not touched, so any number runs on one host.
 #pragma once
 
 #include "lab/err.h"
@@ -36,8 +37,8 @@ struct vnrs_proc_want {
 // *ret_proc then holds every member.
 int vnrs_proc_ensure(const struct vnrs_proc_want *want, struct vnrs_proc *ret_proc, enum vnrs_ag_outcome *ret_outcome,
                      struct vnrs_err *err) VNRS_MUST_CHECK;
-// Terminates every process of the directory (SIGTERM, after a bounded wait SIGKILL) and removes it. 1: removed, 0: was
-// not there.
+// Terminates every process of the note and the directory (SIGTERM, after a bounded wait SIGKILL) and removes both. 1:
+// removed, 0: was not there, -EBUSY: something in it does not end.
 int vnrs_proc_remove(const char *dir, struct vnrs_err *err) VNRS_MUST_CHECK;
 // What the directory's note says and still runs.
 int vnrs_proc_load(const char *dir, struct vnrs_proc *ret_proc) VNRS_MUST_CHECK;

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define FIELD_STATE  3
@@ -109,23 +111,46 @@ void vnrs_procfs_end(const pid_t *pids, const uint64_t *starts, size_t n, unsign
     end_some(pids, starts, n, SIGKILL, KILL_WAIT_MS);
 }
 
+// Follows `name` in /proc/<pid>.
+static bool is_at(pid_t pid, const char *name, const struct stat *place)
+{
+    char path[64];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    return stat(path, &st) == 0 && st.st_dev == place->st_dev && st.st_ino == place->st_ino;
+}
+
+static bool runs_as(pid_t pid, uid_t uid)
+{
+    char path[64], line[256];
+    unsigned real = 0;
+    bool found = false;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file && !found && fgets(line, sizeof(line), file))
+        found = sscanf(line, "Uid: %u", &real) == 1;
+    if (file)
+        (void)fclose(file);
+    return found && real == uid;
+}
+
 size_t vnrs_procfs_in_dir(const char *dir, pid_t *ret_pids, uint64_t *ret_starts, size_t max)
 {
-    DIR *proc = opendir("/proc");
-    char path[300], cwd[512];
+    struct stat place, own_net;
     size_t n = 0;
 
+    if (stat(dir, &place) < 0 || stat("/proc/self/ns/net", &own_net) < 0)
+        return 0;
+    DIR *proc = opendir("/proc");
     if (!proc)
         return 0;
     for (struct dirent *e = readdir(proc); e && n < max; e = readdir(proc)) {
-        pid_t pid = atoi(e->d_name);
-        if (pid <= 1 || snprintf(path, sizeof(path), "/proc/%s/cwd", e->d_name) >= (int)sizeof(path))
-            continue;
-        ssize_t len = readlink(path, cwd, sizeof(cwd) - 1);
-        if (len < 0)
-            continue;
-        cwd[len] = '\0';
-        if (strcmp(cwd, dir) == 0 && vnrs_procfs_start(pid, &ret_starts[n]) == 0)
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        // Once more after the start time is known: the number may have gone to another process in between.
+        if (pid > 1 && is_at(pid, "cwd", &place) && vnrs_procfs_start(pid, &ret_starts[n]) == 0 &&
+            is_at(pid, "cwd", &place) && (!is_at(pid, "ns/net", &own_net) || runs_as(pid, place.st_uid)))
             ret_pids[n++] = pid;
     }
     (void)closedir(proc);
