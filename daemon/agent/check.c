@@ -5,6 +5,7 @@
 #include "net/addr.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -52,6 +53,11 @@ static bool is_netns(const struct vnrs_ag_netns *ns)
     return false;
 }
 
+static bool is_ours(const struct vnrs_ag_netns *ns)
+{
+    return ns->kind == VNRS_AG_NETNS_OURS && is_netns(ns);
+}
+
 static bool is_ifname(const char name[static VNRS_IFNAME_MAX])
 {
     return vnrs_name_is_link(name, VNRS_IFNAME_MAX);
@@ -88,7 +94,7 @@ static const char *check_end(const struct vnrs_link_end *end)
 static const char *check_link(const union vnrs_agentd_spec *spec)
 {
     const struct vnrs_obj_link *link = &spec->link;
-    const char *wrong = check_end(&link->a);
+    const char *wrong = is_ours(&link->a.ns) ? check_end(&link->a) : "namespace of end a";
 
     if (!wrong)
         wrong = check_end(&link->b);
@@ -99,7 +105,7 @@ static const char *check_link(const union vnrs_agentd_spec *spec)
     // The kernel takes the peer's index only together with the first end's.
     if (link->b.ifindex && !link->a.ifindex)
         return "ifindex of end b without one of end a";
-    if (link->is_nic > 1 || (link->is_nic && (link->a.ns.kind != VNRS_AG_NETNS_OURS || link->a.ns.name[0])))
+    if (link->is_nic > 1 || (link->is_nic && link->a.ns.name[0]))
         return "fabric end of a NIC";
     return NULL;
 }
@@ -108,7 +114,7 @@ static const char *check_route(const union vnrs_agentd_spec *spec)
 {
     const struct vnrs_obj_route *route = &spec->route;
 
-    if (!is_netns(&route->ns))
+    if (!is_ours(&route->ns))
         return "namespace";
     if (!is_ifname(route->ifname))
         return "link name";
@@ -127,7 +133,7 @@ static const char *check_snat(const union vnrs_agentd_spec *spec)
 {
     const struct vnrs_obj_snat *snat = &spec->snat;
 
-    if (!is_netns(&snat->ns))
+    if (!is_ours(&snat->ns))
         return "namespace";
     if (!is_ifname(snat->ifname))
         return "link name";
@@ -147,7 +153,9 @@ static const char *check_table(const union vnrs_agentd_spec *spec)
         return "namespace";
     if (!is_ifname(table->ifname))
         return "link name";
-    if (!table->domain || !table->table || !table->protocol || table->protocol > PROTOCOL_MAX)
+    // Routes with the table's protocol are taken for ours: those of the kernel and of `ip route` never are.
+    if (!table->domain || !table->table || table->table == RT_TABLE_LOCAL || table->protocol <= RTPROT_STATIC ||
+        table->protocol > PROTOCOL_MAX)
         return "domain, table or protocol";
     if (!is_addr(&table->gateway4, true) || !is_addr(&table->gateway6, true) ||
         table->gateway4.family == VNRS_AF_IPV6 || table->gateway6.family == VNRS_AF_IPV4)

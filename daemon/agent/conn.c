@@ -59,6 +59,11 @@ static int queue_msg(struct vnrs_agentd_conn *conn, const struct iovec *parts, s
         return -ENOMEM;
     msg->len = len;
     msg->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (fd >= 0 && msg->fd < 0) {
+        int err = -errno;
+        free(msg);
+        return err;
+    }
     for (size_t i = 0; i < n_parts; i++) {
         if (parts[i].iov_len)
             memcpy(msg->bytes + at, parts[i].iov_base, parts[i].iov_len);

@@ -74,7 +74,9 @@ static int open_listen(struct vnrs_agentd *ad, struct vnrs_err *err)
         return vnrs_err_errno(err, -errno, "API socket");
     if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
         return vnrs_err_set(err, -EADDRINUSE, "somebody listens on '%s' already", path);
-    (void)unlink(path);
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) // of an earlier vnrsd; anything else makes bind fail
+        (void)unlink(path);
     mode_t mask = umask(0117); // never open to others, not even for a moment
     int bound = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
     int code = bound < 0 ? -errno : 0;

@@ -32,7 +32,6 @@ void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab)
     lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
     vnrs_agentd_watch_free(lab->fabric_watch);
     lab->fabric_watch = NULL;
-    vnrs_rtnl_close(&lab->fabric);
     if (lab->fabric_fd >= 0)
         (void)close(TAKE_FD(lab->fabric_fd));
 }
@@ -47,6 +46,8 @@ static int open_ebpf(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     if (code < 0)
         return vnrs_err_set(err, code, "eBPF data plane: %s", why);
     code = vnrs_bpf_sink_new(lab->dataplane, &lab->fabric_sink);
+    if (code < 0) // the next attempt opens it again
+        lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
     return code < 0 ? vnrs_err_errno(err, code, "eBPF data plane") : 0;
 }
 
@@ -74,13 +75,11 @@ static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     return 0;
 }
 
-// Sockets, sinks and the watch, if they are not open. The namespace is lab->fabric_fd.
+// Sink and watch, if they are not open. The namespace is lab->fabric_fd.
 static int open_parts(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_object *object, struct vnrs_err *err)
 {
-    int code = lab->fabric.fd >= 0 ? 0 : vnrs_rtnl_open(lab->fabric_fd, &lab->fabric);
+    int code = 0;
 
-    if (code < 0)
-        return vnrs_err_errno(err, code, "netlink socket in the fabric");
     if (!lab->fabric_sink)
         code = object->spec.fabric.dataplane == DATAPLANE_KERNEL ? open_kernel(lab, err) : open_ebpf(lab, err);
     if (code < 0)
@@ -263,8 +262,11 @@ int vnrs_agentd_table_remove(struct vnrs_agentd_object *object, struct vnrs_err 
     if (code == 0 && !object->live) { // of an earlier agent: the sink must see the table to withdraw its routes
         struct vnrs_err gone = {0};
         _close_ int ns_fd = -1;
-        if (vnrs_netns_resolve(lab->name, &object->spec.table.ns, &ns_fd, &gone) < 0)
+        int found = vnrs_netns_resolve(lab->name, &object->spec.table.ns, &ns_fd, &gone);
+        if (vnrs_netns_is_gone(found))
             return 0;
+        if (found < 0)
+            return vnrs_err_set(err, found, "%s", gone.text);
         if (table_set(object, ns_fd, &gone) < 0)
             log_debug("lab '%s': %s", lab->name, gone.text); // its link is gone, and so are its routes
     }

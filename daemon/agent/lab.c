@@ -199,7 +199,7 @@ struct vnrs_agentd_object *vnrs_agentd_object_put(struct vnrs_agentd_lab *lab, c
     struct vnrs_agentd_object *object = vnrs_agentd_object_find(lab, obj->type, obj->key);
     size_t size = vnrs_agentd_spec_size(obj->type);
 
-    if (object && memcmp(&object->spec, spec, size) == 0)
+    if (object && !object->unwritten && memcmp(&object->spec, spec, size) == 0)
         return object;
     if (!object)
         object = add_object(lab, obj);
@@ -209,6 +209,7 @@ struct vnrs_agentd_object *vnrs_agentd_object_put(struct vnrs_agentd_lab *lab, c
     }
     memcpy(&object->spec, spec, size);
     int code = append(object, false);
+    object->unwritten = code < 0;
     if (code < 0) {
         (void)vnrs_err_errno(err, code, "writing down object '%s'", obj->key);
         return NULL;
@@ -244,7 +245,7 @@ struct vnrs_agentd_lab *vnrs_agentd_lab_find(struct vnrs_agentd *ad, const char 
     if (!lab)
         return NULL;
     lab->ad = ad;
-    lab->journal_fd = lab->fabric_fd = lab->fabric.fd = -1;
+    lab->journal_fd = lab->fabric_fd = -1;
     if (!vnrs_str_copy(lab->name, sizeof(lab->name), name) ||
         snprintf(lab->dir, sizeof(lab->dir), "%s/labs/%s", ad->options.run_dir, name) >= (int)sizeof(lab->dir) ||
         vnrs_map_put(&ad->labs, lab->name, strlen(lab->name), lab) < 0) {

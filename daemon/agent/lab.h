@@ -9,7 +9,6 @@
 #include "fib/sink.h"
 #include "lab/link.h"
 #include "lab/proc.h"
-#include "lab/rtnl.h"
 
 struct vnrs_agentd_speaker;
 struct vnrs_agentd_watch;
@@ -22,6 +21,7 @@ struct vnrs_agentd_object {
     union vnrs_agentd_spec spec;
     struct vnrs_link_index index;        // LINK
     uint64_t listing;                    // SNAT: hash of what nft showed
+    bool unwritten;                      // the journal does not have this spec
     bool live;                           // TABLE: the guest sink knows it
     struct vnrs_agentd_proc *proc;       // PROC: its processes are watched
     struct vnrs_agentd_speaker *speaker; // SPEAKER
@@ -41,7 +41,6 @@ struct vnrs_agentd_lab {
 
     // The fabric, while it is known to be there.
     int fabric_fd;
-    struct vnrs_rtnl fabric;
     struct vnrs_agentd_watch *fabric_watch;
     struct vnrs_bpf_dataplane *dataplane;
     struct vnrs_sink *fabric_sink, *guest_sink;
@@ -49,6 +48,8 @@ struct vnrs_agentd_lab {
     struct event *suspect_timer;
     struct vnrs_ag_obj suspect; // the first one since the last event
     bool is_suspect;
+    unsigned suspect_delay_ms; // that the last one waited
+    uint64_t suspected_ms;     // when it was sent
 };
 
 // The lab by name; `make` adds one that is not there. NULL: not there, or out of memory.

@@ -21,9 +21,11 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 
-#define RECEIVE_BYTES    (4 << 20)
-#define BATCH            64 // messages handled before others get their turn
-#define SUSPECT_DELAY_US 20000
+#define RECEIVE_BYTES   (4 << 20)
+#define BATCH           64 // messages handled before others get their turn
+#define SUSPECT_MIN_MS  20
+#define SUSPECT_MAX_MS  2000
+#define SUSPECT_CALM_MS 5000
 
 struct vnrs_agentd_watch {
     struct vnrs_agentd_lab *lab;
@@ -42,21 +44,29 @@ static void on_suspect_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd, (void)what;
     lab->is_suspect = false;
+    lab->suspected_ms = vnrs_clock_ms();
     vnrs_agentd_conn_event(lab->ad->conn, VNRS_AG_EV_SUSPECT, &lab->suspect, "changed by another hand");
+}
+
+unsigned vnrs_agentd_suspect_delay(unsigned before_ms, uint64_t quiet_ms)
+{
+    return before_ms == 0 || quiet_ms >= SUSPECT_CALM_MS ? SUSPECT_MIN_MS
+                                                         : MIN(before_ms * 2, (unsigned)SUSPECT_MAX_MS);
 }
 
 void vnrs_agentd_suspect(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj *obj)
 {
-    const struct timeval delay = {.tv_usec = SUSPECT_DELAY_US};
-
     if (obj->type == VNRS_OBJ_TABLE && lab->guest_sink)
         vnrs_guest_sink_table_suspect(lab->guest_sink, obj->key);
     if (lab->is_suspect)
         return;
     if (!lab->suspect_timer)
         lab->suspect_timer = evtimer_new(lab->ad->base, on_suspect_timer, lab);
+    unsigned ms = vnrs_agentd_suspect_delay(lab->suspect_delay_ms, vnrs_clock_ms() - lab->suspected_ms);
+    const struct timeval delay = {ms / 1000, (ms % 1000) * 1000};
     if (!lab->suspect_timer || evtimer_add(lab->suspect_timer, &delay) < 0)
         return;
+    lab->suspect_delay_ms = ms;
     lab->is_suspect = true;
     lab->suspect = *obj;
 }
@@ -421,18 +431,38 @@ static void on_name_gone(struct vnrs_agentd *ad, const char *name)
     }
 }
 
+// Some were not told: every lab is looked at.
+static void on_names_lost(struct vnrs_agentd *ad)
+{
+    struct vnrs_map_entry *e, *o;
+    size_t at = 0;
+
+    while ((e = vnrs_map_next(&ad->labs, &at))) {
+        struct vnrs_agentd_lab *lab = e->value;
+        size_t first = 0;
+        if ((o = vnrs_map_next(&lab->objects, &first)))
+            vnrs_agentd_suspect(lab, &((const struct vnrs_agentd_object *)o->value)->obj);
+    }
+}
+
 static void on_names(evutil_socket_t fd, short what, void *arg)
 {
     char buf[4096] __attribute__((aligned(8)));
     ssize_t got = read(fd, buf, sizeof(buf));
+    bool watched = true;
 
     (void)what;
     for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= got;) {
         const struct inotify_event *event = (const struct inotify_event *)(buf + at);
-        if (event->len)
+        if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED))
+            on_names_lost(arg);
+        else if (event->len)
             on_name_gone(arg, event->name);
+        watched = watched && !(event->mask & IN_IGNORED);
         at += (ssize_t)(sizeof(*event) + event->len);
     }
+    if (!watched) // the directory itself is gone: the next namespace makes it again
+        vnrs_agentd_names_free(arg);
 }
 
 void vnrs_agentd_names_watch(struct vnrs_agentd *ad)

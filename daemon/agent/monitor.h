@@ -24,8 +24,12 @@ bool vnrs_agentd_watch_is_of(const struct vnrs_agentd_watch *watch, int ns_fd);
 // Handle what waits, except what is about the LINK object `link`: we just made it.
 void vnrs_agentd_watch_drain(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *link);
 
-// An object of the lab may not be as it should: report it soon.
+// An object of the lab may not be as it should: report it soon. A hand that never rests (or a repair that causes what
+// it repairs) is told of ever more rarely.
 void vnrs_agentd_suspect(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj *obj);
+// Milliseconds to wait before the next event, the last one having waited `before_ms` (0: none yet) and been sent
+// `quiet_ms` ago. Pure.
+unsigned vnrs_agentd_suspect_delay(unsigned before_ms, uint64_t quiet_ms);
 
 // Watch the directory of namespace names; harmless where it is done already or the directory is not there.
 void vnrs_agentd_names_watch(struct vnrs_agentd *ad);

@@ -48,6 +48,21 @@ static int open_place(const struct vnrs_agentd_lab *lab, const struct vnrs_ag_ne
     return 0;
 }
 
+// To remove something there: 0 where the namespace is gone, and what was in it with it.
+static int reopen_place(const struct vnrs_agentd_lab *lab, const struct vnrs_ag_netns *ns, int *ret_fd,
+                        struct vnrs_rtnl *ret_nl, struct vnrs_err *err)
+{
+    struct vnrs_err why = {0};
+    int code = open_place(lab, ns, ret_fd, ret_nl, &why);
+
+    if (code == 0)
+        return 1;
+    if (vnrs_netns_is_gone(code))
+        return 0;
+    *err = why;
+    return code;
+}
+
 // Fabric.
 
 static int fabric_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
@@ -115,7 +130,6 @@ static int netns_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
 
 // Links.
 
-// The fabric's socket is kept open; others are opened for the occasion.
 static int open_link(struct vnrs_agentd_lab *lab, const struct vnrs_obj_link *spec, int fds[static 2],
                      struct vnrs_rtnl nls[static 2], struct vnrs_err *err)
 {
@@ -176,14 +190,14 @@ static int link_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
     int removed = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(ends) && removed == 0; i++) {
+        const struct vnrs_link_hint hint = {i ? object->index.b : object->index.a, ends[i]->ifname};
         struct vnrs_rtnl nl = {.fd = -1};
-        struct vnrs_err gone = {0};
-        int fd = -1;
-        if (open_place(object->lab, &ends[i]->ns, &fd, &nl, &gone) < 0)
+        _close_ int fd = -1;
+        removed = reopen_place(object->lab, &ends[i]->ns, &fd, &nl, err);
+        if (removed <= 0)
             continue;
-        removed = vnrs_link_remove(object->lab->name, object->obj.key, &nl, err);
+        removed = vnrs_link_remove(object->lab->name, object->obj.key, &hint, &nl, err);
         vnrs_rtnl_close(&nl);
-        (void)close(fd);
     }
     return removed;
 }
@@ -217,12 +231,12 @@ static int route_ensure(struct vnrs_agentd_object *object, const struct vnrs_age
 static int route_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
 {
     struct vnrs_rtnl nl = {.fd = -1};
-    struct vnrs_err gone = {0};
     _close_ int fd = -1;
+    int code = reopen_place(object->lab, &object->spec.route.ns, &fd, &nl, err);
 
-    if (open_place(object->lab, &object->spec.route.ns, &fd, &nl, &gone) < 0)
-        return 0;
-    int code = vnrs_route_remove(&object->spec.route, &nl, err);
+    if (code <= 0)
+        return code;
+    code = vnrs_route_remove(&object->spec.route, &nl, err);
     vnrs_rtnl_close(&nl);
     return code;
 }
@@ -267,11 +281,16 @@ static int snat_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
 
 static int snat_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
 {
-    struct vnrs_err gone = {0};
+    struct vnrs_err why = {0};
     _close_ int fd = -1;
+    int code = vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, &why);
 
-    if (vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, &gone) < 0)
+    if (vnrs_netns_is_gone(code))
         return 0;
+    if (code < 0) {
+        *err = why;
+        return code;
+    }
     return vnrs_snat_remove(fd, err);
 }
 
@@ -469,7 +488,7 @@ struct link_removal {
 static int remove_link_in(struct vnrs_rtnl *nl, void *arg)
 {
     const struct link_removal *removal = arg;
-    return vnrs_link_remove(removal->obj->lab, removal->obj->key, nl, removal->err);
+    return vnrs_link_remove(removal->obj->lab, removal->obj->key, NULL, nl, removal->err);
 }
 
 static int remove_unknown(struct vnrs_agentd *ad, const struct vnrs_ag_obj *obj, struct vnrs_err *err)

@@ -2,6 +2,7 @@
 #include "agent/probe.h"
 
 #include "agent/lab.h"
+#include "agent/runs.h"
 #include "lab/exec.h"
 #include "lab/netns.h"
 #include "lab/rtnl.h"
@@ -9,6 +10,7 @@
 #include "util/vec.h"
 
 #include <cap-ng.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nexthop.h>
 
@@ -147,6 +149,18 @@ static void probe_programs(struct vnrs_agentd *ad, struct vnrs_agentd_probes *pr
     }
 }
 
+static void probe_speaker(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    _close_ int fd = vnrs_agentd_speaker_program();
+
+    (void)ad;
+    if (fd >= 0 && faccessat(fd, "", X_OK, AT_EMPTY_PATH) == 0)
+        add(probes, VNRS_PROBE_OK, "vnrs-speaker", "beside vnrsd");
+    else
+        add(probes, VNRS_PROBE_FAIL, "vnrs-speaker",
+            "not beside vnrsd, or not executable: Route Servers do not work; install both in one directory");
+}
+
 struct leftovers {
     struct vnrs_agentd *ad;
     struct vnrs_strbuf names;
@@ -186,7 +200,7 @@ static void probe_leftovers(struct vnrs_agentd *ad, struct vnrs_agentd_probes *p
 void vnrs_agentd_probe(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
 {
     static void (*const all[])(struct vnrs_agentd * ad, struct vnrs_agentd_probes * probes) = {
-        probe_kernel, probe_privileges, probe_bpf, probe_nexthops, probe_programs, probe_leftovers};
+        probe_kernel, probe_privileges, probe_bpf, probe_nexthops, probe_programs, probe_speaker, probe_leftovers};
 
     // The capabilities are what they are now, not what they were before they were limited.
     (void)capng_get_caps_process();

@@ -130,6 +130,9 @@ int vnrs_agentd_proc_ensure(struct vnrs_agentd_object *object, const void *data,
     _close_ int ns_fd = -1;
     int code = vnrs_netns_resolve(object->lab->name, &spec->ns, &ns_fd, err);
 
+    if (code == 0 && vnrs_netns_is_own(ns_fd))
+        code = vnrs_err_set(err, -EPERM, "'%s' would run in the namespace of vnrsd: give its machine another one",
+                            object->obj.key);
     if (code == 0)
         code = proc_dir(object, dir);
     (void)snprintf(parent, sizeof(parent), "%s/proc", object->lab->dir);
@@ -273,8 +276,7 @@ static void on_agent_request(evutil_socket_t fd, short what, void *arg)
     vnrs_agentd_child_signal(&speaker->child, SIGKILL);
 }
 
-// A handle of the program beside our own: it can be executed without rights to the directories above it.
-static int open_program(void)
+int vnrs_agentd_speaker_program(void)
 {
     char path[512];
     ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof("vnrs-speaker"));
@@ -295,7 +297,7 @@ static int spawn_speaker(struct vnrs_agentd_speaker *speaker, int listen_fd)
     char path[64];
     const char *argv[] = {"vnrs-speaker", speaker->object->obj.key, NULL};
     int control[2], agent[2];
-    _close_ int program_fd = open_program();
+    _close_ int program_fd = vnrs_agentd_speaker_program();
 
     if (program_fd < 0)
         return program_fd;

@@ -17,6 +17,8 @@ int vnrs_agentd_speaker_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_o
                                struct vnrs_err *err) VNRS_MUST_CHECK;
 // Tell the controller of those that run.
 void vnrs_agentd_speaker_announce(const struct vnrs_agentd_object *object);
+// A handle (O_PATH) of the program beside our own: it can be executed without rights to the directories above it.
+int vnrs_agentd_speaker_program(void) VNRS_MUST_CHECK;
 bool vnrs_agentd_speaker_runs(const struct vnrs_agentd_object *object);
 void vnrs_agentd_speaker_stop(const struct vnrs_agentd_object *object); // SIGTERM: it tells its peers
 void vnrs_agentd_speaker_free(struct vnrs_agentd_speaker *speaker);     // kills it; accepts NULL

@@ -77,16 +77,23 @@ static struct nlmsghdr *begin_link(void *buf, uint16_t type, uint16_t flags, uin
     return msg;
 }
 
-static int get_link(struct vnrs_rtnl *nl, const char *ifname, struct link_state *ret_state)
+// By index, or by name where that is 0.
+static int get_link_by(struct vnrs_rtnl *nl, uint32_t ifindex, const char *ifname, struct link_state *ret_state)
 {
     char buf[VNRS_RTNL_MSG_MAX];
-    struct nlmsghdr *msg = begin_link(buf, RTM_GETLINK, 0, 0, NULL);
+    struct nlmsghdr *msg = begin_link(buf, RTM_GETLINK, 0, ifindex, NULL);
 
     *ret_state = (struct link_state){0};
-    mnl_attr_put_strz(msg, IFLA_IFNAME, ifname);
+    if (!ifindex)
+        mnl_attr_put_strz(msg, IFLA_IFNAME, ifname);
     mnl_attr_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     int err = vnrs_rtnl_talk(nl, msg, read_link, ret_state);
     return err == -ENODEV ? 0 : err;
+}
+
+static int get_link(struct vnrs_rtnl *nl, const char *ifname, struct link_state *ret_state)
+{
+    return get_link_by(nl, 0, ifname, ret_state);
 }
 
 int vnrs_link_find(struct vnrs_rtnl *nl, const char *ifname, uint32_t *ret_ifindex)
@@ -296,10 +303,23 @@ static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const s
     return err < 0 ? err : 1;
 }
 
-static bool is_foreign(const struct link_state *have, const char *alias)
+// Without alias it is ours if it is a veth in a namespace of ours: made just before a kill. A container's own eth0
+// looks the same.
+static bool is_foreign(const struct link_state *have, const struct vnrs_link_end *end, const char *alias)
 {
-    // Without alias it is ours if it is a veth: made just before a kill.
-    return have->exists && strcmp(have->alias, alias) != 0 && !(have->veth && have->alias[0] == '\0');
+    bool half_made = have->veth && have->alias[0] == '\0' && end->ns.kind == VNRS_AG_NETNS_OURS;
+
+    return have->exists && strcmp(have->alias, alias) != 0 && !half_made;
+}
+
+// Either end is somebody else's. End b in a namespace of others is ours also as the peer of an end a that is.
+static const struct vnrs_link_end *foreign_end(const struct vnrs_obj_link *spec, const struct link_state *a,
+                                               const struct link_state *b, const char *alias)
+{
+    if (is_foreign(a, &spec->a, alias))
+        return &spec->a;
+    bool half_made = b->veth && b->alias[0] == '\0' && a->exists && a->peer == b->ifindex && b->peer == a->ifindex;
+    return is_foreign(b, &spec->b, alias) && !half_made ? &spec->b : NULL;
 }
 
 // Whether both ends are the two ends of one pair that can stay.
@@ -337,10 +357,9 @@ static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
 static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, const char *alias,
                      struct link_state *a, struct link_state *b, struct vnrs_err *err)
 {
-    if (is_foreign(a, alias) || is_foreign(b, alias)) {
-        const struct vnrs_link_end *end = is_foreign(a, alias) ? &spec->a : &spec->b;
+    const struct vnrs_link_end *end = foreign_end(spec, a, b, alias);
+    if (end)
         return vnrs_err_set(err, -EEXIST, "there is a link '%s' in the namespace that is not ours", end->ifname);
-    }
     int code = a->exists ? delete_link(place->a, a->ifindex) : 0;
     if (code == 0 && b->exists)
         code = delete_link(place->b, b->ifindex); // gone with its peer, if that was it
@@ -367,7 +386,7 @@ int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_lin
     (void)vnrs_mark_alias(lab, key, alias);
     if (code < 0)
         return vnrs_err_errno(err, code, "reading link '%s'", spec->a.ifname);
-    if (is_foreign(&a, alias) || is_foreign(&b, alias) || !is_usable(spec, &a, &b)) {
+    if (foreign_end(spec, &a, &b, alias) || !is_usable(spec, &a, &b)) {
         code = make_pair(spec, place, alias, &a, &b, err);
         if (code < 0)
             return code;
@@ -434,11 +453,18 @@ int vnrs_link_walk(const char *lab, struct vnrs_rtnl *nl, void (*fn)(const char 
     return walk_links(nl, &walk);
 }
 
-int vnrs_link_remove(const char *lab, const char *key, struct vnrs_rtnl *nl, struct vnrs_err *err)
+int vnrs_link_remove(const char *lab, const char *key, const struct vnrs_link_hint *hint, struct vnrs_rtnl *nl,
+                     struct vnrs_err *err)
 {
     struct walk walk = {.lab = lab, .key = key};
-    int code = walk_links(nl, &walk);
+    struct link_state state = {0};
+    char alias[VNRS_ALIAS_MAX];
+    int code = hint ? get_link_by(nl, hint->ifindex, hint->ifname, &state) : 0;
 
+    if (state.exists && strcmp(state.alias, vnrs_mark_alias(lab, key, alias)) == 0)
+        walk.found = state.ifindex;
+    else if (code == 0 && !(hint && hint->ifindex)) // by index it would have been found under any name
+        code = walk_links(nl, &walk);
     if (code == 0 && walk.found)
         code = delete_link(nl, walk.found);
     if (code < 0)

@@ -2,7 +2,8 @@
 // veth pairs: both ends made straight in their namespaces with name, index, MAC and MTU, then the alias
 // "vnrs:<lab>:<key>", addresses, up. What is there is read first and only the difference is written: addresses, MTU,
 // MAC and state in place; another index or peer means a new pair. Addresses of ours carry the address protocol
-// VNRS_RTPROT; those of others on the link stay. A link of that name with another alias is never touched.
+// VNRS_RTPROT; those of others on the link stay. A link of that name with another alias is never touched, nor, in a
+// namespace of others, one without.
 #pragma once
 
 #include "lab/err.h"
@@ -29,8 +30,16 @@ int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_lin
 // 1: ENSURE would change nothing, 0: it would, or a negative errno.
 int vnrs_link_is_right(const char *lab, const char *key, const struct vnrs_obj_link *spec,
                        const struct vnrs_link_place *place) VNRS_MUST_CHECK;
+// Where a link was put: spares a look at all links of the namespace.
+struct vnrs_link_hint {
+    uint32_t ifindex; // 0: not known
+    const char *ifname;
+};
+
 // Removes the link with the alias of (lab, key) in the socket's namespace, and so its peer. 1: removed, 0: none there.
-int vnrs_link_remove(const char *lab, const char *key, struct vnrs_rtnl *nl, struct vnrs_err *err) VNRS_MUST_CHECK;
+// `hint` may be NULL.
+int vnrs_link_remove(const char *lab, const char *key, const struct vnrs_link_hint *hint, struct vnrs_rtnl *nl,
+                     struct vnrs_err *err) VNRS_MUST_CHECK;
 // Calls `fn` for each link of the namespace that carries an alias of the lab. `fn` must not use `nl`.
 int vnrs_link_walk(const char *lab, struct vnrs_rtnl *nl, void (*fn)(const char *key, uint32_t ifindex, void *arg),
                    void *arg) VNRS_MUST_CHECK;

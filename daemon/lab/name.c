@@ -50,7 +50,7 @@ bool vnrs_name_is_key(const char *key, size_t size)
 
 bool vnrs_name_is_link(const char *name, size_t size)
 {
-    return is_graph(name, size, "/:\"\\") && strnlen(name, size) < VNRS_IFNAME_MAX && strcmp(name, ".") != 0 &&
+    return is_graph(name, size, "/:%\"\\") && strnlen(name, size) < VNRS_IFNAME_MAX && strcmp(name, ".") != 0 &&
            strcmp(name, "..") != 0;
 }
 

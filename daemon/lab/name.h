@@ -18,7 +18,8 @@ bool vnrs_name_is_lab(const char *name, size_t size);
 bool vnrs_name_is_netns(const char *name, size_t size);
 // Any printable ASCII without blanks, not empty.
 bool vnrs_name_is_key(const char *key, size_t size);
-// What the kernel takes for a link: 1..15 bytes, no '/', ':', blank; not "." or "..".
+// What the kernel takes for a link: 1..15 bytes, no '/', ':', blank, and no '%', which the kernel counts up; not "." or
+// "..".
 bool vnrs_name_is_link(const char *name, size_t size);
 // An absolute path without "..", or a bare namespace name.
 bool vnrs_name_is_netns_path(const char *path, size_t size);

@@ -2,7 +2,9 @@
 #include "lab/netns.h"
 
 #include "lab/exec.h"
+#include "lab/procfs.h"
 #include "util/fd.h"
+#include "util/strbuf.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +20,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
+#define CONTAINERS_KNOWN  64
+#define CONTAINER_WAIT_MS 5000 // the agent waits for it
 
 #define NETNS_PATH_MAX (sizeof(VNRS_NETNS_DIR) + 1 + VNRS_NETNS_NAME_MAX)
 
@@ -60,6 +65,13 @@ static bool is_same(int fd, int other)
     return vnrs_netns_id_get(fd, &x) == 0 && vnrs_netns_id_get(other, &y) == 0 && x.dev == y.dev && x.ino == y.ino;
 }
 
+bool vnrs_netns_is_own(int ns_fd)
+{
+    _close_ int own = -1;
+
+    return open_own(&own) == 0 && is_same(own, ns_fd);
+}
+
 int vnrs_netns_run(int ns_fd, int (*fn)(void *arg), void *arg)
 {
     _close_ int home = -1;
@@ -96,17 +108,22 @@ int vnrs_netns_socket(int ns_fd, int family, int type, int protocol)
     return vnrs_netns_run(ns_fd, open_socket, &args);
 }
 
-// Open a file that must be a network namespace.
+// Open a file that must be a network namespace. Others are not even opened: a device may do something when it is.
 static int open_netns(const char *path, int *ret_fd)
 {
-    _close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    _close_ int handle = open(path, O_PATH | O_CLOEXEC);
+    char again[64];
     struct statfs fs;
 
+    if (handle < 0 || fstatfs(handle, &fs) < 0)
+        return -errno;
+    if (fs.f_type != NSFS_MAGIC)
+        return -EINVAL;
+    (void)snprintf(again, sizeof(again), "/proc/self/fd/%d", handle);
+    _close_ int fd = open(again, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    if (fstatfs(fd, &fs) < 0)
-        return -errno;
-    if (fs.f_type != NSFS_MAGIC || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+    if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
         return -EINVAL;
     *ret_fd = TAKE_FD(fd);
     return 0;
@@ -232,21 +249,56 @@ int vnrs_netns_walk(const char *lab, int (*fn)(const char *name, void *arg), voi
     return err;
 }
 
+// Asking takes long enough to be felt when it is done for every object: what was answered holds as long as that very
+// process lives.
+static struct container {
+    char name[sizeof(((struct vnrs_ag_netns *)NULL)->name)];
+    int pid;
+    uint64_t start;
+} containers[CONTAINERS_KNOWN];
+
+static struct container *known_container(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(containers); i++) {
+        struct container *c = &containers[i];
+        if (c->pid == 0 || strcmp(c->name, name) != 0)
+            continue;
+        _close_ int alive = vnrs_procfs_open(c->pid, c->start);
+        return alive < 0 ? NULL : c;
+    }
+    return NULL;
+}
+
+static void remember_container(const char *name, int pid)
+{
+    static size_t next;
+    struct container c = {.pid = pid};
+
+    if (!vnrs_str_copy(c.name, sizeof(c.name), name) || vnrs_procfs_start(pid, &c.start) < 0)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(containers); i++)
+        if (strcmp(containers[i].name, name) == 0)
+            containers[i].pid = 0;
+    containers[next++ % ARRAY_SIZE(containers)] = c;
+}
+
 // Ask podman, then docker. A container that does not run has pid 0.
-static int container_pid(const char *name, int *ret_pid, struct vnrs_err *err)
+static int ask_for_container(const char *name, int *ret_pid, struct vnrs_err *err)
 {
     static const char *const engines[] = {"podman", "docker"};
     bool any = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
         const char *argv[] = {engines[i], "inspect", "--type", "container", "--format", "{{.State.Pid}}", name, NULL};
-        struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1};
+        struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1, .timeout_ms = CONTAINER_WAIT_MS};
         _free_ char *out = NULL;
         int status = vnrs_exec_run(&run, &out, NULL);
+        if (status < 0 && status != -ENOENT) // that it does not answer says nothing about the container
+            return vnrs_err_errno(err, status, "asking %s for container '%s'", engines[i], name);
         any = any || status != -ENOENT;
         if (status != 0)
             continue;
-        *ret_pid = atoi(out);
+        *ret_pid = (int)strtol(out, NULL, 10);
         if (*ret_pid > 0)
             return 0;
         return vnrs_err_set(err, -ESRCH, "container '%s' is not running: start it first", name);
@@ -254,6 +306,20 @@ static int container_pid(const char *name, int *ret_pid, struct vnrs_err *err)
     return any ? vnrs_err_set(err, -ENOENT, "no container '%s' in podman or docker", name)
                : vnrs_err_set(err, -ENOENT, "neither podman nor docker is installed, container '%s' cannot be found",
                               name);
+}
+
+static int container_pid(const char *name, int *ret_pid, struct vnrs_err *err)
+{
+    const struct container *known = known_container(name);
+
+    if (known) {
+        *ret_pid = known->pid;
+        return 0;
+    }
+    int code = ask_for_container(name, ret_pid, err);
+    if (code == 0)
+        remember_container(name, *ret_pid);
+    return code;
 }
 
 static int open_pid(int pid, int *ret_fd)
@@ -296,4 +362,9 @@ int vnrs_netns_resolve(const char *lab, const struct vnrs_ag_netns *ns, int *ret
         return code < 0 ? vnrs_err_errno(err, code, "namespace of container '%s'", ns->name) : 0;
     }
     return vnrs_err_set(err, -EINVAL, "unknown kind of namespace %u", ns->kind);
+}
+
+bool vnrs_netns_is_gone(int code)
+{
+    return code == -ENOENT || code == -ESRCH || code == -EINVAL || code == -ENOTDIR;
 }

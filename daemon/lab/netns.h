@@ -24,10 +24,13 @@ int vnrs_netns_open(const char *name, int *ret_fd) VNRS_MUST_CHECK;
 // 1: removed, 0: was not there. What runs inside goes on in a namespace without name.
 int vnrs_netns_delete(const char *name) VNRS_MUST_CHECK;
 int vnrs_netns_id_get(int ns_fd, struct vnrs_netns_id *ret_id) VNRS_MUST_CHECK;
+bool vnrs_netns_is_own(int ns_fd); // that of this process
 
-// The namespace that a message means. `err` gets a sentence on failure.
+// The namespace that a message means. `err` gets a sentence on failure; vnrs_netns_is_gone tells whether the code means
+// that there is no such namespace (any more), or only that it could not be opened now.
 int vnrs_netns_resolve(const char *lab, const struct vnrs_ag_netns *ns, int *ret_fd,
                        struct vnrs_err *err) VNRS_MUST_CHECK;
+bool vnrs_netns_is_gone(int code);
 
 // Calls `fn` with the name behind "vnrs.<lab>." (empty: the fabric) of each namespace of the lab; all labs and the
 // whole name when `lab` is NULL. A non-zero return ends the walk and is returned.

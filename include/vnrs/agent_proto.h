@@ -120,7 +120,7 @@ struct vnrs_ag_ifaddr {
 };
 
 struct vnrs_link_end {
-    struct vnrs_ag_netns ns; // OURS
+    struct vnrs_ag_netns ns; // OURS; end b of any kind
     char ifname[VNRS_IFNAME_MAX];
     uint32_t ifindex; // 0: the kernel's choice
     struct vnrs_mac mac;
@@ -136,7 +136,7 @@ struct vnrs_obj_link {
 };
 
 struct vnrs_obj_route {
-    struct vnrs_ag_netns ns;
+    struct vnrs_ag_netns ns; // OURS
     char ifname[VNRS_IFNAME_MAX];
     struct vnrs_prefix prefix;
     struct vnrs_addr via[4];          // none: on link; several: equal cost, all by `ifname` unless `ifnames` differ
@@ -146,8 +146,8 @@ struct vnrs_obj_route {
     uint32_t metric;
 };
 
-struct vnrs_obj_snat { // packets that leave `ifname` and come from `sources` get the address of `ifname`
-    struct vnrs_ag_netns ns;
+struct vnrs_obj_snat {       // packets that leave `ifname` and come from `sources` get the address of `ifname`
+    struct vnrs_ag_netns ns; // OURS
     char ifname[VNRS_IFNAME_MAX];
     uint32_t n;
     struct vnrs_prefix sources[32];
@@ -159,7 +159,7 @@ struct vnrs_obj_table {
     uint32_t domain;
     uint32_t table; // 254: main
     uint32_t metric;
-    uint32_t protocol;
+    uint32_t protocol; // above RTPROT_STATIC: every route of the table with it and the metric is taken for ours
     struct vnrs_addr gateway4, gateway6; // next hop of routes whose member has no `via`
     uint8_t onlink; // next hops need not be in a connected network (the fabric answers ARP for all of them)
     uint8_t pad;
@@ -167,9 +167,9 @@ struct vnrs_obj_table {
 
 enum vnrs_proc_kind { VNRS_PROC_FRR = 1, VNRS_PROC_BIRD, VNRS_PROC_EXEC, _VNRS_PROC_MAX };
 
-struct vnrs_obj_proc { // data: configuration file (FRR, BIRD) or NUL-separated argv (EXEC)
-    struct vnrs_ag_netns ns;
-    uint32_t kind; // enum vnrs_proc_kind
+struct vnrs_obj_proc {       // data: configuration file (FRR, BIRD) or NUL-separated argv (EXEC)
+    struct vnrs_ag_netns ns; // not the agent's own
+    uint32_t kind;           // enum vnrs_proc_kind
 };
 
 struct vnrs_obj_speaker {

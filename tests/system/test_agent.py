@@ -176,6 +176,81 @@ def test_foreign_objects_stay(agent):
     assert "proto static" in sh("ip", "-n", f"vnrs.{LAB}.vm1", "route", "show", "default")
 
 
+@pytest.fixture
+def given():
+    """A namespace of somebody else, with an eth0 as podman makes it: a veth without alias."""
+    name = f"{LAB}-given"
+    sh("ip", "netns", "add", name)
+    sh("ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", "other")
+    yield name
+    sh("ip", "netns", "del", name)
+
+
+def test_links_in_a_given_namespace(agent, given):
+    ensure_all(agent, objects()[:1])
+    where = h.ns(f"/run/netns/{given}", h.PATH)
+    before = sh("ip", "-n", given, "-o", "link", "show", "eth0")
+    with pytest.raises(AgentError, match="not ours"):
+        agent.ensure(LAB, h.LINK, "x/eth0", h.nic(where, "x/eth0", 17, []))
+    assert sh("ip", "-n", given, "-o", "link", "show", "eth0") == before
+    spec = h.nic(where, "x/eth1", 18, ["10.3.0.4/24"], ifname="eth1")
+    assert agent.ensure(LAB, h.LINK, "x/eth1", spec) == "created"
+    # As a kill between making it and marking it leaves it: still known by its peer.
+    sh("ip", "-n", given, "link", "set", "eth1", "alias", "")
+    assert agent.ensure(LAB, h.LINK, "x/eth1", spec) == "changed"
+    assert agent.remove(LAB, h.LINK, "x/eth1") == "removed"
+    agent.remove(LAB, h.LINK, "x/eth0")
+    assert sh("ip", "-n", given, "-o", "link", "show", "eth0") == before
+    with pytest.raises(AgentError, match="is not a network namespace"):
+        agent.ensure(LAB, h.LINK, "x/eth0", h.nic(h.ns("/dev/null", h.PATH), "x/eth0", 17, []))
+
+
+def test_daemons_are_not_put_beside_vnrsd(agent):
+    for where in (h.ns(kind=h.SELF), h.ns("/proc/self/ns/net", h.PATH)):
+        with pytest.raises(AgentError, match="would run in the namespace of vnrsd") as e:
+            agent.ensure(LAB, h.PROC, "x", where + h.struct.pack("=I", h.EXEC), h.argv("sleep", "infinity"))
+        assert e.value.errno == 1
+
+
+def test_a_daemon_sets_traps_in_its_directory(agent, run_dir):
+    agent.ensure(LAB, h.NETNS, "vm2", h.netns())
+    private = run_dir / "labs" / LAB / "proc" / "vm2"
+    passwd = pathlib.Path("/etc/passwd").read_bytes()
+    command = h.argv("sh", "-c", "rm -f argv log; mkfifo argv log state; ln -s /etc/passwd argv.new; mkdir -p a/b; "
+                     "sleep 600 & trap '' TERM; cd /; touch /proc/self/cwd/x; while :; do sleep 600; done")
+    assert agent.ensure(LAB, h.PROC, "vm2", h.proc("vm2", h.EXEC), command) == "created"
+    until(lambda: (private / "a" / "b").exists(), 5, "the traps are set")
+    # Somebody reads the log meanwhile.
+    reader = subprocess.Popen(["sleep", "600"], cwd=private)
+    try:
+        begin = time.monotonic()
+        assert agent.ensure(LAB, h.PROC, "vm2", h.proc("vm2", h.EXEC), command) == "changed"
+        assert agent.list(LAB)[h.PROC, "vm2"].running
+        until(lambda: (private / "argv").is_fifo(), 5, "the traps are set again")
+        assert agent.remove(LAB, h.PROC, "vm2") == "removed"
+        assert time.monotonic() - begin < 15
+        assert sh("ip", "netns", "pids", f"vnrs.{LAB}.vm2") == ""
+        assert reader.poll() is None
+    finally:
+        reader.kill()
+        reader.wait()
+    assert not (run_dir / "labs" / LAB / "proc").exists()
+    assert pathlib.Path("/etc/passwd").read_bytes() == passwd
+
+
+def test_run_dir_by_another_name(run_dir):
+    link = run_dir.with_name("link")
+    run_dir.mkdir()
+    link.symlink_to(run_dir)
+    with Agent(link) as agent:
+        agent.ensure(LAB, h.NETNS, "vm2", h.netns())
+        # Its children are known by their directory only.
+        agent.ensure(LAB, h.PROC, "vm2", h.proc("vm2", h.EXEC), h.argv("sh", "-c", "setsid sleep 600 & exec sleep 600"))
+        until(lambda: len(sh("ip", "netns", "pids", f"vnrs.{LAB}.vm2").split()) == 2, 5, "both run")
+        assert agent.remove(LAB, h.PROC, "vm2") == "removed"
+        assert sh("ip", "netns", "pids", f"vnrs.{LAB}.vm2") == ""
+
+
 def test_kill_9_and_adopt(run_dir):
     agent = Agent(run_dir)
     ensure_all(agent)
@@ -325,7 +400,9 @@ def test_kernel_data_plane(agent):
 
 def test_probe(agent):
     probes = agent.probe()
-    assert {"kernel", "capabilities", "user", "eBPF data plane", "nftables", "FRR", "BIRD", "leftovers"} <= set(probes)
+    assert {"kernel", "capabilities", "user", "eBPF data plane", "nftables", "FRR", "BIRD", "vnrs-speaker",
+            "leftovers"} <= set(probes)
+    assert probes["vnrs-speaker"] == (0, "beside vnrsd")
     assert all(what for _, what in probes.values())
     assert probes["kernel"][0] == 0 and probes["FRR"] == (0, "/usr/lib/frr/bgpd")
 

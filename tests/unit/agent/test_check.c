@@ -5,6 +5,7 @@
 #include "net/addr.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -336,6 +337,15 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.gateway6 = addr("10.0.0.1"));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.onlink = 2);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = -1}));
+    for (uint32_t i = 0; i <= RTPROT_STATIC; i++)
+        ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.protocol = i);
+    ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.table = RT_TABLE_LOCAL);
+    // Only in namespaces of ours, so that a marked thing is never in another one.
+    ASSERT_WRONG(VNRS_OBJ_LINK, s.link.a.ns.kind = VNRS_AG_NETNS_SELF);
+    ASSERT_WRONG(VNRS_OBJ_LINK, (s.link.is_nic = 0, s.link.a.ns.kind = VNRS_AG_NETNS_SELF));
+    ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ns.kind = VNRS_AG_NETNS_SELF);
+    ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = 1}));
+    ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.ns.kind = VNRS_AG_NETNS_SELF);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PATH, .name = "a/../b"}));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_CONTAINER, .name = "-x"}));
     ASSERT_WRONG(VNRS_OBJ_PROC, s.proc.kind = 0);

@@ -124,6 +124,28 @@ static void the_same_again_writes_nothing(void **state)
     agent_free(ad);
 }
 
+// What could not be written down is written with the next attempt, although it is the same again.
+static void failed_write_is_made_up_for(void **state)
+{
+    struct vnrs_agentd *ad = agent_new();
+    struct vnrs_agentd_lab *lab = vnrs_agentd_lab_find(ad, "hub", true);
+    const struct vnrs_ag_obj obj = {.lab = "hub", .type = VNRS_OBJ_NETNS, .key = "a"};
+    const union vnrs_agentd_spec spec = {0};
+    struct vnrs_err err = {0};
+    char path[128];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/labs/hub", dir);
+    assert_int_equal(vnrs_file_store(path, "", 0, 0600), 0); // in the way of the directory
+    assert_null(vnrs_agentd_object_put(lab, &obj, &spec, &err));
+    assert_int_equal(unlink(path), 0);
+    put(lab, VNRS_OBJ_NETNS, "a", 0);
+    agent_free(ad);
+    ad = agent_new();
+    assert_non_null(vnrs_agentd_object_find(vnrs_agentd_lab_find(ad, "hub", false), VNRS_OBJ_NETNS, "a"));
+    agent_free(ad);
+}
+
 static void journal_does_not_grow_without_end(void **state)
 {
     struct vnrs_agentd *ad = agent_new();
@@ -220,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(objects_are_found_again, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_again_writes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(failed_write_is_made_up_for, setup, teardown),
         cmocka_unit_test_setup_teardown(journal_does_not_grow_without_end, setup, teardown),
         cmocka_unit_test_setup_teardown(journal_cut_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(record_in_pieces, setup, teardown),

@@ -26,6 +26,7 @@ static void validators_by_table(void **state)
         {"blank", "a b", false, false, false, false, false},
         {"newline", "a\n", false, false, false, false, false},
         {"quote", "a\"b", false, false, true, false, false},
+        {"counted by the kernel", "eth%d", false, false, true, false, false},
         {"not ASCII", "a\xc3\xa9", false, false, false, false, false},
         {"15 bytes", "abcdefghijklmno", true, true, true, true, true},
         {"16 bytes", "abcdefghijklmnop", true, true, true, false, true},
