@@ -63,7 +63,7 @@ static const struct vnrs_spk_peer *find_peer(const struct vnrs_lab *lab, const c
 static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size_t *quiet)
 {
     size_t wanted = 0, good = 0;
-    char missing[96] = "";
+    char missing[192] = "";
 
     *quiet = 0;
     for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
@@ -78,7 +78,8 @@ static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size
                     good++;
                     *quiet += !peer->eor;
                 } else if (!missing[0]) {
-                    (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u", rs->name, conn->name, i);
+                    (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u%s%s", rs->name, conn->name,
+                                   i, peer && peer->last_error[0] ? ": " : "", peer ? peer->last_error : "");
                 }
             }
         }
