@@ -22,7 +22,8 @@
 #include <sys/socket.h>
 
 #define RECEIVE_BYTES   (4 << 20)
-#define BATCH           64 // messages handled before others get their turn
+#define BATCH           64   // messages handled before others get their turn
+#define DRAIN_MAX       4096 // somebody may write faster than we read
 #define SUSPECT_MIN_MS  20
 #define SUSPECT_MAX_MS  2000
 #define SUSPECT_CALM_MS 5000
@@ -287,7 +288,9 @@ static bool read_some(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_
 {
     static char buf[65536] __attribute__((aligned(8)));
 
-    ssize_t got = recv(watch->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    struct sockaddr_nl from = {0};
+    socklen_t from_len = sizeof(from);
+    ssize_t got = recvfrom(watch->fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
     if (got < 0 && errno == ENOBUFS) { // messages were lost
         suspect_tables(watch);
         vnrs_agentd_suspect(watch->lab, &watch->owner);
@@ -295,6 +298,8 @@ static bool read_some(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_
     }
     if (got <= 0)
         return got < 0 && errno == EINTR;
+    if (from.nl_pid != 0)
+        return true; // not of the kernel
     int len = (int)got;
     for (const struct nlmsghdr *msg = (const struct nlmsghdr *)buf; mnl_nlmsg_ok(msg, len);
          msg = mnl_nlmsg_next(msg, &len))
@@ -311,7 +316,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 void vnrs_agentd_watch_drain(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *link)
 {
-    while (read_some(watch, link))
+    for (int i = 0; i < DRAIN_MAX && read_some(watch, link); i++)
         continue;
 }
 

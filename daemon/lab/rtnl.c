@@ -33,6 +33,15 @@ bool vnrs_rtnl_is_own(uint32_t portid)
     return (portid & PORTID_MASK) == PORTID_FIRST;
 }
 
+// A connected socket takes no messages but the kernel's: a daemon that may administer its machine's network could
+// otherwise answer in its place.
+static int connect_kernel(int fd)
+{
+    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+    return connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? -errno : 0;
+}
+
 int vnrs_rtnl_socket(int ns_fd)
 {
     int on = 1;
@@ -45,6 +54,8 @@ int vnrs_rtnl_socket(int ns_fd)
         setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) < 0)
         return -errno;
     int err = bind_own(fd);
+    if (err == 0)
+        err = connect_kernel(fd);
     return err < 0 ? err : TAKE_FD(fd);
 }
 

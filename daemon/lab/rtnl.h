@@ -19,8 +19,9 @@ struct vnrs_rtnl {
     char refusal[160]; // extended acknowledgement of the last request, or empty
 };
 
-// A NETLINK_ROUTE socket opened in the namespace (-1: this one), with the options above; the descriptor or a negative
-// errno. Its number tells in notifications that a change was made by an agent (vnrs_rtnl_is_own).
+// A NETLINK_ROUTE socket opened in the namespace (-1: this one), with the options above, that only the kernel can send
+// to (but to groups that it joins anybody with CAP_NET_ADMIN there can); the descriptor or a negative errno. Its number
+// tells in notifications that a change was made by an agent (vnrs_rtnl_is_own).
 int vnrs_rtnl_socket(int ns_fd) VNRS_MUST_CHECK;
 // Whether a message's nlmsg_pid is that of such a socket.
 bool vnrs_rtnl_is_own(uint32_t portid);

@@ -251,6 +251,41 @@ def test_run_dir_by_another_name(run_dir):
         assert sh("ip", "netns", "pids", f"vnrs.{LAB}.vm2") == ""
 
 
+FORGE = """
+import os, socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+s.bind((0, 0))
+index = socket.if_nametoindex("eth0")
+body = struct.pack("=BxHiII", 0, 1, index, 0, 0xffffffff) + struct.pack("=HH5s3x", 9, 3, b"eth0")
+gone = struct.pack("=IHHII", 16 + len(body), 17, 0, 0, 0) + body  # RTM_DELLINK
+refused = 0
+ports = [int(l.split()[2]) for l in open("/proc/net/netlink").readlines()[1:] if l.split()[1] == "0"]
+ours = [p for p in ports if p >> 16 == 0x564e]
+for port in ours:
+    try:
+        s.sendto(gone, (port, 0))
+    except ConnectionRefusedError:
+        refused += 1
+for _ in range(1000):
+    try:
+        s.sendto(gone, (0, 1))  # everybody in RTNLGRP_LINK
+    except ConnectionRefusedError:
+        pass
+print(len(ours), refused)
+"""
+
+
+def test_machines_cannot_speak_for_the_kernel(agent):
+    ensure_all(agent, objects()[:8])
+    agent.take_events()
+    asked, refused = in_ns(f"vnrs.{LAB}.vm1", "python3", "-c", FORGE).split()
+    assert int(asked) > 0 and refused == asked
+    time.sleep(0.3)  # nothing may come: there is no event to wait for
+    assert not [e for e in agent.take_events() if e.kind == h.SUSPECT]
+    sh("ip", "-n", f"vnrs.{LAB}.vm1", "link", "set", "eth0", "down")
+    agent.wait_event(h.SUSPECT, LAB)
+
+
 def test_kill_9_and_adopt(run_dir):
     agent = Agent(run_dir)
     ensure_all(agent)
