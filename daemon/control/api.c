@@ -170,9 +170,10 @@ static bool read_body(struct vnrs_api_call *call)
         return true;
     const unsigned char *bytes = evbuffer_pullup(in, -1);
     call->body = bytes ? json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, &error) : NULL;
-    if (call->body && json_is_object(call->body))
+    if (json_is_object(call->body))
         return true;
-    vnrs_api_error(call, 400, "bad-request", "the body is not a JSON object", call->body ? NULL : error.text);
+    vnrs_api_error(call, 400, "bad-request", "the body is not a JSON object",
+                   call->body || !bytes ? NULL : error.text);
     return false;
 }
 

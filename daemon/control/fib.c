@@ -361,10 +361,10 @@ static void emit_items(struct commit *c, enum item_kind kind, bool removing)
 {
     struct vnrs_map *map = &c->state->items[kind];
     size_t size = item_kinds[kind].size, n = 0;
-    char *out = map->len ? malloc(map->len * size) : NULL;
+    char *out = malloc(map->len * size + 1);
     const struct vnrs_map_entry *e;
 
-    if (map->len && !out) {
+    if (!out) {
         c->err = -ENOMEM;
         return;
     }

@@ -153,7 +153,7 @@ static int read_children(struct reader *r, struct vnrs_node *node, unsigned dept
         bool at_end = event.type == YAML_SEQUENCE_END_EVENT;
         err = at_end ? 0 : read_node(r, &event, depth + 1, &child);
         yaml_event_delete(&event);
-        if (err < 0 || at_end)
+        if (err < 0 || !child)
             return err;
         child->key = key.text;
         child->key_pos = key.pos;
