@@ -93,12 +93,10 @@ static void explain_permission(void)
 
 static const char *explain(const char *what, int err)
 {
-    if (err == -EPERM)
+    if (err == -EPERM || (err == -EACCES && !has_capability(CAP_PERFMON)))
         explain_permission();
     else if (err == -ENOSYS)
         (void)snprintf(sentence, sizeof(sentence), "this kernel was built without eBPF");
-    else if (err == -EACCES && !has_capability(CAP_PERFMON))
-        explain_permission();
     else if (err == -EACCES || err == -EINVAL)
         (void)snprintf(sentence, sizeof(sentence), "cannot %s: this kernel refuses it (6.1 or newer is needed): %s",
                        what, strerror(-err));

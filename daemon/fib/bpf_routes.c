@@ -32,6 +32,7 @@ struct binding {
 
 struct handle {
     uint32_t id;
+    bool was_used; // a route had it
     struct vnrs_bpf_members members;
     LIST_HEAD(, binding) bindings;
 };
@@ -57,8 +58,10 @@ static struct binding *binding_new(struct handle *handle, struct vnrs_bpf_group_
     binding->handle = handle;
     binding->slot = slot;
     LIST_INIT(&binding->routes);
-    if (handle)
+    if (handle) {
+        handle->was_used = true;
         LIST_INSERT_HEAD(&handle->bindings, binding, in_handle);
+    }
     return binding;
 }
 
@@ -259,6 +262,19 @@ int vnrs_bpf_routes_sweep(struct vnrs_bpf_routes *routes)
 }
 
 // --- handles ---
+
+void vnrs_bpf_routes_forget_unused(struct vnrs_bpf_routes *routes)
+{
+    struct vnrs_map_entry *entry;
+
+    for (size_t at = 0; (entry = vnrs_map_next(&routes->handles, &at));) {
+        struct handle *handle = entry->value;
+        if (!handle->was_used || !LIST_EMPTY(&handle->bindings))
+            continue;
+        (void)vnrs_map_remove(&routes->handles, &handle->id, sizeof(handle->id));
+        free(handle);
+    }
+}
 
 // Move the routes of a binding whose slot others use as well.
 static int binding_move(struct vnrs_bpf_routes *routes, struct binding *from, const struct vnrs_bpf_members *members)

@@ -17,7 +17,9 @@ int vnrs_bpf_routes_new(struct vnrs_bpf_lpm lpm, int groups_fd, int nexthops_fd,
 struct vnrs_bpf_routes *vnrs_bpf_routes_free(struct vnrs_bpf_routes *routes); // forgets; returns NULL
 
 int vnrs_bpf_routes_group_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_group *group) VNRS_MUST_CHECK;
-// -ENOENT: the handle was never set. -ENOSPC: table full; nothing changed.
+// -ENOENT: the handle was never set, or is forgotten. -ENOSPC: table full; nothing changed.
 int vnrs_bpf_routes_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *route) VNRS_MUST_CHECK;
+// Forget handles that have lost their last route.
+void vnrs_bpf_routes_forget_unused(struct vnrs_bpf_routes *routes);
 // Remove what was not set since the routes were read.
 int vnrs_bpf_routes_sweep(struct vnrs_bpf_routes *routes) VNRS_MUST_CHECK;

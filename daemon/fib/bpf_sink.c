@@ -193,7 +193,7 @@ static int sink_sync_end(struct vnrs_sink *sink)
 
 static int sink_flush(struct vnrs_sink *sink)
 {
-    (void)sink; // every call writes at once
+    vnrs_bpf_routes_forget_unused(self(sink)->routes); // all else was written at once
     return 0;
 }
 

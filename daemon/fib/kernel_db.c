@@ -138,6 +138,14 @@ int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *rou
     return change(domain, known, route->group);
 }
 
+static void count_use(struct vnrs_fibdb *db, uint32_t handle, bool more)
+{
+    struct vnrs_fibdb_group *group = vnrs_map_find(&db->groups, &handle, sizeof(handle));
+
+    if (group && (more || group->uses))
+        group->uses += more ? 1 : -1;
+}
+
 static int ref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
 {
     const struct refs key = {.key = {domain, handle}};
@@ -154,6 +162,7 @@ static int ref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
         refs = TAKE_PTR(added);
     }
     refs->n++;
+    count_use(db, handle, true);
     return 0;
 }
 
@@ -162,8 +171,10 @@ static void unref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
     const struct refs key = {.key = {domain, handle}};
     struct refs *refs = vnrs_map_find(&db->refs, &key.key, sizeof(key.key));
 
-    if (refs && refs->n)
-        refs->n--;
+    if (!refs || !refs->n)
+        return;
+    refs->n--;
+    count_use(db, handle, false);
 }
 
 static int commit_domain(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain)
@@ -207,8 +218,15 @@ int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_
         (void)vnrs_map_remove(&db->refs, &refs->key, sizeof(refs->key));
         free(refs);
     }
-    for (size_t at = 0; (e = vnrs_map_next(&db->groups, &at));)
-        ((struct vnrs_fibdb_group *)e->value)->dirty = false;
+    for (size_t at = 0; (e = vnrs_map_next(&db->groups, &at));) {
+        struct vnrs_fibdb_group *group = e->value;
+        group->dirty = false;
+        group->was_used |= group->uses > 0;
+        if (group->uses || !group->was_used)
+            continue;
+        (void)vnrs_map_remove(&db->groups, &group->group.handle, sizeof(group->group.handle));
+        free(group);
+    }
     db->groups_dirty = false;
     return 0;
 }

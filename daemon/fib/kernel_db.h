@@ -25,6 +25,8 @@ struct vnrs_fibdb_domain {
 struct vnrs_fibdb_group {
     struct vnrs_fib_group group;
     bool dirty; // other members than the consumers have
+    bool was_used;
+    uint32_t uses; // written routes of all domains
 };
 
 struct vnrs_fibdb {
@@ -40,8 +42,8 @@ void vnrs_fibdb_fini(struct vnrs_fibdb *db); // and empty again
 int vnrs_fibdb_group_set(struct vnrs_fibdb *db, const struct vnrs_fib_group *group) VNRS_MUST_CHECK;
 int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *route) VNRS_MUST_CHECK;
 
-// The consumers have everything now: changes become the state, removed routes are freed.
-// `released` is called for every (domain, handle) that no route uses any more.
+// The consumers have everything now: changes become the state, removed routes and groups that lost their last route are
+// freed. `released` is called for every (domain, handle) that no route uses any more.
 int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_t domain, uint32_t handle),
                       void *arg) VNRS_MUST_CHECK;
 

@@ -187,6 +187,7 @@ static void test_ipv6(bool legacy)
     flush(lab.sink);
     assert_true(ns_shows(lab.machine, "ip -6 route show type blackhole", "fd00:50::/32"));
     assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 0);
+    GROUP(lab.sink, 1, VNRS_BPF_NH_NIC, "fd00:2::6", "fd00:2::5"); // it was forgotten with its last route
     route(lab.sink, "fd00:50::/32", 1);
     flush(lab.sink);
     assert_int_equal(ns_count(lab.machine, "ip -6 route show fd00:50::/32 | grep -o 'via fd00' | wc -l"), 2);

@@ -135,11 +135,41 @@ static void test_nft_script(void **state)
     free(denied);
 }
 
+// A controller gives a new handle to whatever it has not seen just before: what it left must not stay.
+static void test_unused_groups_go(void **state)
+{
+    struct vnrs_fibdb db = {0};
+    (void)state;
+
+    assert_int_equal(group(&db, 1, 1, 1), 0);
+    assert_int_equal(route(&db, "10.0.0.0/8", 1), 0);
+    assert_int_equal(vnrs_fibdb_commit(&db, NULL, NULL), 0);
+    for (uint32_t handle = 2; handle < 1000; handle++) {
+        assert_int_equal(group(&db, handle, 1, handle), 0);
+        assert_int_equal(route(&db, "10.0.0.0/8", handle), 0);
+        assert_int_equal(route(&db, "10.1.0.0/16", handle), 0);
+        assert_int_equal(route(&db, "10.1.0.0/16", handle & 1 ? handle : 0), 0);
+        assert_int_equal(db.groups.len, 2);
+        assert_int_equal(vnrs_fibdb_commit(&db, NULL, NULL), 0);
+        assert_int_equal(db.groups.len, 1);
+        assert_non_null(vnrs_fibdb_group_find(&db, handle));
+    }
+    assert_int_equal(route(&db, "10.2.0.0/16", 1), -ENOENT);
+    assert_int_equal(route(&db, "10.0.0.0/8", 0), 0);
+    assert_int_equal(vnrs_fibdb_commit(&db, NULL, NULL), 0);
+    assert_int_equal(db.groups.len, 1); // 10.1.0.0/16 has it still
+    assert_int_equal(route(&db, "10.1.0.0/16", 0), 0);
+    assert_int_equal(vnrs_fibdb_commit(&db, NULL, NULL), 0);
+    assert_int_equal(db.groups.len, 0);
+    vnrs_fibdb_fini(&db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_unused_groups_go),
         cmocka_unit_test(test_nft_script),
     };
     return cmocka_run_group_tests_name("kernel_db", tests, NULL, NULL);
