@@ -23,7 +23,8 @@ static void check_objects(const struct vnrs_lab *lab, struct condition *c)
     if (lab->build_error)
         (void)snprintf(c->text, sizeof(c->text), "%s", lab->build_error);
     else
-        (void)snprintf(c->text, sizeof(c->text), "%zu of %zu objects are as wanted", good, wanted);
+        (void)snprintf(c->text, sizeof(c->text), "%zu of %zu objects are as wanted%s", good, wanted,
+                       good == wanted && !c->ok ? "; being checked" : "");
 }
 
 static void check_daemons(const struct vnrs_lab *lab, struct condition *c)
