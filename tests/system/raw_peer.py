@@ -134,6 +134,8 @@ class Attrs:
     med: int = None
     local_pref: int = None
     communities: list = field(default_factory=list)
+    extended: bytes = b""  # extended and large communities, as received
+    large: bytes = b""
     order: list = field(default_factory=list)  # type codes as sent
     mp_reach: list = field(default_factory=list)
     mp_unreach: list = field(default_factory=list)
@@ -194,6 +196,10 @@ def parse_attrs(data):
             a.local_pref = struct.unpack("!I", value)[0]
         elif code == 8:
             a.communities = ["%d:%d" % c for c in struct.iter_unpack("!HH", value)]
+        elif code == 16:
+            a.extended = value
+        elif code == 32:
+            a.large = value
         elif code == 14:
             nh = value[3]
             a.nexthop = str(ipaddress.ip_address(value[4:4 + min(nh, 16)]))

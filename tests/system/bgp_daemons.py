@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""FRR, BIRD, GoBGP, OpenBGPD and ExaBGP behind one interface, as the peer of a vnrs-speaker.
+
+    with Bird(ns, directory, asn, local, remote, remote_asn, routes, passive=False) as peer:
+        peer.prefixes()        # what it learned from the speaker
+        peer.describe(prefix)  # text with the attributes it has for a prefix, in the daemon's own words
+        peer.withdraw(prefix)  # one that it announces
+        peer.refresh()         # asks the speaker for its routes again
+        peer.shut("text")      # administrative shutdown of the session
+        peer.complaint()       # text with the NOTIFICATION it got from us last
+        peer.stop()            # ends the daemon as its service would be ended
+
+`routes` are announced from the start; those in `tagged` carry a standard, an extended and a large community. Each
+daemon runs in the foreground in the namespace `ns`, with files and control socket in `directory`, and is ended by its
+process id.
+"""
+import ipaddress
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+STANDARD, EXTENDED, LARGE = "65001:7", "65001:8", "4200000001:1:2"
+
+
+def family_of(prefix):
+    return 6 if ":" in prefix else 4
+
+
+class Daemon:
+    name = package = binary = None
+    shut_text = None  # what the speaker is to show of a shutdown text; None: the daemon sends none
+    stop_cease = True  # says Cease when it is ended
+    DECONFIGURED = r"(?i)peer de-?configured|peer unconfig"  # Cease/3 in complaint()
+    can_listen = True
+    answers_refresh = True
+    asks_refresh = True
+
+    def __init__(self, ns, directory, asn, local, remote, remote_asn, routes=(), tagged=(), passive=False):
+        self.ns, self.asn, self.local, self.remote, self.remote_asn = ns, asn, local, remote, remote_asn
+        self.dir, self.routes, self.tagged, self.passive = pathlib.Path(directory), list(routes), list(tagged), passive
+        self.v6, self.process = ":" in local, None
+        self.router_id = "10.0.0.11"
+        self.family = "ipv6" if self.v6 else "ipv4"
+
+    @classmethod
+    def missing(cls):
+        return None if shutil.which(cls.binary) else f"{cls.name} is not installed (package {cls.package})"
+
+    def version(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        self.prepare()
+        log = open(self.dir / "out.log", "wb")
+        self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, *map(str, self.command())], stdout=log,
+                                        stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.environment()})
+        log.close()
+        self.started()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def environment(self):
+        return {}
+
+    def started(self):
+        pass
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def logged(self):
+        return (self.dir / "out.log").read_text(errors="replace")
+
+    def until(self, check, timeout=10):
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                value = check()
+            except (OSError, subprocess.CalledProcessError, json.JSONDecodeError):
+                value = None
+            if value:
+                return value
+            assert self.process.poll() is None and time.monotonic() < deadline, f"{self.name}:\n{self.logged()}"
+            time.sleep(0.02)
+
+    @staticmethod
+    def run(*args):
+        return subprocess.run([str(a) for a in args], capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+class Frr(Daemon):
+    name, package, binary = "FRR", "frr", "/usr/lib/frr/bgpd"
+    shut_text = "going home"
+
+    def prepare(self):
+        v6 = self.v6
+        networks = [f"  network {p}" + (" route-map tag" if p in self.tagged else "") for p in self.routes]
+        (self.dir / "bgpd.conf").write_text(f"""
+log file {self.dir}/bgpd.log
+route-map tag permit 10
+ set community {STANDARD}
+ set extcommunity rt {EXTENDED}
+ set large-community {LARGE}
+router bgp {self.asn}
+ bgp router-id {self.router_id}
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ no bgp default ipv4-unicast
+ neighbor {self.remote} remote-as {self.remote_asn}
+ neighbor {self.remote} ebgp-multihop 8
+ neighbor {self.remote} update-source {self.local}
+ neighbor {self.remote} timers connect 1
+ neighbor {self.remote} advertisement-interval 0
+ {f"neighbor {self.remote} passive" if self.passive else ""}
+ address-family {"ipv6" if v6 else "ipv4"} unicast
+  neighbor {self.remote} activate
+""" + "\n".join(networks) + "\n exit-address-family\n")
+        for path in (self.dir, self.dir / "bgpd.conf"):
+            shutil.chown(path, "frr", "frr")
+
+    def command(self):
+        return [self.binary, "-n", "-Z", "-f", self.dir / "bgpd.conf", "-i", self.dir / "bgpd.pid", "-z",
+                self.dir / "zserv", "--vty_socket", self.dir, "-A", "127.0.0.1", "-P", "0", "-l", self.local]
+
+    def vtysh(self, *commands):
+        return self.run("vtysh", "--vty_socket", self.dir, *[x for c in commands for x in ("-c", c)])
+
+    def prefixes(self):
+        out = self.until(lambda: json.loads(self.vtysh(f"show bgp {self.family} unicast json")))
+        return {p for p, paths in out.get("routes", {}).items()
+                if any(n.get("ip") == self.remote for path in paths for n in path["nexthops"])}
+
+    def describe(self, prefix):
+        return self.vtysh(f"show bgp {self.family} unicast {prefix}")
+
+    def withdraw(self, prefix):
+        self.vtysh("configure terminal", f"router bgp {self.asn}", f"address-family {self.family} unicast",
+                   f"no network {prefix}")
+
+    def refresh(self):
+        self.vtysh(f"clear bgp {self.family} {self.remote} soft in")
+
+    def shut(self, text):
+        self.vtysh("configure terminal", f"router bgp {self.asn}", f"neighbor {self.remote} shutdown message {text}")
+
+    def complaint(self):
+        return self.vtysh(f"show bgp neighbors {self.remote}")
+
+
+class Bird(Daemon):
+    name, package, binary = "BIRD", "bird2", "bird"
+    shut_text = "going home"
+
+    def prepare(self):
+        tag = (f"{{ bgp_community.add(({STANDARD.replace(':', ',')})); "
+               f"bgp_ext_community.add((rt,{EXTENDED.replace(':', ',')})); "
+               f"bgp_large_community.add(({LARGE.replace(':', ',')})); }}")
+        single = self.routes[:4]  # each one can be withdrawn by itself
+        protocols = "".join(f"protocol static s{i} {{ {self.family}; route {p} blackhole "
+                            f"{tag if p in self.tagged else ''}; }}\n" for i, p in enumerate(single))
+        rest = "\n".join(f"route {p} blackhole;" for p in self.routes[4:])
+        (self.dir / "bird.conf").write_text(f"""
+router id {self.router_id};
+protocol device {{ }}
+{protocols}
+protocol static rest {{ {self.family}; {rest} }}
+protocol bgp azure {{
+    local {self.local} as {self.asn};
+    neighbor {self.remote} as {self.remote_asn};
+    multihop;
+    strict bind yes;
+    passive {"on" if self.passive else "off"};
+    connect delay time 1; connect retry time 1; error wait time 1, 2;
+    {self.family} {{ import all; export where source = RTS_STATIC; }};
+}}
+""")
+
+    def command(self):
+        return ["bird", "-f", "-c", self.dir / "bird.conf", "-s", self.dir / "ctl", "-P", self.dir / "bird.pid"]
+
+    def birdc(self, *command):
+        return self.run("birdc", "-s", self.dir / "ctl", *command)
+
+    def prefixes(self):
+        out = self.until(lambda: self.birdc("show", "route", "protocol", "azure"))
+        return {line.split()[0] for line in out.splitlines() if re.match(r"[0-9a-f:.]+/\d+ ", line)}
+
+    def describe(self, prefix):
+        return self.birdc("show", "route", prefix, "all")
+
+    def withdraw(self, prefix):
+        self.birdc("disable", f"s{self.routes.index(prefix)}")
+
+    def refresh(self):
+        self.birdc("reload", "in", "azure")
+
+    def shut(self, text):
+        self.birdc("disable", "azure", f'"{text}"')
+
+    def complaint(self):
+        return self.birdc("show", "protocols", "all", "azure")
+
+
+class Gobgp(Daemon):
+    name, package, binary = "GoBGP", "gobgpd", "gobgpd"
+    shut_text = "going home"
+    asks_refresh = False  # softresetin works on what it has; nothing makes it send a ROUTE-REFRESH
+
+    def prepare(self):
+        (self.dir / "gobgpd.toml").write_text(f"""
+[global.config]
+  as = {self.asn}
+  router-id = "{self.router_id}"
+  port = 179
+  local-address-list = ["{self.local}"]
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "{self.remote}"
+    peer-as = {self.remote_asn}
+  [neighbors.transport.config]
+    local-address = "{self.local}"
+    passive-mode = {"true" if self.passive else "false"}
+  [neighbors.ebgp-multihop.config]
+    enabled = true
+    multihop-ttl = 8
+  [neighbors.timers.config]
+    connect-retry = 1
+    hold-time = 180
+    keepalive-interval = 60
+    idle-hold-time-after-reset = 1
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "{self.family}-unicast"
+""")
+
+    def command(self):
+        return ["gobgpd", "-f", self.dir / "gobgpd.toml", "--api-hosts", f"unix://{self.dir}/api",
+                "--pprof-disable", "-l", "info"]
+
+    def gobgp(self, *command):
+        return self.run("gobgp", "--target", f"unix://{self.dir}/api", *command)
+
+    def started(self):
+        self.until(lambda: (self.dir / "api").exists() and self.gobgp("global"))
+        for p in self.tagged:
+            self.announce(p, "community", STANDARD, "rt", EXTENDED, "large-community", LARGE)
+        plain = [p for p in self.routes if p not in self.tagged]
+        if len(plain) < 10:
+            for p in plain:
+                self.announce(p)
+        else:
+            self._inject(plain)
+
+    def announce(self, prefix, *attributes):
+        self.gobgp("global", "rib", "add", prefix, "nexthop", self.local, *attributes, "-a", self.family)
+
+    def _inject(self, prefixes):
+        """IPv4, all at once, as an MRT table dump (RFC 6396): the command line takes one prefix a run."""
+        attrs = b"\x40\x01\x01\x00" + b"\x40\x02\x00" + b"\x40\x03\x04" + socket.inet_aton(self.local)
+        # The client ends without waiting for the server, which may drop what it has not read by then: the end of the
+        # file is such that it does not matter.
+        prefixes = prefixes + prefixes[-1:] * 5000
+        index = struct.pack("!4sHH", socket.inet_aton(self.router_id), 0, 1) + struct.pack(
+            "!B4s4sI", 2, socket.inet_aton(self.router_id), socket.inet_aton(self.router_id), self.asn)
+        records = [(1, index)]
+        for i, p in enumerate(prefixes):
+            net = ipaddress.ip_network(p)
+            raw = bytes([net.prefixlen]) + net.network_address.packed[:(net.prefixlen + 7) // 8]
+            records.append((2, struct.pack("!I", i) + raw + struct.pack("!HHIH", 1, 0, 0, len(attrs)) + attrs))
+        with open(self.dir / "table.mrt", "wb") as f:
+            for subtype, body in records:
+                f.write(struct.pack("!IHHI", 0, 13, subtype, len(body)) + body)
+        self.gobgp("mrt", "inject", "global", self.dir / "table.mrt")
+
+    def prefixes(self):
+        out = self.gobgp("neighbor", self.remote, "adj-in", "-a", self.family, "-j")
+        return set(json.loads(out) if out.strip().startswith("{") else {})
+
+    def describe(self, prefix):
+        return self.gobgp("global", "rib", prefix, "-a", self.family)
+
+    def withdraw(self, prefix):
+        self.gobgp("global", "rib", "del", prefix, "nexthop", self.local, "-a", self.family)
+
+    def shut(self, text):
+        self.gobgp("neighbor", self.remote, "shutdown", "--reason", text)
+
+    def complaint(self):
+        return self.logged()
+
+
+class Openbgpd(Daemon):
+    name, package, binary = "OpenBGPD", "openbgpd", "/usr/sbin/bgpd"
+    shut_text = "going home"
+    # 7.7 says "route refresh: AID IPv4 unicast not negotiated" where it shows that family as negotiated.
+    answers_refresh = False
+
+    @classmethod
+    def missing(cls):
+        if os.path.exists(cls.binary):  # FRR's has the same name, elsewhere
+            out = subprocess.run([cls.binary, "-V"], capture_output=True, text=True)
+            if "OpenBGPD" in out.stdout + out.stderr:
+                return None
+        return f"{cls.name} is not installed (package {cls.package})"
+
+    def prepare(self):
+        tag = f"set {{ community {STANDARD} ext-community rt {EXTENDED} large-community {LARGE} }}"
+        single = "\n".join(f"network {p} {tag if p in self.tagged else ''}" for p in self.routes[:4])
+        rest = "\n".join(f"network {p}" for p in self.routes[4:])
+        conf = self.dir / "bgpd.conf"
+        conf.write_text(f"""
+AS {self.asn} 23456
+router-id {self.router_id}
+listen on {self.local}
+socket "{self.dir}/ctl"
+fib-update no
+holdtime 180
+{single}
+{rest}
+neighbor {self.remote} {{
+    remote-as {self.remote_asn}
+    local-address {self.local}
+    multihop 8
+    {"passive" if self.passive else ""}
+    announce IPv4 {"none" if self.v6 else "unicast"}
+    announce IPv6 {"unicast" if self.v6 else "none"}
+}}
+allow from any
+allow to any
+""")
+        conf.chmod(0o600)
+        os.makedirs("/run/openbgpd", exist_ok=True)
+
+    def command(self):
+        return [self.binary, "-d", "-v", "-f", self.dir / "bgpd.conf"]
+
+    def bgpctl(self, *command):
+        return self.run("bgpctl", "-s", self.dir / "ctl", *command)
+
+    def prefixes(self):
+        out = json.loads(self.until(lambda: self.bgpctl("-j", "show", "rib", "in", "neighbor", self.remote)))
+        return {r["prefix"] for r in out.get("rib", [])}
+
+    def describe(self, prefix):
+        return self.bgpctl("show", "rib", "detail", prefix)
+
+    def withdraw(self, prefix):
+        self.bgpctl("network", "delete", prefix)
+
+    def refresh(self):
+        self.bgpctl("neighbor", self.remote, "refresh")
+
+    def shut(self, text):
+        self.bgpctl("neighbor", self.remote, "down", text)
+
+    def complaint(self):
+        return self.bgpctl("show", "neighbor", self.remote)
+
+
+class Exabgp(Daemon):
+    name, package, binary = "ExaBGP", "exabgp", "exabgp"
+    DECONFIGURED = r'"code": 6, "subcode": 3'
+    stop_cease = False  # closes the connection
+
+    def prepare(self):
+        script = self.dir / "api.sh"
+        script.write_text(f"#!/bin/sh\nexec 3<&0\ncat <&3 >{self.dir}/events &\nexec cat <>{self.dir}/commands\n")
+        script.chmod(0o755)
+        os.mkfifo(self.dir / "commands")
+        (self.dir / "exabgp.conf").write_text(f"""
+process ctl {{ run {script}; encoder json; }}
+neighbor {self.remote} {{
+    router-id {self.router_id};
+    local-address {self.local};
+    local-as {self.asn};
+    peer-as {self.remote_asn};
+    hold-time 180;
+    outgoing-ttl 8;
+    {"passive true; listen 179;" if self.passive else ""}
+    capability {{ asn4 enable; route-refresh enable; }}
+    family {{ {self.family} unicast; }}
+    api {{ processes [ ctl ]; neighbor-changes; receive {{ parsed; update; notification; refresh; }} }}
+}}
+""")
+
+    def environment(self):
+        env = {"exabgp.daemon.user": "root", "exabgp.daemon.drop": "false", "exabgp.api.cli": "false",
+               "exabgp.api.ack": "false", "exabgp.log.level": "INFO", "exabgp.log.destination": "stdout",
+               "exabgp.daemon.daemonize": "false"}
+        if self.passive:
+            env |= {"exabgp.tcp.bind": self.local, "exabgp.tcp.port": "179"}
+        return env
+
+    def command(self):
+        return ["exabgp", self.dir / "exabgp.conf"]
+
+    def started(self):
+        self.fifo = os.open(self.dir / "commands", os.O_RDWR)
+        for p in self.tagged:
+            self.say(f"announce route {p} next-hop self community [{STANDARD}] extended-community [target:{EXTENDED}] "
+                     f"large-community [{LARGE}]")
+        plain = [p for p in self.routes if p not in self.tagged]
+        for i in range(0, len(plain), 100):
+            self.say("announce attributes next-hop self nlri " + " ".join(plain[i:i + 100]))
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        os.close(self.fifo)
+
+    def say(self, line):
+        os.write(self.fifo, line.encode() + b"\n")
+
+    def events(self):
+        path = self.dir / "events"
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                yield line, json.loads(line)
+            except json.JSONDecodeError:
+                pass  # being written
+
+    def prefixes(self):
+        have = set()
+        for _, event in self.events():
+            if event["type"] == "state" and event["neighbor"]["state"] == "down":
+                have.clear()
+            update = event.get("neighbor", {}).get("message", {}).get("update", {})
+            for by_nexthop in update.get("announce", {}).values():
+                for nlris in by_nexthop.values():
+                    have |= {n["nlri"] for n in nlris if "nlri" in n}
+            for nlris in update.get("withdraw", {}).values():
+                have -= {n["nlri"] for n in nlris}
+        return have
+
+    def describe(self, prefix):
+        return "".join(line for line, _ in self.events() if f'"{prefix}"' in line)
+
+    def withdraw(self, prefix):
+        self.say(f"withdraw route {prefix} next-hop self")
+
+    def refresh(self):
+        self.say(f"announce route-refresh {self.family} unicast")
+
+    def shut(self, text):
+        self.say(f"neighbor {self.remote} teardown 2")
+
+    def complaint(self):
+        return "".join(line for line, e in self.events() if e["type"] == "notification") + self.logged()
+
+
+ALL = [Frr, Bird, Gobgp, Openbgpd, Exabgp]
