@@ -172,7 +172,7 @@ static const char *check_proc(const union vnrs_agentd_spec *spec)
 
 static const char *check_speaker(const union vnrs_agentd_spec *spec)
 {
-    if (!is_netns(&spec->speaker.ns))
+    if (!is_ours(&spec->speaker.ns) && spec->speaker.ns.kind != VNRS_AG_NETNS_SELF)
         return "namespace";
     return !is_addr(&spec->speaker.listen, true) || spec->speaker.listen_optional > 1 ? "address" : NULL;
 }

@@ -281,17 +281,12 @@ static int snat_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
 
 static int snat_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
 {
-    struct vnrs_err why = {0};
+    struct vnrs_rtnl nl = {.fd = -1};
     _close_ int fd = -1;
-    int code = vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, &why);
+    int code = reopen_place(object->lab, &object->spec.snat.ns, &fd, &nl, err);
 
-    if (vnrs_netns_is_gone(code))
-        return 0;
-    if (code < 0) {
-        *err = why;
-        return code;
-    }
-    return vnrs_snat_remove(fd, err);
+    vnrs_rtnl_close(&nl);
+    return code > 0 ? vnrs_snat_remove(fd, err) : code;
 }
 
 // Any change is a new table: the stored hash belongs to the old spec.

@@ -312,14 +312,15 @@ static bool is_foreign(const struct link_state *have, const struct vnrs_link_end
     return have->exists && strcmp(have->alias, alias) != 0 && !half_made;
 }
 
-// Either end is somebody else's. End b in a namespace of others is ours also as the peer of an end a that is.
-static const struct vnrs_link_end *foreign_end(const struct vnrs_obj_link *spec, const struct link_state *a,
-                                               const struct link_state *b, const char *alias)
+// Which end is somebody else's: 'a', 'b', or 0. End b in a namespace of others is ours also as the peer of an end a
+// that is.
+static char foreign_end(const struct vnrs_obj_link *spec, const struct link_state *a, const struct link_state *b,
+                        const char *alias)
 {
     if (is_foreign(a, &spec->a, alias))
-        return &spec->a;
+        return 'a';
     bool half_made = b->veth && b->alias[0] == '\0' && a->exists && a->peer == b->ifindex && b->peer == a->ifindex;
-    return is_foreign(b, &spec->b, alias) && !half_made ? &spec->b : NULL;
+    return is_foreign(b, &spec->b, alias) && !half_made ? 'b' : 0;
 }
 
 // Whether both ends are the two ends of one pair that can stay.
@@ -357,9 +358,10 @@ static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
 static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, const char *alias,
                      struct link_state *a, struct link_state *b, struct vnrs_err *err)
 {
-    const struct vnrs_link_end *end = foreign_end(spec, a, b, alias);
-    if (end)
-        return vnrs_err_set(err, -EEXIST, "there is a link '%s' in the namespace that is not ours", end->ifname);
+    char foreign = foreign_end(spec, a, b, alias);
+    if (foreign)
+        return vnrs_err_set(err, -EEXIST, "there is a link '%s' in the namespace that is not ours",
+                            foreign == 'a' ? spec->a.ifname : spec->b.ifname);
     int code = a->exists ? delete_link(place->a, a->ifindex) : 0;
     if (code == 0 && b->exists)
         code = delete_link(place->b, b->ifindex); // gone with its peer, if that was it

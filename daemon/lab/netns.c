@@ -21,8 +21,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define CONTAINERS_KNOWN  64
-#define CONTAINER_WAIT_MS 5000 // the agent waits for it
+#define CONTAINERS_KNOWN   64
+#define CONTAINER_KNOWN_MS 30000
+#define CONTAINER_WAIT_MS  5000 // the agent waits for it
 
 #define NETNS_PATH_MAX (sizeof(VNRS_NETNS_DIR) + 1 + VNRS_NETNS_NAME_MAX)
 
@@ -249,12 +250,12 @@ int vnrs_netns_walk(const char *lab, int (*fn)(const char *name, void *arg), voi
     return err;
 }
 
-// Asking takes long enough to be felt when it is done for every object: what was answered holds as long as that very
-// process lives.
+// Asking takes long enough to be felt when it is done for every object: what was answered holds for a while, and not
+// longer than that very process lives. (A name can go to another container while the first one runs on.)
 static struct container {
     char name[sizeof(((struct vnrs_ag_netns *)NULL)->name)];
     int pid;
-    uint64_t start;
+    uint64_t start, asked_ms;
 } containers[CONTAINERS_KNOWN];
 
 static struct container *known_container(const char *name)
@@ -263,6 +264,8 @@ static struct container *known_container(const char *name)
         struct container *c = &containers[i];
         if (c->pid == 0 || strcmp(c->name, name) != 0)
             continue;
+        if (vnrs_clock_ms() - c->asked_ms > CONTAINER_KNOWN_MS)
+            return NULL;
         _close_ int alive = vnrs_procfs_open(c->pid, c->start);
         return alive < 0 ? NULL : c;
     }
@@ -272,7 +275,7 @@ static struct container *known_container(const char *name)
 static void remember_container(const char *name, int pid)
 {
     static size_t next;
-    struct container c = {.pid = pid};
+    struct container c = {.pid = pid, .asked_ms = vnrs_clock_ms()};
 
     if (!vnrs_str_copy(c.name, sizeof(c.name), name) || vnrs_procfs_start(pid, &c.start) < 0)
         return;

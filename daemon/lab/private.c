@@ -20,20 +20,6 @@ int vnrs_private_open(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size) {
-        ssize_t put = write(fd, bytes, size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -errno;
-        bytes += put;
-        size -= (size_t)put;
-    }
-    return 0;
-}
-
 int vnrs_private_store(int dir, const char *name, const void *bytes, size_t size, uid_t uid, gid_t gid)
 {
     char temp[64];
@@ -46,7 +32,8 @@ int vnrs_private_store(int dir, const char *name, const void *bytes, size_t size
     _close_ int fd = openat(dir, temp, OPEN_FLAGS | O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         return -errno;
-    int err = write_all(fd, bytes, size);
+    ssize_t put = write(fd, bytes, size);
+    int err = put < 0 ? -errno : (size_t)put < size ? -ENOSPC : 0;
     if (err == 0 && (fchown(fd, uid, gid) < 0 || fchmod(fd, 0640) < 0))
         err = -errno;
     if (err == 0 && renameat(dir, temp, dir, name) < 0)

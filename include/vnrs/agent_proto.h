@@ -173,7 +173,7 @@ struct vnrs_obj_proc {       // data: configuration file (FRR, BIRD) or NUL-sepa
 };
 
 struct vnrs_obj_speaker {
-    struct vnrs_ag_netns ns;
+    struct vnrs_ag_netns ns; // OURS or SELF
     struct vnrs_addr listen; // with port 179
     uint8_t pad[3];
     uint32_t listen_optional; // 1: go on without the listening socket (sessions are opened from here only)

@@ -346,6 +346,7 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ns.kind = VNRS_AG_NETNS_SELF);
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = 1}));
     ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.ns.kind = VNRS_AG_NETNS_SELF);
+    ASSERT_WRONG(VNRS_OBJ_SPEAKER, s.speaker.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = 1}));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PATH, .name = "a/../b"}));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_CONTAINER, .name = "-x"}));
     ASSERT_WRONG(VNRS_OBJ_PROC, s.proc.kind = 0);
