@@ -206,6 +206,15 @@ class Monitor:
         self.seen = "".join(p.communicate(timeout=10)[0] for p in self.processes)
 
 
+@pytest.fixture
+def tmp_path():
+    """As pytest's, but open to the users that routing daemons change to, wherever pytest keeps its own."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vnrs-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def daemon():
     base = pathlib.Path(tempfile.mkdtemp(prefix="vnrs-test-"))
