@@ -24,7 +24,7 @@ struct vnrs_agent {
     const struct vnrs_agent_handlers *handlers;
     void *ctx;
     struct request_list waiting, sent;
-    size_t n_waiting, n_sent;
+    size_t n_sent;
     uint32_t seq;
 };
 
@@ -46,7 +46,6 @@ static void pump(struct vnrs_agent *agent)
             return; // tried again with the next reply
         STAILQ_REMOVE_HEAD(&agent->waiting, entry);
         STAILQ_INSERT_TAIL(&agent->sent, request, entry);
-        agent->n_waiting--;
         agent->n_sent++;
     }
 }
@@ -248,7 +247,6 @@ static int queue_request(struct vnrs_agent *agent, const struct vnrs_agent_reque
         request->pub.data_size = data_size;
     }
     STAILQ_INSERT_TAIL(&agent->waiting, request, entry);
-    agent->n_waiting++;
     pump(agent);
     return 0;
 }
@@ -286,9 +284,4 @@ void vnrs_agent_cancel(struct vnrs_agent *agent, const void *owner)
         if (request->pub.owner == owner)
             request->pub.done = NULL, request->pub.items = NULL;
     }
-}
-
-size_t vnrs_agent_pending(const struct vnrs_agent *agent)
-{
-    return agent->n_waiting + agent->n_sent;
 }

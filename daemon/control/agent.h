@@ -48,4 +48,3 @@ int vnrs_agent_ensure(struct vnrs_agent *agent, const struct vnrs_agent_request 
 
 // No callback of the owner's requests runs any more; what is queued is still executed.
 void vnrs_agent_cancel(struct vnrs_agent *agent, const void *owner);
-size_t vnrs_agent_pending(const struct vnrs_agent *agent);

@@ -172,8 +172,7 @@ static bool read_body(struct vnrs_api_call *call)
     call->body = bytes ? json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, &error) : NULL;
     if (json_is_object(call->body))
         return true;
-    vnrs_api_error(call, 400, "bad-request", "the body is not a JSON object",
-                   call->body || !bytes ? NULL : error.text);
+    vnrs_api_error(call, 400, "bad-request", "the body is not a JSON object", call->body || !bytes ? NULL : error.text);
     return false;
 }
 

@@ -6,12 +6,15 @@
 #include "util/strbuf.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#define QUEUE_MAX (1u << 20) // bytes that wait for one client
 
 json_t *vnrs_event_json(const struct vnrs_event_entry *event)
 {
@@ -30,11 +33,24 @@ static bool is_asked_for(const struct vnrs_api_call *call, const struct vnrs_eve
     return !call->lab_name[0] || strcmp(call->lab_name, event->lab) == 0;
 }
 
+static struct bufferevent *wire_of(const struct vnrs_api_call *call)
+{
+    struct evhttp_connection *conn = evhttp_request_get_connection(call->request);
+    return conn ? evhttp_connection_get_bufferevent(conn) : NULL;
+}
+
+// A client that does not read loses events, which it sees by their numbers; it does not cost memory without end.
+static bool is_slow(const struct vnrs_api_call *call)
+{
+    struct bufferevent *wire = wire_of(call);
+    return wire && evbuffer_get_length(bufferevent_get_output(wire)) > QUEUE_MAX;
+}
+
 static void push_event(struct vnrs_api_call *call, const struct vnrs_event_entry *event)
 {
     json_t *json = vnrs_event_json(event);
     _free_ char *text = json ? json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
-    struct evbuffer *chunk = evbuffer_new();
+    struct evbuffer *chunk = is_slow(call) ? NULL : evbuffer_new();
 
     json_decref(json);
     if (text && chunk && evbuffer_add_printf(chunk, "id: %llu\ndata: %s\n\n", (unsigned long long)event->id, text) > 0)
@@ -79,6 +95,7 @@ static const struct vnrs_event_entry *find_event(const struct vnrs_control *cont
 
 static void follow(struct vnrs_api_call *call, uint64_t from)
 {
+    static const struct timeval patience = {60, 0};
     struct evkeyvalq *headers = evhttp_request_get_output_headers(call->request);
 
     if (vec_push(&call->control->followers, call) < 0) {
@@ -89,6 +106,9 @@ static void follow(struct vnrs_api_call *call, uint64_t from)
     evhttp_add_header(headers, "Content-Type", "text/event-stream");
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_send_reply_start(call->request, 200, "OK");
+    // Nothing may happen for hours, and the client says nothing at all: only one that does not read is cut off.
+    if (wire_of(call))
+        bufferevent_set_timeouts(wire_of(call), NULL, &patience);
     for (uint64_t id = from; id <= call->control->n_events; id++) {
         if (is_asked_for(call, find_event(call->control, id)))
             push_event(call, find_event(call->control, id));

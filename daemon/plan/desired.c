@@ -35,11 +35,6 @@ const char *vnrs_object_type_name(enum vnrs_obj_type type)
     return (unsigned)type < ARRAY_SIZE(types) && types[type].name ? types[type].name : "object";
 }
 
-char *vnrs_link_key_nic(struct vnrs_arena *arena, const struct vnrs_nic *nic)
-{
-    return vnrs_arena_strndup(arena, nic->name, strlen(nic->name));
-}
-
 char *vnrs_link_key_rs(struct vnrs_arena *arena, const struct vnrs_route_server *rs, unsigned instance)
 {
     return vnrs_arena_printf(arena, "routeserver.%s-%u/eth0", rs->name, instance);
@@ -54,11 +49,6 @@ bool vnrs_link_key_is_nic(const char *key)
 {
     return strcmp(key, VNRS_LINK_KEY_EDGE) == 0 ||
            (strncmp(key, "internet.", strlen("internet.")) != 0 && strncmp(key, "host.", strlen("host.")) != 0);
-}
-
-char *vnrs_speaker_key(struct vnrs_arena *arena, const struct vnrs_route_server *rs, unsigned instance)
-{
-    return vnrs_arena_printf(arena, "%s-%u", rs->name, instance);
 }
 
 char *vnrs_subnet_key(struct vnrs_arena *arena, const struct vnrs_subnet *subnet)

@@ -43,13 +43,10 @@ void vnrs_desired_fini(struct vnrs_desired *desired);
 
 // Keys of links (and so of fabric ifindexes).
 #define VNRS_LINK_KEY_EDGE "internet.edge/eth0"
-char *vnrs_link_key_nic(struct vnrs_arena *arena, const struct vnrs_nic *nic);
 char *vnrs_link_key_rs(struct vnrs_arena *arena, const struct vnrs_route_server *rs, unsigned instance);
 char *vnrs_link_key_service(struct vnrs_arena *arena, const struct vnrs_host *host);
 // False for links that are not NICs (edge or machine to a host): their ifindexes are the kernel's.
 bool vnrs_link_key_is_nic(const char *key);
-// Key of a Route Server instance's speaker: "rs-0".
-char *vnrs_speaker_key(struct vnrs_arena *arena, const struct vnrs_route_server *rs, unsigned instance);
 
 // Names of numbers: a domain keeps its number while its network, route table and service endpoints stay the same.
 char *vnrs_domain_key(struct vnrs_arena *arena, const struct vnrs_domain *domain);
