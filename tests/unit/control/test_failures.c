@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the controller does when something goes wrong for longer than a moment.
+#include "control/api.h"
 #include "control/fixture.h"
 #include "control/labs.h"
-
 #include "util/strbuf.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
 
 #include <limits.h>
 
@@ -138,13 +141,35 @@ static void a_name_that_no_lab_has_is_not_asked_for(void **state)
     assert_int_equal(f->agent.n_list, 0);
 }
 
+static void a_client_that_does_not_read_costs_little(void **state)
+{
+    static const char request[] = "GET /v1/events?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct fixture *f = *state;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    RUN_UNTIL(f, f->control->ready);
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+    RUN_UNTIL(f, f->control->followers.len == 1);
+    for (int i = 0; i < 20000; i++)
+        vnrs_event_add(f->control, NULL, "test", "%0200d", i);
+    struct evhttp_connection *conn = evhttp_request_get_connection(f->control->followers.items[0]->request);
+    struct evbuffer *out = bufferevent_get_output(evhttp_connection_get_bufferevent(conn));
+    assert_true(evbuffer_get_length(out) > 1000000 && evbuffer_get_length(out) < 1100000);
+    close(fd);
+    RUN_UNTIL(f, f->control->followers.len == 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(an_error_that_lasts_is_told_once),       TEST(a_check_does_not_wait_for_a_late_retry),
-        TEST(checks_that_lead_to_checks_slow_down),   TEST(a_configuration_that_is_too_long_stops_nothing_else),
-        TEST(a_destroy_that_fails_is_said_and_stays), TEST(a_name_that_no_lab_has_is_not_asked_for),
+        TEST(an_error_that_lasts_is_told_once),         TEST(a_check_does_not_wait_for_a_late_retry),
+        TEST(checks_that_lead_to_checks_slow_down),     TEST(a_configuration_that_is_too_long_stops_nothing_else),
+        TEST(a_destroy_that_fails_is_said_and_stays),   TEST(a_name_that_no_lab_has_is_not_asked_for),
+        TEST(a_client_that_does_not_read_costs_little),
     };
     return cmocka_run_group_tests_name("control.failures", tests, NULL, NULL);
 }
