@@ -85,7 +85,7 @@ static int open_plain(int dir, const char *name, struct stat *ret_st)
 
 int vnrs_private_append(int dir, const char *name, off_t max)
 {
-    struct stat st;
+    struct stat st = {0};
     _close_ int fd = open_plain(dir, name, &st);
 
     if (fd < 0) {
