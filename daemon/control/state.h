@@ -82,12 +82,12 @@ struct vnrs_lab {
     struct vnrs_control *control;
     char name[VNRS_LAB_NAME_MAX];
     enum vnrs_lab_stage stage;
+    bool renumbered; // a link has another number than planned: plan again
     char *file, *source;
     json_t *files;            // name → text
     struct vnrs_model *model; // NULL: only leftovers are known
     struct vnrs_model *next;  // accepted; becomes `model` when actual state is read
     struct vnrs_ids *ids;
-    bool renumbered; // a link has another number than planned: plan again
     struct vnrs_desired desired;
     struct vnrs_map objects; // struct vnrs_obj_state by map_key
     uint64_t generation, reached;
@@ -96,37 +96,37 @@ struct vnrs_lab {
     size_t work_total, work_done; // requests of the pass that runs
     size_t failed;                // objects whose last attempt failed
     bool again;                   // another pass is due: something came in meanwhile
+    bool record_due;              // what is stored is not what is wanted
     unsigned retries;
     struct event *retry; // next pass
     uint64_t retry_at_ms;
     uint64_t last_pass_ms;
-    unsigned check_gap_ms; // between two checks; grows while they come one after the other
     char *list_error;      // actual state could not be read
+    unsigned check_gap_ms; // between two checks; grows while they come one after the other
+    unsigned fib_retries;
 
     struct vnrs_reach *reach;
     struct vnrs_routing *routing; // as last computed
     struct vnrs_fib_state *fib;
-    bool fib_sync;  // the next commit is a whole synchronisation
-    bool fib_items; // NICs, endpoints and access lists may have changed
-    bool fib_ready; // objects exist, so sinks can be told
-    bool fib_hold;  // restored: wait for the speakers
-    bool dirty;
-    size_t fib_outstanding;
+    bool fib_sync;   // the next commit is a whole synchronisation
+    bool fib_items;  // NICs, endpoints and access lists may have changed
+    bool fib_ready;  // objects exist, so sinks can be told
+    bool fib_hold;   // restored: wait for the speakers
     bool fib_failed; // one of those that are outstanding, or were answered with them
+    bool dirty;
+    unsigned recompute_ms; // how long the last one took
+    size_t fib_outstanding;
     char *fib_error; // kept until everything was taken
-    unsigned fib_retries;
     struct event *fib_retry;
     uint64_t fib_writes;
     struct event *recompute;
     struct event *hold_timer;
-    unsigned recompute_ms; // how long the last one took
 
     VEC(struct vnrs_instance *) instances;
     VEC(struct vnrs_api_call *) destroyers; // answered when the lab is gone
     size_t removed;
     char *record; // pieces of the record that is being received
     size_t record_have;
-    bool record_due; // what is stored is not what is wanted
     char *record_error;
 };
 

@@ -223,9 +223,11 @@ static void refuse_scalar(struct vnrs_node *node, const struct vnrs_schema_key *
 {
     const unsigned shapes = key->types & ~(unsigned)(VNRS_T_LIST | VNRS_T_ONE);
 
-    if (!*node->text)
+    if (!*node->text) {
         refuse_type(node, key, diags);
-    else if (shapes & (VNRS_T_TEXT | VNRS_T_COUNTED)) {
+        return;
+    }
+    if (shapes & (VNRS_T_TEXT | VNRS_T_COUNTED)) {
         node->bad = true;
         (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_OUT_OF_RANGE, node->pos, "%s is longer than %zu bytes",
                             key->key, text_max(key));
