@@ -327,6 +327,16 @@ def test_apply_and_destroy_while_an_apply_is_under_way(daemon, make_lab):
     assert leftovers("hasty", daemon.run_dir) == []
 
 
+@pytest.mark.parametrize("name", ["a b", "..", "a/b", "x" * 70, "ü"])
+def test_a_name_that_no_lab_has(daemon, name):
+    """Answered at once, and never asked for again."""
+    p = daemon.cli("destroy", name, timeout=5)
+    assert "nothing to remove" in p.stdout
+    p = daemon.cli("status", name, check=False, timeout=5)
+    assert p.returncode == 1 and "error: there is" in p.stderr
+    assert "malformed" not in daemon.logged()
+
+
 # ---- limits
 
 def test_a_peer_beyond_the_prefix_limit_is_dropped(make_lab):
