@@ -81,8 +81,8 @@ static const int allowed[] = {
 
 int vnrs_control_sandbox(void)
 {
-    // `rr` and debuggers apart, nobody may look into this process or make it gain anything.
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    // Nobody of the same user may look into this process, and nothing makes it gain rights.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int r = ctx ? 0 : -ENOMEM;

@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define VNRS_PROC_USER   "vnrs"
+#define VNRS_PROC_USER   "vnrs-run"
 #define CONFIG_MAX_BYTES (8u << 20)
 #define LOG_MAX_BYTES    (1 << 20)
 #define END_WAIT_MS      3000
