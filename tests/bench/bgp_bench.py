@@ -235,8 +235,9 @@ def measure(cls, routes, senders, fan, timeout):
     directory.chmod(0o755)
     try:
         with Net("vbench", nva=tuple(a for a, _ in PEERS)) as net, cls(net, directory) as daemon:
-            p = subprocess.run(["ip", "netns", "exec", net.nva, BUILD / "tests/bgp_blast", RS, str(routes), str(senders),
-                                str(fan), str(timeout), *map(str, daemon.pids())], capture_output=True, text=True)
+            numbers = [str(n) for n in (routes, senders, fan, timeout, *daemon.pids())]
+            p = subprocess.run(["ip", "netns", "exec", net.nva, BUILD / "tests/bgp_blast", RS, *numbers],
+                               capture_output=True, text=True)
             return json.loads(p.stdout) if p.returncode == 0 else p.stderr.strip() or f"exit {p.returncode}"
     except RuntimeError as e:
         return str(e)
@@ -270,9 +271,8 @@ def run(daemons, args):
                 note("same", d, measure(d, args.routes // 10, 8, 0, args.timeout), "load")
             if time.monotonic() - begin > SLOW_S:
                 slow.add(d)
-            print(f"  round {r + 1}: {d.name}: " + ", ".join(
-                f"{w} {results[w][d.name][-1][0]:.2f} s" if results[w][d.name] else f"{w} failed: {failed[w].get(d.name)}"
-                for w in WORK), flush=True)
+            said = [f"{w} {failed[w].get(d.name) or '%.2f s' % results[w][d.name][-1][0]}" for w in WORK]
+            print(f"  round {r + 1}: {d.name}: {', '.join(said)}", flush=True)
     return results, failed
 
 
@@ -283,7 +283,8 @@ def titles(routes):
 
 
 def table(work, results, failed, reference):
-    rows = ["| daemon | wall s | ratio to BIRD | CPU s | peak MiB | rounds | noise % |", "|---|---|---|---|---|---|---|"]
+    columns = ["daemon", "wall s", "ratio to BIRD", "CPU s", "peak MiB", "rounds", "noise %"]
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     base = results[work].get(reference) or None
     for name, samples in results[work].items():
         if not samples:
@@ -291,14 +292,16 @@ def table(work, results, failed, reference):
             continue
         wall, cpu, kib = (statistics.median(s[i] for s in samples) for i in range(3))
         ratio = f"{wall / statistics.median(s[0] for s in base):.2f}" if base else "–"
-        noise = f"{100 * (max(s[0] for s in samples) - min(s[0] for s in samples)) / wall:.0f}" if len(samples) > 1 else "–"
+        walls = [s[0] for s in samples]
+        noise = f"{100 * (max(walls) - min(walls)) / wall:.0f}" if len(walls) > 1 else "–"
         rows.append(f"| {name} | {wall:.2f} | {ratio} | {cpu:.2f} | {kib / 1024:.0f} | {len(samples)} | {noise} |")
     return rows
 
 
 def machine():
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    models = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     memory = int(open("/proc/meminfo").readline().split()[1]) // 1024 // 1024
+    model = models[0] if models else platform.machine()
     return f"{model}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}"
 
 
@@ -330,7 +333,8 @@ def main():
 
     lines = [f"## BGP, {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC", "",
              f"- Machine: {machine()}; 1-minute load at the start {load:.1f}",
-             f"- Versions: {'; '.join(versions)}", f"- Rounds: {args.rounds}, interleaved; medians. A daemon that needs more than {SLOW_S} s for a round has one"]
+             f"- Versions: {'; '.join(versions)}",
+             f"- Rounds: {args.rounds}, interleaved; medians. Who needs more than {SLOW_S} s for a round is measured once"]
     for work in WORK:
         lines += ["", f"### {titles(args.routes)[work]}", "", *table(work, results, failed, Bird.name)]
     text = "\n".join(lines) + "\n"

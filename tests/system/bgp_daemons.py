@@ -29,18 +29,13 @@ import time
 STANDARD, EXTENDED, LARGE = "65001:7", "65001:8", "4200000001:1:2"
 
 
-def family_of(prefix):
-    return 6 if ":" in prefix else 4
-
-
 class Daemon:
     name = package = binary = None
     shut_text = None  # what the speaker is to show of a shutdown text; None: the daemon sends none
     stop_cease = True  # says Cease when it is ended
+    answers_refresh = True  # tells its routes again when asked
+    asks_refresh = True  # can be made to ask
     DECONFIGURED = r"(?i)peer de-?configured|peer unconfig"  # Cease/3 in complaint()
-    can_listen = True
-    answers_refresh = True
-    asks_refresh = True
 
     def __init__(self, ns, directory, asn, local, remote, remote_asn, routes=(), tagged=(), passive=False):
         self.ns, self.asn, self.local, self.remote, self.remote_asn = ns, asn, local, remote, remote_asn
@@ -52,9 +47,6 @@ class Daemon:
     @classmethod
     def missing(cls):
         return None if shutil.which(cls.binary) else f"{cls.name} is not installed (package {cls.package})"
-
-    def version(self):
-        raise NotImplementedError
 
     def __enter__(self):
         self.prepare()
