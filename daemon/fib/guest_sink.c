@@ -359,13 +359,6 @@ void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key)
         self->tables.items[at]->suspect = true;
 }
 
-size_t vnrs_guest_sink_table_foreign(struct vnrs_sink *sink, const char *key)
-{
-    const struct guest_sink *self = of(sink);
-    size_t at = find_table(self, key);
-    return at < self->tables.len ? self->tables.items[at]->routes.foreign.len : 0;
-}
-
 void vnrs_guest_sink_legacy_set(struct vnrs_sink *sink, bool legacy)
 {
     of(sink)->legacy = legacy;

@@ -32,7 +32,5 @@ int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const str
 int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool withdraw) VNRS_MUST_CHECK;
 // The kernel state of the table may have changed: the next flush reads it back and writes what is missing.
 void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key);
-// How many routes of the table are left out because somebody else's is there.
-size_t vnrs_guest_sink_table_foreign(struct vnrs_sink *sink, const char *key);
 // Do without next-hop objects even where the kernel has them. Call before the first table is set; for tests.
 void vnrs_guest_sink_legacy_set(struct vnrs_sink *sink, bool legacy);

@@ -135,7 +135,7 @@ static void on_error(void *arg, uint64_t cookie, int error, const char *text)
         free(vnrs_map_remove(&routes->have, prefix, sizeof(*prefix)));
         if (error == -EEXIST) {
             add_foreign(routes, prefix);
-            return;
+            text = "a route of somebody else with the same metric is in its place";
         }
     }
     if (routes->failed++)
@@ -200,10 +200,12 @@ int vnrs_kroutes_write(struct vnrs_kroutes *routes, const struct vnrs_prefix *pr
                        bool known)
 {
     struct vnrs_nlroute route = route_of(routes, prefix, target);
+    // Whether it is still in the way shows now; if it is, the kernel's answer says so again.
+    struct vnrs_prefix *foreign = vnrs_map_remove(&routes->foreign, prefix, sizeof(*prefix));
     struct vnrs_nlmsg msg;
 
-    if (known && vnrs_map_find(&routes->foreign, prefix, sizeof(*prefix)))
-        known = false;
+    known = known && !foreign;
+    free(foreign);
     return vnrs_nlroute_encode(&route, known ? VNRS_NL_PUT : VNRS_NL_CREATE, &msg) ? queue(routes, &msg, prefix, 0)
                                                                                    : -E2BIG;
 }

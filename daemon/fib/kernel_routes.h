@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The routes of ours in one kernel table: reads them back, writes differences, removes in descending order. A route
-// that is not known to be ours is created and never replaces another; a foreign one in its place is remembered and
-// left.
+// that is not known to be ours is created and never replaces another; a foreign one in its place is left, and is an
+// error (-EEXIST) for as long as it is there.
 //
 // What the kernel has may be kept (`have`, for the fabric's tables) or read for one comparison and forgotten again (for
 // the many tables of machines, whose contents the domain already knows).

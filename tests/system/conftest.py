@@ -137,7 +137,8 @@ class Lab:
         return p.returncode == 0
 
     def get(self, verb, *args):
-        return self.daemon.json(verb, *args, "--lab", self.name)
+        # `status` of a lab that is not ready is an answer too, with exit status 4.
+        return json.loads(self.daemon.cli(verb, *args, "--lab", self.name, "-o", "json", check=verb != "status").stdout)
 
     def next_hops(self, nic, prefix):
         rows = self.get("effective-routes", nic)["value"]

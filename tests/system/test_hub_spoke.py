@@ -240,3 +240,17 @@ def test_rib_says_why_a_path_lost(lab):
                       for p in lab.get("peers") if p["name"] == "nva1"), 30, "nva1 is up again")
     until(lambda: both_nvas(lab), 30, "both NVAs again")
     assert [p["instance"] for p in lab.get("peer", "rs/nva1")] == [0, 1]
+
+
+def test_foreign_route_in_the_way_is_told_and_left(lab):
+    """Somebody's own route with our metric stays; status names it; once it is gone ours is back."""
+    until(lambda: both_nvas(lab))
+    lab.exec("vm-spoke", "ip", "route", "replace", SDWAN, "via", "10.1.0.9", "dev", "eth0", "metric", "100", "proto",
+             "static", "onlink")
+    try:
+        until(lambda: any(SDWAN in e and "somebody else" in e for e in lab.get("status")["errors"]), 10, "status names it")
+        assert "proto static" in lab.exec("vm-spoke", "ip", "route", "show", SDWAN)
+    finally:
+        lab.exec("vm-spoke", "ip", "route", "delete", SDWAN, "proto", "static")
+    until(lambda: "10.0.2.4" in lab.exec("vm-spoke", "ip", "route", "show", SDWAN), 20, "ours is back")
+    until(lambda: lab.get("status")["ready"], 20, "ready again")

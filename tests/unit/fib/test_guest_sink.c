@@ -70,7 +70,7 @@ static void flush(struct vnrs_sink *sink)
 }
 
 // Handles differ by `shift`, as those of a new controller would.
-static void sync_basic(struct vnrs_sink *sink, uint32_t shift)
+static int try_basic(struct vnrs_sink *sink, uint32_t shift)
 {
     ok(sink, sink->ops->sync_begin(sink));
     GROUP(sink, 1 + shift, VNRS_BPF_NH_ENDPOINT, NULL);
@@ -82,7 +82,12 @@ static void sync_basic(struct vnrs_sink *sink, uint32_t shift)
     route(sink, "10.51.0.0/16", 2 + shift);
     route(sink, "192.168.0.0/16", 3 + shift);
     route(sink, "fd00:dead::/32", 3 + shift);
-    ok(sink, sink->ops->sync_end(sink));
+    return sink->ops->sync_end(sink);
+}
+
+static void sync_basic(struct vnrs_sink *sink, uint32_t shift)
+{
+    ok(sink, try_basic(sink, shift));
 }
 
 static void open_lab(struct lab *lab, bool legacy)
@@ -249,18 +254,28 @@ static void test_foreign_untouched(void **state)
 
     open_lab(&lab, false);
     assert_int_equal(ns_run(lab.machine, "ip route add 10.50.0.0/16 via 10.0.2.9 metric 100 proto static"), 0);
-    sync_basic(lab.sink, 0);
+    assert_int_equal(try_basic(lab.sink, 0), -EEXIST);
+    assert_non_null(strstr(lab.sink->error, "10.50.0.0/16"));
+    assert_non_null(strstr(lab.sink->error, "somebody else"));
     assert_true(ns_shows(lab.machine, "ip route show 10.50.0.0/16", "via 10.0.2.9 dev eth0 proto static"));
-    assert_int_equal(vnrs_guest_sink_table_foreign(lab.sink, "vm/eth0"), 1);
-    route(lab.sink, "10.50.0.0/16", 1); // a change, then a removal
-    flush(lab.sink);
+    assert_true(ns_shows(lab.machine, ROUTES " 10.51.0.0/16", "via 10.0.2.4")); // the others go on
+    route(lab.sink, "10.50.0.0/16", 1);                                         // a change, then a removal
+    assert_int_equal(lab.sink->ops->flush(lab.sink), -EEXIST);
     route(lab.sink, "10.50.0.0/16", 0);
     flush(lab.sink);
     assert_true(ns_shows(lab.machine, "ip route show 10.50.0.0/16", "via 10.0.2.9 dev eth0 proto static"));
-    // Gone: the next sync puts ours there.
+    // Gone: the next try puts ours there, and further changes of it arrive.
+    route(lab.sink, "10.50.0.0/16", 2);
+    assert_int_equal(lab.sink->ops->flush(lab.sink), -EEXIST);
     assert_int_equal(ns_run(lab.machine, "ip route del 10.50.0.0/16"), 0);
-    sync_basic(lab.sink, 0);
+    flush(lab.sink);
     assert_true(ns_shows(lab.machine, ROUTES " 10.50.0.0/16", "via 10.0.2.4"));
+    route(lab.sink, "10.50.0.0/16", 1);
+    flush(lab.sink);
+    assert_true(ns_shows(lab.machine, ROUTES " 10.50.0.0/16", "via 10.0.2.1"));
+    route(lab.sink, "10.50.0.0/16", 2);
+    flush(lab.sink);
+    assert_true(ns_shows(lab.machine, ROUTES " 10.50.0.0/16", "via 10.0.2.5"));
     close_lab(&lab);
 }
 
