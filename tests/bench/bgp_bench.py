@@ -14,12 +14,14 @@ Rounds are interleaved: every daemon once, then every daemon again. A figure is 
 distance of the extremes in percent of the median.
 """
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -71,12 +73,12 @@ class Daemon:
         return self
 
     def __exit__(self, *_):
-        for pid in self.pids()[::-1]:
-            if pid == self.process.pid:
-                self.process.kill()
-            else:
-                os.kill(pid, 9)
+        helpers = self.pids()[1:]
+        self.process.kill()
         self.process.wait()
+        for pid in helpers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def wait_listening(self):
         deadline = time.monotonic() + 20
@@ -152,7 +154,7 @@ class Frr(Daemon):
 
     @staticmethod
     def version():
-        return first_line("/usr/lib/frr/bgpd", "--version")
+        return "FRR " + first_line("/usr/lib/frr/bgpd", "--version")
 
     def prepare(self):
         peers = "".join(f" neighbor {a} remote-as {n}\n neighbor {a} passive\n neighbor {a} advertisement-interval 0\n"
