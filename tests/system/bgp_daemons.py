@@ -367,7 +367,8 @@ class Exabgp(Daemon):
 
     def prepare(self):
         script = self.dir / "api.sh"
-        script.write_text(f"#!/bin/sh\nexec 3<&0\ncat <&3 >{self.dir}/events &\nexec cat <>{self.dir}/commands\n")
+        # Events come to standard input until ExaBGP ends, commands go to standard output.
+        script.write_text(f"#!/bin/sh\ncat <>{self.dir}/commands &\ncat >{self.dir}/events\nkill $!\n")
         script.chmod(0o755)
         os.mkfifo(self.dir / "commands")
         (self.dir / "exabgp.conf").write_text(f"""
