@@ -295,7 +295,8 @@ class Gobgp(Daemon):
 class Openbgpd(Daemon):
     name, package, binary = "OpenBGPD", "openbgpd", "/usr/sbin/bgpd"
     shut_text = "going home"
-    # 7.7 says "route refresh: AID IPv4 unicast not negotiated" where it shows that family as negotiated.
+    # 7.7 says "route refresh: AID IPv4 unicast not negotiated" where bgpctl shows that family as negotiated, to the same
+    # message that the other daemons answer; the cause was not found.
     answers_refresh = False
 
     @classmethod
