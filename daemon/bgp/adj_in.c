@@ -79,7 +79,19 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
     return err < 0 ? err : 0;
 }
 
-static uint64_t count_prefixes(const struct vnrs_bgp_session *session, const struct vnrs_bgp_update *update)
+// Azure counts what comes again once more; with more than Azure's features, a restart or refresh must not.
+static bool counts(const struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix)
+{
+    const struct vnrs_bgp_speaker *sp = m->speaker;
+
+    if (sp->conf.as_route_server && !sp->conf.features)
+        return true;
+    const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&sp->rib, prefix);
+    return !d || !vnrs_bgp_dest_path(d, m->slot);
+}
+
+static uint64_t count_prefixes(const struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session,
+                               const struct vnrs_bgp_update *update)
 {
     struct vnrs_prefix prefix;
     uint64_t n = 0;
@@ -88,7 +100,7 @@ static uint64_t count_prefixes(const struct vnrs_bgp_session *session, const str
         struct vnrs_bgp_nlri nlri = update->reach[i];
         if (nlri.len && session->mp[nlri.af])
             while (vnrs_bgp_nlri_next(&nlri, &prefix))
-                n++;
+                n += counts(m, &prefix);
     }
     return n;
 }
@@ -118,8 +130,11 @@ static int refuse_excess(const struct vnrs_bgp_member *m, const struct vnrs_bgp_
 static void note_heard(struct vnrs_bgp_member *m, const struct vnrs_bgp_update *update)
 {
     m->heard_ms = m->speaker->now;
-    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         m->eor_in[af] |= update->eor[af];
+        if (update->eor[af])
+            vnrs_bgp_retain_eor(m, af);
+    }
 }
 
 int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *m, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
@@ -133,7 +148,7 @@ int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *m, const uint8_t *msg, size_t
         return -EBADMSG;
     note_heard(m, &u);
     if (m->conf.max_prefixes && outcome != VNRS_BGP_TREAT_AS_WITHDRAW && u.has_reach &&
-        sp->rib.counts[m->slot] + count_prefixes(session, &u) > m->conf.max_prefixes)
+        sp->rib.counts[m->slot] + count_prefixes(m, session, &u) > m->conf.max_prefixes)
         return refuse_excess(m, &u, ret_error);
     for (unsigned i = 0; i < ARRAY_SIZE(u.withdrawn); i++)
         if (u.withdrawn[i].len && session->mp[u.withdrawn[i].af])

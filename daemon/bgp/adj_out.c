@@ -2,14 +2,15 @@
 #include "bgp/adj_out.h"
 
 #include <errno.h>
+#include <string.h>
 
-#define UPDATE_PREFIX_BYTES 4000u // prefixes beyond this do not fit one UPDATE in any case
-#define IBGP_LOCAL_PREF     100u
+#define IBGP_LOCAL_PREF 100u
 
 struct batch {
     const struct vnrs_bgp_attrs *attrs; // NULL: withdraw
     uint8_t af;
     size_t n, bytes;
+    size_t room; // prefixes beyond this many octets do not fit one UPDATE in any case
 };
 
 static uint8_t af_of(const struct vnrs_prefix *prefix)
@@ -81,6 +82,24 @@ static const struct vnrs_bgp_attrs *export_attrs(struct vnrs_bgp_speaker *sp, co
     return set;
 }
 
+bool vnrs_bgp_adj_out_is_same(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b)
+{
+    struct vnrs_bgp_speaker *sp = arg;
+    bool failed = false;
+
+    // Paths differ nearly always, and then nothing has to be built.
+    if (a->as_path_bytes != b->as_path_bytes ||
+        (a->as_path_bytes && memcmp(a->as_path, b->as_path, a->as_path_bytes) != 0))
+        return false;
+    const struct vnrs_bgp_attrs *out = export_attrs(sp, a, false, &failed);
+    if (!out)
+        return false;
+    vnrs_bgp_attrs_ref(out); // the second may take its place in the cache
+    bool same = export_attrs(sp, b, false, &failed) == out;
+    vnrs_bgp_attrs_unref(sp->attrs, out);
+    return same;
+}
+
 void vnrs_bgp_adj_out_forget(struct vnrs_bgp_speaker *sp)
 {
     for (unsigned i = 0; i < VNRS_BGP_EXPORT_CACHE; i++) {
@@ -107,8 +126,7 @@ static int collect(struct vnrs_bgp_member *m, struct batch *batch)
     struct vnrs_bgp_speaker *sp = m->speaker;
     struct vnrs_bgp_dest *d;
 
-    while (batch->n < VNRS_BGP_BATCH && batch->bytes < UPDATE_PREFIX_BYTES &&
-           (d = vnrs_bgp_rib_dequeue(&sp->rib, m->slot))) {
+    while (batch->n < VNRS_BGP_BATCH && batch->bytes < batch->room && (d = vnrs_bgp_rib_dequeue(&sp->rib, m->slot))) {
         bool failed = false;
         const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_attrs(m, d, &failed);
         if (failed) {
@@ -170,13 +188,42 @@ static void withdraw_instead(struct vnrs_bgp_member *m, struct batch *batch)
     batch->n = keep;
 }
 
-static int end_of_rib(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
+// Everything is told: the markers that say so, one at a time.
+static int end_marker(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
 {
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (m->eor_out[af]) {
             m->eor_out[af] = false;
             return vnrs_bgp_eor_encode(af, buf, size);
         }
+        if (m->eorr_out[af]) {
+            m->eorr_out[af] = false;
+            return vnrs_bgp_refresh_encode(af, VNRS_BGP_REFRESH_END, buf, size);
+        }
+    }
+    return 0;
+}
+
+// Starts what the peer asked for; the begin is marked where it knows that (RFC 7313 section 4), not before the initial
+// routes are complete. Asked again meanwhile, it begins again and ends once.
+static int refresh_begin(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
+{
+    struct vnrs_bgp_rib *rib = &m->speaker->rib;
+    struct vnrs_bgp_dest *d;
+
+    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+        size_t at = 0;
+        if (!m->refresh_due[af] || m->eor_out[af])
+            continue;
+        m->refresh_due[af] = false;
+        while ((d = vnrs_bgp_rib_next(rib, &at)))
+            if (af_of(&d->prefix) == af)
+                vnrs_bgp_rib_enqueue(rib, m->slot, d);
+        if (vnrs_bgp_peer_session(&m->peer)->session.enhanced_refresh) {
+            m->eorr_out[af] = true;
+            return vnrs_bgp_refresh_encode(af, VNRS_BGP_REFRESH_BEGIN, buf, size);
+        }
+    }
     return 0;
 }
 
@@ -186,7 +233,6 @@ static int encode(struct vnrs_bgp_member *m, struct batch *batch, uint8_t *buf, 
     const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
     size_t used = 0;
 
-    size = MIN(size, (size_t)VNRS_BGP_MSG_MAX);
     int len = vnrs_bgp_update_encode(session, batch->af, batch->attrs, sp->batch_prefixes, batch->n, buf, size, &used);
     if (len < 0 || used == 0) {
         withdraw_instead(m, batch);
@@ -201,11 +247,16 @@ static int encode(struct vnrs_bgp_member *m, struct batch *batch, uint8_t *buf, 
 
 int vnrs_bgp_adj_out_next(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
 {
+    if (m->speaker->deferring)
+        return 0;
+    int begin = refresh_begin(m, buf, size);
+    if (begin)
+        return begin;
     for (;;) {
-        struct batch batch = {0};
+        struct batch batch = {.room = vnrs_bgp_adj_out_message_max(m)};
         int len = collect(m, &batch);
         if (batch.n == 0)
-            return len < 0 ? len : end_of_rib(m, buf, size);
+            return len < 0 ? len : end_marker(m, buf, size);
         len = encode(m, &batch, buf, size);
         vnrs_bgp_attrs_unref(m->speaker->attrs, batch.attrs);
         if (len)
@@ -213,18 +264,23 @@ int vnrs_bgp_adj_out_next(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
     }
 }
 
+size_t vnrs_bgp_adj_out_message_max(struct vnrs_bgp_member *m)
+{
+    const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
+    return fsm && fsm->session.extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX;
+}
+
 bool vnrs_bgp_adj_out_is_pending(const struct vnrs_bgp_member *m)
 {
-    return m->speaker->rib.queues[m->slot].len || m->eor_out[VNRS_BGP_AF4] || m->eor_out[VNRS_BGP_AF6];
+    if (m->speaker->deferring)
+        return false;
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
+        if (m->eor_out[af] || m->eorr_out[af] || m->refresh_due[af])
+            return true;
+    return m->speaker->rib.queues[m->slot].len;
 }
 
 void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *m, uint8_t af)
 {
-    struct vnrs_bgp_rib *rib = &m->speaker->rib;
-    struct vnrs_bgp_dest *d;
-    size_t at = 0;
-
-    while ((d = vnrs_bgp_rib_next(rib, &at)))
-        if (af_of(&d->prefix) == af)
-            vnrs_bgp_rib_enqueue(rib, m->slot, d);
+    m->refresh_due[af] = true;
 }

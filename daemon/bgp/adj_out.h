@@ -9,15 +9,19 @@
 #include "bgp/speaker_core.h"
 
 // The next message for an Established peer: an UPDATE, or End-of-RIB. Returns its length, 0 when there is nothing to
-// tell now, or -ENOMEM. `size` is at least VNRS_BGP_MSG_MAX.
+// tell now, or -ENOMEM. `size` is at least vnrs_bgp_adj_out_message_max.
 int vnrs_bgp_adj_out_next(struct vnrs_bgp_member *member, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
+// The largest message of the session: extended where both sides announced that (RFC 8654).
+size_t vnrs_bgp_adj_out_message_max(struct vnrs_bgp_member *member);
 // True when adj_out_next may have something.
 bool vnrs_bgp_adj_out_is_pending(const struct vnrs_bgp_member *member);
-// Everything of this family is to be told again.
+// Everything of this family is to be told again, between markers where the peer knows them (RFC 7313).
 void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *member, uint8_t af);
 // What the peer is told about a prefix, borrowed from the cache until the next call; NULL: nothing, or (with
 // *ret_failed set) no memory.
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
                                                     bool *ret_failed);
+// For vnrs_bgp_rib.is_same_outside; `arg` is the speaker.
+bool vnrs_bgp_adj_out_is_same(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b);
 // The own address changed, or the speaker ends.
 void vnrs_bgp_adj_out_forget(struct vnrs_bgp_speaker *speaker);

@@ -64,7 +64,7 @@ bool vnrs_bgp_attrs_has_asn(const struct vnrs_bgp_attrs *attrs, uint32_t asn);
 size_t vnrs_bgp_as_path_format(const struct vnrs_bgp_attrs *attrs, char *buf, size_t size);
 
 // Build what is sent from what was received. `out` borrows `scratch` and the arrays of `in`; intern it to keep it.
-#define VNRS_BGP_ATTR_SCRATCH_BYTES 8192
+#define VNRS_BGP_ATTR_SCRATCH_BYTES 73728 // all of an extended message, and what is put in front
 struct vnrs_bgp_attr_edit {
     uint32_t prepend_asn;             // 0: leave the path
     const struct vnrs_addr *nexthop;  // NULL: keep

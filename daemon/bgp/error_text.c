@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bgp/error_text.h"
 
+#include "util/strbuf.h"
+#include "util/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -53,11 +56,35 @@ static const char *const subcodes[ARRAY_SIZE(codes)][SUBCODES_MAX] = {
     [VNRS_BGP_ERR_REFRESH] = {[1] = "invalid message length"},
 };
 
+static bool is_hard_reset(const struct vnrs_bgp_error *error)
+{
+    return error->code == VNRS_BGP_ERR_CEASE && error->subcode == VNRS_BGP_CEASE_HARD_RESET;
+}
+
+// RFC 8538 section 3.1: the reason is in the data.
+static bool unwrap(const struct vnrs_bgp_error *error, struct vnrs_bgp_error *inner)
+{
+    if (!is_hard_reset(error) || error->data_len < 2)
+        return false;
+    *inner = (struct vnrs_bgp_error){
+        .code = error->data[0], .subcode = error->data[1], .data_len = (uint16_t)(error->data_len - 2)};
+    memcpy(inner->data, error->data + 2, inner->data_len);
+    return !is_hard_reset(inner);
+}
+
 const char *vnrs_bgp_error_text(const struct vnrs_bgp_error *error, char *buf, size_t size)
 {
     const char *code = error->code < ARRAY_SIZE(codes) ? codes[error->code] : NULL, *sub = NULL;
-    char text[96];
+    char text[VNRS_BGP_ERROR_DATA_MAX];
 
+    struct vnrs_bgp_error inner;
+    if (unwrap(error, &inner)) {
+        static const char what[] = "Cease, hard reset: ";
+        (void)vnrs_str_copy(buf, size, what);
+        if (size > sizeof(what))
+            (void)vnrs_bgp_error_text(&inner, buf + sizeof(what) - 1, size - sizeof(what) + 1);
+        return buf;
+    }
     if (code && error->subcode < SUBCODES_MAX)
         sub = subcodes[error->code][error->subcode];
     (void)vnrs_bgp_error_format(error, text, sizeof(text));
@@ -72,5 +99,6 @@ const char *vnrs_bgp_error_text(const struct vnrs_bgp_error *error, char *buf, s
     size_t used = strnlen(buf, size);
     if (text[0] && used < size)
         (void)snprintf(buf + used, size - used, " (%s)", text);
+    vnrs_utf8_trim(buf);
     return buf;
 }

@@ -88,13 +88,25 @@ static void send_keepalive(struct vnrs_bgp_fsm *fsm)
     timer_set_jittered(fsm, VNRS_BGP_TM_KEEPALIVE, fsm->session.keepalive * UINT64_C(1000));
 }
 
+// After these the peer must not go on with our routes, nor we with its.
+static bool is_final(const struct vnrs_bgp_error *error)
+{
+    return error->code == VNRS_BGP_ERR_CEASE &&
+           (error->subcode == VNRS_BGP_CEASE_MAX_PREFIXES || error->subcode == VNRS_BGP_CEASE_SHUTDOWN ||
+            error->subcode == VNRS_BGP_CEASE_DECONFIGURED || error->subcode == VNRS_BGP_CEASE_RESET ||
+            error->subcode == VNRS_BGP_CEASE_CONFIG_CHANGE);
+}
+
 static void fail(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
+    struct vnrs_bgp_error sent = *error;
 
+    if (fsm->state == VNRS_BGP_ST_ESTABLISHED && fsm->session.gr_notification && is_final(error))
+        vnrs_bgp_error_harden(&sent);
     if (fsm->connected && error->code)
-        send_message(fsm, buf, vnrs_bgp_notification_encode(error, buf, sizeof(buf)));
-    go_idle(fsm, cause, error);
+        send_message(fsm, buf, vnrs_bgp_notification_encode(&sent, buf, sizeof(buf)));
+    go_idle(fsm, cause, &sent);
 }
 
 static void act_start(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
@@ -225,6 +237,8 @@ static struct vnrs_bgp_session negotiate(const struct vnrs_bgp_conf *conf, const
         .refresh = ours->refresh && theirs->refresh,
         .enhanced_refresh = ours->enhanced_refresh && theirs->enhanced_refresh,
         .extended_message = ours->extended_message && theirs->extended_message,
+        .graceful_restart = ours->graceful_restart && theirs->graceful_restart,
+        .gr_notification = ours->gr_notification && theirs->gr_notification,
         .ibgp = conf->local_asn == conf->peer_asn,
         .local_asn = conf->local_asn,
         .peer_asn = conf->peer_asn,

@@ -50,6 +50,8 @@ enum vnrs_bgp_cause {
     VNRS_BGP_CAUSE_COLLISION,
 };
 
+#define VNRS_BGP_GR_TIME_MAX 4095u // seconds, RFC 4724 section 3
+
 struct vnrs_bgp_conf { // of one peer, borrowed by its machines
     uint32_t local_asn, peer_asn, router_id;
     uint16_t hold, keepalive;                 // seconds, proposed

@@ -2,6 +2,7 @@
 #include "bgp/msg.h"
 
 #include "bgp/msg_wire.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 
@@ -153,33 +154,6 @@ int vnrs_bgp_refresh_encode(uint8_t af, uint8_t subtype, uint8_t *buf, size_t si
     return vnrs_bgp_header_finish(&w, buf);
 }
 
-// Length of the well-formed UTF-8 sequence at `p` (RFC 3629), 0: there is none.
-static size_t utf8_len(const uint8_t *p, size_t left)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = p[0] < 0x80                   ? 1
-               : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-               : (p[0] & 0xf0) == 0xe0       ? 3
-               : (p[0] & 0xf8) == 0xf0       ? 4
-                                             : 0;
-    uint32_t c = n > 1 ? p[0] & (0x7fu >> n) : p[0];
-
-    if (!n || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3fu);
-    }
-    return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
-}
-
-// C0, DEL and C1 controls could drive the terminal that shows the text.
-static bool is_control(const uint8_t *p, size_t n)
-{
-    return n == 1 ? p[0] < 0x20 || p[0] == 0x7f : n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
-}
-
 const char *vnrs_bgp_error_format(const struct vnrs_bgp_error *error, char *buf, size_t size)
 {
     struct vnrs_wire w = vnrs_wire_make(error->data, MIN(error->data_len, (uint16_t)VNRS_BGP_ERROR_DATA_MAX));
@@ -193,8 +167,8 @@ const char *vnrs_bgp_error_format(const struct vnrs_bgp_error *error, char *buf,
     if (has_text)
         text = vnrs_wire_sub(&w, vnrs_wire_u8(&w));
     while (text.left) {
-        size_t n = utf8_len(text.at, text.left);
-        bool bad = !n || is_control(text.at, n);
+        size_t n = vnrs_utf8_len(text.at, text.left);
+        bool bad = !n || vnrs_utf8_is_control(text.at, n);
         size_t write = bad ? 1 : n;
         if (out + write >= size)
             break;
@@ -204,4 +178,35 @@ const char *vnrs_bgp_error_format(const struct vnrs_bgp_error *error, char *buf,
     }
     buf[out] = '\0';
     return buf;
+}
+
+void vnrs_bgp_error_cease(uint8_t subcode, const char *text, struct vnrs_bgp_error *ret_error)
+{
+    size_t len = 0, n;
+
+    *ret_error = (struct vnrs_bgp_error){.code = VNRS_BGP_ERR_CEASE, .subcode = subcode};
+    if (!text || (subcode != VNRS_BGP_CEASE_SHUTDOWN && subcode != VNRS_BGP_CEASE_RESET))
+        return;
+    for (size_t left = strlen(text); left; left -= n) {
+        const uint8_t *p = (const uint8_t *)text + len;
+        n = vnrs_utf8_len(p, left);
+        if (!n || len + n > UINT8_MAX)
+            break;
+        memcpy(ret_error->data + 1 + len, p, n);
+        len += n;
+    }
+    ret_error->data[0] = (uint8_t)len;
+    ret_error->data_len = (uint16_t)(len ? len + 1 : 0);
+}
+
+void vnrs_bgp_error_harden(struct vnrs_bgp_error *error)
+{
+    size_t kept = MIN(error->data_len, (uint16_t)(VNRS_BGP_ERROR_DATA_MAX - 2));
+
+    memmove(error->data + 2, error->data, kept);
+    error->data[0] = error->code;
+    error->data[1] = error->subcode;
+    error->data_len = (uint16_t)(kept + 2);
+    error->code = VNRS_BGP_ERR_CEASE;
+    error->subcode = VNRS_BGP_CEASE_HARD_RESET;
 }

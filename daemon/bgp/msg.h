@@ -12,7 +12,7 @@
 #define VNRS_BGP_MSG_MAX          4096  // RFC 4271
 #define VNRS_BGP_MSG_EXTENDED_MAX 65535 // RFC 8654
 #define VNRS_BGP_AS_TRANS         23456u
-#define VNRS_BGP_ERROR_DATA_MAX   256 // a whole RFC 9003 shutdown text
+#define VNRS_BGP_ERROR_DATA_MAX   258 // a whole RFC 9003 shutdown text inside a hard reset (RFC 8538)
 
 enum vnrs_bgp_type {
     VNRS_BGP_OPEN = 1,
@@ -20,6 +20,12 @@ enum vnrs_bgp_type {
     VNRS_BGP_NOTIFICATION,
     VNRS_BGP_KEEPALIVE,
     VNRS_BGP_ROUTE_REFRESH, // RFC 2918
+};
+
+enum { // subtypes of ROUTE-REFRESH, RFC 7313
+    VNRS_BGP_REFRESH_REQUEST = 0,
+    VNRS_BGP_REFRESH_BEGIN = 1,
+    VNRS_BGP_REFRESH_END = 2,
 };
 
 // Address families, as an index: IPv4 unicast, IPv6 unicast.
@@ -44,6 +50,7 @@ enum { // RFC 4486, 8538, 9384
     VNRS_BGP_CEASE_CONFIG_CHANGE = 6,
     VNRS_BGP_CEASE_COLLISION = 7,
     VNRS_BGP_CEASE_RESOURCES = 8,
+    VNRS_BGP_CEASE_HARD_RESET = 9,
 };
 
 struct vnrs_bgp_error { // a NOTIFICATION to send, or received
@@ -60,7 +67,8 @@ struct vnrs_bgp_caps {
     bool extended_message;          // RFC 8654
     bool graceful_restart;          // RFC 4724: only that it was there, with the two below
     bool gr_restarted;
-    uint16_t gr_time; // seconds
+    bool gr_notification; // RFC 8538
+    uint16_t gr_time;     // seconds
     bool gr_af[_VNRS_BGP_AF_MAX], gr_forwarding[_VNRS_BGP_AF_MAX];
 };
 
@@ -77,6 +85,7 @@ struct vnrs_bgp_session {
     bool mp[_VNRS_BGP_AF_MAX]; // families in use
     bool refresh, enhanced_refresh;
     bool extended_message;
+    bool graceful_restart, gr_notification;
     bool ibgp;
     uint32_t local_asn, peer_asn;
     uint16_t hold, keepalive; // seconds, negotiated
@@ -143,5 +152,9 @@ int vnrs_bgp_update_encode(const struct vnrs_bgp_session *session, uint8_t af, c
                            size_t *ret_used) VNRS_MUST_CHECK;
 int vnrs_bgp_eor_encode(uint8_t af, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 
+// A Cease; administrative shutdown and reset carry `text` (RFC 9003) as far as it is UTF-8 and fits, NULL: none.
+void vnrs_bgp_error_cease(uint8_t subcode, const char *text, struct vnrs_bgp_error *ret_error);
+// Wraps it into a Cease, hard reset: the other side must not keep our routes (RFC 8538 section 3.1).
+void vnrs_bgp_error_harden(struct vnrs_bgp_error *error);
 // RFC 8203/9003 shutdown text of a Cease, cleaned for display; empty when there is none. Returns `buf`.
 const char *vnrs_bgp_error_format(const struct vnrs_bgp_error *error, char *buf, size_t size);

@@ -26,6 +26,7 @@ enum {
 };
 
 #define GR_RESTARTED  0x8000u // restart state bit, RFC 4724 section 3
+#define GR_NOTIFY     0x4000u // N bit, RFC 8538 section 2
 #define GR_TIME_MASK  0x0fffu
 #define GR_FORWARDING 0x80u
 
@@ -88,6 +89,7 @@ static bool cap_graceful_restart(struct open_decode *d, struct vnrs_wire w)
     uint16_t flags_time = vnrs_wire_u16(&w);
     caps->graceful_restart = true;
     caps->gr_restarted = flags_time & GR_RESTARTED;
+    caps->gr_notification = flags_time & GR_NOTIFY;
     caps->gr_time = flags_time & GR_TIME_MASK;
     memset(caps->gr_af, 0, sizeof(caps->gr_af));
     memset(caps->gr_forwarding, 0, sizeof(caps->gr_forwarding));
@@ -201,7 +203,8 @@ static void put_graceful_restart(struct vnrs_wire_out *w, const struct vnrs_bgp_
         n = (uint8_t)(n + caps->gr_af[af]);
     vnrs_wire_put_u8(w, CAP_GRACEFUL_RESTART);
     vnrs_wire_put_u8(w, (uint8_t)(2 + 4 * n));
-    vnrs_wire_put_u16(w, (uint16_t)((caps->gr_restarted ? GR_RESTARTED : 0) | (caps->gr_time & GR_TIME_MASK)));
+    vnrs_wire_put_u16(w, (uint16_t)((caps->gr_restarted ? GR_RESTARTED : 0) | (caps->gr_notification ? GR_NOTIFY : 0) |
+                                    (caps->gr_time & GR_TIME_MASK)));
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (!caps->gr_af[af])
             continue;

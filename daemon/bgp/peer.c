@@ -3,6 +3,7 @@
 
 #include "bgp/error_text.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,6 +92,7 @@ static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cau
         (void)snprintf(peer->last_error, sizeof(peer->last_error), "%s: %.*s",
                        cause == VNRS_BGP_CAUSE_RECEIVED ? "peer sent NOTIFICATION" : "sent NOTIFICATION",
                        VNRS_BGP_ERROR_TEXT_MAX - 30, text);
+        vnrs_utf8_trim(peer->last_error);
         break;
     case VNRS_BGP_CAUSE_TCP:
         if (was_up)
@@ -118,12 +120,32 @@ static void pace(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause ca
         peer->refuse_until = peer->idle_until;
 }
 
+// RFC 4724 section 4.2: routes stay when the connection broke; RFC 8538 section 4: and, where both sides announced it,
+// after every NOTIFICATION but a hard reset.
+static bool is_graceful(const struct vnrs_bgp_session *session, enum vnrs_bgp_cause cause,
+                        const struct vnrs_bgp_error *error)
+{
+    switch (cause) {
+    case VNRS_BGP_CAUSE_TCP:
+        return session->graceful_restart;
+    case VNRS_BGP_CAUSE_HOLD:
+        return session->gr_notification;
+    case VNRS_BGP_CAUSE_SENT:
+    case VNRS_BGP_CAUSE_RECEIVED:
+        return session->gr_notification &&
+               !(error->code == VNRS_BGP_ERR_CEASE && error->subcode == VNRS_BGP_CEASE_HARD_RESET);
+    case VNRS_BGP_CAUSE_STOP:
+    case VNRS_BGP_CAUSE_COLLISION:
+        break;
+    }
+    return false;
+}
+
 static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_bgp_cause cause,
                     const struct vnrs_bgp_error *error)
 {
     struct vnrs_bgp_peer *peer = arg;
 
-    (void)side;
     if (was_up) {
         if (peer->now - peer->changed_ms >= VNRS_BGP_STABLE_MS)
             peer->errors = 0;
@@ -133,7 +155,7 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
     say(peer, was_up, cause, error);
     pace(peer, was_up, cause);
     if (was_up)
-        peer->ops->down(peer->arg);
+        peer->ops->down(peer->arg, is_graceful(&peer->fsm[side].session, cause, error));
     peer->ops->changed(peer->arg);
 }
 
@@ -195,20 +217,21 @@ static void both(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_even
     vnrs_bgp_fsm_event(&peer->fsm[VNRS_BGP_IN], event, now_ms, &in);
 }
 
-void vnrs_bgp_peer_stop(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease)
+void vnrs_bgp_peer_stop(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease, const char *text)
 {
-    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = cease};
+    struct vnrs_bgp_error error;
 
+    vnrs_bgp_error_cease(cease, text, &error);
     peer->enabled = false;
     peer->idle_until = VNRS_BGP_TIMER_OFF;
     both(peer, now_ms, VNRS_BGP_EV_STOP, &error);
 }
 
-void vnrs_bgp_peer_reset(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease)
+void vnrs_bgp_peer_reset(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease, const char *text)
 {
     bool enabled = peer->enabled;
 
-    vnrs_bgp_peer_stop(peer, now_ms, cease);
+    vnrs_bgp_peer_stop(peer, now_ms, cease, text);
     if (enabled)
         vnrs_bgp_peer_start(peer, now_ms);
 }
@@ -230,6 +253,11 @@ int vnrs_bgp_peer_accept(struct vnrs_bgp_peer *peer, uint64_t now_ms)
     peer->now = now_ms;
     if (!peer->enabled || now_ms < peer->refuse_until)
         return -EBUSY;
+    // RFC 4724 section 5: a peer that restarts gracefully opens a connection although we know of one. The old one ends
+    // without a NOTIFICATION. In a session's first moments it may as well be the other half of a collision.
+    struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(peer);
+    if (session && session->session.graceful_restart && now_ms - peer->changed_ms >= VNRS_BGP_COLLISION_MS)
+        vnrs_bgp_peer_disconnected(peer, now_ms, session->side, "the peer opened a new connection");
     // A second connection from the peer: the first never got further than our OPEN, so the peer has given it up.
     if (in->state == VNRS_BGP_ST_OPEN_SENT || in->state == VNRS_BGP_ST_ACTIVE)
         vnrs_bgp_fsm_event(in, VNRS_BGP_EV_DUMP, now_ms, NULL);
@@ -309,7 +337,7 @@ ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vn
     struct vnrs_bgp_fsm *fsm = &peer->fsm[side];
     struct vnrs_bgp_error error = {0};
     struct vnrs_bgp_input in = {.error = &error};
-    bool extended = fsm->state == VNRS_BGP_ST_ESTABLISHED && fsm->session.extended_message;
+    bool extended = fsm->state >= VNRS_BGP_ST_OPEN_CONFIRM && fsm->session.extended_message;
     uint8_t type = 0;
 
     peer->now = now_ms;

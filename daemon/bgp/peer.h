@@ -8,7 +8,8 @@
 
 #include <sys/types.h>
 
-#define VNRS_BGP_ERROR_TEXT_MAX 120
+#define VNRS_BGP_ERROR_TEXT_MAX VNRS_PEER_ERROR_MAX
+#define VNRS_BGP_COLLISION_MS   1000u // how late the other connection of a collision may come
 
 struct vnrs_bgp_peer;
 
@@ -18,7 +19,8 @@ struct vnrs_bgp_peer_ops {
     void (*send)(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len);
     void (*changed)(void *arg); // state, or last error
     void (*up)(void *arg);
-    void (*down)(void *arg);
+    // `graceful`: RFC 4724 and 8538 let what the peer announced stay for a while.
+    void (*down)(void *arg, bool graceful);
     int (*update)(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error);
     void (*refresh)(void *arg, uint8_t af, uint8_t subtype);
     uint32_t (*random)(void *arg);
@@ -43,10 +45,11 @@ struct vnrs_bgp_peer {
 void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *conf,
                         const struct vnrs_bgp_peer_ops *ops, void *arg);
 void vnrs_bgp_peer_start(struct vnrs_bgp_peer *peer, uint64_t now_ms);
-// Ends its connections with Cease and the given subcode; nothing is opened or accepted until start.
-void vnrs_bgp_peer_stop(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease);
+// Ends its connections with Cease and the given subcode; nothing is opened or accepted until start. `text` goes along
+// with shutdown and reset (RFC 9003), NULL: none.
+void vnrs_bgp_peer_stop(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease, const char *text);
 // Cease, then at once a new try, without damping (VNRS_SPK_CLEAR, changed configuration).
-void vnrs_bgp_peer_reset(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease);
+void vnrs_bgp_peer_reset(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease, const char *text);
 // The session, if there is one, ends with this NOTIFICATION, as for an error of the peer.
 void vnrs_bgp_peer_fail(struct vnrs_bgp_peer *peer, uint64_t now_ms, const struct vnrs_bgp_error *error);
 

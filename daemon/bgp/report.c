@@ -14,6 +14,7 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_p
         .addr = m->conf.addr,
         .state = (uint8_t)vnrs_bgp_peer_state(&m->peer),
         .eor = m->eor,
+        .stale = vnrs_bgp_retain_is_active(m),
         .asn = m->conf.asn,
         .established_ms = m->peer.changed_ms,
         .received = m->speaker->rib.counts[m->slot],
@@ -81,9 +82,10 @@ static struct vnrs_spk_path path_of_rib(const struct vnrs_bgp_speaker *sp, const
     if (m)
         (void)vnrs_str_copy(path.peer, sizeof(path.peer), m->conf.name);
     (void)vnrs_str_copy(path.note, sizeof(path.note),
-                        p->barred   ? vnrs_bgp_barred_text(p->barred)
-                        : path.best ? ""
-                                    : vnrs_bgp_step_text(step));
+                        p->barred                                            ? vnrs_bgp_barred_text(p->barred)
+                        : m && vnrs_bgp_retain_is_stale(m, &dest->prefix, p) ? "stale: the peer restarts"
+                        : path.best                                          ? ""
+                                                                             : vnrs_bgp_step_text(step));
     return path;
 }
 

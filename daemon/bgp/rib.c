@@ -248,6 +248,12 @@ static void enqueue_mask(struct vnrs_bgp_rib *rib, uint64_t mask, struct vnrs_bg
         vnrs_bgp_rib_enqueue(rib, (unsigned)__builtin_ctzll(mask), dest);
 }
 
+static bool is_same_outside(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_attrs *a,
+                            const struct vnrs_bgp_attrs *b)
+{
+    return a && b && rib->is_same_outside && rib->is_same_outside(rib->arg, a, b);
+}
+
 static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path,
                        const struct before *before)
 {
@@ -257,8 +263,10 @@ static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, con
 
     if (before->multipath || is_in_multipath(rib, dest, path))
         enqueue_mask(rib, BIT(VNRS_BGP_SLOT_LOCAL), dest);
-    if (attrs != before->attrs)
+    if (attrs != before->attrs && !is_same_outside(rib, attrs, before->attrs))
         enqueue_mask(rib, peers, dest);
+    else if (attrs != before->attrs)
+        enqueue_mask(rib, (rib->ibgp | BIT(best->slot) | BIT(before->slot)) & peers, dest);
     else if (best && best->slot != before->slot)
         enqueue_mask(rib, (BIT(best->slot) | BIT(before->slot)) & peers, dest);
     vnrs_bgp_attrs_unref(rib->attrs, before->attrs);
@@ -307,6 +315,7 @@ int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *pref
     struct vnrs_bgp_path *p = d ? (struct vnrs_bgp_path *)vnrs_bgp_dest_path(d, slot) : NULL;
 
     if (p) {
+        p->epoch = rib->epochs[slot];
         if (p->attrs == attrs && p->barred == barred)
             return 0;
         path_change(rib, d, p, attrs, barred);
@@ -314,7 +323,8 @@ int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *pref
     }
     if (!(p = path_new(rib)))
         return -ENOMEM;
-    *p = (struct vnrs_bgp_path){.attrs = vnrs_bgp_attrs_ref(attrs), .slot = (uint8_t)slot, .barred = barred};
+    *p = (struct vnrs_bgp_path){
+        .attrs = vnrs_bgp_attrs_ref(attrs), .slot = (uint8_t)slot, .barred = barred, .epoch = rib->epochs[slot]};
     if (!d && !(d = dest_new(rib, prefix, prefix_hash(rib, prefix)))) {
         path_free(rib, p);
         return -ENOMEM;
@@ -353,6 +363,23 @@ void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot)
 
     while (rib->counts[slot] && (d = vnrs_bgp_rib_next(rib, &at)))
         (void)withdraw_path(rib, d, slot);
+}
+
+bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint32_t epoch)
+{
+    return (int32_t)(path->epoch - epoch) < 0;
+}
+
+void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family, uint32_t epoch)
+{
+    struct vnrs_bgp_dest *d;
+    size_t at = 0;
+
+    while (rib->counts[slot] && (d = vnrs_bgp_rib_next(rib, &at))) {
+        const struct vnrs_bgp_path *p = d->prefix.family == family ? vnrs_bgp_dest_path(d, slot) : NULL;
+        if (p && vnrs_bgp_path_is_before(p, epoch))
+            (void)withdraw_path(rib, d, slot);
+    }
 }
 
 void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,

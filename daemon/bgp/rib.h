@@ -21,6 +21,7 @@ struct vnrs_bgp_path {
     const struct vnrs_bgp_attrs *attrs;
     uint8_t slot;   // source
     uint8_t barred; // enum vnrs_bgp_barred; barred paths come after all others
+    uint32_t epoch; // of its source when it was last announced
 };
 
 struct vnrs_bgp_dest {
@@ -49,10 +50,15 @@ struct vnrs_bgp_rib {
     size_t n_path_slabs;
     struct vnrs_bgp_source sources[VNRS_BGP_SLOTS];
     uint32_t counts[VNRS_BGP_SLOTS]; // paths by source
+    uint32_t epochs[VNRS_BGP_SLOTS]; // by source; what is announced gets the current one
     struct vnrs_bgp_queue queues[VNRS_BGP_SLOTS];
     uint64_t consumers; // bit per consumer that wants to hear of changes
-    uint64_t seed;      // of the hash
-    bool failed;        // memory ran out in the middle
+    uint64_t ibgp;      // bit per consumer that gets attributes as they were received
+    // True when all other consumers are told the same of both sets, so that a change between them is none; NULL: never.
+    bool (*is_same_outside)(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b);
+    void *arg;
+    uint64_t seed; // of the hash
+    bool failed;   // memory ran out in the middle
 };
 
 void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *attrs, uint64_t seed);
@@ -65,6 +71,9 @@ int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *pref
 // Returns true when there was one.
 bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot);
 void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot);
+// Withdraws the paths of a source, in one family (enum vnrs_addr_family), that were last announced before this epoch.
+void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family, uint32_t epoch);
+bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint32_t epoch);
 // Asks `judge` anew for every path of the peers (not of SLOT_LOCAL).
 void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,
                           enum vnrs_bgp_barred (*judge)(const struct vnrs_prefix *prefix,

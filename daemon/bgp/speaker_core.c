@@ -30,9 +30,39 @@ static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, si
     m->speaker->ops->send(m->speaker->arg, m, side, bytes, len);
 }
 
+static uint16_t restart_s(const struct vnrs_spk_config *conf)
+{
+    return conf->restart_s ? conf->restart_s : VNRS_BGP_RESTART_S;
+}
+
 static void on_changed(void *arg)
 {
     note_changed(arg);
+}
+
+// A Route Server's OPEN, byte for byte (azure-routing.md 5.2), unless more is configured: it announces IPv6 although it
+// is IPv4 only. What is said about forwarding (F bit) is what is so: it goes on while this process is there, and over
+// its restart where the routes were kept in force.
+static void caps_set(struct vnrs_bgp_member *m)
+{
+    const struct vnrs_spk_config *conf = &m->speaker->conf;
+    bool graceful = conf->features & VNRS_SPK_GRACEFUL_RESTART;
+    bool forwarding = graceful && (m->was_up || conf->restart & VNRS_SPK_FORWARDING_KEPT);
+
+    m->peer.conf.caps = (struct vnrs_bgp_caps){
+        .mp = {true, true},
+        .any_mp = true,
+        .refresh = true,
+        .as4 = true,
+        .extended_message = conf->features & VNRS_SPK_EXTENDED_MESSAGES,
+        .enhanced_refresh = conf->features & VNRS_SPK_ENHANCED_REFRESH,
+        .graceful_restart = graceful,
+        .gr_notification = graceful,
+        .gr_restarted = graceful && m->speaker->deferring,
+        .gr_time = restart_s(conf),
+        .gr_af = {graceful, graceful},
+        .gr_forwarding = {forwarding, forwarding},
+    };
 }
 
 // Own prefixes first: they leave in one UPDATE, as a Route Server's do.
@@ -56,26 +86,34 @@ static void on_up(void *arg)
 
     sp->rib.sources[m->slot] = (struct vnrs_bgp_source){
         .addr = m->conf.addr, .router_id = fsm->remote.id, .asn = fsm->remote.asn, .ibgp = fsm->session.ibgp};
+    vnrs_bgp_retain_up(m);
+    m->was_up = true;
+    caps_set(m);
     m->heard_ms = m->peer.now;
     m->eor = false;
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         m->eor_in[af] = !fsm->session.mp[af];
         m->eor_out[af] = fsm->session.mp[af] && fsm->remote.caps.graceful_restart;
     }
+    if (fsm->session.ibgp)
+        sp->rib.ibgp |= UINT64_C(1) << m->slot;
     vnrs_bgp_rib_consumer_add(&sp->rib, m->slot);
     enqueue_table(m);
 }
 
-static void on_down(void *arg)
+static void on_down(void *arg, bool graceful)
 {
     struct vnrs_bgp_member *m = arg;
     struct vnrs_bgp_rib *rib = &m->speaker->rib;
 
     vnrs_bgp_rib_consumer_remove(rib, m->slot);
-    vnrs_bgp_rib_withdraw_all(rib, m->slot);
+    rib->ibgp &= ~(UINT64_C(1) << m->slot);
+    vnrs_bgp_retain_down(m, graceful);
     m->advertised = 0;
     m->eor = false;
     memset(m->eor_out, 0, sizeof(m->eor_out));
+    memset(m->refresh_due, 0, sizeof(m->refresh_due));
+    memset(m->eorr_out, 0, sizeof(m->eorr_out));
 }
 
 static int on_update(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
@@ -88,9 +126,16 @@ static int on_update(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_
 
 static void on_refresh(void *arg, uint8_t af, uint8_t subtype)
 {
-    // Markers of RFC 7313 mean nothing without enhanced refresh, which we do not announce.
-    if (subtype == 0)
-        vnrs_bgp_adj_out_refresh(arg, af);
+    struct vnrs_bgp_member *m = arg;
+    const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
+
+    if (!session->mp[af])
+        return;
+    // Markers of RFC 7313 mean nothing unless both sides announced enhanced refresh.
+    if (subtype == VNRS_BGP_REFRESH_REQUEST)
+        vnrs_bgp_adj_out_refresh(m, af);
+    else if (session->enhanced_refresh)
+        vnrs_bgp_retain_refresh(m, af, subtype);
 }
 
 static uint32_t on_random(void *arg)
@@ -124,6 +169,8 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
         return NULL;
     }
     vnrs_bgp_rib_init(&sp->rib, sp->attrs, seed);
+    sp->rib.is_same_outside = vnrs_bgp_adj_out_is_same;
+    sp->rib.arg = sp;
     return sp;
 }
 
@@ -207,7 +254,6 @@ static int instance_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_confi
     return 0;
 }
 
-// A Route Server's OPEN, byte for byte (azure-routing.md 5.2): it announces IPv6 although it is IPv4 only.
 static struct vnrs_bgp_conf member_conf(const struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *conf)
 {
     return (struct vnrs_bgp_conf){
@@ -218,8 +264,22 @@ static struct vnrs_bgp_conf member_conf(const struct vnrs_bgp_speaker *sp, const
         .keepalive = conf->keepalive,
         .connect_retry_ms = sp->conf.connect_retry_ms,
         .passive = conf->passive,
-        .caps = {.mp = {true, true}, .any_mp = true, .refresh = true, .as4 = true},
     };
+}
+
+// Administratively: nothing of the peer stays.
+static void member_stop(struct vnrs_bgp_member *m, uint8_t cease, const char *text)
+{
+    vnrs_bgp_peer_stop(&m->peer, m->speaker->now, cease, text);
+    vnrs_bgp_retain_drop(m);
+}
+
+static void member_init(struct vnrs_bgp_member *m)
+{
+    struct vnrs_bgp_conf conf = member_conf(m->speaker, &m->conf);
+
+    vnrs_bgp_peer_init(&m->peer, &conf, &peer_ops, m);
+    caps_set(m);
 }
 
 static void member_start(struct vnrs_bgp_member *m)
@@ -233,7 +293,7 @@ static void member_remove(struct vnrs_bgp_speaker *sp, unsigned slot)
 {
     struct vnrs_bgp_member *m = sp->members[slot];
 
-    vnrs_bgp_peer_stop(&m->peer, sp->now, VNRS_BGP_CEASE_DECONFIGURED);
+    member_stop(m, VNRS_BGP_CEASE_DECONFIGURED, NULL);
     sp->members[slot] = NULL;
     free(m);
 }
@@ -248,8 +308,7 @@ static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_co
     while (sp->members[slot])
         slot++; // there are fewer peers than slots
     *m = (struct vnrs_bgp_member){.speaker = sp, .conf = *conf, .slot = slot, .changed = true};
-    struct vnrs_bgp_conf peer_conf = member_conf(sp, conf);
-    vnrs_bgp_peer_init(&m->peer, &peer_conf, &peer_ops, m);
+    member_init(m);
     sp->members[slot] = m;
     member_start(m);
     return 0;
@@ -270,13 +329,12 @@ static void member_change(struct vnrs_bgp_member *m, const struct vnrs_spk_peer_
     m->conf = *conf;
     m->changed = true;
     if (restart || needs_restart(&old, conf)) {
-        vnrs_bgp_peer_stop(&m->peer, sp->now, VNRS_BGP_CEASE_CONFIG_CHANGE);
-        struct vnrs_bgp_conf peer_conf = member_conf(sp, conf);
-        vnrs_bgp_peer_init(&m->peer, &peer_conf, &peer_ops, m);
+        member_stop(m, VNRS_BGP_CEASE_CONFIG_CHANGE, NULL);
+        member_init(m);
         m->peer.flaps = flaps;
         member_start(m);
     } else if (conf->shutdown && !old.shutdown) {
-        vnrs_bgp_peer_stop(&m->peer, sp->now, VNRS_BGP_CEASE_SHUTDOWN);
+        member_stop(m, VNRS_BGP_CEASE_SHUTDOWN, "shut down by configuration");
     } else if (!conf->shutdown && old.shutdown) {
         member_start(m);
     } else if (conf->max_prefixes && sp->rib.counts[m->slot] > conf->max_prefixes) {
@@ -302,7 +360,7 @@ static bool is_valid_addr(const struct vnrs_addr *addr)
 static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_spk_local *locals, size_t n_locals,
                         const struct vnrs_spk_peer_config *peers, size_t n_peers)
 {
-    if (!conf->asn || !conf->router_id || !is_valid_addr(&conf->local))
+    if (!conf->asn || !conf->router_id || !is_valid_addr(&conf->local) || conf->restart_s > VNRS_BGP_GR_TIME_MAX)
         return -EINVAL;
     for (size_t i = 0; i < n_locals; i++) {
         const struct vnrs_prefix *p = &locals[i].prefix;
@@ -333,8 +391,10 @@ static int members_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_c
             member_remove(sp, slot);
         else if (restart || memcmp(conf, &m->conf, sizeof(*conf)) != 0)
             member_change(m, conf, restart);
-        if (conf)
-            m->peer.conf.connect_retry_ms = sp->conf.connect_retry_ms;
+        if (!conf)
+            continue;
+        m->peer.conf.connect_retry_ms = sp->conf.connect_retry_ms;
+        caps_set(m);
     }
     for (size_t i = 0; i < n; i++) {
         int err = vnrs_bgp_speaker_find_addr(sp, &peers[i].addr) ? 0 : member_add(sp, &peers[i]);
@@ -355,16 +415,22 @@ int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, con
         return err;
     sp->now = now_ms;
     bool restart = sp->configured && (old.asn != conf->asn || old.router_id != conf->router_id ||
-                                      !vnrs_addr_equal(&old.local, &conf->local));
+                                      old.features != conf->features || !vnrs_addr_equal(&old.local, &conf->local));
     bool first = !sp->configured || restart || old.as_route_server != conf->as_route_server;
     // Sessions of the old identity end before their routes are looked at with the new one.
     if (restart)
         for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
             if (sp->members[i])
-                vnrs_bgp_peer_stop(&sp->members[i]->peer, now_ms, VNRS_BGP_CEASE_CONFIG_CHANGE);
+                member_stop(sp->members[i], VNRS_BGP_CEASE_CONFIG_CHANGE, NULL);
     if (first && (err = instance_set(sp, conf)) < 0)
         return err;
     sp->conf = *conf;
+    if (sp->configured)
+        sp->conf.restart = old.restart;
+    else if (conf->features & VNRS_SPK_GRACEFUL_RESTART && conf->restart & VNRS_SPK_RESTARTED) {
+        sp->deferring = true;
+        sp->defer_until = now_ms + restart_s(conf) * UINT64_C(1000);
+    }
     sp->configured = true;
     if ((err = locals_set(sp, locals, n_locals)) < 0)
         return err;
@@ -374,23 +440,43 @@ int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, con
 
 void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
 {
+    sp->now = now_ms;
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
         if (sp->members[i])
-            vnrs_bgp_peer_stop(&sp->members[i]->peer, now_ms, VNRS_BGP_CEASE_SHUTDOWN);
+            member_stop(sp->members[i], VNRS_BGP_CEASE_SHUTDOWN, "the instance is stopped");
 }
 
-// End-of-RIB came for every family, or nothing more comes: without graceful restart on both sides no End-of-RIB is due.
+// When the peer's routes are taken for complete: End-of-RIB came for every family, or nothing more comes. Without
+// graceful restart on both sides no End-of-RIB is due; a peer that has restarted itself waits for ours.
+static uint64_t eor_at(struct vnrs_bgp_member *m)
+{
+    const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
+
+    if (m->eor || !fsm)
+        return VNRS_BGP_NEVER;
+    if (m->eor_in[VNRS_BGP_AF4] && m->eor_in[VNRS_BGP_AF6])
+        return m->heard_ms;
+    bool is_sure = fsm->session.graceful_restart && !fsm->remote.caps.gr_restarted;
+    return m->heard_ms + (is_sure ? VNRS_BGP_EOR_WAIT_MS : VNRS_BGP_QUIET_MS);
+}
+
 static void eor_check(struct vnrs_bgp_member *m, uint64_t now_ms)
 {
-    const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
-
-    if (m->eor || !session)
-        return;
-    bool marked = m->eor_in[VNRS_BGP_AF4] && m->eor_in[VNRS_BGP_AF6];
-    if (!marked && now_ms < m->heard_ms + VNRS_BGP_QUIET_MS)
+    if (now_ms < eor_at(m))
         return;
     m->eor = true;
     note_changed(m);
+}
+
+// RFC 4724 section 4.1: the restart is over, what is known now is told.
+static void defer_check(struct vnrs_bgp_speaker *sp)
+{
+    if (!sp->deferring || (sp->now < sp->defer_until && !vnrs_bgp_speaker_is_converged(sp, sp->now)))
+        return;
+    sp->deferring = false;
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        if (sp->members[i])
+            caps_set(sp->members[i]);
 }
 
 void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
@@ -400,8 +486,10 @@ void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
         if (!sp->members[i])
             continue;
         vnrs_bgp_peer_tick(&sp->members[i]->peer, now_ms);
+        vnrs_bgp_retain_tick(sp->members[i], now_ms);
         eor_check(sp->members[i], now_ms);
     }
+    defer_check(sp);
 }
 
 static uint64_t give_up_at(const struct vnrs_bgp_member *m)
@@ -411,15 +499,15 @@ static uint64_t give_up_at(const struct vnrs_bgp_member *m)
 
 uint64_t vnrs_bgp_speaker_next(const struct vnrs_bgp_speaker *sp)
 {
-    uint64_t next = VNRS_BGP_NEVER;
+    uint64_t next = sp->deferring ? sp->defer_until : VNRS_BGP_NEVER;
 
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
         struct vnrs_bgp_member *m = sp->members[i];
         if (!m)
             continue;
         next = MIN(next, vnrs_bgp_peer_next(&m->peer));
-        if (vnrs_bgp_peer_session(&m->peer) && !m->eor)
-            next = MIN(next, m->heard_ms + VNRS_BGP_QUIET_MS);
+        next = MIN(next, vnrs_bgp_retain_next(m));
+        next = MIN(next, eor_at(m));
         if (!m->conf.shutdown && give_up_at(m) > sp->now)
             next = MIN(next, give_up_at(m));
     }
@@ -456,6 +544,13 @@ struct vnrs_bgp_member *vnrs_bgp_speaker_find_name(const struct vnrs_bgp_speaker
     return NULL;
 }
 
+void vnrs_bgp_member_clear(struct vnrs_bgp_member *m, uint64_t now_ms, const char *text)
+{
+    m->speaker->now = now_ms;
+    vnrs_bgp_peer_reset(&m->peer, now_ms, VNRS_BGP_CEASE_RESET, text[0] ? text : "cleared by an operator");
+    vnrs_bgp_retain_drop(m);
+}
+
 void vnrs_bgp_member_refresh(struct vnrs_bgp_member *m, uint64_t now_ms)
 {
     const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
@@ -464,7 +559,7 @@ void vnrs_bgp_member_refresh(struct vnrs_bgp_member *m, uint64_t now_ms)
     if (!fsm)
         return;
     if (!fsm->session.refresh) {
-        vnrs_bgp_peer_reset(&m->peer, now_ms, VNRS_BGP_CEASE_RESET);
+        vnrs_bgp_peer_reset(&m->peer, now_ms, VNRS_BGP_CEASE_RESET, "no route refresh: all routes are needed again");
         return;
     }
     for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {

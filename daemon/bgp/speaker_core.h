@@ -4,15 +4,18 @@
 #pragma once
 
 #include "bgp/peer.h"
+#include "bgp/retain.h"
 #include "bgp/rib.h"
 #include "net/trie.h"
 #include "util/vec.h"
 
 #define VNRS_BGP_PEERS_MAX    62u // slots without SLOT_LOCAL and one to spare
 #define VNRS_BGP_QUIET_MS     2000u
+#define VNRS_BGP_EOR_WAIT_MS  10000u // of silence, where End-of-RIB is sure to come
+#define VNRS_BGP_RESTART_S    120u
 #define VNRS_BGP_GIVE_UP_MS   10000u
 #define VNRS_BGP_EXPORT_CACHE 256u
-#define VNRS_BGP_BATCH        1024u // prefixes of one UPDATE
+#define VNRS_BGP_BATCH        8192u // prefixes of one UPDATE
 
 struct vnrs_bgp_speaker;
 
@@ -24,8 +27,12 @@ struct vnrs_bgp_member { // a configured peer
     uint64_t configured_ms; // since when it could have come up
     uint64_t heard_ms;      // last UPDATE, or Established
     bool eor_in[_VNRS_BGP_AF_MAX];
-    bool eor;                       // initial routes are complete, as far as can be told
-    bool eor_out[_VNRS_BGP_AF_MAX]; // End-of-RIB is to be sent once the queue is empty
+    bool eor;                           // initial routes are complete, as far as can be told
+    bool eor_out[_VNRS_BGP_AF_MAX];     // End-of-RIB is to be sent once the queue is empty
+    bool refresh_due[_VNRS_BGP_AF_MAX]; // the peer asked for everything again
+    bool eorr_out[_VNRS_BGP_AF_MAX];    // End-of-Route-Refresh is to be sent once the queue is empty
+    bool was_up;
+    struct vnrs_bgp_retain retain;
     uint32_t advertised;
     bool changed; // state differs from what the controller was told; cleared by the owner
 };
@@ -47,6 +54,8 @@ struct vnrs_bgp_speaker {
     void *arg;
     uint64_t now;
     bool configured;
+    bool deferring;       // restarted: nothing is told before the peers' routes are in (RFC 4724 section 4.1)
+    uint64_t defer_until; // at the latest
     struct vnrs_spk_config conf;
     struct vnrs_bgp_member *members[VNRS_BGP_PEERS_MAX]; // by slot
     struct vnrs_bgp_attr_table *attrs;
@@ -73,7 +82,7 @@ void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *speaker);
 int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *speaker, uint64_t now_ms, const struct vnrs_spk_config *conf,
                                const struct vnrs_spk_local *locals, size_t n_locals,
                                const struct vnrs_spk_peer_config *peers, size_t n_peers) VNRS_MUST_CHECK;
-// Every session ends with Cease, administrative shutdown.
+// Every session ends with Cease, administrative shutdown, nothing is retained.
 void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
 void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
 uint64_t vnrs_bgp_speaker_next(const struct vnrs_bgp_speaker *speaker); // earliest deadline, or VNRS_BGP_NEVER
@@ -83,5 +92,7 @@ bool vnrs_bgp_speaker_is_converged(const struct vnrs_bgp_speaker *speaker, uint6
 struct vnrs_bgp_member *vnrs_bgp_speaker_find_addr(const struct vnrs_bgp_speaker *speaker,
                                                    const struct vnrs_addr *addr);
 struct vnrs_bgp_member *vnrs_bgp_speaker_find_name(const struct vnrs_bgp_speaker *speaker, const char *name);
+// Ends the session with Cease, administrative reset and opens a new one. `text` (RFC 9003) may be empty.
+void vnrs_bgp_member_clear(struct vnrs_bgp_member *member, uint64_t now_ms, const char *text);
 // Asks the peer for its routes again: ROUTE-REFRESH, or a reset where it cannot do that, as Azure does.
 void vnrs_bgp_member_refresh(struct vnrs_bgp_member *member, uint64_t now_ms);

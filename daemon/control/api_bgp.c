@@ -6,6 +6,7 @@
 
 #include "util/fd.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,14 +48,14 @@ static json_t *peer_json(const struct vnrs_lab *lab, const struct vnrs_route_ser
         struct vnrs_addr addr = vnrs_addr_from_v4(peer->router_id);
         vnrs_addr_format(&addr, id);
     }
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s}", "name",
-                     conn->name, "routeServer", rs->name, "instance", (int)i, "localAddress",
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s, s:b}",
+                     "name", conn->name, "routeServer", rs->name, "instance", (int)i, "localAddress",
                      vnrs_addr_format(&rs->ips[i], local), "peerIp", vnrs_addr_format(&conn->peer_ip, remote),
                      "peerAsn", (json_int_t)conn->peer_asn, "state", vnrs_api_peer_state_name(peer->state),
                      "uptimeSeconds", (json_int_t)uptime, "received", (json_int_t)peer->received, "advertised",
                      (json_int_t)peer->advertised, "messagesIn", (json_int_t)peer->messages_in, "messagesOut",
                      (json_int_t)peer->messages_out, "holdTime", (int)peer->hold, "keepaliveTime", (int)peer->keepalive,
-                     "flaps", (json_int_t)peer->flaps, "lastError", error, "routerId", id);
+                     "flaps", (json_int_t)peer->flaps, "lastError", error, "routerId", id, "stale", (int)peer->stale);
 }
 
 void vnrs_api_peers(struct vnrs_api_call *call)
@@ -282,7 +283,8 @@ void vnrs_api_rib(struct vnrs_api_call *call)
 
 // ---- actions
 
-static void act(struct vnrs_api_call *call, enum vnrs_spk_action_kind kind)
+// `text` is what the peer is told (RFC 9003), may be empty.
+static void act(struct vnrs_api_call *call, enum vnrs_spk_action_kind kind, const char *text)
 {
     struct peer_ref ref;
     int done = 0;
@@ -291,17 +293,22 @@ static void act(struct vnrs_api_call *call, enum vnrs_spk_action_kind kind)
         return;
     for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
         struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref.rs->name, i);
-        done += instance && vnrs_instance_action(instance, kind, ref.conn->name) == 0;
+        done += instance && vnrs_instance_action(instance, kind, ref.conn->name, text) == 0;
     }
     vnrs_api_reply(call, 200, json_pack("{s:i}", "instances", done));
 }
 
 void vnrs_api_peer_clear(struct vnrs_api_call *call)
 {
-    act(call, VNRS_SPK_CLEAR);
+    const char *text = vnrs_api_param(call, "text", false);
+
+    if (text && (strlen(text) >= VNRS_SHUTDOWN_MAX || !vnrs_utf8_is_text(text, strlen(text) + 1)))
+        vnrs_api_error(call, 400, "bad-request", "'text' is at most 255 octets of UTF-8 without controls", NULL);
+    else
+        act(call, VNRS_SPK_CLEAR, text ? text : "");
 }
 
 void vnrs_api_peer_refresh(struct vnrs_api_call *call)
 {
-    act(call, VNRS_SPK_REFRESH);
+    act(call, VNRS_SPK_REFRESH, "");
 }

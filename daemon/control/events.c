@@ -4,6 +4,7 @@
 #include "control/state.h"
 
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -70,6 +71,7 @@ void vnrs_event_add(struct vnrs_control *control, const struct vnrs_lab *lab, co
     va_start(ap, fmt);
     (void)vsnprintf(event->text, sizeof(event->text), fmt, ap);
     va_end(ap);
+    vnrs_utf8_trim(event->text);
     vec_foreach (call, &control->followers) {
         if (is_asked_for(*call, event))
             push_event(*call, event);

@@ -7,6 +7,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -108,6 +109,7 @@ static int send_config(struct vnrs_instance *instance)
         .router_id = vnrs_addr_to_v4(&rs->ips[instance->index]),
         .local = rs->ips[instance->index],
         .as_route_server = 1,
+        .restart = instance->n_routes ? VNRS_SPK_RESTARTED | VNRS_SPK_FORWARDING_KEPT : 0,
         .connect_retry_ms = CONNECT_RETRY_MS,
     };
     forget_peers(instance, rs);
@@ -338,10 +340,13 @@ int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_qu
     return r;
 }
 
-int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer)
+int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer,
+                         const char *text)
 {
     struct vnrs_spk_action action = {.kind = kind};
 
     vnrs_str_copy(action.peer, sizeof(action.peer), peer);
+    vnrs_str_copy(action.text, sizeof(action.text), text);
+    vnrs_utf8_trim(action.text);
     return instance->hello ? send_msg(instance, VNRS_SPK_ACTION, &action, 1, sizeof(action)) : -ENOTCONN;
 }

@@ -4,6 +4,7 @@
 #include "control/state.h"
 
 #include "util/log.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         struct vnrs_spk_peer peer = peers[i], *old = NULL;
-        if (!is_text(peer.name, sizeof(peer.name)) || !is_text(peer.last_error, sizeof(peer.last_error)) ||
+        if (!is_text(peer.name, sizeof(peer.name)) || !vnrs_utf8_is_text(peer.last_error, sizeof(peer.last_error)) ||
             peer.state >= _VNRS_BGP_ST_MAX || !is_addr(&peer.addr, true))
             return -EPROTO;
         vec_foreach (have, &instance->peers) {

@@ -224,8 +224,8 @@ struct vnrs_instance *vnrs_instance_find(const struct vnrs_lab *lab, const char 
 bool vnrs_instances_converged(const struct vnrs_lab *lab);
 int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_query *query,
                         const struct vnrs_spk_pending *pending) VNRS_MUST_CHECK;
-int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind,
-                         const char *peer) VNRS_MUST_CHECK;
+int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer,
+                         const char *text) VNRS_MUST_CHECK;
 // instance_msg.c: one message of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
 int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len) VNRS_MUST_CHECK;
 void vnrs_instance_drop_routes(struct vnrs_instance *instance, bool only_stale);

@@ -367,9 +367,9 @@ static bool conn_fill(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m)
     struct vnrs_conn *c = session ? sp->conns[m->slot][session->side] : NULL;
 
     for (unsigned i = 0; c && i < VNRS_CONN_UPDATES_PER_RUN; i++) {
-        if (c->out_len + VNRS_BGP_MSG_MAX > VNRS_CONN_OUT_BYTES - VNRS_CONN_OUT_RESERVE)
+        if (c->out_len > VNRS_CONN_OUT_UPDATES)
             return false;
-        int len = vnrs_bgp_adj_out_next(m, c->out + c->out_len, VNRS_BGP_MSG_MAX);
+        int len = vnrs_bgp_adj_out_next(m, c->out + c->out_len, vnrs_bgp_adj_out_message_max(m));
         if (len < 0) {
             struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
             vnrs_bgp_peer_fail(&m->peer, vnrs_clock_ms(), &error);

@@ -7,8 +7,9 @@
 #include "speaker/speakerd.h"
 
 #define VNRS_CONN_IN_BYTES        (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
-#define VNRS_CONN_OUT_BYTES       65536u
-#define VNRS_CONN_OUT_RESERVE     8192u // not for UPDATEs
+#define VNRS_CONN_OUT_UPDATES     57344u // as long as less waits than this, one more UPDATE is made
+#define VNRS_CONN_OUT_RESERVE     8192u  // not for UPDATEs
+#define VNRS_CONN_OUT_BYTES       (VNRS_CONN_OUT_UPDATES + VNRS_BGP_MSG_EXTENDED_MAX + VNRS_CONN_OUT_RESERVE + 1u)
 #define VNRS_CONN_LINGER_MS       2000
 #define VNRS_CONN_SEND_HOLD_MS    480000u // RFC 9687: the larger of 8 minutes and twice the hold time
 #define VNRS_CONN_UPDATES_PER_RUN 64

@@ -4,6 +4,7 @@
 #include "bgp/report.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -347,10 +348,10 @@ static int take_query(struct vnrs_speakerd *sp, const void *body, size_t n)
     return vec_push(&sp->control->queries, q);
 }
 
-static void act_on(struct vnrs_bgp_member *m, uint32_t kind)
+static void act_on(struct vnrs_bgp_member *m, const struct vnrs_spk_action *action)
 {
-    if (kind == VNRS_SPK_CLEAR)
-        vnrs_bgp_peer_reset(&m->peer, vnrs_clock_ms(), VNRS_BGP_CEASE_RESET);
+    if (action->kind == VNRS_SPK_CLEAR)
+        vnrs_bgp_member_clear(m, vnrs_clock_ms(), action->text);
     else
         vnrs_bgp_member_refresh(m, vnrs_clock_ms());
 }
@@ -361,13 +362,13 @@ static int take_action(struct vnrs_speakerd *sp, const void *body, size_t n)
     const struct vnrs_spk_action *action = body;
 
     (void)n;
-    if (!memchr(action->peer, '\0', sizeof(action->peer)) ||
+    if (!memchr(action->peer, '\0', sizeof(action->peer)) || !vnrs_utf8_is_text(action->text, sizeof(action->text)) ||
         (action->kind != VNRS_SPK_CLEAR && action->kind != VNRS_SPK_REFRESH))
         return -EBADMSG;
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
         struct vnrs_bgp_member *m = sp->core->members[slot];
         if (m && (!action->peer[0] || strcmp(action->peer, m->conf.name) == 0))
-            act_on(m, action->kind);
+            act_on(m, action);
     }
     return 0;
 }

@@ -17,11 +17,13 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define VNRS_SPEAKER_PROTO   1
+#define VNRS_SPEAKER_PROTO   2
 #define VNRS_SPEAKER_MSG_MAX 32768 // bytes, header included
 #define VNRS_PEER_NAME_MAX   64
 #define VNRS_PATHS_MAX       16 // ECMP paths of one prefix that are passed up
 #define VNRS_AS_PATH_STR_MAX 128
+#define VNRS_PEER_ERROR_MAX  320 // a whole RFC 9003 text and what goes before it
+#define VNRS_SHUTDOWN_MAX    256 // with the NUL
 
 // Descriptors of vnrs-speaker at exec.
 enum { VNRS_SPEAKER_FD_CONTROL = 3, VNRS_SPEAKER_FD_AGENT = 4, VNRS_SPEAKER_FD_LISTEN = 5 };
@@ -57,13 +59,27 @@ struct vnrs_spk_hello {
     uint32_t pad;
 };
 
+// What an instance does beyond a Route Server of Azure, whose OPEN has none of it (azure-routing.md 5.2).
+enum {
+    VNRS_SPK_EXTENDED_MESSAGES = 1 << 0, // RFC 8654
+    VNRS_SPK_ENHANCED_REFRESH = 1 << 1,  // RFC 7313
+    VNRS_SPK_GRACEFUL_RESTART = 1 << 2,  // RFC 4724 and 8538, both roles
+};
+enum {
+    VNRS_SPK_RESTARTED = 1 << 0,       // there was a speaker of this instance before
+    VNRS_SPK_FORWARDING_KEPT = 1 << 1, // and its routes are in force still
+};
+
 struct vnrs_spk_config {
     uint32_t asn;
     uint32_t router_id;      // host order
     struct vnrs_addr local;  // address of the instance: source of sessions, next hop of what it advertises
     uint8_t as_route_server; // Azure Route Server rules (azure-routing.md 5.4, 5.5)
-    uint8_t pad[2];
+    uint8_t features;        // 0: Azure's OPEN, byte for byte
+    uint8_t restart;         // looked at in the first configuration that a speaker gets
     uint32_t connect_retry_ms;
+    uint16_t restart_s; // graceful restart: how long peers shall keep routes, at most 4095; 0: 120
+    uint8_t pad[2];
 };
 
 // A prefix of the virtual networks served: originated to every peer (AS path = own ASN), and routes equal to it or
@@ -102,7 +118,7 @@ struct vnrs_spk_peer {
     struct vnrs_addr addr;
     uint8_t state; // enum vnrs_bgp_state
     uint8_t eor;   // End-of-RIB was received, or the peer does not send one and has been quiet
-    uint8_t pad;
+    uint8_t stale; // its routes are those of before it restarted, as far as it did not send them again
     uint32_t asn;
     uint64_t established_ms; // CLOCK_MONOTONIC of the last change to or from Established
     uint32_t received;       // prefixes in Adj-RIB-In
@@ -111,8 +127,8 @@ struct vnrs_spk_peer {
     uint16_t hold, keepalive; // negotiated, or proposed
     uint32_t flaps;
     uint32_t router_id;
-    uint32_t remote_asn;  // from its OPEN
-    char last_error[120]; // one sentence, empty: none
+    uint32_t remote_asn;                  // from its OPEN
+    char last_error[VNRS_PEER_ERROR_MAX]; // one sentence in UTF-8, empty: none
 };
 
 struct vnrs_spk_nexthop {
@@ -170,6 +186,7 @@ enum vnrs_spk_action_kind { VNRS_SPK_CLEAR = 1, VNRS_SPK_REFRESH };
 struct vnrs_spk_action {
     uint32_t kind;
     char peer[VNRS_PEER_NAME_MAX];
+    char text[VNRS_SHUTDOWN_MAX]; // CLEAR: what the peer is told (RFC 9003), in UTF-8; empty: a default
 };
 
 struct vnrs_spk_socket {

@@ -36,25 +36,28 @@ BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
  SOCKET) = range(1, 15)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB = 1, 2, 3
+PROTO = 2
+EXTENDED_MESSAGES, ENHANCED_REFRESH, GRACEFUL_RESTART = 1, 2, 4  # features
+RESTARTED, FORWARDING_KEPT = 1, 2
 
 HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
-S_CONFIG = struct.Struct("=II17sB2xI")
+S_CONFIG = struct.Struct("=II17sBBBIH2x")
 S_LOCAL = struct.Struct("=18s2x")
 S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBB2x")
-S_PEER = struct.Struct("=64s17sBBxIQIIIIHHIII120s")
+S_PEER = struct.Struct("=64s17sBBBIQIIIIHHIII320s")
 S_NEXTHOP = struct.Struct("=17s3xII")
 S_ROUTE = struct.Struct("=18sBxI")
 S_SYNCED = struct.Struct("=QII")
 S_QUERY = struct.Struct("=II64s18s2x")
 S_PATH = struct.Struct("=I18s17sBBBHI64s128s64s")
 S_QUERY_END = struct.Struct("=Ii")
-S_ACTION = struct.Struct("=I64s")
+S_ACTION = struct.Struct("=I64s256s")
 S_SOCKET = struct.Struct("=IIi")
 PATHS_MAX = 16
 ROUTE_BYTES = S_ROUTE.size + PATHS_MAX * S_NEXTHOP.size
 
-PeerState = namedtuple("PeerState", "name addr state eor asn established_ms received advertised messages_in "
+PeerState = namedtuple("PeerState", "name addr state eor stale asn established_ms received advertised messages_in "
                        "messages_out hold keepalive flaps router_id remote_asn last_error")
 Path = namedtuple("Path", "prefix nexthop origin best lost_at weight med peer as_path note")
 
@@ -197,12 +200,12 @@ class Speaker:
             ident, family, _ = S_SOCKET.unpack(msg[HDR.size:])
             self.agent_requests += 1
             if self.agent_refuses:
-                self.agent.send(HDR.pack(1, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, -1))
+                self.agent.send(HDR.pack(PROTO, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, -1))
                 continue
             af = socket.AF_INET if family == 4 else socket.AF_INET6
             s = in_netns(self.net.rs, lambda: socket.socket(af, socket.SOCK_STREAM))
             try:
-                socket.send_fds(self.agent, [HDR.pack(1, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, 0)],
+                socket.send_fds(self.agent, [HDR.pack(PROTO, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, 0)],
                                 [s.fileno()])
             except OSError:
                 return
@@ -215,7 +218,7 @@ class Speaker:
         self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
 
     def send(self, kind, count=0, body=b"", generation=None):
-        self.control.send(HDR.pack(1, kind, count, self.generation if generation is None else generation) + body)
+        self.control.send(HDR.pack(PROTO, kind, count, self.generation if generation is None else generation) + body)
 
     def hello(self, timeout=10):
         self.generation += 1
@@ -224,11 +227,12 @@ class Speaker:
         self.wait(lambda: self.synced is not None, timeout)
 
     def configure(self, asn=65515, local=None, router_id=None, peers=(), locals=(), as_route_server=True,
-                  connect_retry_ms=500):
+                  connect_retry_ms=500, features=0, restart=0, restart_s=0):
         local = local or self.net.rs_addr
         rid = int(ipaddress.IPv4Address(router_id or (local if ":" not in local else "10.0.0.4")))
         self.converged = False
-        self.send(CONFIG_BEGIN, 1, S_CONFIG.pack(asn, rid, pack_addr(local), as_route_server, connect_retry_ms))
+        self.send(CONFIG_BEGIN, 1, S_CONFIG.pack(asn, rid, pack_addr(local), as_route_server, features, restart,
+                                              connect_retry_ms, restart_s))
         if locals:
             self.send(LOCAL, len(locals), b"".join(S_LOCAL.pack(pack_prefix(p)) for p in locals))
         if peers:
@@ -244,7 +248,7 @@ class Speaker:
             if not msg:
                 raise EOFError("the speaker is gone\n" + self.logged())
             proto, kind, count, generation = HDR.unpack(msg[:HDR.size])
-            assert proto == 1 and len(msg) <= 32768
+            assert proto == PROTO and len(msg) <= 32768
             if generation == self.generation:
                 self._take(kind, count, msg[HDR.size:])
 
@@ -320,8 +324,8 @@ class Speaker:
     def rib(self, prefix=None):
         return self.query(RIB, prefix=prefix)
 
-    def clear(self, peer=""):
-        self.send(ACTION, 1, S_ACTION.pack(1, peer.encode()))
+    def clear(self, peer="", text=""):
+        self.send(ACTION, 1, S_ACTION.pack(1, peer.encode(), text.encode()))
 
     def refresh(self, peer=""):
-        self.send(ACTION, 1, S_ACTION.pack(2, peer.encode()))
+        self.send(ACTION, 1, S_ACTION.pack(2, peer.encode(), b""))

@@ -393,7 +393,7 @@ def test_new_controller_is_told_everything(spk, raw):
     spk.wait(lambda: spk.converged)
     assert spk.peers["a"].flaps == 0
     # What an earlier controller left in the socket is passed over.
-    spk.send(ACTION, 1, S_ACTION.pack(1, b"a"), generation=1)
+    spk.send(ACTION, 1, S_ACTION.pack(1, b"a", b""), generation=1)
     assert spk.learned("a") and spk.is_up("a")
 
 

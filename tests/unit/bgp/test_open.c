@@ -47,6 +47,7 @@ static const struct row {
                .enhanced_refresh = true,
                .graceful_restart = true,
                .gr_restarted = true,
+               .gr_notification = true,
                .gr_time = 123,
                .gr_af = {true, true},
                .gr_forwarding = {true, false}}}},
@@ -174,7 +175,7 @@ static void test_no_capabilities(void **state)
 static void test_round_trip(void **state)
 {
     (void)state;
-    for (unsigned bits = 0; bits < 1u << 11; bits++) {
+    for (unsigned bits = 0; bits < 1u << 12; bits++) {
         struct vnrs_bgp_caps caps = {
             .mp = {bits & 1, bits & 2},
             .any_mp = bits & 3,
@@ -186,6 +187,7 @@ static void test_round_trip(void **state)
         };
         if (caps.graceful_restart) {
             caps.gr_restarted = bits & 128;
+            caps.gr_notification = bits & 2048;
             caps.gr_time = (uint16_t)(bits & 0xfff);
             caps.gr_af[0] = bits & 256;
             caps.gr_forwarding[0] = caps.gr_af[0] && bits & 512;

@@ -57,8 +57,9 @@ static void on_up(void *arg)
 {
     note(arg, "up");
 }
-static void on_down(void *arg)
+static void on_down(void *arg, bool graceful)
 {
+    (void)graceful;
     note(arg, "down");
 }
 static int on_update(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
@@ -296,7 +297,7 @@ static void damping(void **state)
     w.peer.fsm[VNRS_BGP_IN].deadline[VNRS_BGP_TM_HOLD] = now + 1;
     assert_int_equal(give(&w, now, VNRS_BGP_IN, buf, make(buf, 99, NULL, 0)), -ECONNRESET);
     assert_true(vnrs_bgp_peer_next(&w.peer) == now + 1000);
-    vnrs_bgp_peer_reset(&w.peer, now + 1, VNRS_BGP_CEASE_RESET); // an operator's reset waits for nothing
+    vnrs_bgp_peer_reset(&w.peer, now + 1, VNRS_BGP_CEASE_RESET, NULL); // an operator's reset waits for nothing
     assert_int_equal(vnrs_bgp_peer_accept(&w.peer, now + 1), 0);
 }
 
@@ -376,7 +377,7 @@ static void established_session_stays(void **state)
     // A second incoming one replaces the first as long as that got no OPEN, and is refused otherwise.
     accept_one(&w, 3000);
     accept_one(&w, 3001);
-    vnrs_bgp_peer_stop(&w.peer, 4000, VNRS_BGP_CEASE_SHUTDOWN);
+    vnrs_bgp_peer_stop(&w.peer, 4000, VNRS_BGP_CEASE_SHUTDOWN, NULL);
     assert_int_equal(w.sent[VNRS_BGP_OUT][20], VNRS_BGP_CEASE_SHUTDOWN);
     assert_int_equal(vnrs_bgp_peer_accept(&w.peer, 5000), -EBUSY);
     assert_true(vnrs_bgp_peer_next(&w.peer) == VNRS_BGP_NEVER);

@@ -156,7 +156,7 @@ static void broken_messages(void **state)
         struct vnrs_bgp_member *m = w.sp->members[rnd(2)];
         uint64_t now = 1000 + i * 10;
         if (!vnrs_bgp_peer_session(&m->peer)) {
-            vnrs_bgp_peer_stop(&m->peer, now, VNRS_BGP_CEASE_RESET);
+            vnrs_bgp_peer_stop(&m->peer, now, VNRS_BGP_CEASE_RESET, NULL);
             assert_int_equal(w.sp->rib.counts[m->slot], 0);
             establish(&w, m, now);
             continue;

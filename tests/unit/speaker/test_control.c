@@ -150,21 +150,21 @@ static const struct {
     size_t len;
     bool accepted;
 } rows[] = {
-    {"unknown protocol", 2, VNRS_SPK_CONFIG_END, 0, 0, false},
-    {"type 0", 1, 0, 0, 0, false},
-    {"unknown type", 1, _VNRS_SPK_MAX, 0, 0, false},
-    {"a type of the other direction", 1, VNRS_SPK_ROUTES, 0, 0, false},
-    {"CONFIG_END without CONFIG_BEGIN", 1, VNRS_SPK_CONFIG_END, 0, 0, false},
-    {"LOCAL without CONFIG_BEGIN", 1, VNRS_SPK_LOCAL, 1, SIZE(local), false},
-    {"PEER_CONFIG without CONFIG_BEGIN", 1, VNRS_SPK_PEER_CONFIG, 1, SIZE(peer_config), false},
-    {"CONFIG_BEGIN", 1, VNRS_SPK_CONFIG_BEGIN, 1, SIZE(config), true},
-    {"CONFIG_BEGIN, one byte short", 1, VNRS_SPK_CONFIG_BEGIN, 1, SIZE(config) - 1, false},
-    {"CONFIG_BEGIN twice in one", 1, VNRS_SPK_CONFIG_BEGIN, 2, 2 * SIZE(config), false},
-    {"QUERY, count 0", 1, VNRS_SPK_QUERY, 0, 0, false},
-    {"QUERY", 1, VNRS_SPK_QUERY, 1, SIZE(query), true},
-    {"QUERY, one byte more", 1, VNRS_SPK_QUERY, 1, SIZE(query) + 1, false},
-    {"count that overflows 32 bits", 1, VNRS_SPK_LOCAL, UINT32_MAX, SIZE(local), false},
-    {"ACTION 0", 1, VNRS_SPK_ACTION, 1, SIZE(action), false},
+    {"unknown protocol", 1, VNRS_SPK_CONFIG_END, 0, 0, false},
+    {"type 0", VNRS_SPEAKER_PROTO, 0, 0, 0, false},
+    {"unknown type", VNRS_SPEAKER_PROTO, _VNRS_SPK_MAX, 0, 0, false},
+    {"a type of the other direction", VNRS_SPEAKER_PROTO, VNRS_SPK_ROUTES, 0, 0, false},
+    {"CONFIG_END without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_END, 0, 0, false},
+    {"LOCAL without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_LOCAL, 1, SIZE(local), false},
+    {"PEER_CONFIG without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_PEER_CONFIG, 1, SIZE(peer_config), false},
+    {"CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_BEGIN, 1, SIZE(config), true},
+    {"CONFIG_BEGIN, one byte short", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_BEGIN, 1, SIZE(config) - 1, false},
+    {"CONFIG_BEGIN twice in one", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_BEGIN, 2, 2 * SIZE(config), false},
+    {"QUERY, count 0", VNRS_SPEAKER_PROTO, VNRS_SPK_QUERY, 0, 0, false},
+    {"QUERY", VNRS_SPEAKER_PROTO, VNRS_SPK_QUERY, 1, SIZE(query), true},
+    {"QUERY, one byte more", VNRS_SPEAKER_PROTO, VNRS_SPK_QUERY, 1, SIZE(query) + 1, false},
+    {"count that overflows 32 bits", VNRS_SPEAKER_PROTO, VNRS_SPK_LOCAL, UINT32_MAX, SIZE(local), false},
+    {"ACTION 0", VNRS_SPEAKER_PROTO, VNRS_SPK_ACTION, 1, SIZE(action), false},
 };
 
 static void checks(void **state)
