@@ -3,6 +3,8 @@
 #include "control/api.h"
 #include "control/state.h"
 
+#include "util/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -79,14 +81,17 @@ static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size
                     good++;
                     *quiet += !peer->eor;
                 } else if (!missing[0]) {
-                    (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u%s%s", rs->name, conn->name,
-                                   i, peer && peer->last_error[0] ? ": " : "", peer ? peer->last_error : "");
+                    (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u%s%.100s", rs->name,
+                                   conn->name, i, peer && peer->last_error[0] ? ": " : "",
+                                   peer ? peer->last_error : "");
+                    vnrs_utf8_trim(missing);
                 }
             }
         }
     }
     c->ok = lab->model && good == wanted;
     (void)snprintf(c->text, sizeof(c->text), "%zu of %zu sessions are Established%s", good, wanted, missing);
+    vnrs_utf8_trim(c->text);
 }
 
 static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t quiet)

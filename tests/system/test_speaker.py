@@ -17,6 +17,7 @@ import time
 import pytest
 
 import raw_peer
+from peer_daemons import bird, birdc, directories, frr, stop, vtysh
 from raw_peer import KEEPALIVE, NOTIFICATION, OPEN, REFRESH, UPDATE, Closed, RawPeer, message
 from speaker_harness import ACTION, BIN, S_ACTION, Net, Peer, Speaker
 
@@ -486,70 +487,9 @@ def check_sandbox(spk):
 
 # --- FRR and BIRD
 
-def frr(net, tmp, passive):
-    conf = tmp / "bgpd.conf"
-    conf.write_text(f"""
-log file {tmp}/bgpd.log debugging
-router bgp 65012
- bgp router-id 10.0.0.12
- no bgp ebgp-requires-policy
- no bgp network import-check
- timers bgp 1 3
- neighbor 10.0.0.4 remote-as 65515
- neighbor 10.0.0.4 ebgp-multihop 8
- neighbor 10.0.0.4 update-source 10.0.0.12
- neighbor 10.0.0.4 timers connect 1
- {"neighbor 10.0.0.4 passive" if passive else ""}
- address-family ipv4 unicast
-  network 192.168.12.0/24
-  network 172.31.0.0/16
- exit-address-family
-""")
-    shutil.chown(tmp, "frr", "frr")
-    shutil.chown(conf, "frr", "frr")
-    return subprocess.Popen(["ip", "netns", "exec", net.nva, "/usr/lib/frr/bgpd", "-n", "-Z", "-f", conf, "-i",
-                             tmp / "bgpd.pid", "-z", tmp / "zserv", "--vty_socket", tmp, "-A", "127.0.0.1", "-P", "0",
-                             "-l", "10.0.0.12"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def vtysh(tmp, *commands):
-    args = [x for c in commands for x in ("-c", c)]
-    return subprocess.run(["vtysh", "--vty_socket", str(tmp), *args], capture_output=True, text=True, check=True).stdout
-
-
-def bird(net, tmp, passive):
-    conf = tmp / "bird.conf"
-    conf.write_text(f"""
-router id 10.0.0.13;
-protocol device {{ }}
-protocol static statics {{ ipv4; route 192.168.13.0/24 blackhole; route 172.31.0.0/16 blackhole; }}
-protocol bgp azure {{
-    local 10.0.0.13 as 65013;
-    neighbor 10.0.0.4 as 65515;
-    multihop;
-    strict bind yes;
-    passive {"on" if passive else "off"};
-    connect delay time 1; connect retry time 1; error wait time 1, 2;
-    hold time 3; keepalive time 1;
-    ipv4 {{ import all; export where proto = "statics"; }};
-}}
-""")
-    return subprocess.Popen(["ip", "netns", "exec", net.nva, "bird", "-f", "-c", conf, "-s", tmp / "bird.ctl", "-P",
-                             tmp / "bird.pid"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def birdc(tmp, *command):
-    return subprocess.run(["birdc", "-s", str(tmp / "bird.ctl"), *command], capture_output=True, text=True).stdout
-
-
 @pytest.mark.parametrize("opener", ["speaker", "peer", "both"])
 def test_frr_and_bird(spk, net, tmp_path, opener):
-    tmp_path.chmod(0o755)
-    dirs = {n: tmp_path / n for n in ("frr", "bird")}
-    for d in dirs.values():
-        d.mkdir()
-    for parent in (tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    dirs = directories(tmp_path)
     we_wait, they_wait = opener == "peer", opener == "speaker"
     daemons = [frr(net, dirs["frr"], they_wait), bird(net, dirs["bird"], they_wait)]
     try:
@@ -587,10 +527,4 @@ def test_frr_and_bird(spk, net, tmp_path, opener):
         assert spk.wait(lambda: not spk.is_up("frr")) < 2
         spk.wait(lambda: not spk.routes)
     finally:
-        for d, name in zip(daemons, ("frr/bgpd.pid", "bird/bird.pid")):
-            pid_file = tmp_path / name
-            if d.poll() is None:
-                d.kill()
-            if pid_file.exists() and d.poll() is None:
-                os.kill(int(pid_file.read_text()), signal.SIGKILL)
-            d.wait()
+        stop(daemons)
