@@ -317,7 +317,8 @@ static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_co
 static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnrs_spk_peer_config *b)
 {
     return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
-           a->ttl != b->ttl || a->passive != b->passive;
+           a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min ||
+           memcmp(a->md5, b->md5, sizeof(a->md5)) != 0;
 }
 
 static void member_change(struct vnrs_bgp_member *m, const struct vnrs_spk_peer_config *conf, bool restart)
@@ -372,7 +373,7 @@ static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_sp
     for (size_t i = 0; i < n_peers; i++) {
         const struct vnrs_spk_peer_config *p = &peers[i];
         if (!p->asn || p->hold == 1 || p->hold == 2 || p->addr.family != conf->local.family ||
-            !memchr(p->name, '\0', sizeof(p->name)))
+            !memchr(p->name, '\0', sizeof(p->name)) || !memchr(p->md5, '\0', VNRS_MD5_KEY_MAX + 1))
             return -EINVAL;
         if (conf_find(peers, i, &p->addr))
             return -EEXIST;

@@ -13,6 +13,10 @@
 #include <sys/socket.h>
 
 #define DEFAULT_TTL 64
+#define TTL_MAX     255 // RFC 5082
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73 // not in every C library's headers
+#endif
 
 struct vnrs_conn {
     struct vnrs_speakerd *sp;
@@ -26,6 +30,11 @@ struct vnrs_conn {
     size_t in_len, out_len;
     uint8_t in[VNRS_CONN_IN_BYTES];
     uint8_t out[VNRS_CONN_OUT_BYTES];
+};
+
+struct vnrs_conn_key { // on the listening socket
+    struct vnrs_addr addr;
+    char md5[VNRS_MD5_KEY_MAX + 4];
 };
 
 static void on_read(evutil_socket_t fd, short what, void *arg);
@@ -117,18 +126,49 @@ static struct vnrs_addr addr_from_sockaddr(const struct sockaddr_storage *ss)
     return addr;
 }
 
+static int key_set(int fd, const struct vnrs_addr *peer, const char *key)
+{
+    struct tcp_md5sig sig = {.tcpm_keylen = (uint16_t)strlen(key)};
+
+    (void)addr_to_sockaddr(peer, 0, &sig.tcpm_addr);
+    memcpy(sig.tcpm_key, key, sig.tcpm_keylen);
+    int err = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig)) < 0 ? -errno : 0;
+    explicit_bzero(&sig, sizeof(sig));
+    return err;
+}
+
+static int ttl_set(int fd, bool v6, int ttl)
+{
+    return setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0
+               ? -errno
+               : 0;
+}
+
+// Also on an accepted socket, which has these from the listening one only where it came after the configuration: what
+// arrives without the key, or from too far, is dropped from now on.
+static int socket_protect(int fd, const struct vnrs_bgp_member *m)
+{
+    bool v6 = m->conf.addr.family == VNRS_AF_IPV6;
+    int min = m->conf.ttl_min, ttl = min ? TTL_MAX : m->conf.ttl ? m->conf.ttl : DEFAULT_TTL;
+    int err = ttl_set(fd, v6, ttl);
+
+    if (err == 0 && min &&
+        setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MINHOPCOUNT : IP_MINTTL, &min, sizeof(min)) < 0)
+        err = -errno;
+    if (err == 0 && m->conf.md5[0])
+        err = key_set(fd, &m->conf.addr, m->conf.md5);
+    return err;
+}
+
 static int socket_prepare(int fd, const struct vnrs_bgp_member *m)
 {
-    int on = 1, ttl = m->conf.ttl ? m->conf.ttl : DEFAULT_TTL, err = vnrs_fd_set_nonblock(fd, true);
-    bool v6 = m->conf.addr.family == VNRS_AF_IPV6;
+    int on = 1, err = vnrs_fd_set_nonblock(fd, true);
 
     if (err < 0)
         return err;
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         return -errno;
-    if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0)
-        return -errno;
-    return 0;
+    return socket_protect(fd, m);
 }
 
 static int socket_connect(int fd, const struct vnrs_bgp_member *m)
@@ -205,6 +245,38 @@ int vnrs_conn_listen(struct vnrs_speakerd *sp)
         return err;
     sp->listener = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_accept, sp);
     return sp->listener && event_add(sp->listener, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+void vnrs_conn_protect_listener(struct vnrs_speakerd *sp)
+{
+    bool v6 = sp->core->conf.local.family == VNRS_AF_IPV6;
+    int ttl = DEFAULT_TTL, err;
+
+    if (!sp->listener || (!sp->keys && !(sp->keys = calloc(VNRS_BGP_PEERS_MAX, sizeof(*sp->keys)))))
+        return;
+    // Keys that go first: another slot may have the same address now.
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        const struct vnrs_bgp_member *m = sp->core->members[slot];
+        struct vnrs_conn_key *key = &sp->keys[slot];
+        if (key->md5[0] && (!m || !m->conf.md5[0] || !vnrs_addr_equal(&key->addr, &m->conf.addr))) {
+            (void)key_set(VNRS_SPEAKER_FD_LISTEN, &key->addr, "");
+            explicit_bzero(key, sizeof(*key));
+        }
+    }
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        const struct vnrs_bgp_member *m = sp->core->members[slot];
+        struct vnrs_conn_key *key = &sp->keys[slot];
+        if (m && m->conf.ttl_min)
+            ttl = TTL_MAX; // of what we answer a connection with
+        if (!m || strcmp(key->md5, m->conf.md5) == 0)
+            continue;
+        if ((err = key_set(VNRS_SPEAKER_FD_LISTEN, &m->conf.addr, m->conf.md5)) < 0)
+            log_errno_ret(err, "cannot set the TCP MD5 key of peer '%s'", m->conf.name);
+        key->addr = m->conf.addr;
+        memcpy(key->md5, m->conf.md5, sizeof(key->md5));
+    }
+    if ((err = ttl_set(VNRS_SPEAKER_FD_LISTEN, v6, ttl)) < 0)
+        log_errno_ret(err, "cannot set the TTL of the listening socket");
 }
 
 // Sends what is buffered. Returns false when the connection is broken.
@@ -452,4 +524,8 @@ void vnrs_conn_free_all(struct vnrs_speakerd *sp)
         conn_free(c);
     }
     sp->lingering = NULL;
+    if (sp->keys)
+        explicit_bzero(sp->keys, VNRS_BGP_PEERS_MAX * sizeof(*sp->keys));
+    free(sp->keys);
+    sp->keys = NULL;
 }

@@ -16,6 +16,9 @@
 
 // Starts listening on VNRS_SPEAKER_FD_LISTEN where there is one. Returns 0 or a negative errno.
 int vnrs_conn_listen(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
+// Brings TCP MD5 keys (RFC 2385) and TTL (RFC 5082) of the listening socket to what is configured. A key that cannot be
+// set is logged; the peer's connections are then refused.
+void vnrs_conn_protect_listener(struct vnrs_speakerd *sp);
 // Uses `fd` (consumed) for the outgoing connection of a slot.
 void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, int fd);
 void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side,

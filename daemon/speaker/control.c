@@ -2,6 +2,7 @@
 #include "speaker/control.h"
 
 #include "bgp/report.h"
+#include "speaker/conn.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/utf8.h"
@@ -333,8 +334,10 @@ static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
         return -EBADMSG;
     ct->staging = false;
     ct->converged = false;
-    return vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
-                                      ct->peers.items, ct->peers.len);
+    int err = vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
+                                         ct->peers.items, ct->peers.len);
+    vnrs_conn_protect_listener(sp);
+    return err;
 }
 
 static int take_query(struct vnrs_speakerd *sp, const void *body, size_t n)

@@ -22,7 +22,8 @@ struct vnrs_speakerd {
     uint32_t socket_request[VNRS_BGP_PEERS_MAX]; // id of the socket that a slot waits for, 0: none
     bool socket_failed[VNRS_BGP_PEERS_MAX];      // the request could not be sent
     uint32_t last_request;
-    bool reading_paused; // the controller does not keep up: nothing is read from peers
+    struct vnrs_conn_key *keys; // on the listening socket, by slot
+    bool reading_paused;        // the controller does not keep up: nothing is read from peers
     bool stopping;
     int status; // exit status
 };

@@ -24,6 +24,7 @@
 #define VNRS_AS_PATH_STR_MAX 128
 #define VNRS_PEER_ERROR_MAX  320 // a whole RFC 9003 text and what goes before it
 #define VNRS_SHUTDOWN_MAX    256 // with the NUL
+#define VNRS_MD5_KEY_MAX     80  // octets, TCP_MD5SIG_MAXKEYLEN
 
 // Descriptors of vnrs-speaker at exec.
 enum { VNRS_SPEAKER_FD_CONTROL = 3, VNRS_SPEAKER_FD_AGENT = 4, VNRS_SPEAKER_FD_LISTEN = 5 };
@@ -99,7 +100,9 @@ struct vnrs_spk_peer_config {
     uint32_t max_prefixes; // counted as Azure does (azure-routing.md 5.3); 0: no limit
     uint8_t ttl;           // outgoing IP TTL
     uint8_t shutdown;      // administratively down
-    uint8_t pad[2];
+    uint8_t ttl_min;       // RFC 5082: received packets must have it, ours leave with 255; 0: no check
+    uint8_t pad;
+    char md5[VNRS_MD5_KEY_MAX + 4]; // RFC 2385, never logged or told to anybody; empty: none
 };
 
 // FSM states, RFC 4271 section 8.2.2.

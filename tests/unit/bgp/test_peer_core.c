@@ -420,7 +420,13 @@ static void bad_configurations(void **state)
     w.peers[1].hold = 3;
     memset(w.peers[1].name, 'x', sizeof(w.peers[1].name));
     assert_int_equal(configure(&w, NULL, 0), -EINVAL);
+    memset(w.peers[1].name, 0, sizeof(w.peers[1].name));
+    memset(w.peers[1].md5, 'x', VNRS_MD5_KEY_MAX + 1);
+    assert_int_equal(configure(&w, NULL, 0), -EINVAL);
+    w.conf.restart_s = VNRS_BGP_GR_TIME_MAX + 1;
     w.n_peers = 1;
+    assert_int_equal(configure(&w, NULL, 0), -EINVAL);
+    w.conf.restart_s = 0;
     w.conf.asn = 0;
     assert_int_equal(configure(&w, NULL, 0), -EINVAL);
     assert_false(w.sp->configured);
