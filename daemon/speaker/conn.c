@@ -3,6 +3,7 @@
 
 #include "bgp/adj_out.h"
 #include "net/addr.h"
+#include "speaker/protect.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -11,12 +12,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define DEFAULT_TTL 64
-#define TTL_MAX     255 // RFC 5082
-#ifndef IPV6_MINHOPCOUNT
-#define IPV6_MINHOPCOUNT 73 // not in every C library's headers
-#endif
 
 struct vnrs_conn {
     struct vnrs_speakerd *sp;
@@ -30,11 +25,6 @@ struct vnrs_conn {
     size_t in_len, out_len;
     uint8_t in[VNRS_CONN_IN_BYTES];
     uint8_t out[VNRS_CONN_OUT_BYTES];
-};
-
-struct vnrs_conn_key { // on the listening socket
-    struct vnrs_addr addr;
-    char md5[VNRS_MD5_KEY_MAX + 4];
 };
 
 static void on_read(evutil_socket_t fd, short what, void *arg);
@@ -93,17 +83,17 @@ static void conn_detach(struct vnrs_conn *c)
     sp->lingering = c;
 }
 
-static socklen_t addr_to_sockaddr(const struct vnrs_addr *addr, uint16_t port, struct sockaddr_storage *ss)
+socklen_t vnrs_conn_sockaddr(const struct vnrs_addr *addr, uint16_t port, struct sockaddr_storage *ret_ss)
 {
-    *ss = (struct sockaddr_storage){0};
+    *ret_ss = (struct sockaddr_storage){0};
     if (addr->family == VNRS_AF_IPV6) {
-        struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
+        struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ret_ss;
         sin6->sin6_family = AF_INET6;
         sin6->sin6_port = htons(port);
         memcpy(&sin6->sin6_addr, addr->bytes, 16);
         return sizeof(*sin6);
     }
-    struct sockaddr_in *sin = (struct sockaddr_in *)ss;
+    struct sockaddr_in *sin = (struct sockaddr_in *)ret_ss;
     sin->sin_family = AF_INET;
     sin->sin_port = htons(port);
     memcpy(&sin->sin_addr, addr->bytes, 4);
@@ -126,40 +116,6 @@ static struct vnrs_addr addr_from_sockaddr(const struct sockaddr_storage *ss)
     return addr;
 }
 
-static int key_set(int fd, const struct vnrs_addr *peer, const char *key)
-{
-    struct tcp_md5sig sig = {.tcpm_keylen = (uint16_t)strlen(key)};
-
-    (void)addr_to_sockaddr(peer, 0, &sig.tcpm_addr);
-    memcpy(sig.tcpm_key, key, sig.tcpm_keylen);
-    int err = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig)) < 0 ? -errno : 0;
-    explicit_bzero(&sig, sizeof(sig));
-    return err;
-}
-
-static int ttl_set(int fd, bool v6, int ttl)
-{
-    return setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0
-               ? -errno
-               : 0;
-}
-
-// Also on an accepted socket, which has these from the listening one only where it came after the configuration: what
-// arrives without the key, or from too far, is dropped from now on.
-static int socket_protect(int fd, const struct vnrs_bgp_member *m)
-{
-    bool v6 = m->conf.addr.family == VNRS_AF_IPV6;
-    int min = m->conf.ttl_min, ttl = min ? TTL_MAX : m->conf.ttl ? m->conf.ttl : DEFAULT_TTL;
-    int err = ttl_set(fd, v6, ttl);
-
-    if (err == 0 && min &&
-        setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MINHOPCOUNT : IP_MINTTL, &min, sizeof(min)) < 0)
-        err = -errno;
-    if (err == 0 && m->conf.md5[0])
-        err = key_set(fd, &m->conf.addr, m->conf.md5);
-    return err;
-}
-
 static int socket_prepare(int fd, const struct vnrs_bgp_member *m)
 {
     int on = 1, err = vnrs_fd_set_nonblock(fd, true);
@@ -168,14 +124,14 @@ static int socket_prepare(int fd, const struct vnrs_bgp_member *m)
         return err;
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         return -errno;
-    return socket_protect(fd, m);
+    return vnrs_protect_connection(fd, &m->conf);
 }
 
 static int socket_connect(int fd, const struct vnrs_bgp_member *m)
 {
     struct sockaddr_storage local, remote;
-    socklen_t local_len = addr_to_sockaddr(&m->speaker->conf.local, 0, &local);
-    socklen_t remote_len = addr_to_sockaddr(&m->conf.addr, m->conf.port ? m->conf.port : VNRS_BGP_PORT, &remote);
+    socklen_t local_len = vnrs_conn_sockaddr(&m->speaker->conf.local, 0, &local);
+    socklen_t remote_len = vnrs_conn_sockaddr(&m->conf.addr, m->conf.port ? m->conf.port : VNRS_BGP_PORT, &remote);
     int err = socket_prepare(fd, m);
 
     if (err < 0)
@@ -221,7 +177,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
     struct vnrs_addr addr = addr_from_sockaddr(&ss);
     struct vnrs_bgp_member *m = vnrs_bgp_speaker_find_addr(sp->core, &addr);
     uint64_t now = vnrs_clock_ms();
-    if (m && !sp->stopping && socket_prepare(fd, m) == 0 && vnrs_bgp_peer_accept(&m->peer, now) == 0) {
+    if (m && !sp->stopping && socket_prepare(fd, m) == 0 && vnrs_protect_is_trusted(fd, &m->conf) &&
+        vnrs_bgp_peer_accept(&m->peer, now) == 0) {
         struct vnrs_conn *c = conn_new(sp, m, VNRS_BGP_IN, TAKE_FD(fd));
         if (c && (sp->reading_paused || event_add(c->read, NULL) == 0))
             vnrs_bgp_peer_accepted(&m->peer, now);
@@ -241,42 +198,12 @@ int vnrs_conn_listen(struct vnrs_speakerd *sp)
     if (!listening && listen(fd, SOMAXCONN) < 0)
         return -errno;
     int err = vnrs_fd_set_nonblock(fd, true);
+    if (err == 0)
+        err = vnrs_protect_listener_init(fd);
     if (err < 0)
         return err;
     sp->listener = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_accept, sp);
     return sp->listener && event_add(sp->listener, NULL) == 0 ? 0 : -ENOMEM;
-}
-
-void vnrs_conn_protect_listener(struct vnrs_speakerd *sp)
-{
-    bool v6 = sp->core->conf.local.family == VNRS_AF_IPV6;
-    int ttl = DEFAULT_TTL, err;
-
-    if (!sp->listener || (!sp->keys && !(sp->keys = calloc(VNRS_BGP_PEERS_MAX, sizeof(*sp->keys)))))
-        return;
-    // Keys that go first: another slot may have the same address now.
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
-        const struct vnrs_bgp_member *m = sp->core->members[slot];
-        struct vnrs_conn_key *key = &sp->keys[slot];
-        if (key->md5[0] && (!m || !m->conf.md5[0] || !vnrs_addr_equal(&key->addr, &m->conf.addr))) {
-            (void)key_set(VNRS_SPEAKER_FD_LISTEN, &key->addr, "");
-            explicit_bzero(key, sizeof(*key));
-        }
-    }
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
-        const struct vnrs_bgp_member *m = sp->core->members[slot];
-        struct vnrs_conn_key *key = &sp->keys[slot];
-        if (m && m->conf.ttl_min)
-            ttl = TTL_MAX; // of what we answer a connection with
-        if (!m || strcmp(key->md5, m->conf.md5) == 0)
-            continue;
-        if ((err = key_set(VNRS_SPEAKER_FD_LISTEN, &m->conf.addr, m->conf.md5)) < 0)
-            log_errno_ret(err, "cannot set the TCP MD5 key of peer '%s'", m->conf.name);
-        key->addr = m->conf.addr;
-        memcpy(key->md5, m->conf.md5, sizeof(key->md5));
-    }
-    if ((err = ttl_set(VNRS_SPEAKER_FD_LISTEN, v6, ttl)) < 0)
-        log_errno_ret(err, "cannot set the TTL of the listening socket");
 }
 
 // Sends what is buffered. Returns false when the connection is broken.
@@ -524,8 +451,5 @@ void vnrs_conn_free_all(struct vnrs_speakerd *sp)
         conn_free(c);
     }
     sp->lingering = NULL;
-    if (sp->keys)
-        explicit_bzero(sp->keys, VNRS_BGP_PEERS_MAX * sizeof(*sp->keys));
-    free(sp->keys);
-    sp->keys = NULL;
+    vnrs_protect_free(sp);
 }

@@ -6,6 +6,8 @@
 
 #include "speaker/speakerd.h"
 
+#include <sys/socket.h>
+
 #define VNRS_CONN_IN_BYTES        (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
 #define VNRS_CONN_OUT_UPDATES     57344u // as long as less waits than this, one more UPDATE is made
 #define VNRS_CONN_OUT_RESERVE     8192u  // not for UPDATEs
@@ -16,9 +18,8 @@
 
 // Starts listening on VNRS_SPEAKER_FD_LISTEN where there is one. Returns 0 or a negative errno.
 int vnrs_conn_listen(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
-// Brings TCP MD5 keys (RFC 2385) and TTL (RFC 5082) of the listening socket to what is configured. A key that cannot be
-// set is logged; the peer's connections are then refused.
-void vnrs_conn_protect_listener(struct vnrs_speakerd *sp);
+// Returns the length of what it wrote.
+socklen_t vnrs_conn_sockaddr(const struct vnrs_addr *addr, uint16_t port, struct sockaddr_storage *ret_ss);
 // Uses `fd` (consumed) for the outgoing connection of a slot.
 void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, int fd);
 void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side,

@@ -2,7 +2,7 @@
 #include "speaker/control.h"
 
 #include "bgp/report.h"
-#include "speaker/conn.h"
+#include "speaker/protect.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/utf8.h"
@@ -336,7 +336,7 @@ static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
     ct->converged = false;
     int err = vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
                                          ct->peers.items, ct->peers.len);
-    vnrs_conn_protect_listener(sp);
+    vnrs_protect_listener(sp);
     return err;
 }
 

@@ -10,6 +10,7 @@
 
 struct vnrs_conn;
 struct vnrs_control;
+struct vnrs_protect_key;
 
 struct vnrs_speakerd {
     struct event_base *base;
@@ -22,8 +23,8 @@ struct vnrs_speakerd {
     uint32_t socket_request[VNRS_BGP_PEERS_MAX]; // id of the socket that a slot waits for, 0: none
     bool socket_failed[VNRS_BGP_PEERS_MAX];      // the request could not be sent
     uint32_t last_request;
-    struct vnrs_conn_key *keys; // on the listening socket, by slot
-    bool reading_paused;        // the controller does not keep up: nothing is read from peers
+    struct vnrs_protect_key *keys; // on the listening socket, by slot
+    bool reading_paused;           // the controller does not keep up: nothing is read from peers
     bool stopping;
     int status; // exit status
 };
