@@ -79,30 +79,50 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
     return err < 0 ? err : 0;
 }
 
-// Azure counts what comes again once more; with more than Azure's features, a restart or refresh must not.
-static bool counts(const struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix)
-{
-    const struct vnrs_bgp_speaker *sp = m->speaker;
+struct incoming { // prefixes of one UPDATE
+    uint64_t added, again;
+};
 
-    if (sp->conf.as_route_server && !sp->conf.features)
-        return true;
-    const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&sp->rib, prefix);
-    return !d || !vnrs_bgp_dest_path(d, m->slot);
-}
-
-static uint64_t count_prefixes(const struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session,
-                               const struct vnrs_bgp_update *update)
+static struct incoming count_prefixes(const struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session,
+                                      const struct vnrs_bgp_update *update)
 {
+    struct incoming n = {0};
     struct vnrs_prefix prefix;
-    uint64_t n = 0;
 
     for (unsigned i = 0; i < ARRAY_SIZE(update->reach); i++) {
         struct vnrs_bgp_nlri nlri = update->reach[i];
-        if (nlri.len && session->mp[nlri.af])
-            while (vnrs_bgp_nlri_next(&nlri, &prefix))
-                n += counts(m, &prefix);
+        if (!nlri.len || !session->mp[nlri.af])
+            continue;
+        while (vnrs_bgp_nlri_next(&nlri, &prefix)) {
+            const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&m->speaker->rib, &prefix);
+            bool known = d && vnrs_bgp_dest_path(d, m->slot);
+            n.added += !known;
+            n.again += known;
+        }
     }
     return n;
+}
+
+static bool is_excess(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session,
+                      const struct vnrs_bgp_update *update)
+{
+    const struct vnrs_bgp_speaker *sp = m->speaker;
+
+    if (!m->conf.max_prefixes)
+        return false;
+    struct incoming n = count_prefixes(m, session, update);
+    uint64_t total = sp->rib.counts[m->slot] + n.added;
+    // With more than Azure's features a restart and a refresh must be possible whatever the limit.
+    if (sp->conf.as_route_server && !sp->conf.features) {
+        if (sp->now - m->burst_last_ms >= VNRS_BGP_QUIET_MS || sp->now - m->burst_begin_ms >= VNRS_BGP_BURST_MS) {
+            m->burst_begin_ms = sp->now;
+            m->burst_again = 0;
+        }
+        m->burst_last_ms = sp->now;
+        m->burst_again += n.again;
+        total += m->burst_again;
+    }
+    return total > m->conf.max_prefixes;
 }
 
 static int cease(uint8_t subcode, struct vnrs_bgp_error *ret_error)
@@ -147,8 +167,7 @@ int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *m, const uint8_t *msg, size_t
     if (outcome == VNRS_BGP_SESSION_RESET)
         return -EBADMSG;
     note_heard(m, &u);
-    if (m->conf.max_prefixes && outcome != VNRS_BGP_TREAT_AS_WITHDRAW && u.has_reach &&
-        sp->rib.counts[m->slot] + count_prefixes(m, session, &u) > m->conf.max_prefixes)
+    if (outcome != VNRS_BGP_TREAT_AS_WITHDRAW && u.has_reach && is_excess(m, session, &u))
         return refuse_excess(m, &u, ret_error);
     for (unsigned i = 0; i < ARRAY_SIZE(u.withdrawn); i++)
         if (u.withdrawn[i].len && session->mp[u.withdrawn[i].af])

@@ -7,9 +7,10 @@
 
 // One UPDATE of the peer's session. Returns 0, or -EBADMSG with the NOTIFICATION that ends the session.
 //
-// The prefix limit counts what the peer has in the Adj-RIB-In plus all that this UPDATE announces, known or not: the
-// nearest that one message allows to Azure's "present + incoming". With features beyond Azure's, and for what is no
-// Route Server, a prefix counts once.
+// The prefix limit counts "present + incoming", as Azure says: what comes again while it is there counts once more,
+// until nothing came for VNRS_BGP_QUIET_MS, at most VNRS_BGP_BURST_MS. So a peer with 2,001 of at most 4,000 prefixes
+// that announces all of them again is over the limit. With features beyond Azure's, and for what is no Route Server, a
+// prefix counts once.
 int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *member, const uint8_t *msg, size_t len,
                            struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
 // Looks at every path anew, after the ranges or the configuration changed.

@@ -110,6 +110,7 @@ static void on_down(void *arg, bool graceful)
     rib->ibgp &= ~(UINT64_C(1) << m->slot);
     vnrs_bgp_retain_down(m, graceful);
     m->advertised = 0;
+    m->burst_again = 0;
     m->eor = false;
     memset(m->eor_out, 0, sizeof(m->eor_out));
     memset(m->refresh_due, 0, sizeof(m->refresh_due));

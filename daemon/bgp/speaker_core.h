@@ -11,6 +11,7 @@
 
 #define VNRS_BGP_PEERS_MAX    62u // slots without SLOT_LOCAL and one to spare
 #define VNRS_BGP_QUIET_MS     2000u
+#define VNRS_BGP_BURST_MS     10000u
 #define VNRS_BGP_EOR_WAIT_MS  10000u // of silence, where End-of-RIB is sure to come
 #define VNRS_BGP_RESTART_S    120u
 #define VNRS_BGP_GIVE_UP_MS   10000u
@@ -34,6 +35,7 @@ struct vnrs_bgp_member { // a configured peer
     bool was_up;
     struct vnrs_bgp_retain retain;
     uint32_t advertised;
+    uint64_t burst_begin_ms, burst_last_ms, burst_again; // announcements of what was there (bgp/adj_in.h)
     bool changed; // state differs from what the controller was told; cleared by the owner
 };
 

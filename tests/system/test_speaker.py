@@ -181,6 +181,7 @@ def test_prefix_limit(spk, raw):
     a.update([f"192.168.{i}.0/24" for i in range(5)])
     spk.wait(lambda: len(spk.routes) == 5)
     a.update([f"192.168.{i}.0/24" for i in range(5)])  # present + incoming = 10
+    time.sleep(2.2)  # what comes now is counted anew
     a.update(["192.168.0.0/24"])
     spk.wait(lambda: spk.is_up("a"))
     a.update([f"192.168.{i}.0/24" for i in range(6)])  # 5 present, 11 in all
