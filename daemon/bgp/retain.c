@@ -50,17 +50,21 @@ void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
     struct vnrs_bgp_retain *r = &m->retain;
     uint32_t epoch = ++m->speaker->rib.epochs[m->slot];
 
+    vnrs_bgp_retain_drop(m); // what is stale from the time before goes now (RFC 4724 section 4.2)
     for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
-        restart_end(m, af); // what is stale from the time before goes now (RFC 4724 section 4.2)
         r->refresh[af] = false;
         r->refresh_until[af] = VNRS_BGP_TIMER_OFF;
         r->restart[af] = graceful && r->caps.gr_af[af] && r->caps.gr_time;
         r->restart_epoch[af] = epoch;
+    }
+    if (!vnrs_bgp_retain_is_active(m)) {
+        vnrs_bgp_rib_withdraw_all(&m->speaker->rib, m->slot);
+        return;
+    }
+    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
         if (!r->restart[af])
             sweep(m, af, epoch);
-    }
-    if (vnrs_bgp_retain_is_active(m))
-        r->restart_until = m->peer.now + r->caps.gr_time * UINT64_C(1000);
+    r->restart_until = m->peer.now + r->caps.gr_time * UINT64_C(1000);
 }
 
 void vnrs_bgp_retain_eor(struct vnrs_bgp_member *m, uint8_t af)

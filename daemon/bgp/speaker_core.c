@@ -84,6 +84,9 @@ static void on_up(void *arg)
     struct vnrs_bgp_speaker *sp = m->speaker;
     const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
 
+    // Paths stand in the order of their source's identifier: those of another one cannot stay.
+    if (sp->rib.sources[m->slot].router_id != fsm->remote.id)
+        vnrs_bgp_retain_drop(m);
     sp->rib.sources[m->slot] = (struct vnrs_bgp_source){
         .addr = m->conf.addr, .router_id = fsm->remote.id, .asn = fsm->remote.asn, .ibgp = fsm->session.ibgp};
     vnrs_bgp_retain_up(m);

@@ -21,6 +21,7 @@ struct world {
     uint8_t open[256]; // the last OPEN
     size_t open_len;
     uint64_t now;
+    uint32_t id_offset; // of the identifiers of peers
 };
 
 static void world_connect(void *arg, struct vnrs_bgp_member *m)
@@ -119,7 +120,7 @@ static inline struct vnrs_bgp_member *world_member(struct world *w, char name)
 static inline struct vnrs_bgp_member *world_up(struct world *w, char name, const struct vnrs_bgp_caps *caps)
 {
     struct vnrs_bgp_member *m = world_member(w, name);
-    struct vnrs_bgp_open open = {.asn = m->conf.asn, .hold = 180, .id = 0x0a000000u + m->slot + 10};
+    struct vnrs_bgp_open open = {.asn = m->conf.asn, .hold = 180, .id = 0x0a000000u + m->slot + 10 + w->id_offset};
     uint8_t buf[VNRS_BGP_MSG_MAX];
 
     if (caps)

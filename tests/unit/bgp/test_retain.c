@@ -208,6 +208,22 @@ static void helper_returns_without(void **state)
     }
 }
 
+// Back with another identifier: not who it was.
+static void helper_returns_as_another(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_setup(&w, 2, GR, 0);
+    struct vnrs_bgp_member *a = world_up(&w, 'a', &gr);
+    world_announce_one(&w, a, "192.168.0.0/24");
+    world_close_connection(&w, a);
+    w.id_offset = 100;
+    (void)world_up(&w, 'a', &gr);
+    assert_int_equal(world_count(&w, a), 0);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 static void helper_bounds(void **state)
 {
     struct world w;
@@ -449,6 +465,7 @@ int main(void)
         cmocka_unit_test(helper_ends),
         cmocka_unit_test(helper_returns),
         cmocka_unit_test(helper_returns_without),
+        cmocka_unit_test(helper_returns_as_another),
         cmocka_unit_test(helper_bounds),
         cmocka_unit_test(helper_new_connection),
         cmocka_unit_test(helper_administrative),
