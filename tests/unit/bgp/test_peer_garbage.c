@@ -25,7 +25,7 @@ static uint32_t rnd(uint32_t n)
 struct world {
     struct vnrs_bgp_speaker *sp;
     uint8_t last_type;
-    unsigned resets;
+    unsigned resets, stayed, routes;
 };
 
 static void on_connect(void *arg, struct vnrs_bgp_member *m)
@@ -55,18 +55,23 @@ static const struct vnrs_bgp_speaker_ops ops = {
     .connect = on_connect, .close = on_close, .send = on_send, .random = on_random};
 
 // Bodies to start from: announcement, withdrawal, IPv6, End-of-RIB, refresh, NOTIFICATION, OPEN, nothing.
-static const uint8_t announcement[] = {0,    0,    0,    34, 0x40, 1,    1,    0,   0x40, 2,  10,  2,  2,  0,    0,
+static const uint8_t announcement[] = {0,    0,    0,    31, 0x40, 1,    1,    0,   0x40, 2,  10,  2,  2,  0,    0,
                                        0xfd, 0xe9, 0,    0,  0xfe, 0x4c, 0x40, 3,   4,    10, 0,   0,  10, 0xc0, 8,
                                        4,    0xfd, 0xe9, 0,  7,    24,   192,  168, 1,    16, 172, 16, 8,  20};
 static const uint8_t withdrawal[] = {0, 4, 24, 192, 168, 1, 0, 0};
-static const uint8_t ipv6[] = {0,    0,  0,  47, 0x40, 1, 1,  0,    0x40, 2,    6,    2,    1, 0, 0, 0xfd, 0xe9,
-                               0x80, 14, 28, 0,  2,    1, 16, 0x20, 1,    0x0d, 0xb8, 0,    0, 0, 0, 0,    0,
-                               0,    0,  0,  0,  0,    1, 0,  32,   0x20, 1,    0x0d, 0xb8, 0, 0, 0, 0};
+static const uint8_t ipv6[] = {0,    0,    0,  42, 0x40, 1, 1, 0,  0x40, 2,  6,    2,    1,    0,   0, 0xfd,
+                               0xe9, 0x80, 14, 26, 0,    2, 1, 16, 0x20, 1,  0x0d, 0xb8, 0,    0,   0, 0,
+                               0,    0,    0,  0,  0,    0, 0, 1,  0,    32, 0x20, 1,    0x0d, 0xb8};
 static const uint8_t end_of_rib[] = {0, 0, 0, 0};
 static const uint8_t refresh[] = {0, 1, 0, 1};
 static const uint8_t notification[] = {6, 2, 2, 'h', 'i'};
 static const uint8_t open[] = {4, 0xfd, 0xe9, 0, 180, 10, 0, 0, 10, 22, 2,  20, 1, 4, 0,    1,
                                0, 1,    1,    4, 0,   2,  0, 1, 2,  0,  65, 4,  0, 0, 0xfd, 0xe9};
+// The same with extended messages, enhanced refresh and graceful restart of both families, with notifications.
+static const uint8_t open_all[] = {4, 0xfd, 0xe9, 0,  180,  10, 0, 0, 10, 38,   2,  36, 1, 4,    0,    1,
+                                   0, 1,    1,    4,  0,    2,  0, 1, 2,  0,    65, 4,  0, 0,    0xfd, 0xe9,
+                                   6, 0,    64,   10, 0x40, 30, 0, 1, 1,  0x80, 0,  2,  1, 0x80, 70,   0};
+static const uint8_t refresh_begin[] = {0, 1, 1, 1}, refresh_end[] = {0, 1, 2, 1};
 
 static const struct {
     uint8_t type;
@@ -81,6 +86,9 @@ static const struct {
     {VNRS_BGP_NOTIFICATION, notification, sizeof(notification)},
     {VNRS_BGP_OPEN, open, sizeof(open)},
     {VNRS_BGP_KEEPALIVE, NULL, 0},
+    {VNRS_BGP_OPEN, open_all, sizeof(open_all)},
+    {VNRS_BGP_ROUTE_REFRESH, refresh_begin, sizeof(refresh_begin)},
+    {VNRS_BGP_ROUTE_REFRESH, refresh_end, sizeof(refresh_end)},
 };
 
 // A message in memory of exactly its size, so that a sanitizer sees every byte too many.
@@ -118,34 +126,33 @@ static ssize_t give(struct vnrs_bgp_member *m, uint64_t now, unsigned which, uns
 
 static void establish(struct world *w, struct vnrs_bgp_member *m, uint64_t now)
 {
-    (void)w;
     vnrs_bgp_peer_start(&m->peer, now); // ends the wait after errors
     assert_int_equal(vnrs_bgp_peer_accept(&m->peer, now), 0);
     vnrs_bgp_peer_accepted(&m->peer, now);
-    if (rnd(8) == 0 && give(m, now, 6, 1 + rnd(3)) < 0)
+    unsigned which = w->sp->conf.features && rnd(8) ? 8 : 6;
+    if (rnd(8) == 0 && give(m, now, which, 1 + rnd(3)) < 0)
         return;
-    if (m->peer.fsm[VNRS_BGP_IN].state == VNRS_BGP_ST_OPEN_SENT && give(m, now, 6, 0) < 0)
+    if (m->peer.fsm[VNRS_BGP_IN].state == VNRS_BGP_ST_OPEN_SENT && give(m, now, which, 0) < 0)
         return;
     (void)give(m, now, 7, 0);
 }
 
 static void listen_to(struct vnrs_bgp_member *m)
 {
-    uint8_t buf[VNRS_BGP_MSG_MAX];
+    static uint8_t buf[VNRS_BGP_MSG_EXTENDED_MAX];
 
     while (vnrs_bgp_peer_session(&m->peer) && vnrs_bgp_adj_out_next(m, buf, sizeof(buf)) > 0)
         ;
 }
 
-static void broken_messages(void **state)
+static void run(uint8_t features)
 {
     struct world w = {0};
-    struct vnrs_spk_config conf = {.asn = 65515, .router_id = 0x0a000004, .as_route_server = 1};
+    struct vnrs_spk_config conf = {.asn = 65515, .router_id = 0x0a000004, .as_route_server = 1, .features = features};
     struct vnrs_spk_peer_config peers[2] = {
         {.name = "a", .asn = 65001, .passive = 1, .hold = 180, .keepalive = 60, .max_prefixes = 5},
         {.name = "b", .asn = 65001, .passive = 1, .hold = 180, .keepalive = 60}};
 
-    (void)state;
     conf.local = vnrs_addr_from_v4(0x0a000004);
     peers[0].addr = vnrs_addr_from_v4(0x0a00000a);
     peers[1].addr = vnrs_addr_from_v4(0x0a00000b);
@@ -156,20 +163,25 @@ static void broken_messages(void **state)
         struct vnrs_bgp_member *m = w.sp->members[rnd(2)];
         uint64_t now = 1000 + i * 10;
         if (!vnrs_bgp_peer_session(&m->peer)) {
-            vnrs_bgp_peer_stop(&m->peer, now, VNRS_BGP_CEASE_RESET, NULL);
-            assert_int_equal(w.sp->rib.counts[m->slot], 0);
+            if (!features || rnd(4) == 0)
+                vnrs_bgp_member_clear(m, now, "");
+            assert_true(w.sp->rib.counts[m->slot] == 0 || vnrs_bgp_retain_is_active(m));
+            w.stayed += w.sp->rib.counts[m->slot] != 0;
             establish(&w, m, now);
             continue;
         }
         unsigned which = rnd(20) ? rnd(5) : rnd(ARRAY_SIZE(samples));
+        if (rnd(8) == 0)
+            vnrs_bgp_speaker_tick(w.sp, now);
         w.last_type = 0;
         if (give(m, now, which, rnd(4)) < 0 && samples[which].type != VNRS_BGP_NOTIFICATION && w.last_type) {
             assert_int_equal(w.last_type, VNRS_BGP_NOTIFICATION);
             w.resets++;
         }
+        w.routes += w.sp->rib.counts[m->slot] != 0;
         listen_to(w.sp->members[rnd(2)]);
     }
-    assert_true(w.resets > 100);
+    assert_true(w.resets > 100 && w.routes > 100 && (!features || w.stayed > 100));
     assert_false(w.sp->rib.failed);
     vnrs_bgp_speaker_stop(w.sp, 1000 + ROUNDS * 10);
     assert_int_equal(w.sp->rib.len, 0);
@@ -178,8 +190,21 @@ static void broken_messages(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+static void broken_messages(void **state)
+{
+    (void)state;
+    run(0);
+}
+
+static void broken_messages_with_all_features(void **state)
+{
+    (void)state;
+    run(VNRS_SPK_EXTENDED_MESSAGES | VNRS_SPK_ENHANCED_REFRESH | VNRS_SPK_GRACEFUL_RESTART);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(broken_messages)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(broken_messages),
+                                       cmocka_unit_test(broken_messages_with_all_features)};
     return cmocka_run_group_tests_name("peer_garbage", tests, NULL, NULL);
 }
