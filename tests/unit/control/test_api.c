@@ -62,6 +62,9 @@ static void refusals(void **state)
         {"GET", "/v1/labs/l/next-hop?from=zz&to=10.0.0.1", NULL, 404, "not-found"},
         {"GET", "/v1/labs/l/learned-routes?peer=zz", NULL, 404, "not-found"},
         {"POST", "/v1/labs/l/peers/clear", NULL, 400, "bad-request"},
+        {"POST", "/v1/labs/l/peers/clear?peer=zz&text=a%0ab", NULL, 400, "bad-request"},
+        {"POST", "/v1/labs/l/peers/clear?peer=zz&text=%ff", NULL, 400, "bad-request"},
+        {"POST", "/v1/labs/l/peers/clear?peer=zz&text=ok", NULL, 404, "not-found"},
         {"GET", "/v1/labs/l/rib?prefix=10.0.0.1/8", NULL, 400, "bad-request"},
     };
     struct fixture *f = *state;

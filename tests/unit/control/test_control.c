@@ -256,6 +256,9 @@ static void routes_of_a_dead_speaker_stay_until_the_new_one_converged(void **sta
     // The new one: says only one of the two again.
     struct fake_speaker again = fixture_speaker(f, "l", "rs-0");
     RUN_UNTIL(f, speaker_hear(&again));
+    assert_int_equal(speakers[0].config.restart, 0);
+    assert_int_equal(again.config.restart, VNRS_SPK_RESTARTED | VNRS_SPK_FORWARDING_KEPT);
+    assert_int_equal(again.config.features, 0); // Azure's OPEN
     struct vnrs_spk_synced synced = {0};
     speaker_say(&again, VNRS_SPK_SYNCED, &synced, sizeof(synced), 1);
     speaker_route(&again, "10.60.0.0/16", first);
@@ -369,6 +372,38 @@ static void messages_of_an_earlier_speaker_are_skipped(void **state)
     close(speakers[1].fd);
 }
 
+// RFC 9003: texts of peers, and for them, are UTF-8. One that could drive a terminal is no speaker of ours.
+static void texts_of_peers_are_utf8(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_speaker speakers[2];
+    struct vnrs_spk_peer said = {.name = "nva1", .asn = 65001, .stale = 1};
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, hub);
+    start_speakers(f, speakers);
+    assert_int_equal(vnrs_addr_parse("10.0.2.4", &said.addr), 0);
+    memcpy(said.last_error, "gr\xc3\xbc\xc3\x9f Gott", 12);
+    speaker_say(&speakers[0], VNRS_SPK_PEER, &said, sizeof(said), 1);
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
+    RUN_UNTIL(f, instance->peers.len == 1);
+    assert_non_null(instance->chan);
+    struct answer answer = fixture_http(f, "GET", "/v1/labs/l/peers", NULL);
+    assert_non_null(strstr(answer.text, "gr\xc3\xbc\xc3\x9f Gott"));
+    assert_non_null(strstr(answer.text, "\"stale\""));
+    json_decref(answer.json);
+    answer = fixture_http(f, "POST", "/v1/labs/l/peers/clear?peer=nva1&text=bis%20sp%C3%A4ter", NULL);
+    assert_int_equal(answer.status, 200);
+    json_decref(answer.json);
+    RUN_UNTIL(f, speaker_hear(&speakers[0]) && speakers[0].text[0]);
+    assert_string_equal(speakers[0].text, "bis sp\xc3\xa4ter");
+    memcpy(said.last_error, "\x1b[2J", 5);
+    speaker_say(&speakers[0], VNRS_SPK_PEER, &said, sizeof(said), 1);
+    RUN_UNTIL(f, !instance->chan);
+    close(speakers[0].fd);
+    close(speakers[1].fd);
+}
+
 static void malformed_speaker_messages_end_the_channel(void **state)
 {
     static const struct {
@@ -467,6 +502,7 @@ int main(void)
         TEST(routes_of_a_dead_speaker_stay_until_the_new_one_converged),
         TEST(a_restored_lab_waits_for_its_speakers),
         TEST(messages_of_an_earlier_speaker_are_skipped),
+        TEST(texts_of_peers_are_utf8),
         TEST(malformed_speaker_messages_end_the_channel),
         TEST(malformed_agent_messages_end_the_controller),
     };
