@@ -36,8 +36,11 @@ def spk(net):
 
 
 def sign(sock, key, peer="10.0.0.4"):
-    sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, struct.pack(
-        "=HH4s120xBBHI80s", socket.AF_INET, 0, socket.inet_aton(peer), 0, 0, len(key), 0, key.encode()))
+    if ":" in peer:
+        addr = struct.pack("=HHI16s", socket.AF_INET6, 0, 0, socket.inet_pton(socket.AF_INET6, peer))
+    else:
+        addr = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(peer))
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, struct.pack("=128sBBHI80s", addr, 0, 0, len(key), 0, key.encode()))
 
 
 def dial(net, key=None, ttl=None, timeout=5):
@@ -146,6 +149,33 @@ def test_gtsm(spk, net, ttl, comes_up):
                 a.establish(timeout=2)
             spk.pump(0.5)
             assert not spk.is_up("a")
+
+
+@pytest.mark.parametrize("opener", ["speaker", "peer"])
+def test_ipv6(opener):
+    with Net(v6=True) as net:
+        net.rs_addr = "fd00::4"
+        with Speaker(net) as spk, RawPeer(65001, "fd00::10", "fd00::4", netns=net.nva) as a:
+            conf = dict(md5=SECRET, ttl_min=255)
+            if opener == "speaker":
+                a.listen()
+                sign(a.listener, SECRET, "fd00::4")
+                a.listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
+                spk.configure(peers=[Peer("a", a.local, 65001, **conf)])
+                a.accept()
+            else:
+                spk.configure(peers=[Peer("a", a.local, 65001, passive=True, **conf)])
+                for hops, comes_up in ((64, False), (255, True)):
+                    s = tcp_socket(net.nva, a.local)
+                    sign(s, SECRET, "fd00::4")
+                    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
+                    s.settimeout(5)
+                    s.connect(("fd00::4", 179))
+                    a.attach(s)
+                    if not comes_up:
+                        a.expect_closed()
+            a.establish()
+            spk.wait(lambda: spk.is_up("a"))
 
 
 @pytest.mark.parametrize("opener", ["speaker", "peer"])
