@@ -150,7 +150,7 @@ static int refuse_excess(const struct vnrs_bgp_member *m, const struct vnrs_bgp_
 static void note_heard(struct vnrs_bgp_member *m, const struct vnrs_bgp_update *update)
 {
     m->heard_ms = m->speaker->now;
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         m->eor_in[af] |= update->eor[af];
         if (update->eor[af])
             vnrs_bgp_retain_eor(m, af);

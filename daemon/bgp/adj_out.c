@@ -191,7 +191,7 @@ static void withdraw_instead(struct vnrs_bgp_member *m, struct batch *batch)
 // Everything is told: the markers that say so, one at a time.
 static int end_marker(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
 {
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (m->eor_out[af]) {
             m->eor_out[af] = false;
             return vnrs_bgp_eor_encode(af, buf, size);
@@ -211,7 +211,7 @@ static int refresh_begin(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
     struct vnrs_bgp_rib *rib = &m->speaker->rib;
     struct vnrs_bgp_dest *d;
 
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         size_t at = 0;
         if (!m->refresh_due[af] || m->eor_out[af])
             continue;

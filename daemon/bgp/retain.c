@@ -38,7 +38,7 @@ void vnrs_bgp_retain_up(struct vnrs_bgp_member *m)
     const struct vnrs_bgp_caps *caps = &fsm->remote.caps;
 
     m->retain.caps = *caps;
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         if (!fsm->session.graceful_restart || !fsm->session.mp[af] || !caps->gr_af[af] || !caps->gr_forwarding[af])
             restart_end(m, af);
     if (vnrs_bgp_retain_is_active(m))
@@ -51,7 +51,7 @@ void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
     uint32_t epoch = ++m->speaker->rib.epochs[m->slot];
 
     vnrs_bgp_retain_drop(m); // what is stale from the time before goes now (RFC 4724 section 4.2)
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         r->refresh[af] = false;
         r->refresh_until[af] = VNRS_BGP_TIMER_OFF;
         r->restart[af] = graceful && r->caps.gr_af[af] && r->caps.gr_time;
@@ -61,7 +61,7 @@ void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
         vnrs_bgp_rib_withdraw_all(&m->speaker->rib, m->slot);
         return;
     }
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         if (!r->restart[af])
             sweep(m, af, epoch);
     r->restart_until = m->peer.now + r->caps.gr_time * UINT64_C(1000);
@@ -88,7 +88,7 @@ void vnrs_bgp_retain_refresh(struct vnrs_bgp_member *m, uint8_t af, uint8_t subt
 
 void vnrs_bgp_retain_drop(struct vnrs_bgp_member *m)
 {
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         restart_end(m, af);
 }
 
@@ -98,7 +98,7 @@ void vnrs_bgp_retain_tick(struct vnrs_bgp_member *m, uint64_t now_ms)
 
     if (r->restart_until != VNRS_BGP_TIMER_OFF && now_ms >= r->restart_until)
         vnrs_bgp_retain_drop(m);
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         if (r->refresh_until[af] != VNRS_BGP_TIMER_OFF && now_ms >= r->refresh_until[af])
             refresh_end(m, af);
 }
@@ -107,7 +107,7 @@ uint64_t vnrs_bgp_retain_next(const struct vnrs_bgp_member *m)
 {
     uint64_t next = vnrs_bgp_timer_earlier(VNRS_BGP_NEVER, m->retain.restart_until);
 
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++)
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         next = vnrs_bgp_timer_earlier(next, m->retain.refresh_until[af]);
     return next;
 }

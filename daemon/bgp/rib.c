@@ -288,8 +288,10 @@ static void path_unlink(struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *
 {
     struct vnrs_bgp_path **at = &dest->paths;
 
-    while (*at != path)
+    while (*at != path) {
+        assert(*at); // it is linked
         at = &(*at)->next;
+    }
     *at = path->next;
 }
 

@@ -567,7 +567,7 @@ void vnrs_bgp_member_refresh(struct vnrs_bgp_member *m, uint64_t now_ms)
         vnrs_bgp_peer_reset(&m->peer, now_ms, VNRS_BGP_CEASE_RESET, "no route refresh: all routes are needed again");
         return;
     }
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (!fsm->session.mp[af])
             continue;
         int len = vnrs_bgp_refresh_encode(af, 0, buf, sizeof(buf));

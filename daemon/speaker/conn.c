@@ -167,7 +167,7 @@ void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, int 
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
     struct vnrs_speakerd *sp = arg;
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {0};
     socklen_t len = sizeof(ss);
     _close_ int fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
