@@ -4,6 +4,7 @@
 #include "plan/appliance.h"
 #include "util/hash.h"
 #include "util/strbuf.h"
+#include "vnrs/rtprot.h"
 
 #include <stdio.h>
 
@@ -187,9 +188,13 @@ static void machine_rows(struct rows *rows, const struct vnrs_model *model)
             vnrs_strbuf_printf(&text, " %s", machine->netns_ref);
         if (machine->netns == VNRS_NETNS_PID)
             vnrs_strbuf_printf(&text, " %d", machine->pid);
-        if (machine->inject.on)
-            vnrs_strbuf_printf(&text, ", routes into table %u protocol %u metric %u", machine->inject.table,
-                               machine->inject.protocol, machine->inject.metric);
+        if (machine->inject.on && machine->inject.table == VNRS_RT_TABLE_MAIN)
+            vnrs_strbuf_printf(&text, ", routes into table main, metric %u", machine->inject.metric);
+        else if (machine->inject.on)
+            vnrs_strbuf_printf(&text, ", routes into table %u, metric %u", machine->inject.table,
+                               machine->inject.metric);
+        if (machine->inject.on && machine->inject.protocol != VNRS_RTPROT)
+            vnrs_strbuf_printf(&text, ", protocol %u", machine->inject.protocol);
         add_row(rows, "machine", machine->name, NULL, &text);
         list_foreach (nic, &machine->nics) {
             vnrs_strbuf_printf(&text, "%s in %s/%s", nic->ifname, nic->subnet->vnet->name, nic->subnet->name);
