@@ -67,6 +67,7 @@ static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size
 {
     size_t wanted = 0, good = 0;
     char missing[192] = "";
+    bool explained = false;
 
     *quiet = 0;
     for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
@@ -80,7 +81,8 @@ static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size
                 if (peer && peer->state == VNRS_BGP_ST_ESTABLISHED) {
                     good++;
                     *quiet += !peer->eor;
-                } else if (!missing[0]) {
+                } else if (!missing[0] || (!explained && peer && peer->last_error[0])) {
+                    explained = peer && peer->last_error[0]; // the first that can say why, else the first
                     (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u%s%.100s", rs->name,
                                    conn->name, i, peer && peer->last_error[0] ? ": " : "",
                                    peer ? peer->last_error : "");
