@@ -60,23 +60,14 @@ struct vnrs_fib_state *vnrs_fib_state_new(void)
     return calloc(1, sizeof(struct vnrs_fib_state));
 }
 
-static void free_map(struct vnrs_map *map)
-{
-    const struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(map, &at));)
-        free(e->value);
-    vnrs_map_fini(map);
-}
-
 void vnrs_fib_state_free(struct vnrs_fib_state *state)
 {
     if (!state)
         return;
-    free_map(&state->routes);
-    free_map(&state->groups);
+    vnrs_map_fini_values(&state->routes);
+    vnrs_map_fini_values(&state->groups);
     for (int k = 0; k < _ITEM_MAX; k++)
-        free_map(&state->items[k]);
+        vnrs_map_fini_values(&state->items[k]);
     free(state);
 }
 
@@ -409,10 +400,10 @@ static void forget(struct commit *c)
 // Nobody knows what the sinks have: the next commit is a sync, and handles are not used twice.
 static void forget_all(struct vnrs_fib_state *state)
 {
-    free_map(&state->routes);
-    free_map(&state->groups);
+    vnrs_map_fini_values(&state->routes);
+    vnrs_map_fini_values(&state->groups);
     for (int kind = 0; kind < _ITEM_MAX; kind++)
-        free_map(&state->items[kind]);
+        vnrs_map_fini_values(&state->items[kind]);
     state->n_sent = 0;
 }
 

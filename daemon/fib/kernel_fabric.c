@@ -4,20 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void clear_map(struct vnrs_map *map)
-{
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(map, &at));)
-        free(e->value);
-    vnrs_map_fini(map);
-}
-
 void vnrs_fabric_fini(struct vnrs_fabric *fabric)
 {
-    clear_map(&fabric->nics);
-    clear_map(&fabric->endpoints);
-    clear_map(&fabric->acls);
+    vnrs_map_fini_values(&fabric->nics);
+    vnrs_map_fini_values(&fabric->endpoints);
+    vnrs_map_fini_values(&fabric->acls);
 }
 
 // Put a copy of `value`, whose first `key_len` bytes are its key; `present` false: remove.

@@ -22,20 +22,11 @@ void vnrs_nhset_init(struct vnrs_nhset *set, struct vnrs_nl *nl)
     *set = (struct vnrs_nhset){.nl = nl, .next_id = VNRS_NHID_FIRST};
 }
 
-static void clear_map(struct vnrs_map *map)
-{
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(map, &at));)
-        free(e->value);
-    vnrs_map_fini(map);
-}
-
 void vnrs_nhset_fini(struct vnrs_nhset *set)
 {
-    clear_map(&set->have);
-    clear_map(&set->hops);
-    clear_map(&set->slots);
+    vnrs_map_fini_values(&set->have);
+    vnrs_map_fini_values(&set->hops);
+    vnrs_map_fini_values(&set->slots);
     vec_free(&set->links);
 }
 
@@ -100,7 +91,7 @@ static int take_nexthop(const struct nlmsghdr *msg, void *arg)
 
 static void restart_load(void *arg)
 {
-    clear_map(&((struct vnrs_nhset *)arg)->have);
+    vnrs_map_fini_values(&((struct vnrs_nhset *)arg)->have);
 }
 
 static int put_hop(struct vnrs_nhset *set, const struct vnrs_nlhop *hop, uint32_t id)
@@ -122,7 +113,7 @@ static int adopt_hops(struct vnrs_nhset *set)
 {
     struct vnrs_map_entry *e;
 
-    clear_map(&set->hops);
+    vnrs_map_fini_values(&set->hops);
     for (size_t at = 0; (e = vnrs_map_next(&set->have, &at));) {
         const struct vnrs_nlnexthop *nexthop = &((struct object *)e->value)->nexthop;
         if (nexthop->n_members || nexthop->protocol != VNRS_RTPROT ||

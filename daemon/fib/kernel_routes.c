@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/kernel_routes.h"
 
+#include "util/hash.h"
+
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -14,25 +16,16 @@ void vnrs_kroutes_init(struct vnrs_kroutes *routes, struct vnrs_nl *nl, const st
         (struct vnrs_kroutes){.nl = nl, .nexthops = nexthops, .table = table, .metric = metric, .protocol = protocol};
 }
 
-static void clear_map(struct vnrs_map *map)
-{
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(map, &at));)
-        free(e->value);
-    vnrs_map_fini(map);
-}
-
 void vnrs_kroutes_fini(struct vnrs_kroutes *routes)
 {
-    clear_map(&routes->have);
-    clear_map(&routes->foreign);
+    vnrs_map_fini_values(&routes->have);
+    vnrs_map_fini_values(&routes->foreign);
     vec_free(&routes->pending);
 }
 
 void vnrs_kroutes_forget(struct vnrs_kroutes *routes)
 {
-    clear_map(&routes->have);
+    vnrs_map_fini_values(&routes->have);
 }
 
 const struct vnrs_kroute *vnrs_kroutes_find(const struct vnrs_kroutes *routes, const struct vnrs_prefix *prefix)
@@ -97,8 +90,8 @@ int vnrs_kroutes_load(struct vnrs_kroutes *routes)
     static const uint8_t families[] = {VNRS_AF_IPV4, VNRS_AF_IPV6};
     struct vnrs_nlmsg request;
 
-    clear_map(&routes->have);
-    clear_map(&routes->foreign);
+    vnrs_map_fini_values(&routes->have);
+    vnrs_map_fini_values(&routes->foreign);
     routes->failed = 0;
     routes->error[0] = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(families); i++) {

@@ -122,3 +122,12 @@ struct vnrs_map_entry *vnrs_map_next(const struct vnrs_map *map, size_t *at)
     }
     return NULL;
 }
+
+void vnrs_map_fini_values(struct vnrs_map *map)
+{
+    const struct vnrs_map_entry *e;
+
+    for (size_t at = 0; (e = vnrs_map_next(map, &at));)
+        free(e->value);
+    vnrs_map_fini(map);
+}

@@ -24,6 +24,8 @@ struct vnrs_map {
 };
 
 void vnrs_map_fini(struct vnrs_map *map);
+// For a map that is the only owner of its values, each from malloc: frees them as well. The map is empty and usable.
+void vnrs_map_fini_values(struct vnrs_map *map);
 void *vnrs_map_find(const struct vnrs_map *map, const void *key, size_t key_len);
 // Adds or replaces (the new key pointer is kept). Returns 0 or -ENOMEM.
 int vnrs_map_put(struct vnrs_map *map, const void *key, size_t key_len, void *value) VNRS_MUST_CHECK;
