@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define IBGP_LOCAL_PREF 100u
+#define BEST_PATH_ID    1u // RFC 7911: of the one path of a prefix that is told
 
 struct batch {
     const struct vnrs_bgp_attrs *attrs; // NULL: withdraw
@@ -145,6 +146,7 @@ static int collect(struct vnrs_bgp_member *m, struct batch *batch)
             break;
         }
         sp->batch_prefixes[batch->n] = d->prefix;
+        sp->batch_path_ids[batch->n] = BEST_PATH_ID;
         sp->batch[batch->n++] = d;
         batch->bytes += 1u + (d->prefix.len + 7u) / 8u;
     }
@@ -231,14 +233,16 @@ static int encode(struct vnrs_bgp_member *m, struct batch *batch, uint8_t *buf, 
 {
     struct vnrs_bgp_speaker *sp = m->speaker;
     const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
+    const uint32_t *ids = session->add_path_tx[batch->af] ? sp->batch_path_ids : NULL;
     size_t used = 0;
 
-    int len = vnrs_bgp_update_encode(session, batch->af, batch->attrs, sp->batch_prefixes, batch->n, buf, size, &used);
+    int len =
+        vnrs_bgp_update_encode(session, batch->af, batch->attrs, sp->batch_prefixes, ids, batch->n, buf, size, &used);
     if (len < 0 || used == 0) {
         withdraw_instead(m, batch);
         len = 0;
         if (batch->n)
-            len = vnrs_bgp_update_encode(session, batch->af, NULL, sp->batch_prefixes, batch->n, buf, size, &used);
+            len = vnrs_bgp_update_encode(session, batch->af, NULL, sp->batch_prefixes, ids, batch->n, buf, size, &used);
     }
     if (len > 0)
         settle(m, batch, used);

@@ -332,12 +332,21 @@ static void mp_nexthop_read(struct vnrs_bgp_attr_decode *d, struct vnrs_wire w)
         d->mp_nexthop = second;
 }
 
-static bool is_nlri_ok(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw, struct vnrs_wire w, int af)
+static bool is_nlri_ok(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
+                       const struct vnrs_bgp_nlri *nlri)
 {
-    if (vnrs_bgp_nlri_check((uint8_t)af, w.at, w.left))
+    if (vnrs_bgp_nlri_check(nlri))
         return true;
     reset(d, VNRS_BGP_UPDATE_OPTIONAL, raw, "malformed prefix in a multiprotocol attribute");
     return false;
+}
+
+// RFC 2545 for IPv6; IPv4 has its own, or with RFC 8950 those of IPv6.
+static bool is_nexthop_length(const struct vnrs_bgp_session *session, int af, size_t len)
+{
+    bool of_ipv6 = len == 16 || len == 32;
+
+    return af == VNRS_BGP_AF6 ? of_ipv6 : len == 4 || (session->ext_nexthop && of_ipv6);
 }
 
 // RFC 7606 section 7.11: once the next hop's length is wrong, the prefixes behind it cannot be found.
@@ -357,14 +366,15 @@ static void read_mp_reach(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_
         d->has_mp_prefixes = value.left;
         return;
     }
-    if (af == VNRS_BGP_AF6 ? nexthop.left != 16 && nexthop.left != 32 : nexthop.left != 4) {
+    if (!is_nexthop_length(d->session, af, nexthop.left)) {
         reset(d, VNRS_BGP_UPDATE_OPTIONAL, raw, "wrong next hop length in MP_REACH_NLRI");
         return;
     }
-    if (!is_nlri_ok(d, raw, value, af))
+    struct vnrs_bgp_nlri nlri = vnrs_bgp_nlri_of(d, (uint8_t)af, value);
+    if (!is_nlri_ok(d, raw, &nlri))
         return;
     mp_nexthop_read(d, nexthop);
-    d->mp_reach = (struct vnrs_bgp_nlri){.af = (uint8_t)af, .bytes = value.at, .len = value.left};
+    d->mp_reach = nlri;
     d->has_mp_prefixes = value.left;
     if (value.left && !vnrs_bgp_is_host_addr(&d->mp_nexthop))
         withdraw(d, VNRS_BGP_UPDATE_OPTIONAL, raw, "next hop is not a host address");
@@ -383,9 +393,10 @@ static void read_mp_unreach(struct vnrs_bgp_attr_decode *d, const struct vnrs_bg
         discard(d, raw, "MP_UNREACH_NLRI of a family not in use");
         return;
     }
-    if (!is_nlri_ok(d, raw, value, af))
+    struct vnrs_bgp_nlri nlri = vnrs_bgp_nlri_of(d, (uint8_t)af, value);
+    if (!is_nlri_ok(d, raw, &nlri))
         return;
-    d->mp_unreach = (struct vnrs_bgp_nlri){.af = (uint8_t)af, .bytes = value.at, .len = value.left};
+    d->mp_unreach = nlri;
     d->has_mp_unreach = true;
 }
 

@@ -54,6 +54,12 @@ struct vnrs_bgp_attr_decode {
 
 void vnrs_bgp_attr_fault(struct vnrs_bgp_attr_decode *d, enum vnrs_bgp_outcome outcome, uint8_t subcode,
                          const struct vnrs_bgp_attr_raw *raw, const char *why);
+// A region of prefixes as the session has them.
+static inline struct vnrs_bgp_nlri vnrs_bgp_nlri_of(const struct vnrs_bgp_attr_decode *d, uint8_t af,
+                                                    struct vnrs_wire w)
+{
+    return (struct vnrs_bgp_nlri){.af = af, .has_ids = d->session->add_path_rx[af], .bytes = w.at, .len = w.left};
+}
 void vnrs_bgp_attrs_frame(struct vnrs_bgp_attr_decode *d, struct vnrs_wire field);
 // The address may be a host's: RFC 4271 section 6.3, and the like for IPv6.
 bool vnrs_bgp_is_host_addr(const struct vnrs_addr *addr);

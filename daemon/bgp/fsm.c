@@ -246,6 +246,11 @@ static struct vnrs_bgp_session negotiate(const struct vnrs_bgp_conf *conf, const
     };
     s.mp[VNRS_BGP_AF4] = ours->mp[VNRS_BGP_AF4] && (theirs->mp[VNRS_BGP_AF4] || !theirs->any_mp);
     s.mp[VNRS_BGP_AF6] = ours->mp[VNRS_BGP_AF6] && theirs->mp[VNRS_BGP_AF6];
+    s.ext_nexthop = s.mp[VNRS_BGP_AF4] && ours->ext_nexthop && theirs->ext_nexthop;
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+        s.add_path_rx[af] = s.mp[af] && ours->add_path_receive[af] && theirs->add_path_send[af];
+        s.add_path_tx[af] = s.mp[af] && ours->add_path_send[af] && theirs->add_path_receive[af];
+    }
     s.keepalive = MIN(conf->keepalive ? conf->keepalive : s.hold / 3, s.hold / 3);
     return s;
 }

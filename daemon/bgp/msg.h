@@ -70,6 +70,8 @@ struct vnrs_bgp_caps {
     bool gr_notification; // RFC 8538
     uint16_t gr_time;     // seconds
     bool gr_af[_VNRS_BGP_AF_MAX], gr_forwarding[_VNRS_BGP_AF_MAX];
+    bool add_path_receive[_VNRS_BGP_AF_MAX], add_path_send[_VNRS_BGP_AF_MAX]; // RFC 7911: several paths of a prefix
+    bool ext_nexthop; // RFC 8950: IPv4 unicast with an IPv6 next hop
 };
 
 struct vnrs_bgp_open {
@@ -86,6 +88,8 @@ struct vnrs_bgp_session {
     bool refresh, enhanced_refresh;
     bool extended_message;
     bool graceful_restart, gr_notification;
+    bool add_path_rx[_VNRS_BGP_AF_MAX], add_path_tx[_VNRS_BGP_AF_MAX]; // prefixes carry a path identifier that way
+    bool ext_nexthop;                                                  // IPv4 prefixes may have an IPv6 next hop
     bool ibgp;
     uint32_t local_asn, peer_asn;
     uint16_t hold, keepalive; // seconds, negotiated
@@ -101,7 +105,9 @@ enum vnrs_bgp_outcome {
 
 // Bytes of prefixes inside a message.
 struct vnrs_bgp_nlri {
-    uint8_t af; // enum vnrs_bgp_af
+    uint8_t af;       // enum vnrs_bgp_af
+    bool has_ids;     // a path identifier stands before each (RFC 7911 section 3)
+    uint32_t path_id; // of the prefix that vnrs_bgp_nlri_next gave, 0: none
     const uint8_t *bytes;
     size_t len;
 };
@@ -135,7 +141,7 @@ enum vnrs_bgp_outcome vnrs_bgp_update_decode(const struct vnrs_bgp_session *sess
                                              uint8_t scratch[static VNRS_BGP_MSG_EXTENDED_MAX],
                                              struct vnrs_bgp_update *ret_update, struct vnrs_bgp_error *ret_error);
 
-// Next prefix of a region checked by the decoder: 1 and *ret_prefix, or 0 at the end. Advances nlri.
+// Next prefix of a region checked by the decoder: 1 with *ret_prefix and nlri->path_id, or 0 at the end. Advances nlri.
 int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefix) VNRS_MUST_CHECK;
 
 // Encoders return the message's length or -ENOBUFS. An OPEN offers what `caps` says; any_mp is not looked at.
@@ -145,11 +151,12 @@ int vnrs_bgp_notification_encode(const struct vnrs_bgp_error *error, uint8_t *bu
 int vnrs_bgp_refresh_encode(uint8_t af, uint8_t subtype, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 // One UPDATE that announces as many of the prefixes as fit (all of one family) behind one attribute set; attrs NULL:
 // withdraws them. *ret_used says how many went in. At most 4,096 octets without extended messages, whatever the size.
-// LOCAL_PREF is sent inside the AS only (100 where the set has none). -EINVAL: no prefixes, or the next hop is not of
-// the family.
+// `path_ids`, one a prefix, must be there exactly where session->add_path_tx[af] says so, else NULL. LOCAL_PREF is sent
+// inside the AS only (100 where the set has none). -EINVAL: no prefixes, path identifiers against the session, or a
+// next hop that the family cannot have (an IPv6 one of IPv4 prefixes needs session->ext_nexthop).
 int vnrs_bgp_update_encode(const struct vnrs_bgp_session *session, uint8_t af, const struct vnrs_bgp_attrs *attrs,
-                           const struct vnrs_prefix *prefixes, size_t n, uint8_t *buf, size_t size,
-                           size_t *ret_used) VNRS_MUST_CHECK;
+                           const struct vnrs_prefix *prefixes, const uint32_t *path_ids, size_t n, uint8_t *buf,
+                           size_t size, size_t *ret_used) VNRS_MUST_CHECK;
 int vnrs_bgp_eor_encode(uint8_t af, uint8_t *buf, size_t size) VNRS_MUST_CHECK;
 
 // A Cease; administrative shutdown and reset carry `text` (RFC 9003) as far as it is UTF-8 and fits, NULL: none.

@@ -6,12 +6,14 @@ static unsigned af_bits(uint8_t af)
     return af == VNRS_BGP_AF6 ? 128 : 32;
 }
 
-bool vnrs_bgp_nlri_check(uint8_t af, const uint8_t *bytes, size_t len)
+bool vnrs_bgp_nlri_check(const struct vnrs_bgp_nlri *nlri)
 {
-    struct vnrs_wire w = vnrs_wire_make(bytes, len);
-    unsigned max = af_bits(af);
+    struct vnrs_wire w = vnrs_wire_make(nlri->bytes, nlri->len);
+    unsigned max = af_bits(nlri->af);
 
     while (w.left) {
+        if (nlri->has_ids && (!vnrs_wire_take(&w, VNRS_BGP_PATH_ID_BYTES) || !w.left))
+            return false;
         unsigned bits = vnrs_wire_u8(&w);
         if (bits > max || !vnrs_wire_take(&w, (bits + 7) / 8))
             return false;
@@ -25,9 +27,10 @@ int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefi
 
     if (!w.left)
         return 0;
+    uint32_t path_id = nlri->has_ids ? vnrs_wire_u32(&w) : 0;
     unsigned bits = vnrs_wire_u8(&w);
     unsigned n = (bits + 7) / 8;
-    const uint8_t *bytes = bits <= af_bits(nlri->af) ? vnrs_wire_take(&w, n) : NULL;
+    const uint8_t *bytes = !w.failed && bits <= af_bits(nlri->af) ? vnrs_wire_take(&w, n) : NULL;
     if (!bytes) { // not a checked region: end it
         nlri->len = 0;
         return 0;
@@ -38,6 +41,7 @@ int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefi
         prefix.bytes[n - 1] &= (uint8_t)(0xff00u >> (bits % 8)); // host bits are irrelevant (RFC 4271 section 4.3)
     nlri->bytes = w.at;
     nlri->len = w.left;
+    nlri->path_id = path_id;
     *ret_prefix = prefix;
     return 1;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Prefixes on the wire (RFC 4271 section 4.3): a length in bits and as many octets as that needs.
+// Prefixes on the wire (RFC 4271 section 4.3): a length in bits and as many octets as that needs, with ADD-PATH behind
+// a path identifier of four octets (RFC 7911 section 3).
 #pragma once
 
 #include "bgp/msg.h"
 #include "bgp/wire.h"
 
+#define VNRS_BGP_PATH_ID_BYTES 4u
+
 // True when the region consists of whole prefixes whose lengths the family allows (RFC 7606 section 5.3).
-bool vnrs_bgp_nlri_check(uint8_t af, const uint8_t *bytes, size_t len);
-// Octets that a prefix takes on the wire.
+bool vnrs_bgp_nlri_check(const struct vnrs_bgp_nlri *nlri);
+// Octets that a prefix takes on the wire, without its path identifier.
 static inline size_t vnrs_bgp_nlri_bytes(const struct vnrs_prefix *prefix)
 {
     return 1u + (prefix->len + 7u) / 8u;

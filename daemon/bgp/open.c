@@ -19,9 +19,11 @@ enum { PARAM_CAPABILITIES = 2, PARAM_EXTENDED_FORM = 255 };
 enum {
     CAP_MP = 1,
     CAP_REFRESH = 2,
+    CAP_EXTENDED_NEXTHOP = 5,
     CAP_EXTENDED_MESSAGE = 6,
     CAP_GRACEFUL_RESTART = 64,
     CAP_AS4 = 65,
+    CAP_ADD_PATH = 69,
     CAP_ENHANCED_REFRESH = 70,
 };
 
@@ -29,6 +31,8 @@ enum {
 #define GR_NOTIFY     0x4000u // N bit, RFC 8538 section 2
 #define GR_TIME_MASK  0x0fffu
 #define GR_FORWARDING 0x80u
+
+enum { ADD_PATH_RECEIVE = 1, ADD_PATH_SEND = 2, ADD_PATH_BOTH = 3 }; // RFC 7911 section 4
 
 // The result of one OPEN while it is read.
 struct open_decode {
@@ -105,6 +109,42 @@ static bool cap_graceful_restart(struct open_decode *d, struct vnrs_wire w)
     return true;
 }
 
+// RFC 8950 section 4: triples of AFI, SAFI (two octets) and the AFI of the next hop.
+static bool cap_extended_nexthop(struct open_decode *d, struct vnrs_wire w)
+{
+    if (w.left % 6 != 0)
+        return true;
+    while (w.left) {
+        uint16_t afi = vnrs_wire_u16(&w), safi = vnrs_wire_u16(&w), nexthop_afi = vnrs_wire_u16(&w);
+        d->open.caps.ext_nexthop |= afi == vnrs_bgp_afi(VNRS_BGP_AF4) && safi == VNRS_BGP_SAFI_UNICAST &&
+                                    nexthop_afi == vnrs_bgp_afi(VNRS_BGP_AF6);
+    }
+    return true;
+}
+
+// A value for sending and receiving other than those of RFC 7911 section 4 makes the capability one not understood.
+// It stands in one instance for all families, so the last one counts.
+static bool cap_add_path(struct open_decode *d, struct vnrs_wire w)
+{
+    struct vnrs_bgp_caps *caps = &d->open.caps;
+
+    for (size_t i = 0; i < w.left; i += 4)
+        if (w.left % 4 != 0 || w.at[i + 3] < ADD_PATH_RECEIVE || w.at[i + 3] > ADD_PATH_BOTH)
+            return true;
+    memset(caps->add_path_receive, 0, sizeof(caps->add_path_receive));
+    memset(caps->add_path_send, 0, sizeof(caps->add_path_send));
+    while (w.left) {
+        uint16_t afi = vnrs_wire_u16(&w);
+        int af = vnrs_bgp_af_from_wire(afi, vnrs_wire_u8(&w));
+        uint8_t how = vnrs_wire_u8(&w);
+        if (af < 0)
+            continue;
+        caps->add_path_receive[af] = how & ADD_PATH_RECEIVE;
+        caps->add_path_send[af] = how & ADD_PATH_SEND;
+    }
+    return true;
+}
+
 // Capabilities not in this table are ignored (RFC 5492 section 3). A flag-like capability with a value is not
 // understood, hence not used; the two that decide families and ASN are refused when malformed.
 static const struct {
@@ -112,9 +152,11 @@ static const struct {
 } cap_kinds[256] = {
     [CAP_MP] = {cap_mp},
     [CAP_REFRESH] = {cap_refresh},
+    [CAP_EXTENDED_NEXTHOP] = {cap_extended_nexthop},
     [CAP_EXTENDED_MESSAGE] = {cap_extended_message},
     [CAP_GRACEFUL_RESTART] = {cap_graceful_restart},
     [CAP_AS4] = {cap_as4},
+    [CAP_ADD_PATH] = {cap_add_path},
     [CAP_ENHANCED_REFRESH] = {cap_enhanced_refresh},
 };
 
@@ -214,6 +256,39 @@ static void put_graceful_restart(struct vnrs_wire_out *w, const struct vnrs_bgp_
     }
 }
 
+static void put_extended_nexthop(struct vnrs_wire_out *w, const struct vnrs_bgp_caps *caps)
+{
+    if (!caps->ext_nexthop)
+        return;
+    vnrs_wire_put_u8(w, CAP_EXTENDED_NEXTHOP);
+    vnrs_wire_put_u8(w, 6);
+    vnrs_wire_put_u16(w, vnrs_bgp_afi(VNRS_BGP_AF4));
+    vnrs_wire_put_u16(w, VNRS_BGP_SAFI_UNICAST);
+    vnrs_wire_put_u16(w, vnrs_bgp_afi(VNRS_BGP_AF6));
+}
+
+static void put_add_path(struct vnrs_wire_out *w, const struct vnrs_bgp_caps *caps)
+{
+    uint8_t how[_VNRS_BGP_AF_MAX], n = 0;
+
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+        how[af] = (uint8_t)((caps->add_path_receive[af] ? ADD_PATH_RECEIVE : 0) |
+                            (caps->add_path_send[af] ? ADD_PATH_SEND : 0));
+        n = (uint8_t)(n + (how[af] != 0));
+    }
+    if (!n)
+        return;
+    vnrs_wire_put_u8(w, CAP_ADD_PATH);
+    vnrs_wire_put_u8(w, (uint8_t)(4 * n));
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
+        if (!how[af])
+            continue;
+        vnrs_wire_put_u16(w, vnrs_bgp_afi((uint8_t)af));
+        vnrs_wire_put_u8(w, VNRS_BGP_SAFI_UNICAST);
+        vnrs_wire_put_u8(w, how[af]);
+    }
+}
+
 // Azure's order first, then the rest by code (azure-routing.md section 5.2).
 static void put_caps(struct vnrs_wire_out *w, const struct vnrs_bgp_open *open)
 {
@@ -233,15 +308,17 @@ static void put_caps(struct vnrs_wire_out *w, const struct vnrs_bgp_open *open)
         vnrs_wire_put_u8(w, 4);
         vnrs_wire_put_u32(w, open->asn);
     }
+    put_extended_nexthop(w, caps);
     put_flag_cap(w, caps->extended_message, CAP_EXTENDED_MESSAGE);
     if (caps->graceful_restart)
         put_graceful_restart(w, caps);
+    put_add_path(w, caps);
     put_flag_cap(w, caps->enhanced_refresh, CAP_ENHANCED_REFRESH);
 }
 
 int vnrs_bgp_open_encode(const struct vnrs_bgp_open *open, uint8_t *buf, size_t size)
 {
-    uint8_t caps[64]; // every capability there is takes 36 octets
+    uint8_t caps[64]; // every capability there is takes 54 octets
     struct vnrs_wire_out c = vnrs_wire_out_make(caps, sizeof(caps));
     struct vnrs_wire_out w = vnrs_wire_out_make(buf, MIN(size, (size_t)VNRS_BGP_MSG_MAX));
 

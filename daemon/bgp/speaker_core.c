@@ -47,6 +47,7 @@ static void caps_set(struct vnrs_bgp_member *m)
 {
     const struct vnrs_spk_config *conf = &m->speaker->conf;
     bool graceful = conf->features & VNRS_SPK_GRACEFUL_RESTART;
+    bool add_path = conf->features & VNRS_SPK_ADD_PATH;
     bool forwarding = graceful && (m->was_up || conf->restart & VNRS_SPK_FORWARDING_KEPT);
 
     m->peer.conf.caps = (struct vnrs_bgp_caps){
@@ -62,6 +63,9 @@ static void caps_set(struct vnrs_bgp_member *m)
         .gr_time = restart_s(conf),
         .gr_af = {graceful, graceful},
         .gr_forwarding = {forwarding, forwarding},
+        .add_path_receive = {add_path, add_path},
+        .add_path_send = {add_path, add_path},
+        .ext_nexthop = conf->features & VNRS_SPK_EXTENDED_NEXTHOP,
     };
 }
 

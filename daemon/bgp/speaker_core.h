@@ -68,6 +68,7 @@ struct vnrs_bgp_speaker {
     struct vnrs_bgp_export exports[VNRS_BGP_EXPORT_CACHE];
     struct vnrs_bgp_dest *batch[VNRS_BGP_BATCH];
     struct vnrs_prefix batch_prefixes[VNRS_BGP_BATCH];
+    uint32_t batch_path_ids[VNRS_BGP_BATCH];
     uint8_t scratch[VNRS_BGP_MSG_EXTENDED_MAX];
     uint8_t edit_scratch[VNRS_BGP_ATTR_SCRATCH_BYTES];
 };

@@ -28,9 +28,10 @@ static const char *frame_update(const uint8_t *msg, size_t len, struct frame *fr
 static void classic_prefixes(struct vnrs_bgp_attr_decode *d, const struct frame *frame, struct vnrs_bgp_update *update)
 {
     bool in_use = d->session->mp[VNRS_BGP_AF4];
+    struct vnrs_bgp_nlri withdrawn = vnrs_bgp_nlri_of(d, VNRS_BGP_AF4, frame->withdrawn);
+    struct vnrs_bgp_nlri reach = vnrs_bgp_nlri_of(d, VNRS_BGP_AF4, frame->reach);
 
-    if (!vnrs_bgp_nlri_check(VNRS_BGP_AF4, frame->withdrawn.at, frame->withdrawn.left) ||
-        !vnrs_bgp_nlri_check(VNRS_BGP_AF4, frame->reach.at, frame->reach.left)) {
+    if (!vnrs_bgp_nlri_check(&withdrawn) || !vnrs_bgp_nlri_check(&reach)) {
         vnrs_bgp_attr_fault(d, VNRS_BGP_SESSION_RESET, VNRS_BGP_UPDATE_NETWORK, NULL, "malformed prefix");
         return;
     }
@@ -39,10 +40,8 @@ static void classic_prefixes(struct vnrs_bgp_attr_decode *d, const struct frame 
             vnrs_bgp_attr_fault(d, VNRS_BGP_ATTR_DISCARD, 0, NULL, "IPv4 prefixes, which are not in use");
         return;
     }
-    update->withdrawn[0].bytes = frame->withdrawn.at;
-    update->withdrawn[0].len = frame->withdrawn.left;
-    update->reach[0].bytes = frame->reach.at;
-    update->reach[0].len = frame->reach.left;
+    update->withdrawn[0] = withdrawn;
+    update->reach[0] = reach;
 }
 
 static void require(struct vnrs_bgp_attr_decode *d, bool present, uint8_t type, const char *why)

@@ -15,7 +15,7 @@
 struct encode {
     const struct vnrs_bgp_session *session;
     const struct vnrs_bgp_attrs *attrs;
-    uint8_t af;
+    bool multiprotocol; // the next hop is in MP_REACH_NLRI
     struct vnrs_wire_out *w;
     struct vnrs_wire unknown; // what is left of it
 };
@@ -99,7 +99,7 @@ static void put_as_path(struct encode *e)
 
 static void put_next_hop(struct encode *e)
 {
-    if (e->af == VNRS_BGP_AF4)
+    if (!e->multiprotocol)
         put_attr(e->w, WELL_KNOWN, VNRS_BGP_ATTR_NEXT_HOP, e->attrs->nexthop.bytes, 4);
 }
 
@@ -210,10 +210,10 @@ static void put_unknown_below(struct encode *e, unsigned type)
     }
 }
 
-static void put_attrs(const struct vnrs_bgp_session *session, uint8_t af, const struct vnrs_bgp_attrs *attrs,
+static void put_attrs(const struct vnrs_bgp_session *session, bool multiprotocol, const struct vnrs_bgp_attrs *attrs,
                       struct vnrs_wire_out *w)
 {
-    struct encode e = {.session = session, .attrs = attrs, .af = af, .w = w};
+    struct encode e = {.session = session, .attrs = attrs, .multiprotocol = multiprotocol, .w = w};
 
     e.unknown = vnrs_wire_make(attrs->unknown, attrs->unknown_bytes);
     for (size_t i = 0; i < ARRAY_SIZE(attr_writers); i++) {
@@ -221,23 +221,6 @@ static void put_attrs(const struct vnrs_bgp_session *session, uint8_t af, const 
         attr_writers[i].put(&e);
     }
     put_unknown_below(&e, 256);
-}
-
-// How many of the prefixes fit in `room` octets.
-static size_t pack_count(const struct vnrs_prefix *prefixes, size_t n, size_t room, size_t *ret_bytes)
-{
-    size_t used = 0, i = 0;
-
-    for (; i < n && used + vnrs_bgp_nlri_bytes(&prefixes[i]) <= room; i++)
-        used += vnrs_bgp_nlri_bytes(&prefixes[i]);
-    *ret_bytes = used;
-    return i;
-}
-
-static void put_prefixes(struct vnrs_wire_out *w, const struct vnrs_prefix *prefixes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        vnrs_bgp_nlri_put(w, &prefixes[i]);
 }
 
 static void set_u16(uint8_t *p, size_t v)
@@ -248,10 +231,33 @@ static void set_u16(uint8_t *p, size_t v)
 
 struct packing {
     const struct vnrs_prefix *prefixes;
+    const uint32_t *path_ids; // NULL: none
     size_t n;
+    uint8_t af;
     uint8_t *buf;
     struct vnrs_wire_out w;
 };
+
+// How many of the prefixes fit in `room` octets.
+static size_t pack_count(const struct packing *p, size_t room, size_t *ret_bytes)
+{
+    size_t fixed = p->path_ids ? VNRS_BGP_PATH_ID_BYTES : 0;
+    size_t used = 0, i = 0;
+
+    for (; i < p->n && used + fixed + vnrs_bgp_nlri_bytes(&p->prefixes[i]) <= room; i++)
+        used += fixed + vnrs_bgp_nlri_bytes(&p->prefixes[i]);
+    *ret_bytes = used;
+    return i;
+}
+
+static void put_prefixes(struct vnrs_wire_out *w, const struct packing *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p->path_ids)
+            vnrs_wire_put_u32(w, p->path_ids[i]);
+        vnrs_bgp_nlri_put(w, &p->prefixes[i]);
+    }
+}
 
 // The fields of RFC 4271 itself. Returns how many prefixes went in.
 static size_t pack_classic(struct packing *p, const struct vnrs_bgp_session *session,
@@ -260,23 +266,23 @@ static size_t pack_classic(struct packing *p, const struct vnrs_bgp_session *ses
     size_t bytes, used;
 
     if (!attrs) {
-        used = p->w.left >= 4 ? pack_count(p->prefixes, p->n, p->w.left - 4, &bytes) : 0;
+        used = p->w.left >= 4 ? pack_count(p, p->w.left - 4, &bytes) : 0;
         if (!used)
             return 0;
         vnrs_wire_put_u16(&p->w, (uint16_t)bytes);
-        put_prefixes(&p->w, p->prefixes, used);
+        put_prefixes(&p->w, p, used);
         vnrs_wire_put_u16(&p->w, 0);
         return used;
     }
     vnrs_wire_put_u16(&p->w, 0);
     uint8_t *attrs_len = vnrs_wire_reserve(&p->w, 2);
     uint8_t *start = p->w.at;
-    put_attrs(session, VNRS_BGP_AF4, attrs, &p->w);
+    put_attrs(session, false, attrs, &p->w);
     if (p->w.full)
         return 0;
     set_u16(attrs_len, (size_t)(p->w.at - start));
-    used = pack_count(p->prefixes, p->n, p->w.left, &bytes);
-    put_prefixes(&p->w, p->prefixes, used);
+    used = pack_count(p, p->w.left, &bytes);
+    put_prefixes(&p->w, p, used);
     return used;
 }
 
@@ -287,9 +293,9 @@ static size_t pack_count_mp(const struct packing *p, size_t fixed, size_t room, 
     size_t short_bytes = 0, short_n = 0, long_bytes = 0, long_n = 0;
 
     if (room >= fixed + 3)
-        short_n = pack_count(p->prefixes, p->n, MIN(room - 3 - fixed, UINT8_MAX - fixed), &short_bytes);
+        short_n = pack_count(p, MIN(room - 3 - fixed, UINT8_MAX - fixed), &short_bytes);
     if (room >= fixed + 4)
-        long_n = pack_count(p->prefixes, p->n, room - 4 - fixed, &long_bytes);
+        long_n = pack_count(p, room - 4 - fixed, &long_bytes);
     *ret_bytes = long_n > short_n ? long_bytes : short_bytes;
     return MAX(long_n, short_n);
 }
@@ -313,7 +319,7 @@ static size_t pack_mp(struct packing *p, const struct vnrs_bgp_session *session,
     struct vnrs_wire_out f = vnrs_wire_out_make(fixed, sizeof(fixed));
     size_t bytes;
 
-    vnrs_wire_put_u16(&f, vnrs_bgp_afi(VNRS_BGP_AF6));
+    vnrs_wire_put_u16(&f, vnrs_bgp_afi(p->af));
     vnrs_wire_put_u8(&f, VNRS_BGP_SAFI_UNICAST);
     if (attrs)
         put_mp_reach_fixed(&f, attrs);
@@ -323,7 +329,7 @@ static size_t pack_mp(struct packing *p, const struct vnrs_bgp_session *session,
     uint8_t *attrs_len = vnrs_wire_reserve(&p->w, 2);
     uint8_t *start = p->w.at;
     if (attrs)
-        put_attrs(session, VNRS_BGP_AF6, attrs, &p->w);
+        put_attrs(session, true, attrs, &p->w);
     if (p->w.full)
         return 0;
     size_t others = (size_t)(p->w.at - start);
@@ -340,21 +346,36 @@ static size_t pack_mp(struct packing *p, const struct vnrs_bgp_session *session,
     struct vnrs_wire_out in = vnrs_wire_out_make(start, mp);
     put_header(&in, OPTIONAL_NON_TRANSITIVE, attrs ? VNRS_BGP_ATTR_MP_REACH : VNRS_BGP_ATTR_MP_UNREACH, value);
     vnrs_wire_put(&in, fixed, fixed_len);
-    put_prefixes(&in, p->prefixes, used);
+    put_prefixes(&in, p, used);
     return used;
 }
 
+static bool is_nexthop_ok(const struct vnrs_bgp_session *session, uint8_t af, const struct vnrs_bgp_attrs *attrs)
+{
+    uint8_t family = attrs->nexthop.family;
+
+    return family == vnrs_bgp_af_family(af) || (session->ext_nexthop && family == VNRS_AF_IPV6);
+}
+
 int vnrs_bgp_update_encode(const struct vnrs_bgp_session *session, uint8_t af, const struct vnrs_bgp_attrs *attrs,
-                           const struct vnrs_prefix *prefixes, size_t n, uint8_t *buf, size_t size, size_t *ret_used)
+                           const struct vnrs_prefix *prefixes, const uint32_t *path_ids, size_t n, uint8_t *buf,
+                           size_t size, size_t *ret_used)
 {
     size_t limit = session->extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX;
-    struct packing p = {.prefixes = prefixes, .n = n, .buf = buf, .w = vnrs_wire_out_make(buf, MIN(size, limit))};
+    struct packing p = {.prefixes = prefixes,
+                        .path_ids = path_ids,
+                        .n = n,
+                        .af = af,
+                        .buf = buf,
+                        .w = vnrs_wire_out_make(buf, MIN(size, limit))};
 
-    if (!n || prefixes[0].family != vnrs_bgp_af_family(af) ||
-        (attrs && attrs->nexthop.family != vnrs_bgp_af_family(af)))
+    if (!n || prefixes[0].family != vnrs_bgp_af_family(af) || (path_ids != NULL) != session->add_path_tx[af] ||
+        (attrs && !is_nexthop_ok(session, af, attrs)))
         return -EINVAL;
+    // IPv4 stays in the fields of RFC 4271 but for an IPv6 next hop (RFC 8950 section 3).
+    bool multiprotocol = af == VNRS_BGP_AF6 || (attrs && attrs->nexthop.family == VNRS_AF_IPV6);
     vnrs_bgp_header_begin(&p.w, VNRS_BGP_UPDATE);
-    size_t used = af == VNRS_BGP_AF6 ? pack_mp(&p, session, attrs) : pack_classic(&p, session, attrs);
+    size_t used = multiprotocol ? pack_mp(&p, session, attrs) : pack_classic(&p, session, attrs);
     if (!used)
         return -ENOBUFS;
     int len = vnrs_bgp_header_finish(&p.w, buf);

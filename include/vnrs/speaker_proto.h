@@ -65,6 +65,8 @@ enum {
     VNRS_SPK_EXTENDED_MESSAGES = 1 << 0, // RFC 8654
     VNRS_SPK_ENHANCED_REFRESH = 1 << 1,  // RFC 7313
     VNRS_SPK_GRACEFUL_RESTART = 1 << 2,  // RFC 4724 and 8538, both roles
+    VNRS_SPK_ADD_PATH = 1 << 3,          // RFC 7911, receive and send
+    VNRS_SPK_EXTENDED_NEXTHOP = 1 << 4,  // RFC 8950, IPv4 over an IPv6 next hop
 };
 enum {
     VNRS_SPK_RESTARTED = 1 << 0,       // there was a speaker of this instance before

@@ -11,6 +11,7 @@
 static uint8_t scratch[VNRS_BGP_MSG_EXTENDED_MAX], scratch_again[VNRS_BGP_MSG_EXTENDED_MAX];
 static uint8_t back[VNRS_BGP_MSG_EXTENDED_MAX];
 static struct vnrs_prefix prefixes[VNRS_BGP_MSG_EXTENDED_MAX];
+static uint32_t path_ids[VNRS_BGP_MSG_EXTENDED_MAX];
 
 static size_t collect(struct vnrs_bgp_nlri nlri)
 {
@@ -21,7 +22,7 @@ static size_t collect(struct vnrs_bgp_nlri nlri)
         struct vnrs_addr addr = vnrs_prefix_addr(&prefixes[n]);
         struct vnrs_prefix masked = vnrs_prefix_make(&addr, prefixes[n].len);
         FUZZ_CHECK(vnrs_prefix_equal(&masked, &prefixes[n]));
-        n++;
+        path_ids[n++] = nlri.path_id;
     }
     return n;
 }
@@ -62,17 +63,19 @@ static void check_round(const struct vnrs_bgp_session *session, struct vnrs_bgp_
         struct vnrs_bgp_error error;
         uint8_t type;
 
-        int len = vnrs_bgp_update_encode(session, nlri.af, kept, prefixes + at, n - at, back, sizeof(back), &used);
+        int len = vnrs_bgp_update_encode(session, nlri.af, kept, prefixes + at, nlri.has_ids ? path_ids + at : NULL,
+                                         n - at, back, sizeof(back), &used);
         if (len == -ENOBUFS && !session->as4) // the whole AS4_PATH may take more than what came
             break;
         FUZZ_CHECK(len > 0 && used > 0);
         FUZZ_CHECK(vnrs_bgp_header_decode(back, (size_t)len, session->extended_message, &type, &error) == len);
         FUZZ_CHECK(vnrs_bgp_update_decode(session, back, (size_t)len, scratch_again, &update, &error) == VNRS_BGP_OK);
-        int field = nlri.af == VNRS_BGP_AF6;
+        int field = nlri.af == VNRS_BGP_AF6 || (kept && kept->nexthop.family == VNRS_AF_IPV6);
         struct vnrs_bgp_nlri got = attrs ? update.reach[field] : update.withdrawn[field];
         struct vnrs_prefix p;
         for (size_t i = 0; i < used; i++)
-            FUZZ_CHECK(vnrs_bgp_nlri_next(&got, &p) == 1 && vnrs_prefix_equal(&p, &prefixes[at + i]));
+            FUZZ_CHECK(vnrs_bgp_nlri_next(&got, &p) == 1 && vnrs_prefix_equal(&p, &prefixes[at + i]) &&
+                       got.path_id == path_ids[at + i]);
         FUZZ_CHECK(vnrs_bgp_nlri_next(&got, &p) == 0);
         if (attrs) {
             const struct vnrs_bgp_attrs *again = vnrs_bgp_attrs_intern(table, &update.attrs[field]);
@@ -117,6 +120,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .ibgp = data[0] & 2,
         .extended_message = data[0] & 4,
         .mp = {!(data[0] & 8), !(data[0] & 16)},
+        .add_path_rx = {data[0] & 32, data[0] & 32},
+        .add_path_tx = {data[0] & 32, data[0] & 32},
+        .ext_nexthop = data[0] & 64,
     };
     size_t max = session.extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX;
     size_t len = VNRS_BGP_HEADER_BYTES + size - 1;

@@ -37,7 +37,7 @@ BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB = 1, 2, 3
 PROTO = 2
-EXTENDED_MESSAGES, ENHANCED_REFRESH, GRACEFUL_RESTART = 1, 2, 4  # features
+EXTENDED_MESSAGES, ENHANCED_REFRESH, GRACEFUL_RESTART, ADD_PATH, EXTENDED_NEXTHOP = 1, 2, 4, 8, 16  # features
 RESTARTED, FORWARDING_KEPT = 1, 2
 
 HDR = struct.Struct("=HHIQ")

@@ -135,6 +135,18 @@ static inline struct vnrs_bgp_member *world_up(struct world *w, char name, const
     return m;
 }
 
+// The session as the peer sees it.
+static inline struct vnrs_bgp_session world_far_end(struct vnrs_bgp_member *m)
+{
+    struct vnrs_bgp_session near = vnrs_bgp_peer_session(&m->peer)->session, far = near;
+
+    far.local_asn = near.peer_asn;
+    far.peer_asn = near.local_asn;
+    memcpy(far.add_path_rx, near.add_path_tx, sizeof(far.add_path_rx));
+    memcpy(far.add_path_tx, near.add_path_rx, sizeof(far.add_path_tx));
+    return far;
+}
+
 // An UPDATE with the peer as next hop and its ASN as path.
 static inline void world_announce(struct world *w, struct vnrs_bgp_member *m, const struct vnrs_bgp_attrs *extra,
                                   const struct vnrs_prefix *list, size_t n)
@@ -143,13 +155,16 @@ static inline void world_announce(struct world *w, struct vnrs_bgp_member *m, co
     uint32_t asn = m->conf.asn;
     const uint8_t path[] = {2, 1, (uint8_t)(asn >> 24), (uint8_t)(asn >> 16), (uint8_t)(asn >> 8), (uint8_t)asn};
     struct vnrs_bgp_attrs a = extra ? *extra : (struct vnrs_bgp_attrs){0};
-    struct vnrs_bgp_session s = vnrs_bgp_peer_session(&m->peer)->session;
+    struct vnrs_bgp_session s = world_far_end(m);
+    _free_ uint32_t *ids = calloc(n, sizeof(*ids)); // all 0, where there are any
     size_t used = 0;
 
     a.nexthop = m->conf.addr;
     a.as_path = path;
     a.as_path_bytes = sizeof(path);
-    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &a, list, n, buf, sizeof(buf), &used);
+    assert_non_null(ids);
+    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &a, list, s.add_path_tx[VNRS_BGP_AF4] ? ids : NULL, n, buf,
+                                     sizeof(buf), &used);
     assert_true(len > 0 && used == n);
     assert_int_equal(world_input(w, m, buf, (size_t)len), len);
 }
@@ -174,7 +189,7 @@ static inline struct heard world_listen(struct vnrs_bgp_member *m)
     int len;
 
     while ((len = vnrs_bgp_adj_out_next(m, buf, vnrs_bgp_adj_out_message_max(m))) > 0) {
-        struct vnrs_bgp_session s = vnrs_bgp_peer_session(&m->peer)->session;
+        struct vnrs_bgp_session s = world_far_end(m);
         struct vnrs_bgp_update u = {0};
         struct vnrs_bgp_error error;
         struct vnrs_prefix p;
@@ -186,7 +201,6 @@ static inline struct heard world_listen(struct vnrs_bgp_member *m)
             h.borr_first &= buf[21] != VNRS_BGP_REFRESH_BEGIN || h.announced == 0;
             continue;
         }
-        s.peer_asn = WORLD_ASN; // seen from the other end
         assert_int_equal(vnrs_bgp_update_decode(&s, buf, (size_t)len, scratch, &u, &error), VNRS_BGP_OK);
         for (unsigned i = 0; i < 2; i++) {
             while (vnrs_bgp_nlri_next(&u.withdrawn[i], &p))

@@ -62,6 +62,35 @@ static void large_attributes(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+// Path identifiers stand on the wire exactly in the directions that both sides announced (RFC 7911).
+static void path_identifiers(void **state)
+{
+    static const struct vnrs_bgp_caps both = {.add_path_receive = {true, true}, .add_path_send = {true, true}},
+                                      receives = {.add_path_receive = {true, true}},
+                                      sends = {.add_path_send = {true, true}};
+    const struct vnrs_bgp_caps *const caps[] = {&both, &receives, &sends, NULL};
+    struct world w;
+
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        world_setup(&w, ARRAY_SIZE(caps), with ? VNRS_SPK_ADD_PATH : 0, 0);
+        for (unsigned i = 0; i < ARRAY_SIZE(caps); i++) {
+            struct vnrs_bgp_member *m = world_up(&w, (char)('a' + i), caps[i]);
+            const struct vnrs_bgp_session *s = &vnrs_bgp_peer_session(&m->peer)->session;
+            assert_int_equal(s->add_path_tx[VNRS_BGP_AF4], with && caps[i] && caps[i]->add_path_receive[0]);
+            assert_int_equal(s->add_path_rx[VNRS_BGP_AF6], with && caps[i] && caps[i]->add_path_send[0]);
+            world_announce_one(&w, m, (const char *[]){"10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"}[i]);
+            assert_int_equal(world_count(&w, m), 1);
+        }
+        for (unsigned i = 0; i < ARRAY_SIZE(caps); i++)
+            assert_int_equal(world_listen(world_member(&w, (char)('a' + i))).announced, 3);
+        world_close_connection(&w, world_member(&w, 'd'));
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(world_listen(world_member(&w, (char)('a' + i))).withdrawn, 1);
+        vnrs_bgp_speaker_free(w.sp);
+    }
+}
+
 static void received(void **state)
 {
     static uint8_t msg[VNRS_BGP_MSG_EXTENDED_MAX];
@@ -202,9 +231,9 @@ static void same_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sent),         cmocka_unit_test(large_attributes), cmocka_unit_test(received),
-        cmocka_unit_test(texts_sent),   cmocka_unit_test(texts_received),   cmocka_unit_test(longest_text),
-        cmocka_unit_test(same_outside),
+        cmocka_unit_test(sent),         cmocka_unit_test(large_attributes), cmocka_unit_test(path_identifiers),
+        cmocka_unit_test(received),     cmocka_unit_test(texts_sent),       cmocka_unit_test(texts_received),
+        cmocka_unit_test(longest_text), cmocka_unit_test(same_outside),
     };
     return cmocka_run_group_tests_name("extended", tests, NULL, NULL);
 }

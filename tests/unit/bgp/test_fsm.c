@@ -374,6 +374,34 @@ static void negotiation(void **state)
     assert_true(vnrs_bgp_fsm_next(&w.fsm) == VNRS_BGP_NEVER); // no hold time: no timers
 }
 
+// RFC 7911 section 4: one side's receiving goes with the other's sending. RFC 8950: both sides announce it.
+static void negotiation_of_paths_and_next_hops(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 128; bits++) {
+        struct vnrs_bgp_open o = good_open();
+        struct vnrs_bgp_input in = {.open = &o};
+        struct world w;
+
+        bring_to(&w, OPENSENT);
+        w.conf.caps.add_path_receive[VNRS_BGP_AF4] = w.conf.caps.add_path_receive[VNRS_BGP_AF6] = bits & 1;
+        w.conf.caps.add_path_send[VNRS_BGP_AF4] = w.conf.caps.add_path_send[VNRS_BGP_AF6] = bits & 2;
+        w.conf.caps.ext_nexthop = bits & 4;
+        o.caps.add_path_receive[VNRS_BGP_AF4] = o.caps.add_path_receive[VNRS_BGP_AF6] = bits & 8;
+        o.caps.add_path_send[VNRS_BGP_AF4] = o.caps.add_path_send[VNRS_BGP_AF6] = bits & 16;
+        o.caps.ext_nexthop = bits & 32;
+        o.caps.mp[VNRS_BGP_AF6] = true;
+        o.caps.mp[VNRS_BGP_AF4] = bits & 64;
+        vnrs_bgp_fsm_event(&w.fsm, VNRS_BGP_EV_OPEN, 2000, &in);
+        const struct vnrs_bgp_session *s = &w.fsm.session;
+        assert_int_equal(s->add_path_rx[VNRS_BGP_AF6], (bits & 1) && (bits & 16));
+        assert_int_equal(s->add_path_tx[VNRS_BGP_AF6], (bits & 2) && (bits & 8));
+        assert_int_equal(s->add_path_rx[VNRS_BGP_AF4], (bits & 64) && (bits & 1) && (bits & 16));
+        assert_int_equal(s->add_path_tx[VNRS_BGP_AF4], (bits & 64) && (bits & 2) && (bits & 8));
+        assert_int_equal(s->ext_nexthop, (bits & 64) && (bits & 4) && (bits & 32));
+    }
+}
+
 // RFC 4271 section 10: the connect retry and keepalive timers are shortened by up to a quarter, the hold timer is not.
 static void timers(void **state)
 {
@@ -456,6 +484,7 @@ int main(void)
         cmocka_unit_test(passive_waits),
         cmocka_unit_test(open_is_checked),
         cmocka_unit_test(negotiation),
+        cmocka_unit_test(negotiation_of_paths_and_next_hops),
         cmocka_unit_test(timers),
         cmocka_unit_test(delay_open),
         cmocka_unit_test(waits_grow),

@@ -71,6 +71,58 @@ static const struct row {
      -1,
      NULL,
      {.asn = 65001, .hold = 180, .id = 0x0a000001, .caps = {.graceful_restart = true, .gr_time = 5}}},
+    {"ADD-PATH: receive, send, of a family not ours",
+     FIXED "10 020e 450c 0001 01 01 0002 01 02 0019 46 03",
+     -1,
+     NULL,
+     {.asn = 65001,
+      .hold = 180,
+      .id = 0x0a000001,
+      .caps = {.add_path_receive = {true, false}, .add_path_send = {false, true}}}},
+    {"ADD-PATH: the last one counts",
+     FIXED "12 0210 4508 0001 01 03 0002 01 03 4504 0002 01 01",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001, .caps = {.add_path_receive = {false, true}}}},
+    {"ADD-PATH: the last one that is understood",
+     FIXED "14 0212 4504 0001 01 03 4504 0001 01 04 4504 0001 01 00",
+     -1,
+     NULL,
+     {.asn = 65001,
+      .hold = 180,
+      .id = 0x0a000001,
+      .caps = {.add_path_receive = {true, false}, .add_path_send = {true, false}}}},
+    {"ADD-PATH: one bad value spoils all of it",
+     FIXED "0c 020a 4508 0001 01 03 0002 01 ff",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001}},
+    {"ADD-PATH of odd length is not used",
+     FIXED "09 0207 4505 0001 01 03 00",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001}},
+    {"ADD-PATH, empty", FIXED "04 0202 4500", -1, NULL, {.asn = 65001, .hold = 180, .id = 0x0a000001}},
+    {"IPv4 over IPv6, among others",
+     FIXED "16 0214 0512 0001 0002 0002 0001 0001 0002 0001 0080 0002",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001, .caps = {.ext_nexthop = true}}},
+    {"IPv4 over IPv6: others only",
+     FIXED "16 0214 0512 0001 0002 0002 0002 0001 0002 0001 0001 0001",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001}},
+    {"IPv4 over IPv6, in either instance",
+     FIXED "12 0210 0506 0001 0001 0002 0506 0001 0080 0002",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001, .caps = {.ext_nexthop = true}}},
+    {"IPv4 over IPv6 of odd length is not used",
+     FIXED "0b 0209 0507 0001 0001 0002 00",
+     -1,
+     NULL,
+     {.asn = 65001, .hold = 180, .id = 0x0a000001}},
     {"route refresh with a value is not used",
      FIXED "05 0203 0201 00",
      -1,
@@ -175,7 +227,7 @@ static void test_no_capabilities(void **state)
 static void test_round_trip(void **state)
 {
     (void)state;
-    for (unsigned bits = 0; bits < 1u << 12; bits++) {
+    for (unsigned bits = 0; bits < 1u << 17; bits += bits < 1u << 12 ? 1 : 37) {
         struct vnrs_bgp_caps caps = {
             .mp = {bits & 1, bits & 2},
             .any_mp = bits & 3,
@@ -184,6 +236,9 @@ static void test_round_trip(void **state)
             .as4 = bits & 16,
             .extended_message = bits & 32,
             .graceful_restart = bits & 64,
+            .add_path_receive = {bits & 1 << 12, bits & 1 << 13},
+            .add_path_send = {bits & 1 << 14, bits & 1 << 15},
+            .ext_nexthop = bits & 1 << 16,
         };
         if (caps.graceful_restart) {
             caps.gr_restarted = bits & 128;
@@ -193,7 +248,7 @@ static void test_round_trip(void **state)
             caps.gr_forwarding[0] = caps.gr_af[0] && bits & 512;
             caps.gr_af[1] = bits & 1024;
         }
-        struct vnrs_bgp_open open = {.asn = bits & 16 ? 65536 + bits : 1 + bits, .hold = 90, .id = bits + 1};
+        struct vnrs_bgp_open open = {.asn = bits & 16 ? 65536 + bits : 1 + bits % 4096, .hold = 90, .id = bits + 1};
         struct vnrs_bgp_open back = {0};
         struct vnrs_bgp_error error;
         uint8_t buf[VNRS_BGP_MSG_MAX];

@@ -136,7 +136,7 @@ static ssize_t announce_at(struct vnrs_bgp_member *m, struct route r, const stru
             path[2 + 4 * i + b] = (uint8_t)(r.path[i] >> (24 - 8 * b));
     // The peer's side of the same session.
     struct vnrs_bgp_session s = vnrs_bgp_peer_session(&m->peer)->session;
-    int len = vnrs_bgp_update_encode(&s, list[0].family == VNRS_AF_IPV6, &a, list, n, buf, sizeof(buf), &used);
+    int len = vnrs_bgp_update_encode(&s, list[0].family == VNRS_AF_IPV6, &a, list, NULL, n, buf, sizeof(buf), &used);
     assert_true(len > 0 && used == n);
     return vnrs_bgp_peer_input(&m->peer, now, VNRS_BGP_IN, buf, (size_t)len);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 // Sessions: a letter each for what differs from external, 4-octet, both families.
-//   2: 2-octet ASNs   i: internal   4/6: that family is not in use
+//   2: 2-octet ASNs   i: internal   4/6: that family is not in use   p: path identifiers   e: IPv6 next hops of IPv4
 #define O    "40010100 "
 #define P    "4002 06 0201 0000fde9 " // 65001
 #define N    "4003 04 0a000001 "
@@ -214,6 +214,40 @@ static const struct row {
     {"MP_UNREACH twice", "", "", "800f 03 0002 01 800f 03 0002 01", "", RESET, "", 0, 1, ""},
     {"fault and MP_UNREACH only", "", "", "40010103 800f 0a 0002 01" P6, "", RESET, "", 1, 6, "40010103"},
 
+    // path identifiers (RFC 7911)
+    {"ADD-PATH: IPv4", "p", "00000002 08 0b 00000000 00", GOOD, "00000001" PFX "ffffffff" PFX, OK,
+     "-11.0.0.0/8#2 -0.0.0.0/0#0 +10.0.1.0/24#1 +10.0.1.0/24#4294967295 nh 10.0.0.1 path 65001", 0, 0, NULL},
+    {"ADD-PATH: IPv6", "p", "", O P "800e 20 0002 01 10 " NH6 " 00 00000007" P6 "800f 0e 0002 01 00000009" P6, "", OK,
+     "-2001:db8:1::/48#9 +2001:db8:1::/48#7 nh 2001:db8::1 path 65001", 0, 0, NULL},
+    {"ADD-PATH: identifier cut short", "p", "", GOOD, "00000001" PFX "000000", RESET, "", 0, 10, ""},
+    {"ADD-PATH: identifier without a prefix", "p", "", GOOD, "00000001", RESET, "", 0, 10, ""},
+    {"ADD-PATH: prefix cut short", "p", "", GOOD, "00000001 18 0a00", RESET, "", 0, 10, ""},
+    {"ADD-PATH: withdrawn identifier without a prefix", "p", "00000001", "", "", RESET, "", 0, 10, ""},
+    {"ADD-PATH: prefix length 33", "p", "", GOOD, "00000001 21 0a00000000", RESET, "", 0, 10, ""},
+    {"ADD-PATH: prefixes without identifiers", "p", "", GOOD, PFX, RESET, "", 0, 10, ""},
+    {"ADD-PATH: MP_UNREACH cut short", "p", "", "800f 07 0002 01 00000009", "", RESET, "", 15, 9,
+     "800f 07 0002 01 00000009"},
+    {"ADD-PATH: withdrawn by treat-as-withdraw with its identifier", "p", "", P N, "00000005" PFX, WITHDRAW,
+     "+10.0.1.0/24#5", 1, 0, NULL},
+    {"ADD-PATH: end of RIB, IPv6", "p", "", "800f 03 0002 01", "", OK, "eor6", 0, 0, NULL},
+
+    // IPv4 over an IPv6 next hop (RFC 8950)
+    {"IPv4 over IPv6", "e", "", O P "800e 19 0001 01 10 " NH6 " 00" PFX, "", OK,
+     "+10.0.1.0/24 nh 2001:db8::1 path 65001", 0, 0, NULL},
+    {"IPv4 over IPv6, next hop of 32", "e", "", O P "800e 29 0001 01 20 " NH6 LL6 " 00" PFX, "", OK,
+     "+10.0.1.0/24 nh 2001:db8::1 ll fe80::2 path 65001", 0, 0, NULL},
+    {"IPv4 over IPv4 in MP_REACH still", "e", "", O P "800e 0d 0001 01 04 0a000001 00" PFX, "", OK, TEXT, 0, 0, NULL},
+    {"IPv4 over IPv6: next hop of 24", "e", "", O P "800e 21 0001 01 18 0000000000000000" NH6 "00" PFX, "", RESET, "",
+     14, 9, "800e 21 0001 01 18 0000000000000000" NH6 "00" PFX},
+    {"IPv4 over IPv6: next hop of 0", "e", "", O P "800e 09 0001 01 00 00" PFX, "", RESET, "", 14, 9,
+     "800e 09 0001 01 00 00" PFX},
+    {"IPv4 over IPv6: next hop ::", "e", "", O P "800e 19 0001 01 10 00000000000000000000000000000000 00" PFX, "",
+     WITHDRAW, TAW, 14, 0, NULL},
+    {"IPv6 keeps its own lengths", "e", "", O P "800e 10 0002 01 04 0a000001 00" P6, "", RESET, "", 14, 9,
+     "800e 10 0002 01 04 0a000001 00" P6},
+    {"IPv4 both ways in one", "ep", "", GOOD "800e 1d 0001 01 10 " NH6 " 00 00000002" PFX, "00000001" PFX, OK,
+     "+10.0.1.0/24#1 nh 10.0.0.1 path 65001 +10.0.1.0/24#2 nh 2001:db8::1 path 65001", 0, 0, NULL},
+
     // repeats and unknown
     {"ORIGIN twice: the first counts", "", "", "40010102" GOOD, PFX, DISCARD, TEXT " origin 2", 1, 0, NULL},
     {"second one malformed", "", "", GOOD "40010107", PFX, DISCARD, TEXT, 1, 0, NULL},
@@ -270,6 +304,8 @@ static struct vnrs_bgp_session session_of(const char *letters)
         .ibgp = strchr(letters, 'i'),
         .mp = {!strchr(letters, '4'), !strchr(letters, '6')},
         .extended_message = strchr(letters, 'x'),
+        .add_path_rx = {strchr(letters, 'p'), strchr(letters, 'p')},
+        .ext_nexthop = strchr(letters, 'e'),
     };
 }
 

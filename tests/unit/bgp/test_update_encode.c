@@ -41,7 +41,7 @@ static void test_azure_first_update(void **state)
 
     (void)state;
     attrs.nexthop = addr("10.1.0.132");
-    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, prefixes, 4, buf, sizeof(buf), &used);
+    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, prefixes, NULL, 4, buf, sizeof(buf), &used);
     assert_int_equal(used, 4);
     assert_hex(buf, (size_t)len,
                "ffffffffffffffffffffffffffffffff 003b 02 0000 0014 40010100 4002060201 0000ffeb 4003040a010084"
@@ -79,7 +79,7 @@ static void test_golden(void **state)
     full.aggregator = addr("1.2.3.4");
     full.nexthop = addr("10.0.0.1");
     // To the outside, 4 octets: no LOCAL_PREF; ascending types with the unknown ones between.
-    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &full, &v4, 1, buf, sizeof(buf), &used);
+    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &full, &v4, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19,
                "0000 0059 400101 02 40020a 0202 0000ffeb 00011170 400304 0a000001 800404 00000005 400600"
                "c00708 00011170 01020304 c00804 ffedffed e00c00 c01008 0002fde800000001 e01c01aa"
@@ -87,7 +87,7 @@ static void test_golden(void **state)
     // To the inside, 2 octets.
     s = session(false);
     s.ibgp = true;
-    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &full, &v4, 1, buf, sizeof(buf), &used);
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &full, &v4, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19,
                "0000 0072 400101 02 400206 0202 ffeb 5ba0 400304 0a000001 800404 00000005 400504 000000c8 400600"
                "c00706 5ba0 01020304 c00804 ffedffed e00c00 c01008 0002fde800000001"
@@ -97,26 +97,69 @@ static void test_golden(void **state)
     struct vnrs_bgp_attrs small = {.as_path = path_azure, .as_path_bytes = 6};
     s = session(false);
     small.nexthop = addr("2001:db8::1");
-    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &small, &v6, 1, buf, sizeof(buf), &used);
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &small, &v6, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19,
                "0000 0028 800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8 400101 00"
                "400204 0201 ffeb");
     small.nexthop_link_local = addr("fe80::1");
-    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &small, &v6, 1, buf, sizeof(buf), &used);
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &small, &v6, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19,
                "0000 0038 800e2a 0002 01 20 20010db8000000000000000000000001 fe800000000000000000000000000001 00"
                "20 20010db8 400101 00 400204 0201 ffeb");
     // A path that 2 octets can hold has no AS4_PATH; inside the AS LOCAL_PREF is always there.
     s.ibgp = true;
     small.nexthop = addr("10.0.0.1");
-    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &small, &v4, 1, buf, sizeof(buf), &used);
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &small, &v4, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19,
                "0000 0019 400101 00 400204 0201 ffeb 400304 0a000001 400504 00000064 09 0a00");
     // Withdrawals.
-    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, NULL, &v4, 1, buf, sizeof(buf), &used);
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, NULL, &v4, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19, "0003 09 0a00 0000");
-    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, &v6, 1, buf, sizeof(buf), &used);
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, &v6, NULL, 1, buf, sizeof(buf), &used);
     assert_hex(buf + 19, (size_t)len - 19, "0000 000b 800f08 0002 01 20 20010db8");
+}
+
+static void test_paths_and_next_hops(void **state)
+{
+    struct vnrs_bgp_session s = session(true);
+    struct vnrs_bgp_attrs attrs = {.as_path = path_azure, .as_path_bytes = 6};
+    const struct vnrs_prefix v4[] = {prefix("10.0.0.0/9"), prefix("10.0.0.0/9")}, v6 = prefix("2001:db8::/32");
+    const uint32_t ids[] = {1, 0xfffffffe};
+    size_t used;
+
+    (void)state;
+    s.add_path_tx[VNRS_BGP_AF4] = s.add_path_tx[VNRS_BGP_AF6] = true;
+    attrs.nexthop = addr("10.0.0.1");
+    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, v4, ids, 2, buf, sizeof(buf), &used);
+    assert_hex(buf + 19, (size_t)len - 19,
+               "0000 0014 400101 00 400206 0201 0000ffeb 400304 0a000001 00000001 09 0a00 fffffffe 09 0a00");
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, NULL, v4, ids, 2, buf, sizeof(buf), &used);
+    assert_hex(buf + 19, (size_t)len - 19, "000e 00000001 09 0a00 fffffffe 09 0a00 0000");
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, &v6, ids, 1, buf, sizeof(buf), &used);
+    assert_hex(buf + 19, (size_t)len - 19, "0000 000f 800f0c 0002 01 00000001 20 20010db8");
+    // Identifiers and the session have to agree.
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, v4, NULL, 2, buf, sizeof(buf), &used), -EINVAL);
+    s.add_path_tx[VNRS_BGP_AF4] = false;
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, v4, ids, 2, buf, sizeof(buf), &used), -EINVAL);
+    // IPv4 over IPv6; NEXT_HOP is not there then.
+    attrs.nexthop = addr("2001:db8::1");
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, v4, NULL, 2, buf, sizeof(buf), &used), -EINVAL);
+    s.ext_nexthop = true;
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, v4, NULL, 1, buf, sizeof(buf), &used);
+    assert_hex(buf + 19, (size_t)len - 19,
+               "0000 0028 800e18 0001 01 10 20010db8000000000000000000000001 00 09 0a00 400101 00"
+               "400206 0201 0000ffeb");
+    attrs.nexthop_link_local = addr("fe80::1");
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, v4, NULL, 1, buf, sizeof(buf), &used);
+    assert_hex(buf + 19, (size_t)len - 19,
+               "0000 0038 800e28 0001 01 20 20010db8000000000000000000000001 fe800000000000000000000000000001 00"
+               "09 0a00 400101 00 400206 0201 0000ffeb");
+    // Withdrawals stay where they were.
+    len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, NULL, v4, NULL, 1, buf, sizeof(buf), &used);
+    assert_hex(buf + 19, (size_t)len - 19, "0003 09 0a00 0000");
+    // The other way round there is no such thing.
+    attrs.nexthop = addr("10.0.0.1");
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, ids, 1, buf, sizeof(buf), &used), -EINVAL);
 }
 
 static void test_refused(void **state)
@@ -127,18 +170,18 @@ static void test_refused(void **state)
     size_t used = 77;
 
     (void)state;
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v4, 1, buf, sizeof(buf), &used), -EINVAL);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v4, NULL, 1, buf, sizeof(buf), &used), -EINVAL);
     attrs.nexthop = addr("10.0.0.1");
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, 1, buf, sizeof(buf), &used), -EINVAL);
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v6, 1, buf, sizeof(buf), &used), -EINVAL);
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, NULL, 0, buf, sizeof(buf), &used), -EINVAL);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, NULL, 1, buf, sizeof(buf), &used), -EINVAL);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v6, NULL, 1, buf, sizeof(buf), &used), -EINVAL);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, NULL, NULL, 0, buf, sizeof(buf), &used), -EINVAL);
     for (size_t size = 0; size < 45; size++)
-        assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v4, 1, buf, size, &used), -ENOBUFS);
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v4, 1, buf, 45, &used), 45);
+        assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v4, NULL, 1, buf, size, &used), -ENOBUFS);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &attrs, &v4, NULL, 1, buf, 45, &used), 45);
     attrs.nexthop = addr("2001:db8::1");
     for (size_t size = 0; size < 65; size++)
-        assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, 1, buf, size, &used), -ENOBUFS);
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, 1, buf, 65, &used), 65);
+        assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, NULL, 1, buf, size, &used), -ENOBUFS);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, &attrs, &v6, NULL, 1, buf, 65, &used), 65);
 }
 
 // A generator of its own, so that every run tests the same.
@@ -214,7 +257,7 @@ static size_t rnd_unknown(uint8_t *p)
     return n;
 }
 
-static void rnd_set(struct set *set, uint8_t af, bool ibgp)
+static void rnd_set(struct set *set, bool ipv6_nexthop, bool ibgp)
 {
     struct vnrs_bgp_attrs *a = &set->attrs;
 
@@ -228,8 +271,8 @@ static void rnd_set(struct set *set, uint8_t af, bool ibgp)
         a->aggregator_asn = 1 + (rnd() % 2 ? rnd() % 65535 : rnd());
         a->aggregator = vnrs_addr_from_v4(rnd());
     }
-    a->nexthop = af == VNRS_BGP_AF6 ? addr("2001:db8::77") : addr("10.9.8.7");
-    if (af == VNRS_BGP_AF6 && rnd() % 2)
+    a->nexthop = ipv6_nexthop ? addr("2001:db8::77") : addr("10.9.8.7");
+    if (ipv6_nexthop && rnd() % 2)
         a->nexthop_link_local = addr("fe80::77");
     a->as_path = set->path;
     a->as_path_bytes = (uint16_t)rnd_path(set->path, rnd() % 4);
@@ -250,6 +293,10 @@ static void rnd_set(struct set *set, uint8_t af, bool ibgp)
     a->unknown_bytes = (uint16_t)rnd_unknown(set->unknown);
 }
 
+#define N_PREFIXES 9000
+static struct vnrs_prefix many[N_PREFIXES];
+static uint32_t path_ids[N_PREFIXES];
+
 // The set survives: interning gives one pointer for both, prefixes come back in order, the message is well packed.
 static void check_round(const struct vnrs_bgp_session *s, uint8_t af, const struct vnrs_bgp_attrs *attrs,
                         const struct vnrs_prefix *prefixes, size_t n, size_t size)
@@ -258,32 +305,36 @@ static void check_round(const struct vnrs_bgp_session *s, uint8_t af, const stru
     struct vnrs_bgp_update update;
     struct vnrs_bgp_error error;
     uint8_t type;
+    bool has_ids = s->add_path_tx[af];
+    unsigned field = af == VNRS_BGP_AF6 || (attrs && attrs->nexthop.family == VNRS_AF_IPV6);
     size_t at = 0;
 
     assert_non_null(table);
     while (at < n) {
         size_t used = 0;
-        int len = vnrs_bgp_update_encode(s, af, attrs, prefixes + at, n - at, buf, size, &used);
+        int len = vnrs_bgp_update_encode(s, af, attrs, prefixes + at, has_ids ? path_ids + at : NULL, n - at, buf, size,
+                                         &used);
         assert_true(len > 0 && (size_t)len <= size && used > 0);
-        if (used < n - at) // an IPv6 prefix takes at most 17 octets, and one more for a longer length field
-            assert_true((size_t)len + 18 > MIN(size, s->extended_message ? 65535u : 4096u));
+        if (used < n - at) // an IPv6 prefix takes at most 4 + 17 octets, and one more for a longer length field
+            assert_true((size_t)len + (has_ids ? 22 : 18) > MIN(size, s->extended_message ? 65535u : 4096u));
         assert_int_equal(vnrs_bgp_header_decode(buf, (size_t)len, s->extended_message, &type, &error), len);
         assert_int_equal(vnrs_bgp_update_decode(s, buf, (size_t)len, scratch, &update, &error), VNRS_BGP_OK);
         assert_int_equal(update.has_reach, attrs != NULL);
         struct vnrs_bgp_nlri *where = attrs ? update.reach : update.withdrawn;
-        struct vnrs_bgp_nlri nlri = where[af == VNRS_BGP_AF6];
+        struct vnrs_bgp_nlri nlri = where[field];
         struct vnrs_prefix p;
         for (size_t i = 0; i < used; i++) {
             assert_int_equal(vnrs_bgp_nlri_next(&nlri, &p), 1);
             assert_true(vnrs_prefix_equal(&p, &prefixes[at + i]));
+            assert_int_equal(nlri.path_id, has_ids ? path_ids[at + i] : 0);
         }
         assert_int_equal(vnrs_bgp_nlri_next(&nlri, &p), 0);
         if (attrs) {
             const struct vnrs_bgp_attrs *sent = vnrs_bgp_attrs_intern(table, attrs);
-            const struct vnrs_bgp_attrs *got = vnrs_bgp_attrs_intern(table, &update.attrs[af == VNRS_BGP_AF6]);
+            const struct vnrs_bgp_attrs *got = vnrs_bgp_attrs_intern(table, &update.attrs[field]);
             assert_non_null(sent);
             assert_ptr_equal(sent, got);
-            assert_int_equal(got->path_len, update.attrs[af == VNRS_BGP_AF6].path_len);
+            assert_int_equal(got->path_len, update.attrs[field].path_len);
             vnrs_bgp_attrs_unref(table, sent);
             vnrs_bgp_attrs_unref(table, got);
         }
@@ -291,9 +342,6 @@ static void check_round(const struct vnrs_bgp_session *s, uint8_t af, const stru
     }
     vnrs_bgp_attr_table_free(table);
 }
-
-#define N_PREFIXES 9000
-static struct vnrs_prefix many[N_PREFIXES];
 
 static void test_round_trip(void **state)
 {
@@ -307,13 +355,17 @@ static void test_round_trip(void **state)
 
         s.ibgp = rnd() % 2;
         s.extended_message = rnd() % 4 == 0;
-        for (size_t i = 0; i < n; i++)
+        s.ext_nexthop = rnd() % 2;
+        s.add_path_rx[af] = s.add_path_tx[af] = rnd() % 2;
+        for (size_t i = 0; i < n; i++) {
             many[i] = rnd_prefix(af);
+            path_ids[i] = rnd();
+        }
         if (rnd() % 8 == 0) {
             check_round(&s, af, NULL, many, n, VNRS_BGP_MSG_MAX);
             continue;
         }
-        rnd_set(&set, af, s.ibgp);
+        rnd_set(&set, af == VNRS_BGP_AF6 || (s.ext_nexthop && rnd() % 2), s.ibgp);
         s.extended_message |= set.attrs.as_path_bytes > 1200;
         check_round(&s, af, &set.attrs, many, n, s.extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX);
     }
@@ -326,10 +378,15 @@ static void test_borders(void **state)
     struct vnrs_bgp_session s = session(true);
 
     (void)state;
-    for (uint8_t af = 0; af < _VNRS_BGP_AF_MAX; af++) {
-        for (size_t i = 0; i < N_PREFIXES; i++)
+    for (unsigned kind = 0; kind < 6; kind++) { // IPv4, IPv6, IPv4 over IPv6, without and with path identifiers
+        uint8_t af = kind % 3 == 1 ? VNRS_BGP_AF6 : VNRS_BGP_AF4;
+        for (size_t i = 0; i < N_PREFIXES; i++) {
             many[i] = rnd_prefix(af);
-        rnd_set(&set, af, false);
+            path_ids[i] = rnd();
+        }
+        s.ext_nexthop = kind % 3 == 2;
+        s.add_path_rx[af] = s.add_path_tx[af] = kind >= 3;
+        rnd_set(&set, kind % 3 > 0, false);
         set.attrs.as_path_bytes = 0;
         set.attrs.unknown_bytes = 0;
         for (size_t n = 1; n < 60; n++) // the multiprotocol attribute passes 255 octets
@@ -368,14 +425,18 @@ static void test_mp_length_field(void **state)
     // A value of 3 + 2 n octets: n = 126 gives 255, n = 127 gives 257.
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
         prefixes[i] = prefix("2000::/8");
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, 126, buf, 4096, &used), 23 + 3 + 255);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, NULL, 126, buf, 4096, &used),
+                     23 + 3 + 255);
     assert_hex(buf + 23, 3, "800fff");
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, 127, buf, 4096, &used), 23 + 4 + 257);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, NULL, 127, buf, 4096, &used),
+                     23 + 4 + 257);
     assert_hex(buf + 23, 4, "900f0101");
     // No room for the longer header and another prefix: the shorter one is kept.
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, 300, buf, 23 + 4 + 256, &used), 281);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, NULL, 300, buf, 23 + 4 + 256, &used),
+                     281);
     assert_int_equal(used, 126);
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, 300, buf, 23 + 4 + 257, &used), 284);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF6, NULL, prefixes, NULL, 300, buf, 23 + 4 + 257, &used),
+                     284);
     assert_int_equal(used, 127);
 }
 
@@ -396,7 +457,8 @@ static void test_full_of_attributes(void **state)
     set.attrs.n_communities = (4096 - 46) / 4;
     check_round(&s, VNRS_BGP_AF4, &set.attrs, &p, 1, VNRS_BGP_MSG_MAX);
     set.attrs.n_communities++;
-    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &set.attrs, &p, 1, buf, sizeof(buf), &used), -ENOBUFS);
+    assert_int_equal(vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &set.attrs, &p, NULL, 1, buf, sizeof(buf), &used),
+                     -ENOBUFS);
     s.extended_message = true;
     check_round(&s, VNRS_BGP_AF4, &set.attrs, &p, 1, VNRS_BGP_MSG_EXTENDED_MAX);
 }
@@ -404,13 +466,10 @@ static void test_full_of_attributes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_azure_first_update),
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_borders),
-        cmocka_unit_test(test_mp_length_field),
-        cmocka_unit_test(test_full_of_attributes),
+        cmocka_unit_test(test_azure_first_update),  cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_paths_and_next_hops), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_round_trip),          cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_mp_length_field),     cmocka_unit_test(test_full_of_attributes),
     };
     return cmocka_run_group_tests_name("bgp.update_encode", tests, NULL, NULL);
 }

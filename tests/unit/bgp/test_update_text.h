@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A decoded UPDATE as one line of text, for the tables of the UPDATE tests:
-// "-10.0.0.0/8 +10.1.0.0/16 nh 10.0.0.1 path 65001 med 5". Prefixes first; attributes once for each kind of prefixes.
+// "-10.0.0.0/8 +10.1.0.0/16#7 nh 10.0.0.1 path 65001 med 5". Prefixes first; attributes once for each kind of prefixes.
 #pragma once
 
 #include "test_msg_hex.h"
@@ -41,8 +41,12 @@ static inline void line_prefixes(struct line *line, char sign, struct vnrs_bgp_n
     struct vnrs_prefix p;
     char text[VNRS_PREFIX_STR_MAX];
 
-    while (vnrs_bgp_nlri_next(&nlri, &p) > 0)
-        line_add(line, "%c%s", sign, vnrs_prefix_format(&p, text));
+    while (vnrs_bgp_nlri_next(&nlri, &p) > 0) {
+        if (nlri.has_ids)
+            line_add(line, "%c%s#%u", sign, vnrs_prefix_format(&p, text), nlri.path_id);
+        else
+            line_add(line, "%c%s", sign, vnrs_prefix_format(&p, text));
+    }
 }
 
 static inline void line_attrs(struct line *line, const struct vnrs_bgp_attrs *a)
