@@ -56,46 +56,89 @@ static int send_locals(struct vnrs_instance *instance, const struct vnrs_route_s
     return r;
 }
 
-static int send_peers(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+static struct vnrs_spk_peer_config make_peer(const struct vnrs_model *model, const struct vnrs_bgp_connection *conn)
+{
+    struct vnrs_spk_peer_config peer = {
+        .addr = conn->peer_ip,
+        .passive = conn->passive,
+        .hold = (uint16_t)conn->timers.hold,
+        .keepalive = (uint16_t)conn->timers.keepalive,
+        .asn = conn->peer_asn,
+        .max_prefixes = model->limits == VNRS_LIMITS_AZURE ? AZURE_MAX_PREFIXES : 0,
+        .ttl = SESSION_TTL,
+        .ttl_min = conn->ttl_security_hops ? (uint8_t)(256 - conn->ttl_security_hops) : 0,
+    };
+
+    vnrs_str_copy(peer.name, sizeof(peer.name), conn->name);
+    vnrs_str_copy(peer.md5, sizeof(peer.md5), conn->password ? conn->password : "");
+    return peer;
+}
+
+static int send_peers(struct vnrs_instance *instance)
 {
     int r = 0;
 
-    list_foreach (conn, &rs->connections) {
-        struct vnrs_spk_peer_config peer = {
-            .addr = conn->peer_ip,
-            .hold = (uint16_t)rs->timers.hold,
-            .keepalive = (uint16_t)rs->timers.keepalive,
-            .asn = conn->peer_asn,
-            .max_prefixes = instance->lab->model->limits == VNRS_LIMITS_AZURE ? AZURE_MAX_PREFIXES : 0,
-            .ttl = SESSION_TTL,
-        };
-        vnrs_str_copy(peer.name, sizeof(peer.name), conn->name);
+    vec_foreach (peer, &instance->configured) {
         if (r == 0)
-            r = send_msg(instance, VNRS_SPK_PEER_CONFIG, &peer, 1, sizeof(peer));
+            r = send_msg(instance, VNRS_SPK_PEER_CONFIG, peer, 1, sizeof(*peer));
     }
     return r;
 }
 
-static bool is_same_peer(const struct vnrs_spk_peer *peer, const struct vnrs_bgp_connection *conn)
+static void forget_configured(struct vnrs_instance *instance)
 {
-    return strcmp(peer->name, conn->name) == 0 && vnrs_addr_equal(&peer->addr, &conn->peer_ip) &&
-           peer->asn == conn->peer_asn;
+    vec_foreach (peer, &instance->configured)
+        explicit_bzero(peer->md5, sizeof(peer->md5));
+    vec_clear(&instance->configured);
 }
 
-// What was said of peers that go, or whose session starts again, is not true any more.
-static void forget_peers(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+static const struct vnrs_spk_peer_config *find_configured(const struct vnrs_instance *instance, const char *name)
 {
-    bool all = instance->hold != rs->timers.hold || instance->keepalive != rs->timers.keepalive;
+    vec_foreach (peer, &instance->configured) {
+        if (strcmp(peer->name, name) == 0)
+            return peer;
+    }
+    return NULL;
+}
 
-    instance->hold = (uint16_t)rs->timers.hold;
-    instance->keepalive = (uint16_t)rs->timers.keepalive;
+// What was said of peers that go, or whose session starts again, is not true any more. The speaker says it anew of all
+// that change.
+static void forget_peers(struct vnrs_instance *instance, const struct vnrs_route_server *rs, bool all)
+{
     for (size_t i = instance->peers.len; i-- > 0;) {
+        const struct vnrs_spk_peer_config *had = find_configured(instance, instance->peers.items[i].name);
         bool kept = false;
-        list_foreach (conn, &rs->connections)
-            kept |= !all && is_same_peer(&instance->peers.items[i], conn);
+        list_foreach (conn, &rs->connections) {
+            struct vnrs_spk_peer_config peer = make_peer(instance->lab->model, conn);
+            kept |= !all && had && memcmp(had, &peer, sizeof(peer)) == 0;
+        }
         if (!kept)
             instance->peers.items[i] = instance->peers.items[--instance->peers.len];
     }
+}
+
+static int set_configured(struct vnrs_instance *instance, const struct vnrs_route_server *rs, uint8_t features)
+{
+    int r = 0;
+
+    forget_peers(instance, rs, instance->features != features);
+    forget_configured(instance);
+    instance->features = features;
+    list_foreach (conn, &rs->connections) {
+        if (r == 0)
+            r = vec_push(&instance->configured, make_peer(instance->lab->model, conn));
+    }
+    return r;
+}
+
+static uint8_t make_features(const struct vnrs_bgp_options *options)
+{
+    unsigned features = 0;
+
+    features |= options->graceful_restart ? VNRS_SPK_GRACEFUL_RESTART : 0;
+    features |= options->enhanced_refresh ? VNRS_SPK_ENHANCED_REFRESH : 0;
+    features |= options->extended_messages ? VNRS_SPK_EXTENDED_MESSAGES : 0;
+    return (uint8_t)features;
 }
 
 static int send_config(struct vnrs_instance *instance)
@@ -109,15 +152,18 @@ static int send_config(struct vnrs_instance *instance)
         .router_id = vnrs_addr_to_v4(&rs->ips[instance->index]),
         .local = rs->ips[instance->index],
         .as_route_server = 1,
+        .features = make_features(&rs->options),
         .restart = instance->n_routes ? VNRS_SPK_RESTARTED | VNRS_SPK_FORWARDING_KEPT : 0,
         .connect_retry_ms = CONNECT_RETRY_MS,
+        .restart_s = (uint16_t)rs->options.restart_s,
     };
-    forget_peers(instance, rs);
-    int r = send_msg(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
+    int r = set_configured(instance, rs, config.features);
+    if (r == 0)
+        r = send_msg(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
     if (r == 0)
         r = send_locals(instance, rs);
     if (r == 0)
-        r = send_peers(instance, rs);
+        r = send_peers(instance);
     if (r == 0)
         r = send_msg(instance, VNRS_SPK_CONFIG_END, NULL, 0, 0);
     return r;
@@ -285,6 +331,8 @@ void vnrs_instance_free(struct vnrs_instance *instance)
     vnrs_instance_end_queries(instance, -ECONNRESET);
     (void)vnrs_trie_walk(&instance->routes, drop_any, NULL);
     vnrs_trie_fini(&instance->routes);
+    forget_configured(instance);
+    vec_free(&instance->configured);
     vec_free(&instance->peers);
     vec_free(&instance->queries);
     if (instance->timer)

@@ -42,13 +42,14 @@ struct vnrs_instance {
     char *rs_name;
     unsigned index;
     char key[VNRS_KEY_MAX];
-    struct vnrs_chan *chan;   // NULL: the speaker does not run
-    uint64_t generation;      // of the HELLO on this channel; what has another one is of an earlier channel
-    int fd;                   // came before the lab's model; -1: none
-    bool wanted;              // the model has it
-    bool hello;               // answered
-    bool converged;           // every peer has said all, since the speaker started
-    uint16_t hold, keepalive; // as last configured
+    struct vnrs_chan *chan; // NULL: the speaker does not run
+    uint64_t generation;    // of the HELLO on this channel; what has another one is of an earlier channel
+    int fd;                 // came before the lab's model; -1: none
+    bool wanted;            // the model has it
+    bool hello;             // answered
+    bool converged;         // every peer has said all, since the speaker started
+    uint8_t features;       // as last configured, and its peers
+    VEC(struct vnrs_spk_peer_config) configured;
     struct vnrs_trie routes;
     size_t n_routes;
     VEC(struct vnrs_spk_peer) peers;

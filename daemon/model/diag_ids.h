@@ -92,7 +92,9 @@
     X(VNRS_V_TEST_TARGET, 86, "test-target")                                                                           \
     X(VNRS_V_TEST_EXPECT, 87, "test-expect")                                                                           \
     X(VNRS_V_TEST_PORT, 88, "test-port")                                                                               \
-    X(VNRS_V_GATEWAY_SUBNET_SMALL, 89, "gateway-subnet-small")
+    X(VNRS_V_GATEWAY_SUBNET_SMALL, 89, "gateway-subnet-small")                                                         \
+    X(VNRS_V_BGP_PASSWORD, 90, "bgp-password")                                                                         \
+    X(VNRS_V_TTL_SECURITY, 91, "ttl-security-hops")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

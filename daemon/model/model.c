@@ -125,9 +125,11 @@ static struct vnrs_model *model_new(const char *file)
 struct vnrs_model *vnrs_model_load(const char *file, const char *source, size_t len,
                                    int (*load_file)(const char *path, char **ret_text), struct vnrs_diags *diags)
 {
+    static const char *const secret_keys[] = {"password", "sharedKey", NULL};
     struct vnrs_loader l = {
         .model = model_new(file), .scratch = vnrs_arena_new(), .diags = diags, .load_file = load_file};
 
+    diags->secret_keys = secret_keys;
     if (l.model && l.scratch)
         load(&l, source, len);
     else

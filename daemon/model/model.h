@@ -74,12 +74,27 @@ struct vnrs_bgp_timers {
     unsigned keepalive, hold; // seconds
 };
 
+// What the sessions of a Route Server have beyond Azure's, whose OPEN has none of it (azure-routing.md 5.2).
+struct vnrs_bgp_options {
+    bool graceful_restart;  // RFC 4724 and 8538
+    unsigned restart_s;     // how long peers shall keep routes
+    bool enhanced_refresh;  // RFC 7313
+    bool extended_messages; // RFC 8654
+};
+
+#define VNRS_BGP_PASSWORD_MAX    80         // bytes, of the kernel's TCP_MD5SIG
+#define VNRS_BGP_PASSWORD_HIDDEN "********" // what is shown of one
+
 struct vnrs_bgp_connection {
     const char *name;
     struct vnrs_pos pos;
     struct vnrs_addr peer_ip;
     uint32_t peer_asn;
-    struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL
+    struct vnrs_bgp_timers timers;
+    const char *password;       // TCP MD5 (RFC 2385), NULL: none. Never shown to anybody
+    unsigned ttl_security_hops; // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
+    bool passive;               // the Route Server waits for the peer's connection
+    struct vnrs_nic *nic;       // the NIC of this lab with that address in reach of the Route Server, or NULL
 };
 
 enum vnrs_hub_preference { VNRS_HRP_EXPRESSROUTE, VNRS_HRP_VPN, VNRS_HRP_ASPATH };
@@ -95,7 +110,8 @@ struct vnrs_route_server {
     struct vnrs_addr ips[VNRS_RS_INSTANCES]; // virtualRouterIps; the second may be NONE with dataplane none
     bool allow_branch_to_branch;
     enum vnrs_hub_preference preference;
-    struct vnrs_bgp_timers timers;
+    struct vnrs_bgp_timers timers; // of connections that say nothing
+    struct vnrs_bgp_options options;
     VNRS_LIST(struct vnrs_bgp_connection) connections;
 };
 
@@ -217,7 +233,8 @@ struct vnrs_model *vnrs_model_load(const char *file, const char *source, size_t 
                                    int (*load_file)(const char *path, char **ret_text), struct vnrs_diags *diags);
 void vnrs_model_free(struct vnrs_model *model); // accepts NULL
 
-// The text of the topology file that means this model (parse(print(m)) == m). Owned by the caller; NULL: no memory.
+// The text of the topology file that means this model (parse(print(m)) == m, but for passwords, which are hidden).
+// Owned by the caller; NULL: no memory.
 char *vnrs_model_print(const struct vnrs_model *model) VNRS_MUST_CHECK;
 // JSON Schema draft-07 of the file, from the table that drives the parser. Owned by the caller.
 char *vnrs_schema_json(void) VNRS_MUST_CHECK;

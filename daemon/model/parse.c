@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define RESTART_S_DEFAULT 120u
+
 // Room for as many objects as the list has entries; `out` is a VNRS_LIST whose len the caller counts up.
 #define list_room(l, out, list)                                                                                        \
     (((out)->items = vnrs_loader_alloc(l, ((list) ? (list)->n : 0) * sizeof(*(out)->items))))
@@ -167,6 +169,35 @@ static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *li
     }
 }
 
+static void parse_bgp_options(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_route_server *rs)
+{
+    rs->timers = l->timers;
+    vnrs_read_timers(l, node, &rs->timers);
+    rs->options = (struct vnrs_bgp_options){
+        .graceful_restart = vnrs_read_bool(node, "gracefulRestart", false),
+        .restart_s = vnrs_read_number(node, "restartTime", RESTART_S_DEFAULT),
+        .enhanced_refresh = vnrs_read_bool(node, "enhancedRefresh", false),
+        .extended_messages = vnrs_read_bool(node, "extendedMessages", false),
+    };
+}
+
+// What a connection says about its session.
+static void parse_session(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_route_server *rs,
+                          struct vnrs_bgp_connection *c)
+{
+    const struct vnrs_node *password = vnrs_node_get(node, "password"), *hops = vnrs_node_get(node, "ttlSecurityHops");
+
+    c->timers = rs->timers;
+    vnrs_read_timers(l, vnrs_node_get(node, "bgp"), &c->timers);
+    c->password = vnrs_read_text(l, node, "password");
+    if (password)
+        vnrs_loader_mark(l, &c->password, password->key_pos); // not the text itself: the place of it is shown
+    c->ttl_security_hops = vnrs_read_number(node, "ttlSecurityHops", 0);
+    if (hops)
+        vnrs_loader_mark(l, &c->ttl_security_hops, hops->pos);
+    c->passive = vnrs_read_bool(node, "passive", false);
+}
+
 static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs)
 {
     struct vnrs_map names = {0};
@@ -184,6 +215,7 @@ static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node 
         c->peer_asn = vnrs_read_number(node, "peerAsn", 0);
         if (asn)
             vnrs_loader_mark(l, &c->peer_asn, asn->pos);
+        parse_session(l, node, rs, c);
         check_local_name(l, &names, "BGP connection", c->name, node);
     }
     vnrs_map_fini(&names);
@@ -229,8 +261,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
             (enum vnrs_hub_preference)vnrs_read_enum(node, "hubRoutingPreference", vnrs_preference_names,
                                                      ARRAY_SIZE(vnrs_preference_names), VNRS_HRP_EXPRESSROUTE);
         parse_instance_ips(l, vnrs_node_get(node, "instanceIps"), rs);
-        rs->timers = l->timers;
-        vnrs_read_timers(l, vnrs_node_get(node, "bgp"), &rs->timers);
+        parse_bgp_options(l, vnrs_node_get(node, "bgp"), rs);
         parse_bgp_connections(l, vnrs_node_get(node, "bgpConnections"), rs);
     }
     vnrs_map_fini(&names);

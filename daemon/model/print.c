@@ -130,6 +130,30 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
     }
 }
 
+static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_connection *c)
+{
+    vnrs_strbuf_printf(out, "      - name: %s\n        peerIp: ", c->name);
+    put_addr(out, &c->peer_ip);
+    vnrs_strbuf_printf(out, "\n        peerAsn: %u\n        bgp: {keepalive: %u, hold: %u}\n", c->peer_asn,
+                       c->timers.keepalive, c->timers.hold);
+    if (c->password)
+        vnrs_strbuf_puts(out, "        password: \"" VNRS_BGP_PASSWORD_HIDDEN "\"\n");
+    if (c->ttl_security_hops)
+        vnrs_strbuf_printf(out, "        ttlSecurityHops: %u\n", c->ttl_security_hops);
+    vnrs_strbuf_printf(out, "        passive: %s\n", yes_no(c->passive));
+}
+
+static void print_bgp_options(struct vnrs_strbuf *out, const struct vnrs_route_server *rs)
+{
+    const struct vnrs_bgp_options *o = &rs->options;
+
+    vnrs_strbuf_printf(out,
+                       "    bgp:\n      keepalive: %u\n      hold: %u\n      gracefulRestart: %s\n"
+                       "      restartTime: %u\n      enhancedRefresh: %s\n      extendedMessages: %s\n",
+                       rs->timers.keepalive, rs->timers.hold, yes_no(o->graceful_restart), o->restart_s,
+                       yes_no(o->enhanced_refresh), yes_no(o->extended_messages));
+}
+
 static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->route_servers.len)
@@ -137,16 +161,15 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
     list_foreach (rs, &m->route_servers) {
         vnrs_strbuf_printf(out,
                            "  - name: %s\n    virtualNetwork: %s\n    allowBranchToBranchTraffic: %s\n"
-                           "    hubRoutingPreference: %s\n    bgp: {keepalive: %u, hold: %u}\n    instanceIps: ",
+                           "    hubRoutingPreference: %s\n",
                            rs->name, rs->vnet->name, yes_no(rs->allow_branch_to_branch),
-                           vnrs_preference_names[rs->preference], rs->timers.keepalive, rs->timers.hold);
+                           vnrs_preference_names[rs->preference]);
+        print_bgp_options(out, rs);
+        vnrs_strbuf_puts(out, "    instanceIps: ");
         put_addrs(out, rs->ips, rs->ips[1].family ? 2 : 1);
         vnrs_strbuf_puts(out, rs->connections.len ? "\n    bgpConnections:\n" : "\n");
-        list_foreach (c, &rs->connections) {
-            vnrs_strbuf_printf(out, "      - {name: %s, peerIp: ", c->name);
-            put_addr(out, &c->peer_ip);
-            vnrs_strbuf_printf(out, ", peerAsn: %u}\n", c->peer_asn);
-        }
+        list_foreach (c, &rs->connections)
+            print_connection(out, c);
     }
 }
 

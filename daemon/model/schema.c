@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/schema.h"
 
+#include "model/model.h"
+
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
@@ -108,8 +110,41 @@ static const struct vnrs_schema_key bgp_connection_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the peering"},
     {.key = "peerIp", .types = ADDR, .required = true, .help = "Address of the NVA"},
     {.key = "peerAsn", .types = INT, .required = true, .min = 1, .max = UINT32_MAX, .help = "ASN of the NVA"},
+    {.key = "bgp",
+     .types = OBJECT,
+     .object = &timers,
+     .help = "Timers of this session; the Route Server's where absent"},
+    {.key = "password",
+     .types = TEXT,
+     .max = VNRS_BGP_PASSWORD_MAX,
+     .help = "TCP MD5 password (RFC 2385) of this session; never shown. Azure has none"},
+    {.key = "ttlSecurityHops",
+     .types = INT,
+     .min = 1,
+     .max = 254,
+     .help = "Take packets only from this many hops away at most (GTSM, RFC 5082); the fabric itself is no hop with "
+             "'dataplane: ebpf' and one with 'kernel'"},
+    {.key = "passive", .types = BOOL, .def = "false", .help = "Wait for the NVA's connection, do not open one"},
 };
 SCHEMA(bgp_connection, "BGP connection", "A BGP peer of a Route Server");
+
+static const struct vnrs_schema_key bgp_options_keys[] = {
+    {.key = "keepalive", .types = INT, .max = 21845, .help = "Seconds; a third of hold where absent"},
+    {.key = "hold", .types = INT, .max = 65535, .def = "3", .help = "Seconds; 0 (never) or at least 3"},
+    {.key = "gracefulRestart",
+     .types = BOOL,
+     .def = "false",
+     .help = "Graceful restart, both roles, with NOTIFICATIONs (RFC 4724, 8538)"},
+    {.key = "restartTime",
+     .types = INT,
+     .min = 1,
+     .max = 4095,
+     .def = "120",
+     .help = "Graceful restart: seconds for which peers shall keep routes"},
+    {.key = "enhancedRefresh", .types = BOOL, .def = "false", .help = "Enhanced route refresh (RFC 7313)"},
+    {.key = "extendedMessages", .types = BOOL, .def = "false", .help = "Messages up to 65,535 octets (RFC 8654)"},
+};
+SCHEMA(bgp_options, "BGP options", "BGP of a Route Server; Azure's has timers 60 and 180 and none of the features");
 
 static const struct vnrs_schema_key route_server_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the Route Server"},
@@ -128,7 +163,7 @@ static const struct vnrs_schema_key route_server_keys[] = {
      .min = 1,
      .help = "Addresses of the two instances; the fourth and fifth of RouteServerSubnet where absent. With 'dataplane: "
              "none' one or two addresses that the host has"},
-    {.key = "bgp", .types = OBJECT, .object = &timers, .help = "Timers of this Route Server"},
+    {.key = "bgp", .types = OBJECT, .object = &bgp_options, .help = "Timers and features of its sessions"},
     {.key = "bgpConnections", .types = LIST | OBJECT, .max = 1000, .object = &bgp_connection, .help = "BGP peers"},
 };
 SCHEMA(route_server, "Route Server", "An Azure Route Server");

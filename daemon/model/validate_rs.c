@@ -2,6 +2,8 @@
 // Route Servers and their BGP connections. Rules: azure-routing.md sections 5.1 to 5.3.
 #include "model/loader.h"
 
+#include <string.h>
+
 #define PEERS_MAX    8u
 #define VNETS_MAX    500u
 #define MACHINES_MAX 4000u
@@ -160,6 +162,35 @@ static void check_peer_machine(struct vnrs_loader *l, const struct vnrs_bgp_conn
     }
 }
 
+// What every daemon can be given in a line of its configuration.
+static bool is_password(const char *text)
+{
+    for (; *text; text++)
+        if (*text <= ' ' || *text >= 0x7f || strchr("\"'\\;{}$", *text))
+            return false;
+    return true;
+}
+
+static void check_protection(struct vnrs_loader *l, const struct vnrs_bgp_connection *c)
+{
+    struct vnrs_diag *d;
+
+    if (c->password && !is_password(c->password)) {
+        d = loader_error(l, VNRS_V_BGP_PASSWORD, vnrs_loader_pos(l, &c->password, c->pos),
+                         "the password of BGP connection '%s' cannot be given to every daemon", c->name);
+        vnrs_diag_help(l->diags, d, "printable ASCII without blanks, quotes, '\\', ';', '$', '{' and '}'");
+    } else if (c->password && strcmp(c->password, VNRS_BGP_PASSWORD_HIDDEN) == 0) {
+        d = loader_warning(l, VNRS_V_BGP_PASSWORD, vnrs_loader_pos(l, &c->password, c->pos),
+                           "the password of BGP connection '%s' is what hidden ones are shown as", c->name);
+        vnrs_diag_help(l->diags, d, "a text that vnrs printed does not hold the passwords; put them in again");
+    }
+    if (c->ttl_security_hops == 1 && l->model->dataplane == VNRS_DATAPLANE_KERNEL) {
+        d = loader_warning(l, VNRS_V_TTL_SECURITY, vnrs_loader_pos(l, &c->ttl_security_hops, c->pos),
+                           "packets of BGP connection '%s' come from more than one hop away", c->name);
+        vnrs_diag_help(l->diags, d, "with 'dataplane: kernel' the fabric decrements the TTL: 2, or 'dataplane: ebpf'");
+    }
+}
+
 static void check_connection(struct vnrs_loader *l, const struct vnrs_route_server *rs,
                              const struct vnrs_bgp_connection *c)
 {
@@ -172,6 +203,7 @@ static void check_connection(struct vnrs_loader *l, const struct vnrs_route_serv
                          c->peer_asn, who);
         vnrs_diag_help(l->diags, d, "private ASNs for peers: 64512 to 65514 and 65521 to 65534");
     }
+    check_protection(l, c);
     if (!c->peer_ip.family)
         return;
     (void)vnrs_addr_format(&c->peer_ip, text);

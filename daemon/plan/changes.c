@@ -101,6 +101,26 @@ static void table_rows(struct rows *rows, const struct vnrs_model *model)
     }
 }
 
+static void put_bgp_options(struct vnrs_strbuf *text, const struct vnrs_bgp_options *options)
+{
+    if (options->graceful_restart)
+        vnrs_strbuf_printf(text, ", graceful restart %u s", options->restart_s);
+    vnrs_strbuf_puts(text, options->enhanced_refresh ? ", enhanced refresh" : "");
+    vnrs_strbuf_puts(text, options->extended_messages ? ", extended messages" : "");
+}
+
+static void put_connection(struct vnrs_strbuf *text, const struct vnrs_bgp_connection *conn)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+
+    vnrs_strbuf_printf(text, "%s AS %u, timers %u/%u", vnrs_addr_format(&conn->peer_ip, buf), conn->peer_asn,
+                       conn->timers.keepalive, conn->timers.hold);
+    vnrs_strbuf_puts(text, conn->password ? ", password " VNRS_BGP_PASSWORD_HIDDEN : "");
+    if (conn->ttl_security_hops)
+        vnrs_strbuf_printf(text, ", TTL security %u hops", conn->ttl_security_hops);
+    vnrs_strbuf_puts(text, conn->passive ? ", passive" : "");
+}
+
 static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
 {
     char name[2 * VNRS_NAME_LEN_MAX + 16], a[VNRS_ADDR_STR_MAX], b[VNRS_ADDR_STR_MAX];
@@ -108,15 +128,17 @@ static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
     struct vnrs_strbuf text = {0};
 
     list_foreach (rs, &model->route_servers) {
-        vnrs_strbuf_printf(&text, "in %s, %s %s, timers %u/%u, preference %s%s", rs->vnet->name,
-                           vnrs_addr_format(&rs->ips[0], a), vnrs_addr_format(&rs->ips[1], b), rs->timers.keepalive,
-                           rs->timers.hold, preferences[rs->preference],
+        vnrs_strbuf_printf(&text, "in %s, %s %s, preference %s%s", rs->vnet->name, vnrs_addr_format(&rs->ips[0], a),
+                           vnrs_addr_format(&rs->ips[1], b), preferences[rs->preference],
                            rs->allow_branch_to_branch ? ", branch to branch" : "");
+        put_bgp_options(&text, &rs->options);
         add_row(rows, "route server", rs->name, "its sessions restart", &text);
         list_foreach (conn, &rs->connections) {
             (void)snprintf(name, sizeof(name), "%s/%s", rs->name, conn->name);
-            vnrs_strbuf_printf(&text, "%s AS %u", vnrs_addr_format(&conn->peer_ip, a), conn->peer_asn);
+            put_connection(&text, conn);
             add_row(rows, "BGP connection", name, "the session restarts", &text);
+            if (!rows->failed)
+                rows->list.items[rows->list.len - 1].hidden = conn->password;
         }
     }
 }

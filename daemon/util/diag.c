@@ -2,6 +2,7 @@
 #include "util/diag.h"
 
 #include <stdarg.h>
+#include <sys/types.h>
 
 // What a user wrote may hold control characters; none of them reaches a terminal.
 static void defuse(char *text)
@@ -113,23 +114,69 @@ void vnrs_diags_sort(struct vnrs_diags *diags)
 
 #define EXCERPT_COLUMNS 160u // of a longer line only the part around the caret is shown
 
+static bool is_secret_key(const struct vnrs_diags *diags, const char *text, size_t len)
+{
+    for (const char *const *key = diags->secret_keys; key && *key; key++)
+        if (strlen(*key) == len && strncmp(*key, text, len) == 0)
+            return true;
+    return false;
+}
+
+// Where a secret begins in a line: behind "key:", up to the end, whatever its quotes. Negative: nowhere.
+static ssize_t secret_at(const struct vnrs_diags *diags, const char *line)
+{
+    size_t len = strcspn(line, "\r\n");
+
+    for (size_t colon = 1; colon < len; colon++) {
+        size_t end = colon, begin;
+        if (line[colon] != ':')
+            continue;
+        while (end && strchr(" \t\"'", line[end - 1]))
+            end--;
+        for (begin = end; begin && !strchr(" \t\"',{", line[begin - 1]);)
+            begin--;
+        if (is_secret_key(diags, line + begin, end - begin))
+            return (ssize_t)(colon + 1);
+    }
+    return -1;
+}
+
+// The secret of the line before stands on this one.
+static bool is_secret_below(const struct vnrs_diags *diags, const char *before)
+{
+    ssize_t at = before ? secret_at(diags, before) : -1;
+
+    if (at < 0)
+        return false;
+    before += at;
+    before += strspn(before, " \t");
+    return strchr("|>\r\n", *before) != NULL;
+}
+
 // The source line and, below it, a caret. Columns count code points; a tab stays a tab so that both lines agree.
 static void print_source_line(const struct vnrs_diags *diags, struct vnrs_pos pos, FILE *out)
 {
-    const char *line = diags->source;
+    const char *line = diags->source, *before = NULL;
     unsigned first = pos.col > EXCERPT_COLUMNS ? pos.col - EXCERPT_COLUMNS / 2 : 1, col = 0;
     char caret[EXCERPT_COLUMNS + 1];
 
     for (unsigned n = 1; line && n < pos.line; n++) {
+        before = line;
         line = strchr(line, '\n');
         if (line)
             line++;
     }
     if (!line || !*line)
         return;
+    ssize_t secret = is_secret_below(diags, before) ? 0 : secret_at(diags, line);
+    const unsigned char *hidden = secret < 0 ? NULL : (const unsigned char *)line + secret;
     memset(caret, ' ', sizeof(caret));
     (void)fprintf(out, "%5u | ", pos.line);
     for (const unsigned char *c = (const unsigned char *)line; *c && *c != '\r' && *c != '\n'; c++) {
+        if (c == hidden) {
+            (void)fputs(" ********", out);
+            break;
+        }
         col += (*c & 0xc0) != 0x80;
         if (col < first || col >= first + EXCERPT_COLUMNS)
             continue;

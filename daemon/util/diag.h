@@ -29,8 +29,9 @@ struct vnrs_diag {
 // All diagnostics of one source text. Texts live in the arena, which the sink borrows.
 struct vnrs_diags {
     struct vnrs_arena *arena;
-    const char *file;   // shown name
-    const char *source; // whole text, for the caret line; may be NULL
+    const char *file;               // shown name
+    const char *source;             // whole text, for the caret line; may be NULL
+    const char *const *secret_keys; // NULL-terminated: the caret line does not show what stands behind "key:"; or NULL
     VEC(struct vnrs_diag) list;
     unsigned errors;
     bool failed; // memory ran out while reporting: counts as an error

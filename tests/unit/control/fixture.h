@@ -161,8 +161,9 @@ struct fake_speaker {
     int fd;              // our end
     uint64_t generation; // of the last HELLO
     unsigned hellos, configs, peers, locals;
-    struct vnrs_spk_config config; // the last
-    char text[VNRS_SHUTDOWN_MAX];  // of the last action
+    struct vnrs_spk_config config;    // the last
+    struct vnrs_spk_peer_config peer; // the last
+    char text[VNRS_SHUTDOWN_MAX];     // of the last action
 };
 
 // A speaker of the instance starts: the controller gets its descriptor, and the agent keeps it.
@@ -215,6 +216,8 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
         speaker->locals += hdr.type == VNRS_SPK_LOCAL ? hdr.count : 0;
         if (hdr.type == VNRS_SPK_CONFIG_BEGIN)
             memcpy(&speaker->config, buf + sizeof(hdr), sizeof(speaker->config));
+        if (hdr.type == VNRS_SPK_PEER_CONFIG)
+            memcpy(&speaker->peer, buf + sizeof(hdr) + (hdr.count - 1) * sizeof(speaker->peer), sizeof(speaker->peer));
         if (hdr.type == VNRS_SPK_ACTION)
             memcpy(speaker->text, buf + sizeof(hdr) + offsetof(struct vnrs_spk_action, text), sizeof(speaker->text));
         speaker->configs += hdr.type == VNRS_SPK_CONFIG_END;

@@ -372,6 +372,43 @@ static void messages_of_an_earlier_speaker_are_skipped(void **state)
     close(speakers[1].fd);
 }
 
+// What a session has beyond Azure's reaches the speakers; its password reaches nobody else.
+static void session_options_reach_the_speakers(void **state)
+{
+    static const char *const paths[] = {"/v1/labs/l", "/v1/labs/l/peers", "/v1/labs/l/status",
+                                        "/v1/labs/l/events?since=0", "/metrics"};
+    static const char was[] = "{name: nva2, peerIp: 10.0.2.5, peerAsn: 65002}";
+    static const char is[] = "{name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, password: s3cret, ttlSecurityHops: 2, "
+                             "passive: true, bgp: {keepalive: 9, hold: 27}}";
+    static const char bgp[] = "    bgp: {gracefulRestart: true, restartTime: 77, enhancedRefresh: true, "
+                              "extendedMessages: true}\n";
+    struct fixture *f = *state;
+    struct fake_speaker speakers[2];
+    _free_ char *changed = NULL;
+    const char *at = strstr(hub, was), *conns = strstr(hub, "    bgpConnections");
+
+    assert_true(asprintf(&changed, "%.*s%s%.*s%s%s", (int)(conns - hub), hub, bgp, (int)(at - conns), conns, is,
+                         at + strlen(was)) > 0);
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, changed);
+    start_speakers(f, speakers);
+    assert_int_equal(speakers[0].config.features,
+                     VNRS_SPK_GRACEFUL_RESTART | VNRS_SPK_ENHANCED_REFRESH | VNRS_SPK_EXTENDED_MESSAGES);
+    assert_int_equal(speakers[0].config.restart_s, 77);
+    assert_string_equal(speakers[0].peer.name, "nva2");
+    assert_string_equal(speakers[0].peer.md5, "s3cret");
+    assert_int_equal(speakers[0].peer.ttl_min, 254);
+    assert_true(speakers[0].peer.passive && speakers[0].peer.hold == 27 && speakers[0].peer.keepalive == 9);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        struct answer answer = fixture_http(f, "GET", paths[i], NULL);
+        assert_int_equal(answer.status, 200);
+        assert_null(strstr(answer.text, "s3cret"));
+        json_decref(answer.json);
+    }
+    close(speakers[0].fd);
+    close(speakers[1].fd);
+}
+
 // RFC 9003: texts of peers, and for them, are UTF-8. One that could drive a terminal is no speaker of ours.
 static void texts_of_peers_are_utf8(void **state)
 {
@@ -502,6 +539,7 @@ int main(void)
         TEST(routes_of_a_dead_speaker_stay_until_the_new_one_converged),
         TEST(a_restored_lab_waits_for_its_speakers),
         TEST(messages_of_an_earlier_speaker_are_skipped),
+        TEST(session_options_reach_the_speakers),
         TEST(texts_of_peers_are_utf8),
         TEST(malformed_speaker_messages_end_the_channel),
         TEST(malformed_agent_messages_end_the_controller),

@@ -215,10 +215,11 @@ static const char everything[] =
     "    allowBranchToBranchTraffic: true\n"
     "    hubRoutingPreference: ASPath\n"
     "    instanceIps: [10.0.1.8, 10.0.1.7]\n"
-    "    bgp: {keepalive: 0, hold: 0}\n"
+    "    bgp: {keepalive: 0, hold: 0, gracefulRestart: true, restartTime: 99, enhancedRefresh: true, "
+    "extendedMessages: true}\n"
     "    bgpConnections:\n"
-    "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000}\n"
-    "      - {name: p2, peerIp: 10.0.2.5, peerAsn: 65002}\n"
+    "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, bgp: {keepalive: 7, hold: 30}}\n"
+    "      - {name: p2, peerIp: 10.0.2.5, peerAsn: 65002, ttlSecurityHops: 3, password: n0-b0dy}\n"
     "services:\n"
     "  - {name: Microsoft.Sql, addressPrefixes: [198.18.0.0/20, \"2001:db8:5::/48\"], hosts: [{name: sql, ip: "
     "198.18.0.4}]}\n"
@@ -335,12 +336,20 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
         assert_int_equal(x->allow_branch_to_branch, y->allow_branch_to_branch);
         assert_int_equal(x->preference, y->preference);
         same_bytes(x->timers, y->timers);
+        assert_int_equal(x->options.graceful_restart, y->options.graceful_restart);
+        assert_int_equal(x->options.restart_s, y->options.restart_s);
+        assert_int_equal(x->options.enhanced_refresh, y->options.enhanced_refresh);
+        assert_int_equal(x->options.extended_messages, y->options.extended_messages);
         assert_int_equal(x->connections.len, y->connections.len);
         for (size_t j = 0; j < x->connections.len; j++) {
             const struct vnrs_bgp_connection *c = &x->connections.items[j], *d = &y->connections.items[j];
             assert_string_equal(c->name, d->name);
             same_bytes(c->peer_ip, d->peer_ip);
             assert_int_equal(c->peer_asn, d->peer_asn);
+            same_bytes(c->timers, d->timers);
+            assert_int_equal(c->passive, d->passive);
+            assert_int_equal(c->ttl_security_hops, d->ttl_security_hops);
+            assert_int_equal(!c->password, !d->password);
             assert_int_equal(c->nic ? c->nic->index + 1 : 0, d->nic ? d->nic->index + 1 : 0);
         }
     }
@@ -456,7 +465,24 @@ static void printed_text_means_the_same(void **state)
     (void)state;
     assert_string_equal(vnrs_model_find_machine(m, "n2")->run.config, "router bgp 65001\n\t\"quoted\" \\ back\n");
     assert_int_equal(vnrs_model_find_machine(m, "n1")->run.announce.items[1].communities.items[0], 65001u << 16 | 1);
+    const struct vnrs_route_server *rs = &m->route_servers.items[0];
+    const struct vnrs_bgp_connection *p1 = &rs->connections.items[0], *p2 = &rs->connections.items[1];
+    assert_true(rs->options.graceful_restart && rs->options.enhanced_refresh && rs->options.extended_messages);
+    assert_true(p1->passive && p1->timers.keepalive == 7 && p1->timers.hold == 30 && !p1->password);
+    assert_true(!p2->passive && p2->timers.hold == 0 && p2->ttl_security_hops == 3);
+    assert_string_equal(p2->password, "n0-b0dy");
     check_round_trip(m);
+}
+
+static void passwords_are_not_printed(void **state)
+{
+    struct vnrs_model *m = load(everything);
+    _free_ char *text = vnrs_model_print(m);
+
+    (void)state;
+    assert_null(strstr(text, "n0-b0dy"));
+    assert_non_null(strstr(text, "password: \"" VNRS_BGP_PASSWORD_HIDDEN "\""));
+    vnrs_model_free(m);
 }
 
 static void examples_print_to_the_same(void **state)
@@ -546,6 +572,7 @@ int main(void)
         cmocka_unit_test(assigns_addresses),
         cmocka_unit_test(reads_defaults_and_namespaces),
         cmocka_unit_test(printed_text_means_the_same),
+        cmocka_unit_test(passwords_are_not_printed),
         cmocka_unit_test(examples_print_to_the_same),
         cmocka_unit_test(examples_have_no_warning),
         cmocka_unit_test(limits_can_be_lifted),

@@ -36,11 +36,36 @@ static const char *const lab =
     "    run: {kind: bird, asn: 65002, announce: [10.50.0.0/16, {prefix: 10.60.0.0/16, prepend: 2, med: 7, nextHop: "
     "10.0.2.9, communities: ['65001:100', '65535:65282']}]}\n";
 
+// With everything that a session can have beyond Azure's.
+static const char *const options =
+    "name: l\n"
+    "virtualNetworks:\n"
+    "  - name: hub\n"
+    "    addressSpace: [10.0.0.0/16]\n"
+    "    subnets:\n"
+    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
+    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
+    "routeServers:\n"
+    "  - name: rs\n"
+    "    virtualNetwork: hub\n"
+    "    bgp: {gracefulRestart: true, restartTime: 90, enhancedRefresh: true, extendedMessages: true}\n"
+    "    bgpConnections:\n"
+    "      - {name: nva1, peerIp: 10.0.2.4, peerAsn: 65001, password: s3cret, ttlSecurityHops: 1}\n"
+    "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, password: s3cret, ttlSecurityHops: 1, passive: true, "
+    "bgp: {keepalive: 10, hold: 30}}\n"
+    "machines:\n"
+    "  - name: nva1\n"
+    "    nics: [{subnet: hub/nva, privateIp: 10.0.2.4, enableIPForwarding: true}]\n"
+    "    run: {kind: frr, asn: 65001, announce: [10.50.0.0/16]}\n"
+    "  - name: nva2\n"
+    "    nics: [{subnet: hub/nva, privateIp: 10.0.2.5, enableIPForwarding: true}]\n"
+    "    run: {kind: bird, asn: 65002, announce: [10.50.0.0/16]}\n";
+
 // Against tests/unit/plan/<golden>; VNRS_UPDATE_GOLDEN writes it.
-static void check(const char *machine, const char *golden)
+static void check(const char *source, const char *machine, const char *golden)
 {
     const char *root = getenv("VNRS_SOURCE_DIR");
-    struct vnrs_model *model = labs_load_text("l", lab);
+    struct vnrs_model *model = labs_load_text("l", source);
     char *text = vnrs_appliance_config(model, vnrs_model_find_machine(model, machine)), *want = NULL, path[512];
     size_t len;
 
@@ -58,13 +83,15 @@ static void check(const char *machine, const char *golden)
 static void frr(void **state)
 {
     (void)state;
-    check("nva1", "frr.golden");
+    check(lab, "nva1", "frr.golden");
+    check(options, "nva1", "frr-options.golden");
 }
 
 static void bird(void **state)
 {
     (void)state;
-    check("nva2", "bird.golden");
+    check(lab, "nva2", "bird.golden");
+    check(options, "nva2", "bird-options.golden");
 }
 
 int main(void)

@@ -93,12 +93,57 @@ static void changes_are_named_with_both_sides(void **state)
     vnrs_model_free(b);
 }
 
+static const char *const protected =
+    "name: l\n"
+    "virtualNetworks:\n"
+    "  - name: hub\n"
+    "    addressSpace: [10.0.0.0/16]\n"
+    "    subnets:\n"
+    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
+    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
+    "routeServers:\n"
+    "  - name: rs\n"
+    "    virtualNetwork: hub\n"
+    "    bgp: {gracefulRestart: true}\n"
+    "    bgpConnections: [{name: nva, peerIp: 10.0.2.4, peerAsn: 65001, password: first}]\n"
+    "machines:\n"
+    "  - {name: nva, nics: [{subnet: hub/nva, privateIp: 10.0.2.4}], run: {kind: bird, asn: 65001}}\n";
+
+// That one changes is told, what it is is not.
+static void passwords_are_compared_and_not_shown(void **state)
+{
+    _free_ char *other = strdup(protected);
+    memcpy(strstr(other, "first"), "other", 5);
+    struct vnrs_model *a = labs_load_text("l", protected), *b = labs_load_text("l", other);
+    struct vnrs_changes changes;
+
+    (void)state;
+    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
+    assert_int_equal(changes.list.len, 2);
+    assert_non_null(find(&changes, '~', "BGP connection", "rs/nva"));
+    assert_non_null(find(&changes, '~', "daemon", "nva"));
+    for (int i = 0; i < 2; i++) {
+        vec_foreach (change, &changes.list)
+            assert_true(!strstr(change->detail, "first") && !strstr(change->detail, "other"));
+        if (i == 0)
+            vnrs_changes_fini(&changes);
+        if (i == 0)
+            assert_int_equal(vnrs_changes_make(NULL, a, &changes), 0);
+    }
+    assert_non_null(strstr(find(&changes, '+', "BGP connection", "rs/nva")->detail, ", password ********"));
+    assert_non_null(strstr(find(&changes, '+', "route server", "rs")->detail, ", graceful restart 120 s"));
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(a);
+    vnrs_model_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_file_no_changes),
         cmocka_unit_test(everything_is_new_at_first),
         cmocka_unit_test(changes_are_named_with_both_sides),
+        cmocka_unit_test(passwords_are_compared_and_not_shown),
     };
     return cmocka_run_group_tests_name("plan.changes", tests, NULL, NULL);
 }

@@ -93,6 +93,40 @@ static void shows_part_of_a_long_line(void **state)
     vnrs_arena_free(diags.arena);
 }
 
+// Neither where the mistake is, nor beside it, nor where the text is broken.
+static void secrets_are_not_shown(void **state)
+{
+    static const char *const keys[] = {"password", "sharedKey", NULL};
+    static const struct {
+        const char *line, *want; // NULL: as it is
+    } rows[] = {
+        {"- {name: a, password: s3cret, peerAsn: 0}", "- {name: a, password: ********"},
+        {"password: s3cret", "password: ********"},
+        {"\"password\" :\"s3cret, }", "\"password\" : ********"},
+        {"  'sharedKey':s3cret", "  'sharedKey': ********"},
+        {"{a: 'b: c', password: s3cret}", "{a: 'b: c', password: ********"},
+        {"passwords: [a], b: 1", NULL},
+        {"- password", NULL},
+        {": password", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char want[256];
+        struct vnrs_diags diags = {.arena = vnrs_arena_new(), .file = "f", .source = rows[i].line, .secret_keys = keys};
+        (void)vnrs_diag_add(&diags, VNRS_DIAG_ERROR, 1, POS(1, 3), "e");
+        (void)snprintf(want, sizeof(want), "f:1:3: error[V001]: e\n    1 | %s\n      |   ^\n",
+                       rows[i].want ? rows[i].want : rows[i].line);
+        check(&diags, want);
+    }
+    struct vnrs_diags diags = {
+        .arena = vnrs_arena_new(), .file = "f", .source = "password: |\n  s3cret\nb: 1", .secret_keys = keys};
+    (void)vnrs_diag_add(&diags, VNRS_DIAG_ERROR, 1, POS(2, 3), "e");
+    (void)vnrs_diag_add(&diags, VNRS_DIAG_ERROR, 1, POS(3, 1), "e");
+    check(&diags, "f:2:3: error[V001]: e\n    2 |  ********\n      |   ^\n"
+                  "f:3:1: error[V001]: e\n    3 | b: 1\n      | ^\n");
+}
+
 static void sorts_by_position_then_id_and_is_stable(void **state)
 {
     struct vnrs_diags diags = {.arena = vnrs_arena_new(), .file = "f"};
@@ -145,6 +179,7 @@ int main(void)
         cmocka_unit_test(prints_line_caret_note_and_help),
         cmocka_unit_test(keeps_the_terminal_safe_and_the_caret_in_place),
         cmocka_unit_test(shows_part_of_a_long_line),
+        cmocka_unit_test(secrets_are_not_shown),
         cmocka_unit_test(sorts_by_position_then_id_and_is_stable),
         cmocka_unit_test(warnings_are_no_errors),
     };

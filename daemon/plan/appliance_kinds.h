@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Inside daemon/plan only: what the generators of configurations share, one file for each daemon.
+#pragma once
+
+#include "plan/appliance.h"
+#include "util/strbuf.h"
+#include "util/vec.h"
+
+#define APPLIANCE_RETRY_S 2
+
+struct appliance_session { // one session that the machine has
+    const struct vnrs_route_server *rs;
+    const struct vnrs_bgp_connection *conn;
+    struct vnrs_addr local, remote;
+    unsigned instance;
+};
+
+struct appliance_sessions {
+    VEC(struct appliance_session) list; // instances of a connection one after the other
+};
+
+struct vnrs_addr appliance_router_id(const struct vnrs_machine *machine);
+// Where packets for an IPv6 prefix shall go when the session itself is IPv4. NONE: nowhere.
+struct vnrs_addr appliance_next_hop6(const struct vnrs_machine *machine, const struct vnrs_announce *announce);
+bool appliance_has_family(const struct vnrs_run *run, uint8_t family);
+
+typedef void (*appliance_fn)(struct vnrs_strbuf *out, const struct vnrs_model *model,
+                             const struct vnrs_machine *machine, const struct appliance_sessions *sessions);
+void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
+                   const struct appliance_sessions *sessions);
+void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
+                    const struct appliance_sessions *sessions);
