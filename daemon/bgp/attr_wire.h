@@ -59,3 +59,7 @@ int vnrs_bgp_path_build(struct vnrs_wire path, size_t asn_bytes, struct vnrs_wir
 // Sort `n` items of `width` octets ascending and drop repeats, in place. Returns how many are left. No allocation and
 // no quadratic time: the items are the peer's choice.
 size_t vnrs_bgp_sort_unique(uint8_t *items, size_t n, size_t width);
+
+// Writes all attributes of a set but MP_REACH_NLRI, as the session has them; with `multiprotocol` no NEXT_HOP either.
+void vnrs_bgp_attrs_put(struct vnrs_wire_out *w, const struct vnrs_bgp_session *session, bool multiprotocol,
+                        const struct vnrs_bgp_attrs *attrs);

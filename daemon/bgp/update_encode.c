@@ -210,8 +210,8 @@ static void put_unknown_below(struct encode *e, unsigned type)
     }
 }
 
-static void put_attrs(const struct vnrs_bgp_session *session, bool multiprotocol, const struct vnrs_bgp_attrs *attrs,
-                      struct vnrs_wire_out *w)
+void vnrs_bgp_attrs_put(struct vnrs_wire_out *w, const struct vnrs_bgp_session *session, bool multiprotocol,
+                        const struct vnrs_bgp_attrs *attrs)
 {
     struct encode e = {.session = session, .attrs = attrs, .multiprotocol = multiprotocol, .w = w};
 
@@ -277,7 +277,7 @@ static size_t pack_classic(struct packing *p, const struct vnrs_bgp_session *ses
     vnrs_wire_put_u16(&p->w, 0);
     uint8_t *attrs_len = vnrs_wire_reserve(&p->w, 2);
     uint8_t *start = p->w.at;
-    put_attrs(session, false, attrs, &p->w);
+    vnrs_bgp_attrs_put(&p->w, session, false, attrs);
     if (p->w.full)
         return 0;
     set_u16(attrs_len, (size_t)(p->w.at - start));
@@ -329,7 +329,7 @@ static size_t pack_mp(struct packing *p, const struct vnrs_bgp_session *session,
     uint8_t *attrs_len = vnrs_wire_reserve(&p->w, 2);
     uint8_t *start = p->w.at;
     if (attrs)
-        put_attrs(session, true, attrs, &p->w);
+        vnrs_bgp_attrs_put(&p->w, session, true, attrs);
     if (p->w.full)
         return 0;
     size_t others = (size_t)(p->w.at - start);
