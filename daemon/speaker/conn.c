@@ -21,7 +21,6 @@ struct vnrs_conn {
     int fd;
     bool connecting, dead;
     struct event *read, *write, *linger;
-    uint64_t progress_ms; // when output last moved, or there was none
     size_t in_len, out_len;
     uint8_t in[VNRS_CONN_IN_BYTES];
     uint8_t out[VNRS_CONN_OUT_BYTES];
@@ -60,7 +59,6 @@ static struct vnrs_conn *conn_new(struct vnrs_speakerd *sp, struct vnrs_bgp_memb
     c->member = m;
     c->side = side;
     c->fd = fd;
-    c->progress_ms = vnrs_clock_ms();
     c->read = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_read, c);
     c->write = event_new(sp->base, fd, EV_WRITE, on_write, c);
     c->linger = evtimer_new(sp->base, on_linger, c);
@@ -223,8 +221,8 @@ static bool conn_flush(struct vnrs_conn *c)
         }
         done += (size_t)put;
     }
-    if (done || !c->out_len)
-        c->progress_ms = vnrs_clock_ms();
+    if (done && c->member)
+        vnrs_bgp_peer_drained(&c->member->peer, vnrs_clock_ms(), c->side);
     c->out_len -= done;
     memmove(c->out, c->out + done, c->out_len);
     if (c->out_len)
@@ -364,22 +362,25 @@ static bool conn_fill(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m)
 {
     const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
     struct vnrs_conn *c = session ? sp->conns[m->slot][session->side] : NULL;
+    unsigned n = 0;
+    int len = 1;
 
-    for (unsigned i = 0; c && i < VNRS_CONN_UPDATES_PER_RUN; i++) {
-        if (c->out_len > VNRS_CONN_OUT_UPDATES)
-            return false;
-        int len = vnrs_bgp_adj_out_next(m, c->out + c->out_len, vnrs_bgp_adj_out_message_max(m));
-        if (len < 0) {
-            struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
-            vnrs_bgp_peer_fail(&m->peer, vnrs_clock_ms(), &error);
-            return false;
-        }
-        if (len == 0)
-            return false;
+    if (!c)
+        return false;
+    while (n < VNRS_CONN_UPDATES_PER_RUN && c->out_len <= VNRS_CONN_OUT_UPDATES) {
+        len = vnrs_bgp_adj_out_next(m, c->out + c->out_len, vnrs_bgp_adj_out_message_max(m));
+        if (len <= 0)
+            break;
         c->out_len += (size_t)len;
-        m->peer.messages_out++;
+        n++;
     }
-    return c && vnrs_bgp_adj_out_is_pending(m);
+    if (n)
+        vnrs_bgp_peer_told(&m->peer, vnrs_clock_ms(), n);
+    if (len < 0) {
+        struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
+        vnrs_bgp_peer_fail(&m->peer, vnrs_clock_ms(), &error);
+    }
+    return len > 0 && n == VNRS_CONN_UPDATES_PER_RUN && vnrs_bgp_adj_out_is_pending(m);
 }
 
 bool vnrs_conn_flush_all(struct vnrs_speakerd *sp)
@@ -422,21 +423,6 @@ void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms)
         for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++)
             if (sp->conns[slot][side])
                 vnrs_bgp_fsm_heard(&sp->core->members[slot]->peer.fsm[side], now_ms);
-}
-
-void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms)
-{
-    struct vnrs_bgp_error error = {.code = 8}; // RFC 9687
-
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
-        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
-            struct vnrs_conn *c = sp->conns[slot][side];
-            if (!c || !c->out_len)
-                continue;
-            uint64_t limit = MAX((uint64_t)VNRS_CONN_SEND_HOLD_MS, c->member->conf.hold * UINT64_C(2000));
-            if (now_ms - c->progress_ms >= limit)
-                vnrs_bgp_peer_fail(&c->member->peer, now_ms, &error);
-        }
 }
 
 void vnrs_conn_free_all(struct vnrs_speakerd *sp)
