@@ -1,198 +1,336 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bgp/adj_out.h"
 
+#include "bgp/export.h"
+#include "bgp/nlri.h"
+
 #include <errno.h>
 #include <string.h>
 
-#define IBGP_LOCAL_PREF 100u
-#define BEST_PATH_ID    1u // RFC 7911: of the one path of a prefix that is told
+#define BEST_PATH_ID   1u  // RFC 7911: of the one path of a prefix that is told
+#define WITHDRAW_BYTES 64u // an UPDATE that withdraws has no more octets besides its prefixes
 
-struct batch {
-    const struct vnrs_bgp_attrs *attrs; // NULL: withdraw
-    uint8_t af;
-    size_t n, bytes;
-    size_t room; // prefixes beyond this many octets do not fit one UPDATE in any case
+enum turn_kind { // where entries are taken from
+    TURN_RING,   // for all of the group who are in step
+    TURN_WALK,   // for those who are not
+    TURN_LOCALS, // for one who begins: the prefixes originated here leave first, together, as a Route Server's do
 };
 
-static uint8_t af_of(const struct vnrs_prefix *prefix)
-{
-    return prefix->family == VNRS_AF_IPV6 ? VNRS_BGP_AF6 : VNRS_BGP_AF4;
-}
+struct turn {
+    struct vnrs_bgp_speaker *sp;
+    const struct vnrs_bgp_group *group;
+    unsigned number; // of the group and its queue
+    enum turn_kind kind;
+    uint64_t consumers; // all have room
+    unsigned *looks;
+};
+
+struct batch {                          // entries of which all of `to` are told the same in one message
+    const struct vnrs_bgp_attrs *attrs; // NULL: withdraw
+    uint64_t to;
+    uint8_t af;
+    size_t n, bytes;
+};
+
+struct verdict { // on one entry
+    const struct vnrs_bgp_attrs *attrs;
+    uint64_t announce, withdraw;
+};
 
 static uint64_t bit_of(const struct vnrs_bgp_member *m)
 {
     return UINT64_C(1) << m->slot;
 }
 
-// The path that the peer is to hear of, or NULL.
-static const struct vnrs_bgp_path *wanted(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest)
+static struct vnrs_bgp_member *take_member(const struct vnrs_bgp_speaker *sp, uint64_t *members)
 {
-    const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
-    const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
-
-    if (!best || best->slot == m->slot || !session->mp[af_of(&dest->prefix)])
-        return NULL;
-    // The next hop is the instance itself, and it has one address.
-    if (m->speaker->conf.local.family != dest->prefix.family)
-        return NULL;
-    if (session->ibgp && m->speaker->rib.sources[best->slot].ibgp)
-        return NULL;
-    if (vnrs_bgp_attrs_has_community(best->attrs, VNRS_BGP_NO_ADVERTISE))
-        return NULL;
-    if (!session->ibgp && vnrs_bgp_attrs_has_community(best->attrs, VNRS_BGP_NO_EXPORT))
-        return NULL;
-    return best;
+    unsigned slot = (unsigned)__builtin_ctzll(*members);
+    *members &= *members - 1;
+    return sp->members[slot];
 }
 
-static int export_ebgp(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_attrs *in, struct vnrs_bgp_attrs *out)
+static struct vnrs_bgp_queue *queue_of(struct vnrs_bgp_member *m)
 {
-    bool learned = in != sp->local_attrs;
-    struct vnrs_bgp_attr_edit edit = {
-        .prepend_asn = sp->conf.asn,
-        .nexthop = &sp->conf.local,
-        .add_community = sp->conf.as_route_server && learned ? VNRS_BGP_COMMUNITY_RS : 0,
-        .strip_local_pref = true,
-        .strip_med = true,
-    };
-    return vnrs_bgp_attrs_edit(in, &edit, sp->edit_scratch, sizeof(sp->edit_scratch), out);
+    struct vnrs_bgp_queues *qs = &m->speaker->rib.queues;
+    return &qs->by_number[qs->number_of[m->slot]];
 }
 
-// NULL: attributes that cannot be told on because they are too large, or, with *ret_failed, no memory.
-static const struct vnrs_bgp_attrs *export_attrs(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_attrs *in,
-                                                 bool ibgp, bool *ret_failed)
-{
-    struct vnrs_bgp_export *slot = &sp->exports[(in->hash ^ ibgp) % VNRS_BGP_EXPORT_CACHE];
-    struct vnrs_bgp_attrs out = *in;
+// --- groups
 
-    if (slot->in == in && slot->ibgp == ibgp)
-        return slot->out;
-    if (!ibgp && export_ebgp(sp, in, &out) < 0)
-        return NULL;
-    if (ibgp && !(out.has & VNRS_BGP_HAS_LOCAL_PREF)) {
-        out.has |= VNRS_BGP_HAS_LOCAL_PREF; // required towards iBGP (RFC 4271 5.1.5)
-        out.local_pref = IBGP_LOCAL_PREF;
+static struct vnrs_bgp_group group_of(const struct vnrs_bgp_session *session)
+{
+    struct vnrs_bgp_group group;
+
+    memset(&group, 0, sizeof(group)); // compared as bytes
+    group.ibgp = session->ibgp;
+    group.as4 = session->as4;
+    group.extended_message = session->extended_message;
+    group.ext_nexthop = session->ext_nexthop;
+    memcpy(group.mp, session->mp, sizeof(group.mp));
+    memcpy(group.add_path, session->add_path_tx, sizeof(group.add_path));
+    return group;
+}
+
+static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group)
+{
+    unsigned spare = 0;
+
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) { // there are as many as peers
+        if (!sp->rib.queues.by_number[i].members)
+            spare = i;
+        else if (memcmp(&sp->groups[i], group, sizeof(*group)) == 0)
+            return i;
     }
-    const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, &out);
-    if (!set) {
-        *ret_failed = true;
-        return NULL;
-    }
-    vnrs_bgp_attrs_unref(sp->attrs, slot->in);
-    vnrs_bgp_attrs_unref(sp->attrs, slot->out);
-    *slot = (struct vnrs_bgp_export){.in = vnrs_bgp_attrs_ref(in), .out = set, .ibgp = ibgp};
-    return set;
+    sp->groups[spare] = *group;
+    return spare;
 }
 
-bool vnrs_bgp_adj_out_is_same(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b)
+void vnrs_bgp_adj_out_up(struct vnrs_bgp_member *m)
 {
-    struct vnrs_bgp_speaker *sp = arg;
-    bool failed = false;
+    struct vnrs_bgp_group group = group_of(&vnrs_bgp_peer_session(&m->peer)->session);
+    enum vnrs_bgp_hears hears = group.ibgp ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE;
 
-    // Paths differ nearly always, and then nothing has to be built.
-    if (a->as_path_bytes != b->as_path_bytes ||
-        (a->as_path_bytes && memcmp(a->as_path, b->as_path, a->as_path_bytes) != 0))
-        return false;
-    const struct vnrs_bgp_attrs *out = export_attrs(sp, a, false, &failed);
-    if (!out)
-        return false;
-    vnrs_bgp_attrs_ref(out); // the second may take its place in the cache
-    bool same = export_attrs(sp, b, false, &failed) == out;
-    vnrs_bgp_attrs_unref(sp->attrs, out);
-    return same;
+    m->locals_told = 0;
+    vnrs_bgp_queue_join(&m->speaker->rib, group_find(m->speaker, &group), m->slot, hears);
 }
 
-void vnrs_bgp_adj_out_forget(struct vnrs_bgp_speaker *sp)
+void vnrs_bgp_adj_out_down(struct vnrs_bgp_member *m)
 {
-    for (unsigned i = 0; i < VNRS_BGP_EXPORT_CACHE; i++) {
-        vnrs_bgp_attrs_unref(sp->attrs, sp->exports[i].in);
-        vnrs_bgp_attrs_unref(sp->attrs, sp->exports[i].out);
-        sp->exports[i] = (struct vnrs_bgp_export){0};
-    }
+    vnrs_bgp_queue_leave(&m->speaker->rib, m->slot);
+    m->advertised = 0;
+    memset(m->eor_out, 0, sizeof(m->eor_out));
+    memset(m->refresh_due, 0, sizeof(m->refresh_due));
+    memset(m->eorr_out, 0, sizeof(m->eorr_out));
+}
+
+static const struct vnrs_bgp_group *member_group(struct vnrs_bgp_member *m)
+{
+    return &m->speaker->groups[m->speaker->rib.queues.number_of[m->slot]];
 }
 
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
                                                     bool *ret_failed)
 {
-    const struct vnrs_bgp_path *path = wanted(m, dest);
+    const struct vnrs_bgp_path *path = vnrs_bgp_export_path(m->speaker, member_group(m), dest);
 
-    if (!path)
+    if (!path || path->slot == m->slot)
         return NULL;
-    return export_attrs(m->speaker, path->attrs, vnrs_bgp_peer_session(&m->peer)->session.ibgp, ret_failed);
+    return vnrs_bgp_export_attrs(m->speaker, member_group(m), path->attrs, ret_failed);
 }
 
-// Takes entries from the queue as long as they go into the same message. The attributes are kept by the cache, in which
-// nothing is replaced while all entries lead to the same set; the one that does not is put back.
-static int collect(struct vnrs_bgp_member *m, struct batch *batch)
-{
-    struct vnrs_bgp_speaker *sp = m->speaker;
-    struct vnrs_bgp_dest *d;
+// --- one message
 
-    while (batch->n < VNRS_BGP_BATCH && batch->bytes < batch->room && (d = vnrs_bgp_rib_dequeue(&sp->rib, m->slot))) {
-        bool failed = false;
-        const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_attrs(m, d, &failed);
-        if (failed) {
-            vnrs_bgp_rib_requeue(&sp->rib, m->slot, d);
+static void deliver(struct vnrs_bgp_speaker *sp, uint64_t to, int len)
+{
+    while (to) {
+        struct vnrs_bgp_member *m = take_member(sp, &to);
+        m->peer.messages_out++;
+        sp->ops->send(sp->arg, m, vnrs_bgp_peer_session(&m->peer)->side, sp->message, (size_t)len);
+    }
+}
+
+static struct vnrs_bgp_dest *take(const struct turn *t, uint64_t *ret_for)
+{
+    struct vnrs_bgp_rib *rib = &t->sp->rib;
+
+    *ret_for = t->consumers;
+    if (t->kind == TURN_RING)
+        return vnrs_bgp_queue_pop(rib, t->number);
+    if (t->kind == TURN_WALK)
+        return vnrs_bgp_queue_walk(rib, t->number, t->consumers, t->looks, ret_for);
+    struct vnrs_bgp_member *m = t->sp->members[__builtin_ctzll(t->consumers)];
+    while (m->locals_told < t->sp->locals.len) {
+        struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(rib, &t->sp->locals.items[m->locals_told++]);
+        if (d && vnrs_bgp_queue_take(rib, d, m->slot))
+            return d;
+    }
+    return NULL;
+}
+
+static void give_back(const struct turn *t, struct vnrs_bgp_dest *d, uint64_t consumers)
+{
+    struct vnrs_bgp_rib *rib = &t->sp->rib;
+
+    if (t->kind == TURN_RING) {
+        vnrs_bgp_queue_unpop(rib, t->number, d);
+    } else if (t->kind == TURN_WALK) {
+        vnrs_bgp_queue_unwalk(rib, t->number, d, consumers);
+    } else {
+        struct vnrs_bgp_member *m = t->sp->members[__builtin_ctzll(consumers)];
+        vnrs_bgp_queue_untake(rib, d, m->slot);
+        m->locals_told--;
+    }
+}
+
+// Who of `consumers` is to be told what about an entry, seeing what they were told before.
+static int judge(const struct turn *t, const struct vnrs_bgp_dest *d, uint64_t consumers, struct verdict *ret)
+{
+    const struct vnrs_bgp_path *path = vnrs_bgp_export_path(t->sp, t->group, d);
+    uint8_t changed = t->group->ibgp ? VNRS_BGP_DEST_NEW_INSIDE : VNRS_BGP_DEST_NEW_OUTSIDE;
+    bool failed = false;
+
+    *ret = (struct verdict){.attrs = path ? vnrs_bgp_export_attrs(t->sp, t->group, path->attrs, &failed) : NULL};
+    if (failed)
+        return -ENOMEM;
+    uint64_t listeners = path && ret->attrs ? consumers & ~(UINT64_C(1) << path->slot) : 0;
+    ret->announce = d->flags & changed ? listeners : listeners & ~d->advertised;
+    ret->withdraw = consumers & ~listeners & d->advertised;
+    return 0;
+}
+
+// Takes entries as long as they go into the same message. The attributes are kept by the cache, in which nothing is
+// replaced while all entries lead to the same set; the one that does not is given back.
+static int collect(const struct turn *t, struct batch *batch)
+{
+    struct vnrs_bgp_speaker *sp = t->sp;
+    size_t room = (t->group->extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX) - WITHDRAW_BYTES;
+    struct vnrs_bgp_dest *d;
+    uint64_t consumers;
+
+    while (batch->n < VNRS_BGP_BATCH && batch->bytes < room && (d = take(t, &consumers))) {
+        struct verdict v;
+        if (judge(t, d, consumers, &v) < 0) {
+            give_back(t, d, consumers);
             return -ENOMEM;
         }
-        if (!attrs && !(d->advertised & bit_of(m))) {
+        if (!v.announce && !v.withdraw) {
             vnrs_bgp_rib_done(&sp->rib, d);
             continue;
         }
+        const struct vnrs_bgp_attrs *attrs = v.announce ? v.attrs : NULL;
+        uint64_t to = v.announce ? v.announce : v.withdraw;
+        uint8_t af = vnrs_bgp_af_of(&d->prefix);
         if (batch->n == 0) {
-            batch->attrs = attrs ? vnrs_bgp_attrs_ref(attrs) : NULL;
-            batch->af = af_of(&d->prefix);
-        } else if (attrs != batch->attrs || af_of(&d->prefix) != batch->af) {
-            vnrs_bgp_rib_requeue(&sp->rib, m->slot, d);
+            *batch = (struct batch){.attrs = attrs ? vnrs_bgp_attrs_ref(attrs) : NULL, .to = to, .af = af};
+        } else if (attrs != batch->attrs || to != batch->to || af != batch->af) {
+            give_back(t, d, consumers);
             break;
         }
-        sp->batch_prefixes[batch->n] = d->prefix;
-        sp->batch_path_ids[batch->n] = BEST_PATH_ID;
-        sp->batch[batch->n++] = d;
-        batch->bytes += 1u + (d->prefix.len + 7u) / 8u;
+        sp->batch[batch->n++] = (struct vnrs_bgp_batch){.dest = d, .consumers = consumers, .withdraw = v.withdraw};
+        batch->bytes += vnrs_bgp_nlri_bytes(&d->prefix) + (t->group->add_path[af] ? VNRS_BGP_PATH_ID_BYTES : 0);
     }
     return 0;
 }
 
-// The first `used` entries of the batch were told; the others wait again, in their order.
-static void settle(struct vnrs_bgp_member *m, const struct batch *batch, size_t used)
+// The prefixes that go to one of `to`, or, withdrawn, those that one of them has to forget. Returns how many.
+static size_t gather(struct vnrs_bgp_speaker *sp, size_t n, uint64_t forget)
 {
-    struct vnrs_bgp_speaker *sp = m->speaker;
+    size_t k = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!forget || sp->batch[i].withdraw & forget) {
+            sp->batch_prefixes[k] = sp->batch[i].dest->prefix;
+            sp->batch_path_ids[k++] = BEST_PATH_ID;
+        }
+    return k;
+}
+
+static int encode(const struct turn *t, const struct batch *batch, uint64_t to, const struct vnrs_bgp_attrs *attrs,
+                  size_t n, size_t *ret_used)
+{
+    uint64_t first = to;
+    struct vnrs_bgp_member *m = take_member(t->sp, &first);
+
+    // As good as any other of the group.
+    return vnrs_bgp_update_encode(&vnrs_bgp_peer_session(&m->peer)->session, batch->af, attrs, t->sp->batch_prefixes,
+                                  t->group->add_path[batch->af] ? t->sp->batch_path_ids : NULL, n, t->sp->message,
+                                  sizeof(t->sp->message), ret_used);
+}
+
+// Those who were told of the first `n` entries before, and are not to know of them now: each has a message of its own.
+static void withdraw_from_some(const struct turn *t, const struct batch *batch, size_t n)
+{
+    uint64_t some = 0;
+
+    for (size_t i = 0; i < n; i++)
+        some |= t->sp->batch[i].withdraw;
+    while (some) {
+        uint64_t one = some & -some;
+        some &= ~one;
+        size_t used = 0, k = gather(t->sp, n, one);
+        int len = encode(t, batch, one, NULL, k, &used);
+        if (len > 0) // they fit: a withdrawal is shorter than an announcement
+            deliver(t->sp, one, len);
+    }
+}
+
+static void count(struct vnrs_bgp_speaker *sp, uint64_t members, int by)
+{
+    while (members)
+        take_member(sp, &members)->advertised += (uint32_t)by;
+}
+
+// The first `used` entries of the batch were told; the others are due again, in their order.
+static void settle(const struct turn *t, const struct batch *batch, size_t used)
+{
+    struct vnrs_bgp_speaker *sp = t->sp;
+    uint64_t announced = batch->attrs ? batch->to : 0;
 
     for (size_t i = batch->n; i-- > used;)
-        vnrs_bgp_rib_requeue(&sp->rib, m->slot, sp->batch[i]);
+        give_back(t, sp->batch[i].dest, sp->batch[i].consumers);
     for (size_t i = 0; i < used; i++) {
-        struct vnrs_bgp_dest *d = sp->batch[i];
-        bool was = d->advertised & bit_of(m), is = batch->attrs;
-        m->advertised += (uint32_t)is - (uint32_t)was;
-        d->advertised = is ? d->advertised | bit_of(m) : d->advertised & ~bit_of(m);
+        struct vnrs_bgp_dest *d = sp->batch[i].dest;
+        count(sp, announced & ~d->advertised, 1);
+        count(sp, sp->batch[i].withdraw, -1);
+        d->advertised = (d->advertised | announced) & ~sp->batch[i].withdraw;
         vnrs_bgp_rib_done(&sp->rib, d);
     }
 }
 
 // The attributes alone fill a message (a path at the edge of what was taken in, prepended): the prefixes cannot be
-// told. Those that were told before are withdrawn; *batch becomes that.
-static void withdraw_instead(struct vnrs_bgp_member *m, struct batch *batch)
+// told. From those that were told before they are withdrawn.
+static void withdraw_instead(const struct turn *t, struct batch *batch)
 {
-    struct vnrs_bgp_speaker *sp = m->speaker;
-    size_t keep = 0;
-
-    for (size_t i = 0; i < batch->n; i++) {
-        struct vnrs_bgp_dest *d = sp->batch[i];
-        if (!(d->advertised & bit_of(m))) {
-            vnrs_bgp_rib_done(&sp->rib, d);
-            continue;
-        }
-        sp->batch_prefixes[keep] = d->prefix;
-        sp->batch[keep++] = d;
-    }
-    vnrs_bgp_attrs_unref(sp->attrs, batch->attrs);
+    for (size_t i = 0; i < batch->n; i++)
+        t->sp->batch[i].withdraw |= batch->to & t->sp->batch[i].dest->advertised;
+    vnrs_bgp_attrs_unref(t->sp->attrs, batch->attrs);
     batch->attrs = NULL;
-    batch->n = keep;
+    withdraw_from_some(t, batch, batch->n);
+    settle(t, batch, batch->n);
 }
 
-// Everything is told: the markers that say so, one at a time.
-static int end_marker(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
+static void tell_batch(const struct turn *t, struct batch *batch)
 {
+    size_t used = 0;
+    int len = encode(t, batch, batch->to, batch->attrs, gather(t->sp, batch->n, 0), &used);
+
+    if (len < 0 || used == 0) {
+        withdraw_instead(t, batch);
+        return;
+    }
+    deliver(t->sp, batch->to, len);
+    if (batch->attrs)
+        withdraw_from_some(t, batch, used);
+    settle(t, batch, used);
+}
+
+// One message to each who has to hear of it. Returns false when there was nothing to tell.
+static bool take_turn(const struct turn *t)
+{
+    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
+    struct batch batch = {0};
+    int err = t->consumers ? collect(t, &batch) : 0;
+
+    if (batch.n) {
+        tell_batch(t, &batch);
+        vnrs_bgp_attrs_unref(t->sp->attrs, batch.attrs);
+    }
+    for (uint64_t left = t->consumers; err < 0 && left;)
+        vnrs_bgp_peer_fail(&take_member(t->sp, &left)->peer, t->sp->now, &error);
+    return batch.n;
+}
+
+// --- markers
+
+// Everything is told: the markers that say so, one at a time.
+static int end_marker(struct vnrs_bgp_member *m)
+{
+    const struct vnrs_bgp_queue *q = queue_of(m);
+    uint8_t *buf = m->speaker->message;
+    size_t size = sizeof(m->speaker->message);
+
+    if (!(q->in_step & bit_of(m)) || q->taken < m->complete_at)
+        return 0;
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         if (m->eor_out[af]) {
             m->eor_out[af] = false;
@@ -208,64 +346,123 @@ static int end_marker(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
 
 // Starts what the peer asked for; the begin is marked where it knows that (RFC 7313 section 4), not before the initial
 // routes are complete. Asked again meanwhile, it begins again and ends once.
-static int refresh_begin(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
+static int refresh_begin(struct vnrs_bgp_member *m)
 {
-    struct vnrs_bgp_rib *rib = &m->speaker->rib;
-    struct vnrs_bgp_dest *d;
-
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
-        size_t at = 0;
         if (!m->refresh_due[af] || m->eor_out[af])
             continue;
         m->refresh_due[af] = false;
-        while ((d = vnrs_bgp_rib_next(rib, &at)))
-            if (af_of(&d->prefix) == af)
-                vnrs_bgp_rib_enqueue(rib, m->slot, d);
+        vnrs_bgp_queue_repeat(&m->speaker->rib, m->slot, vnrs_bgp_af_family(af));
         if (vnrs_bgp_peer_session(&m->peer)->session.enhanced_refresh) {
             m->eorr_out[af] = true;
-            return vnrs_bgp_refresh_encode(af, VNRS_BGP_REFRESH_BEGIN, buf, size);
+            return vnrs_bgp_refresh_encode(af, VNRS_BGP_REFRESH_BEGIN, m->speaker->message,
+                                           sizeof(m->speaker->message));
         }
     }
     return 0;
 }
 
-static int encode(struct vnrs_bgp_member *m, struct batch *batch, uint8_t *buf, size_t size)
+static bool tell_markers(struct vnrs_bgp_speaker *sp, uint64_t members)
 {
-    struct vnrs_bgp_speaker *sp = m->speaker;
-    const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
-    const uint32_t *ids = session->add_path_tx[batch->af] ? sp->batch_path_ids : NULL;
-    size_t used = 0;
+    bool told = false;
 
-    int len =
-        vnrs_bgp_update_encode(session, batch->af, batch->attrs, sp->batch_prefixes, ids, batch->n, buf, size, &used);
-    if (len < 0 || used == 0) {
-        withdraw_instead(m, batch);
-        len = 0;
-        if (batch->n)
-            len = vnrs_bgp_update_encode(session, batch->af, NULL, sp->batch_prefixes, ids, batch->n, buf, size, &used);
+    while (members) {
+        struct vnrs_bgp_member *m = take_member(sp, &members);
+        int len = refresh_begin(m);
+        if (len == 0)
+            len = end_marker(m);
+        if (len > 0) {
+            deliver(sp, bit_of(m), len);
+            told = true;
+        }
     }
-    if (len > 0)
-        settle(m, batch, used);
-    return len;
+    return told;
 }
 
-int vnrs_bgp_adj_out_next(struct vnrs_bgp_member *m, uint8_t *buf, size_t size)
+// --- runs
+
+static uint64_t with_room(const struct vnrs_bgp_speaker *sp, uint64_t members)
 {
-    if (m->speaker->deferring)
-        return 0;
-    int begin = refresh_begin(m, buf, size);
-    if (begin)
-        return begin;
-    for (;;) {
-        struct batch batch = {.room = vnrs_bgp_adj_out_message_max(m)};
-        int len = collect(m, &batch);
-        if (batch.n == 0)
-            return len < 0 ? len : end_marker(m, buf, size);
-        len = encode(m, &batch, buf, size);
-        vnrs_bgp_attrs_unref(m->speaker->attrs, batch.attrs);
-        if (len)
-            return len;
+    uint64_t ready = 0;
+
+    for (uint64_t left = members; left;) {
+        struct vnrs_bgp_member *m = take_member(sp, &left);
+        if (sp->ops->has_room(sp->arg, m))
+            ready |= bit_of(m);
     }
+    return ready;
+}
+
+// Of those who are not in step: who has everything but what the ring holds, is so again. What the ring holds now may
+// belong to what it was to be told at first.
+static void catch_up(struct vnrs_bgp_speaker *sp, unsigned number, uint64_t ready)
+{
+    const struct vnrs_bgp_queue *q = &sp->rib.queues.by_number[number];
+
+    for (uint64_t joined = vnrs_bgp_queue_rejoin(&sp->rib, number, ready); joined;)
+        take_member(sp, &joined)->complete_at = q->taken + q->len;
+}
+
+static bool tell_in_step(struct turn *t, uint64_t ready)
+{
+    const struct vnrs_bgp_queue *q = &t->sp->rib.queues.by_number[t->number];
+
+    if (!q->len || !(q->in_step & ready)) // when nobody has room, they stay together and wait
+        return false;
+    vnrs_bgp_queue_fall_out(&t->sp->rib, t->number, q->in_step & ~ready);
+    t->kind = TURN_RING;
+    t->consumers = q->in_step;
+    return take_turn(t);
+}
+
+static bool tell_behind(struct turn *t, uint64_t ready)
+{
+    uint64_t behind = vnrs_bgp_queue_behind(&t->sp->rib, t->number) & ready, walkers = 0;
+    bool told = false;
+
+    t->kind = TURN_LOCALS;
+    while (behind) {
+        t->consumers = behind & -behind;
+        struct vnrs_bgp_member *m = take_member(t->sp, &behind);
+        if (m->locals_told >= t->sp->locals.len)
+            walkers |= bit_of(m);
+        else
+            told |= take_turn(t) || m->locals_told >= t->sp->locals.len;
+    }
+    t->kind = TURN_WALK;
+    t->consumers = walkers;
+    return take_turn(t) || told;
+}
+
+// Returns true when it stopped because it has done enough.
+static bool run_group(struct vnrs_bgp_speaker *sp, unsigned number)
+{
+    const struct vnrs_bgp_queue *q = &sp->rib.queues.by_number[number];
+    unsigned looks = VNRS_BGP_WALK_LOOK;
+    struct turn t = {.sp = sp, .group = &sp->groups[number], .number = number, .looks = &looks};
+
+    for (unsigned i = 0; i < VNRS_BGP_RUN_MESSAGES && looks; i++) {
+        uint64_t ready = with_room(sp, q->members);
+        catch_up(sp, number, ready);
+        bool told = tell_markers(sp, ready);
+        told |= tell_in_step(&t, with_room(sp, ready));
+        told |= tell_behind(&t, with_room(sp, ready & q->members));
+        if (!told && looks)
+            return false;
+    }
+    return true;
+}
+
+bool vnrs_bgp_adj_out_run(struct vnrs_bgp_speaker *sp)
+{
+    bool more = false;
+
+    if (sp->deferring)
+        return false;
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        if (sp->rib.queues.by_number[i].members)
+            more |= run_group(sp, i);
+    return more;
 }
 
 size_t vnrs_bgp_adj_out_message_max(struct vnrs_bgp_member *m)
@@ -281,7 +478,7 @@ bool vnrs_bgp_adj_out_is_pending(const struct vnrs_bgp_member *m)
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         if (m->eor_out[af] || m->eorr_out[af] || m->refresh_due[af])
             return true;
-    return m->speaker->rib.queues[m->slot].len;
+    return vnrs_bgp_queue_due(&m->speaker->rib, m->slot);
 }
 
 void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *m, uint8_t af)

@@ -20,3 +20,7 @@ static inline uint8_t vnrs_bgp_af_family(uint8_t af)
 {
     return af == VNRS_BGP_AF6 ? VNRS_AF_IPV6 : VNRS_AF_IPV4;
 }
+static inline uint8_t vnrs_bgp_af_of(const struct vnrs_prefix *prefix)
+{
+    return prefix->family == VNRS_AF_IPV6 ? VNRS_BGP_AF6 : VNRS_BGP_AF4;
+}

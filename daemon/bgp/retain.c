@@ -115,7 +115,7 @@ uint64_t vnrs_bgp_retain_next(const struct vnrs_bgp_member *m)
 bool vnrs_bgp_retain_is_stale(const struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
                               const struct vnrs_bgp_path *path)
 {
-    uint8_t af = prefix->family == VNRS_AF_IPV6 ? VNRS_BGP_AF6 : VNRS_BGP_AF4;
+    uint8_t af = vnrs_bgp_af_of(prefix);
 
     return m->retain.restart[af] && vnrs_bgp_path_is_before(path, m->retain.restart_epoch[af]);
 }

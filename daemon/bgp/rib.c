@@ -6,11 +6,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define SLAB_DESTS 1024u
 #define SLAB_PATHS 2048u
 #define INDEX_MIN  1024u
-#define RING_MIN   256u
-#define RING_KEEP  65536u // a ring larger than this is given back once it is empty
+#define SCATTER    619u // odd, and far from what divides a slab evenly
+#define UNSCATTER  579u // SCATTER * UNSCATTER is 1 modulo the entries of a slab
 #define BIT(n)     (UINT64_C(1) << (n))
 
 void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *attrs, uint64_t seed)
@@ -31,8 +30,7 @@ void vnrs_bgp_rib_fini(struct vnrs_bgp_rib *rib)
         free(rib->slabs[i]);
     for (size_t i = 0; i < rib->n_path_slabs; i++)
         free(rib->path_slabs[i]);
-    for (unsigned i = 0; i < VNRS_BGP_SLOTS; i++)
-        free(rib->queues[i].ring);
+    vnrs_bgp_queue_fini(rib);
     free(rib->slabs);
     free(rib->path_slabs);
     free(rib->index);
@@ -51,11 +49,12 @@ static uint32_t prefix_hash(const struct vnrs_bgp_rib *rib, const struct vnrs_pr
     return (uint32_t)(h ^ h >> 32);
 }
 
-static size_t index_slot(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, uint32_t hash)
+static size_t index_slot(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, uint32_t tag)
 {
-    size_t i = hash & (rib->index_cap - 1);
+    size_t i = tag & (rib->index_cap - 1);
 
-    while (rib->index[i] && !(rib->index[i]->hash == hash && vnrs_prefix_equal(&rib->index[i]->prefix, prefix)))
+    while (rib->index[i].entry && !(rib->index[i].tag == tag &&
+                                    vnrs_prefix_equal(&vnrs_bgp_rib_at(rib, rib->index[i].entry - 1)->prefix, prefix)))
         i = (i + 1) & (rib->index_cap - 1);
     return i;
 }
@@ -63,15 +62,15 @@ static size_t index_slot(const struct vnrs_bgp_rib *rib, const struct vnrs_prefi
 static int index_grow(struct vnrs_bgp_rib *rib)
 {
     size_t cap = rib->index_cap ? rib->index_cap * 2 : INDEX_MIN;
-    struct vnrs_bgp_dest **grown = calloc(cap, sizeof(*grown));
+    struct vnrs_bgp_index *grown = calloc(cap, sizeof(*grown));
 
     if (!grown)
         return -ENOMEM;
     for (size_t i = 0; i < rib->index_cap; i++) {
-        if (!rib->index[i])
+        if (!rib->index[i].entry)
             continue;
-        size_t to = rib->index[i]->hash & (cap - 1);
-        while (grown[to])
+        size_t to = rib->index[i].tag & (cap - 1);
+        while (grown[to].entry)
             to = (to + 1) & (cap - 1);
         grown[to] = rib->index[i];
     }
@@ -84,16 +83,16 @@ static int index_grow(struct vnrs_bgp_rib *rib)
 // Open addressing without tombstones: entries behind the gap move up when their place is before it.
 static void index_remove(struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest)
 {
-    size_t mask = rib->index_cap - 1, gap = index_slot(rib, &dest->prefix, dest->hash);
+    size_t mask = rib->index_cap - 1, gap = index_slot(rib, &dest->prefix, prefix_hash(rib, &dest->prefix));
 
-    for (size_t i = (gap + 1) & mask; rib->index[i]; i = (i + 1) & mask) {
-        size_t home = rib->index[i]->hash & mask;
+    for (size_t i = (gap + 1) & mask; rib->index[i].entry; i = (i + 1) & mask) {
+        size_t home = rib->index[i].tag & mask;
         if (((i - home) & mask) < ((i - gap) & mask))
             continue;
         rib->index[gap] = rib->index[i];
         gap = i;
     }
-    rib->index[gap] = NULL;
+    rib->index[gap] = (struct vnrs_bgp_index){0};
 }
 
 static int slab_add(void ***slabs, size_t *n, size_t bytes)
@@ -110,33 +109,48 @@ static int slab_add(void ***slabs, size_t *n, size_t bytes)
     return 0;
 }
 
+static int dest_slab_add(struct vnrs_bgp_rib *rib)
+{
+    uint64_t *dirty = realloc(rib->queues.dirty, (rib->n_slabs + 1) * sizeof(*dirty));
+
+    if (!dirty)
+        return -ENOMEM;
+    rib->queues.dirty = dirty;
+    dirty[rib->n_slabs] = 0;
+    return slab_add((void ***)&rib->slabs, &rib->n_slabs, VNRS_BGP_SLAB_DESTS * sizeof(struct vnrs_bgp_dest));
+}
+
 static struct vnrs_bgp_dest *dest_new(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, uint32_t hash)
 {
     struct vnrs_bgp_dest *d = rib->free_dests;
+    uint32_t number;
 
     if ((rib->len + 1) * 2 > rib->index_cap && index_grow(rib) < 0)
         return NULL;
     if (d) {
         rib->free_dests = (struct vnrs_bgp_dest *)d->paths;
+        number = d->number;
     } else {
-        if (rib->next_dest == rib->n_slabs * SLAB_DESTS &&
-            slab_add((void ***)&rib->slabs, &rib->n_slabs, SLAB_DESTS * sizeof(*d)) < 0)
+        if (rib->next_dest == UINT32_MAX ||
+            (rib->next_dest == rib->n_slabs * VNRS_BGP_SLAB_DESTS && dest_slab_add(rib) < 0))
             return NULL;
-        d = &rib->slabs[rib->next_dest / SLAB_DESTS][rib->next_dest % SLAB_DESTS];
-        rib->next_dest++;
+        number = (uint32_t)rib->next_dest++;
+        d = vnrs_bgp_rib_at(rib, number);
     }
-    *d = (struct vnrs_bgp_dest){.hash = hash, .live = true, .prefix = *prefix};
-    rib->index[index_slot(rib, prefix, hash)] = d;
+    *d = (struct vnrs_bgp_dest){.number = number, .flags = VNRS_BGP_DEST_LIVE, .prefix = *prefix};
+    rib->index[index_slot(rib, prefix, hash)] = (struct vnrs_bgp_index){.tag = hash, .entry = number + 1};
     rib->len++;
     return d;
 }
 
 void vnrs_bgp_rib_done(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest)
 {
+    if (!(dest->queued & ~BIT(VNRS_BGP_SLOT_LOCAL)))
+        dest->flags &= (uint8_t)~VNRS_BGP_DEST_NEW;
     if (dest->paths || dest->queued || dest->advertised)
         return;
     index_remove(rib, dest);
-    dest->live = false;
+    dest->flags = 0;
     // A free entry links to the next one through the field that it does not use.
     dest->paths = (struct vnrs_bgp_path *)rib->free_dests;
     rib->free_dests = dest;
@@ -167,15 +181,64 @@ static void path_free(struct vnrs_bgp_rib *rib, struct vnrs_bgp_path *path)
 
 struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix)
 {
-    return rib->index_cap ? rib->index[index_slot(rib, prefix, prefix_hash(rib, prefix))] : NULL;
+    if (!rib->index_cap)
+        return NULL;
+    uint32_t entry = rib->index[index_slot(rib, prefix, prefix_hash(rib, prefix))].entry;
+    return entry ? vnrs_bgp_rib_at(rib, entry - 1) : NULL;
+}
+
+struct vnrs_bgp_dest *vnrs_bgp_rib_at(const struct vnrs_bgp_rib *rib, size_t number)
+{
+    return &rib->slabs[number / VNRS_BGP_SLAB_DESTS][number % VNRS_BGP_SLAB_DESTS];
 }
 
 struct vnrs_bgp_dest *vnrs_bgp_rib_next(const struct vnrs_bgp_rib *rib, size_t *at)
 {
     while (*at < rib->next_dest) {
-        struct vnrs_bgp_dest *d = &rib->slabs[*at / SLAB_DESTS][*at % SLAB_DESTS];
-        (*at)++;
-        if (d->live)
+        struct vnrs_bgp_dest *d = vnrs_bgp_rib_at(rib, (*at)++);
+        if (d->flags & VNRS_BGP_DEST_LIVE)
+            return d;
+    }
+    return NULL;
+}
+
+size_t vnrs_bgp_rib_scatter(size_t n)
+{
+    return n * SCATTER % VNRS_BGP_SLAB_DESTS;
+}
+
+size_t vnrs_bgp_rib_unscatter(size_t n)
+{
+    return n * UNSCATTER % VNRS_BGP_SLAB_DESTS;
+}
+
+static size_t common_divisor(size_t a, size_t b)
+{
+    while (b) {
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+// Without a divisor in common with their number every slab has its turn.
+size_t vnrs_bgp_rib_stride(size_t n_slabs)
+{
+    size_t stride = n_slabs * 5 / 8;
+
+    while (common_divisor(stride, n_slabs) > 1)
+        stride++;
+    return stride;
+}
+
+struct vnrs_bgp_dest *vnrs_bgp_rib_next_scattered(const struct vnrs_bgp_rib *rib, size_t *at)
+{
+    while (*at < rib->n_slabs * VNRS_BGP_SLAB_DESTS) {
+        size_t turn = *at / VNRS_BGP_SLAB_DESTS, n = (*at)++ % VNRS_BGP_SLAB_DESTS;
+        size_t slab = turn * vnrs_bgp_rib_stride(rib->n_slabs) % rib->n_slabs;
+        struct vnrs_bgp_dest *d = &rib->slabs[slab][vnrs_bgp_rib_scatter(n)];
+        if (d->flags & VNRS_BGP_DEST_LIVE)
             return d;
     }
     return NULL;
@@ -241,34 +304,36 @@ static struct before change_begin(const struct vnrs_bgp_rib *rib, const struct v
                            .multipath = is_in_multipath(rib, dest, path)};
 }
 
-static void enqueue_mask(struct vnrs_bgp_rib *rib, uint64_t mask, struct vnrs_bgp_dest *dest)
-{
-    mask &= rib->consumers & ~dest->queued;
-    for (; mask; mask &= mask - 1)
-        vnrs_bgp_rib_enqueue(rib, (unsigned)__builtin_ctzll(mask), dest);
-}
-
 static bool is_same_outside(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_attrs *a,
                             const struct vnrs_bgp_attrs *b)
 {
     return a && b && rib->is_same_outside && rib->is_same_outside(rib->arg, a, b);
 }
 
-static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path,
-                       const struct before *before)
+// Those who are told attributes hear when these change, and when the path has another source: that one is not told.
+static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const struct before *before)
 {
     const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
     const struct vnrs_bgp_attrs *attrs = best ? best->attrs : NULL;
-    uint64_t peers = ~BIT(VNRS_BGP_SLOT_LOCAL);
+    bool moved = best && before->attrs && best->slot != before->slot;
+    uint64_t inside = rib->queues.hears[VNRS_BGP_HEARS_INSIDE], outside = rib->queues.hears[VNRS_BGP_HEARS_OUTSIDE];
 
+    if (attrs == before->attrs && !moved)
+        return;
+    if (attrs == before->attrs)
+        vnrs_bgp_queue_change(rib, dest, inside | outside, 0);
+    else if (!is_same_outside(rib, attrs, before->attrs))
+        vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW);
+    else
+        vnrs_bgp_queue_change(rib, dest, inside | (moved ? outside : 0), VNRS_BGP_DEST_NEW_INSIDE);
+}
+
+static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path,
+                       const struct before *before)
+{
     if (before->multipath || is_in_multipath(rib, dest, path))
-        enqueue_mask(rib, BIT(VNRS_BGP_SLOT_LOCAL), dest);
-    if (attrs != before->attrs && !is_same_outside(rib, attrs, before->attrs))
-        enqueue_mask(rib, peers, dest);
-    else if (attrs != before->attrs)
-        enqueue_mask(rib, (rib->ibgp | BIT(best->slot) | BIT(before->slot)) & peers, dest);
-    else if (best && best->slot != before->slot)
-        enqueue_mask(rib, (BIT(best->slot) | BIT(before->slot)) & peers, dest);
+        vnrs_bgp_queue_change(rib, dest, rib->queues.hears[VNRS_BGP_HEARS_MULTIPATH], 0);
+    change_tell(rib, dest, before);
     vnrs_bgp_attrs_unref(rib->attrs, before->attrs);
     vnrs_bgp_rib_done(rib, dest);
 }
@@ -363,7 +428,7 @@ void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot)
     struct vnrs_bgp_dest *d;
     size_t at = 0;
 
-    while (rib->counts[slot] && (d = vnrs_bgp_rib_next(rib, &at)))
+    while (rib->counts[slot] && (d = vnrs_bgp_rib_next_scattered(rib, &at)))
         (void)withdraw_path(rib, d, slot);
 }
 
@@ -377,7 +442,7 @@ void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family,
     struct vnrs_bgp_dest *d;
     size_t at = 0;
 
-    while (rib->counts[slot] && (d = vnrs_bgp_rib_next(rib, &at))) {
+    while (rib->counts[slot] && (d = vnrs_bgp_rib_next_scattered(rib, &at))) {
         const struct vnrs_bgp_path *p = d->prefix.family == family ? vnrs_bgp_dest_path(d, slot) : NULL;
         if (p && vnrs_bgp_path_is_before(p, epoch))
             (void)withdraw_path(rib, d, slot);
@@ -405,92 +470,4 @@ void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,
                 path_change(rib, d, p, p->attrs, barred);
         }
     }
-}
-
-static int ring_grow(struct vnrs_bgp_queue *q)
-{
-    size_t cap = q->cap ? q->cap * 2 : RING_MIN;
-    struct vnrs_bgp_dest **ring = malloc(cap * sizeof(struct vnrs_bgp_dest *));
-
-    if (!ring)
-        return -ENOMEM;
-    for (size_t i = 0; i < q->len; i++)
-        ring[i] = q->ring[(q->head + i) & (q->cap - 1)];
-    free(q->ring);
-    *q = (struct vnrs_bgp_queue){.ring = ring, .len = q->len, .cap = cap};
-    return 0;
-}
-
-void vnrs_bgp_rib_enqueue(struct vnrs_bgp_rib *rib, unsigned consumer, struct vnrs_bgp_dest *dest)
-{
-    struct vnrs_bgp_queue *q = &rib->queues[consumer];
-
-    if (dest->queued & BIT(consumer))
-        return;
-    if (q->len == q->cap && ring_grow(q) < 0) {
-        rib->failed = true;
-        return;
-    }
-    q->ring[(q->head + q->len++) & (q->cap - 1)] = dest;
-    dest->queued |= BIT(consumer);
-}
-
-void vnrs_bgp_rib_enqueue_all(struct vnrs_bgp_rib *rib, unsigned consumer)
-{
-    struct vnrs_bgp_dest *d;
-    size_t at = 0;
-
-    while ((d = vnrs_bgp_rib_next(rib, &at)))
-        vnrs_bgp_rib_enqueue(rib, consumer, d);
-}
-
-void vnrs_bgp_rib_consumer_add(struct vnrs_bgp_rib *rib, unsigned consumer)
-{
-    assert(consumer < VNRS_BGP_SLOTS);
-    rib->consumers |= BIT(consumer);
-}
-
-void vnrs_bgp_rib_consumer_remove(struct vnrs_bgp_rib *rib, unsigned consumer)
-{
-    struct vnrs_bgp_dest *d;
-    size_t at = 0;
-
-    rib->consumers &= ~BIT(consumer);
-    while ((d = vnrs_bgp_rib_next(rib, &at))) {
-        d->queued &= ~BIT(consumer);
-        d->advertised &= ~BIT(consumer);
-        vnrs_bgp_rib_done(rib, d);
-    }
-    free(rib->queues[consumer].ring);
-    rib->queues[consumer] = (struct vnrs_bgp_queue){0};
-}
-
-struct vnrs_bgp_dest *vnrs_bgp_rib_dequeue(struct vnrs_bgp_rib *rib, unsigned consumer)
-{
-    struct vnrs_bgp_queue *q = &rib->queues[consumer];
-
-    if (!q->len) {
-        if (q->cap > RING_KEEP) {
-            free(q->ring);
-            *q = (struct vnrs_bgp_queue){0};
-        }
-        return NULL;
-    }
-    struct vnrs_bgp_dest *d = q->ring[q->head];
-    q->head = (q->head + 1) & (q->cap - 1);
-    q->len--;
-    d->queued &= ~BIT(consumer);
-    return d;
-}
-
-void vnrs_bgp_rib_requeue(struct vnrs_bgp_rib *rib, unsigned consumer, struct vnrs_bgp_dest *dest)
-{
-    struct vnrs_bgp_queue *q = &rib->queues[consumer];
-
-    // Its place is still free: nothing was added since it was taken out.
-    assert(q->len < q->cap && !(dest->queued & BIT(consumer)));
-    q->head = (q->head + q->cap - 1) & (q->cap - 1);
-    q->ring[q->head] = dest;
-    q->len++;
-    dest->queued |= BIT(consumer);
 }

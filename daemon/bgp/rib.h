@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Routing information of one speaker: for each prefix the paths of all sources, best first. The paths with their
 // source are the Adj-RIBs-In, the head and those equally good the Loc-RIB. Consumers (the controller, each peer's
-// Adj-RIB-Out) have a queue of prefixes that changed, each at most once, and look up the state when they get to it:
-// only the newest state is ever told. Both families; exact match only. Pure.
+// Adj-RIB-Out) hear of prefixes that changed through bgp/rib_queue.h and look up the state when they get to it: only
+// the newest state is ever told. Both families; exact match only. Pure.
 //
 // Owns entries, paths and one reference to the attributes of each path. Entries come from slabs and keep their number
 // and address for life, so that a walk by number may be interrupted and go on later.
 #pragma once
 
 #include "bgp/decide.h"
+#include "bgp/rib_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define VNRS_BGP_SLOTS      64u // sources and consumers
 #define VNRS_BGP_SLOT_LOCAL 63u // as a source: what this speaker originates; as a consumer: the controller
+#define VNRS_BGP_SLAB_DESTS 1024u
 
 struct vnrs_bgp_path {
     struct vnrs_bgp_path *next;
@@ -24,23 +25,31 @@ struct vnrs_bgp_path {
     uint32_t epoch; // of its source when it was last announced
 };
 
+enum { // vnrs_bgp_dest.flags
+    VNRS_BGP_DEST_LIVE = 1 << 0,
+    // For whom it is in a queue, with other attributes than before; without, only who is told of it may have changed.
+    VNRS_BGP_DEST_NEW_INSIDE = 1 << 1,  // attributes as they were received
+    VNRS_BGP_DEST_NEW_OUTSIDE = 1 << 2, // attributes as eBGP peers are told them
+    VNRS_BGP_DEST_NEW = VNRS_BGP_DEST_NEW_INSIDE | VNRS_BGP_DEST_NEW_OUTSIDE,
+};
+
 struct vnrs_bgp_dest {
     struct vnrs_bgp_path *paths; // best first; NULL in an entry that waits for its consumers, or is free
-    uint64_t queued;             // bit per consumer: in its queue
-    uint64_t advertised;         // bit per peer: was announced to it
-    uint32_t hash;
-    uint8_t live;
+    uint64_t queued;             // bit per consumer: has yet to hear of the newest state
+    uint64_t advertised;         // bit per consumer: was told of it
+    uint32_t number;
+    uint8_t flags;
     struct vnrs_prefix prefix;
 };
 
-struct vnrs_bgp_queue { // ring of entries, oldest first
-    struct vnrs_bgp_dest **ring;
-    size_t head, len, cap;
+struct vnrs_bgp_index { // a place of the index
+    uint32_t tag;       // hash of the prefix
+    uint32_t entry;     // number + 1; 0: free
 };
 
 struct vnrs_bgp_rib {
     struct vnrs_bgp_attr_table *attrs; // borrowed
-    struct vnrs_bgp_dest **index;      // open addressing
+    struct vnrs_bgp_index *index;      // open addressing
     size_t index_cap, len;
     struct vnrs_bgp_dest **slabs;
     size_t n_slabs, next_dest; // entries ever taken from slabs
@@ -51,14 +60,11 @@ struct vnrs_bgp_rib {
     struct vnrs_bgp_source sources[VNRS_BGP_SLOTS];
     uint32_t counts[VNRS_BGP_SLOTS]; // paths by source
     uint32_t epochs[VNRS_BGP_SLOTS]; // by source; what is announced gets the current one
-    struct vnrs_bgp_queue queues[VNRS_BGP_SLOTS];
-    uint64_t consumers; // bit per consumer that wants to hear of changes
-    uint64_t ibgp;      // bit per consumer that gets attributes as they were received
-    // True when all other consumers are told the same of both sets, so that a change between them is none; NULL: never.
+    struct vnrs_bgp_queues queues;
+    // True when eBGP peers are told the same of both sets, so that a change between them is none; NULL: never.
     bool (*is_same_outside)(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b);
     void *arg;
     uint64_t seed; // of the hash
-    bool failed;   // memory ran out in the middle
 };
 
 void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *attrs, uint64_t seed);
@@ -80,9 +86,17 @@ void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,
                                                         const struct vnrs_bgp_path *path, void *arg),
                           void *arg);
 struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix);
+struct vnrs_bgp_dest *vnrs_bgp_rib_at(const struct vnrs_bgp_rib *rib, size_t number); // may be a free one
 // Walk by number: `size_t at = 0; while ((d = vnrs_bgp_rib_next(rib, &at)))`. Entries that exist throughout are seen
 // exactly once, whatever happens between two calls.
 struct vnrs_bgp_dest *vnrs_bgp_rib_next(const struct vnrs_bgp_rib *rib, size_t *at);
+// The same in an order in which neighbours are far apart, as long as no entries are added: withdrawals that came in
+// ascending order would make the kernel search its trie anew for each (data-plane.md).
+struct vnrs_bgp_dest *vnrs_bgp_rib_next_scattered(const struct vnrs_bgp_rib *rib, size_t *at);
+size_t vnrs_bgp_rib_stride(size_t n_slabs); // from a slab to the next in that order, modulo their number
+// The n-th entry of a slab in that order, and the other way round.
+size_t vnrs_bgp_rib_scatter(size_t n);
+size_t vnrs_bgp_rib_unscatter(size_t n);
 
 // The best usable path, or NULL.
 const struct vnrs_bgp_path *vnrs_bgp_dest_best(const struct vnrs_bgp_dest *dest);
@@ -91,16 +105,6 @@ const struct vnrs_bgp_path *vnrs_bgp_dest_path(const struct vnrs_bgp_dest *dest,
 enum vnrs_bgp_step vnrs_bgp_dest_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
                                          const struct vnrs_bgp_path *path);
 
-// Puts an entry into a consumer's queue, unless it is there. When memory runs out, `rib->failed` is set: what consumers
-// hear is then no longer complete, and the owner has to give up.
-void vnrs_bgp_rib_enqueue(struct vnrs_bgp_rib *rib, unsigned consumer, struct vnrs_bgp_dest *dest);
-void vnrs_bgp_rib_enqueue_all(struct vnrs_bgp_rib *rib, unsigned consumer);
-// From now on `consumer` hears of changes.
-void vnrs_bgp_rib_consumer_add(struct vnrs_bgp_rib *rib, unsigned consumer);
-// Empties its queue and forgets what was advertised to it.
-void vnrs_bgp_rib_consumer_remove(struct vnrs_bgp_rib *rib, unsigned consumer);
-// The oldest entry, now out of the queue, or NULL. Give it back with _done (nothing may hold it any longer then).
-struct vnrs_bgp_dest *vnrs_bgp_rib_dequeue(struct vnrs_bgp_rib *rib, unsigned consumer);
-// Puts back at the front what was taken last.
-void vnrs_bgp_rib_requeue(struct vnrs_bgp_rib *rib, unsigned consumer, struct vnrs_bgp_dest *dest);
+// Lets go of an entry that has no path any more and that nobody has to hear of. After every change to `queued` and
+// `advertised`.
 void vnrs_bgp_rib_done(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest);

@@ -3,6 +3,7 @@
 
 #include "bgp/adj_in.h"
 #include "bgp/adj_out.h"
+#include "bgp/export.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,19 +70,6 @@ static void caps_set(struct vnrs_bgp_member *m)
     };
 }
 
-// Own prefixes first: they leave in one UPDATE, as a Route Server's do.
-static void enqueue_table(struct vnrs_bgp_member *m)
-{
-    struct vnrs_bgp_speaker *sp = m->speaker;
-
-    vec_foreach (p, &sp->locals) {
-        struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&sp->rib, p);
-        if (d)
-            vnrs_bgp_rib_enqueue(&sp->rib, m->slot, d);
-    }
-    vnrs_bgp_rib_enqueue_all(&sp->rib, m->slot);
-}
-
 static void on_up(void *arg)
 {
     struct vnrs_bgp_member *m = arg;
@@ -102,26 +90,17 @@ static void on_up(void *arg)
         m->eor_in[af] = !fsm->session.mp[af];
         m->eor_out[af] = fsm->session.mp[af] && fsm->remote.caps.graceful_restart;
     }
-    if (fsm->session.ibgp)
-        sp->rib.ibgp |= UINT64_C(1) << m->slot;
-    vnrs_bgp_rib_consumer_add(&sp->rib, m->slot);
-    enqueue_table(m);
+    vnrs_bgp_adj_out_up(m);
 }
 
 static void on_down(void *arg, bool graceful)
 {
     struct vnrs_bgp_member *m = arg;
-    struct vnrs_bgp_rib *rib = &m->speaker->rib;
 
-    vnrs_bgp_rib_consumer_remove(rib, m->slot);
-    rib->ibgp &= ~(UINT64_C(1) << m->slot);
+    vnrs_bgp_adj_out_down(m);
     vnrs_bgp_retain_down(m, graceful);
-    m->advertised = 0;
     m->burst_again = 0;
     m->eor = false;
-    memset(m->eor_out, 0, sizeof(m->eor_out));
-    memset(m->refresh_due, 0, sizeof(m->refresh_due));
-    memset(m->eorr_out, 0, sizeof(m->eorr_out));
 }
 
 static int on_update(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error)
@@ -177,7 +156,7 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
         return NULL;
     }
     vnrs_bgp_rib_init(&sp->rib, sp->attrs, seed);
-    sp->rib.is_same_outside = vnrs_bgp_adj_out_is_same;
+    sp->rib.is_same_outside = vnrs_bgp_export_is_same;
     sp->rib.arg = sp;
     return sp;
 }
@@ -189,7 +168,7 @@ void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
         free(sp->members[i]);
     vnrs_bgp_rib_fini(&sp->rib);
-    vnrs_bgp_adj_out_forget(sp);
+    vnrs_bgp_export_forget(sp);
     vnrs_bgp_attrs_unref(sp->attrs, sp->local_attrs);
     vnrs_bgp_attr_table_free(sp->attrs);
     vnrs_trie_fini(&sp->cover);
@@ -253,7 +232,7 @@ static int instance_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_confi
 
     if (!set)
         return -ENOMEM;
-    vnrs_bgp_adj_out_forget(sp);
+    vnrs_bgp_export_forget(sp);
     vnrs_bgp_attrs_unref(sp->attrs, sp->local_attrs);
     sp->local_attrs = set;
     sp->conf = *conf;
@@ -271,7 +250,6 @@ static struct vnrs_bgp_conf member_conf(const struct vnrs_bgp_speaker *sp, const
         .hold = conf->hold,
         .keepalive = conf->keepalive,
         .connect_retry_ms = sp->conf.connect_retry_ms,
-        .delay_open_ms = conf->delay_open * 1000u,
         .passive = conf->passive,
     };
 }
@@ -326,7 +304,7 @@ static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_co
 static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnrs_spk_peer_config *b)
 {
     return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
-           a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min || a->delay_open != b->delay_open ||
+           a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min ||
            memcmp(a->md5, b->md5, sizeof(a->md5)) != 0;
 }
 

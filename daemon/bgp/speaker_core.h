@@ -29,11 +29,13 @@ struct vnrs_bgp_member { // a configured peer
     uint64_t heard_ms;      // last UPDATE, or Established
     bool eor_in[_VNRS_BGP_AF_MAX];
     bool eor;                           // initial routes are complete, as far as can be told
-    bool eor_out[_VNRS_BGP_AF_MAX];     // End-of-RIB is to be sent once the queue is empty
+    bool eor_out[_VNRS_BGP_AF_MAX];     // End-of-RIB is to be sent once everything is told
     bool refresh_due[_VNRS_BGP_AF_MAX]; // the peer asked for everything again
-    bool eorr_out[_VNRS_BGP_AF_MAX];    // End-of-Route-Refresh is to be sent once the queue is empty
+    bool eorr_out[_VNRS_BGP_AF_MAX];    // End-of-Route-Refresh is to be sent once everything is told
     bool was_up;
     struct vnrs_bgp_retain retain;
+    size_t locals_told;   // of the prefixes originated here, at the start of a session
+    uint64_t complete_at; // entries of its queue that leave the ring before it has heard of everything
     uint32_t advertised;
     uint64_t burst_begin_ms, burst_last_ms, burst_again; // announcements of what was there (bgp/adj_in.h)
     bool changed; // state differs from what the controller was told; cleared by the owner
@@ -43,7 +45,20 @@ struct vnrs_bgp_speaker_ops {
     void (*connect)(void *arg, struct vnrs_bgp_member *member);
     void (*close)(void *arg, struct vnrs_bgp_member *member, enum vnrs_bgp_side side);
     void (*send)(void *arg, struct vnrs_bgp_member *member, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len);
+    // Whether a message of the session's largest size can be sent now.
+    bool (*has_room)(void *arg, const struct vnrs_bgp_member *member);
     uint32_t (*random)(void *arg);
+};
+
+struct vnrs_bgp_group { // what peers have in common to whom the same is told in the same form (bgp/adj_out.h)
+    bool ibgp, as4, extended_message, ext_nexthop;
+    bool mp[_VNRS_BGP_AF_MAX], add_path[_VNRS_BGP_AF_MAX];
+};
+
+struct vnrs_bgp_batch { // an entry of the message that is made
+    struct vnrs_bgp_dest *dest;
+    uint64_t consumers; // for whom it was taken
+    uint64_t withdraw;  // of them, who has to forget it
 };
 
 struct vnrs_bgp_export { // attributes as received, and as they are told on
@@ -62,13 +77,15 @@ struct vnrs_bgp_speaker {
     struct vnrs_bgp_member *members[VNRS_BGP_PEERS_MAX]; // by slot
     struct vnrs_bgp_attr_table *attrs;
     struct vnrs_bgp_rib rib;
-    const struct vnrs_bgp_attrs *local_attrs; // of what is originated
-    VEC(struct vnrs_prefix) locals;           // sorted
-    struct vnrs_trie cover;                   // of them those inside no other
+    const struct vnrs_bgp_attrs *local_attrs;         // of what is originated
+    VEC(struct vnrs_prefix) locals;                   // sorted
+    struct vnrs_trie cover;                           // of them those inside no other
+    struct vnrs_bgp_group groups[VNRS_BGP_PEERS_MAX]; // by number of their queue
     struct vnrs_bgp_export exports[VNRS_BGP_EXPORT_CACHE];
-    struct vnrs_bgp_dest *batch[VNRS_BGP_BATCH];
+    struct vnrs_bgp_batch batch[VNRS_BGP_BATCH];
     struct vnrs_prefix batch_prefixes[VNRS_BGP_BATCH];
     uint32_t batch_path_ids[VNRS_BGP_BATCH];
+    uint8_t message[VNRS_BGP_MSG_EXTENDED_MAX]; // that is made
     uint8_t scratch[VNRS_BGP_MSG_EXTENDED_MAX];
     uint8_t edit_scratch[VNRS_BGP_ATTR_SCRATCH_BYTES];
 };

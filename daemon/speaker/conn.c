@@ -21,6 +21,7 @@ struct vnrs_conn {
     int fd;
     bool connecting, dead;
     struct event *read, *write, *linger;
+    uint64_t progress_ms; // when output last moved, or there was none
     size_t in_len, out_len;
     uint8_t in[VNRS_CONN_IN_BYTES];
     uint8_t out[VNRS_CONN_OUT_BYTES];
@@ -59,6 +60,7 @@ static struct vnrs_conn *conn_new(struct vnrs_speakerd *sp, struct vnrs_bgp_memb
     c->member = m;
     c->side = side;
     c->fd = fd;
+    c->progress_ms = vnrs_clock_ms();
     c->read = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_read, c);
     c->write = event_new(sp->base, fd, EV_WRITE, on_write, c);
     c->linger = evtimer_new(sp->base, on_linger, c);
@@ -221,8 +223,8 @@ static bool conn_flush(struct vnrs_conn *c)
         }
         done += (size_t)put;
     }
-    if (done && c->member)
-        vnrs_bgp_peer_drained(&c->member->peer, vnrs_clock_ms(), c->side);
+    if (done || !c->out_len)
+        c->progress_ms = vnrs_clock_ms();
     c->out_len -= done;
     memmove(c->out, c->out + done, c->out_len);
     if (c->out_len)
@@ -357,45 +359,35 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     vnrs_speakerd_settle(sp);
 }
 
-// UPDATEs as far as there is room. Returns true when only the run ended, not the room.
-static bool conn_fill(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m)
+bool vnrs_conn_has_room(const struct vnrs_speakerd *sp, const struct vnrs_bgp_member *m)
 {
-    const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
-    struct vnrs_conn *c = session ? sp->conns[m->slot][session->side] : NULL;
-    unsigned n = 0;
-    int len = 1;
+    for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++)
+        if (m->peer.fsm[side].state == VNRS_BGP_ST_ESTABLISHED) {
+            const struct vnrs_conn *c = sp->conns[m->slot][side];
+            return c && c->out_len <= VNRS_CONN_OUT_UPDATES;
+        }
+    return false;
+}
 
-    if (!c)
-        return false;
-    while (n < VNRS_CONN_UPDATES_PER_RUN && c->out_len <= VNRS_CONN_OUT_UPDATES) {
-        len = vnrs_bgp_adj_out_next(m, c->out + c->out_len, vnrs_bgp_adj_out_message_max(m));
-        if (len <= 0)
-            break;
-        c->out_len += (size_t)len;
-        n++;
+static bool is_more_due(struct vnrs_speakerd *sp)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        const struct vnrs_bgp_member *m = sp->core->members[slot];
+        if (m && vnrs_conn_has_room(sp, m) && vnrs_bgp_adj_out_is_pending(m))
+            return true;
     }
-    if (n)
-        vnrs_bgp_peer_told(&m->peer, vnrs_clock_ms(), n);
-    if (len < 0) {
-        struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
-        vnrs_bgp_peer_fail(&m->peer, vnrs_clock_ms(), &error);
-    }
-    return len > 0 && n == VNRS_CONN_UPDATES_PER_RUN && vnrs_bgp_adj_out_is_pending(m);
+    return false;
 }
 
 bool vnrs_conn_flush_all(struct vnrs_speakerd *sp)
 {
-    bool more = false;
-
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
-        if (sp->core->members[slot])
-            more |= conn_fill(sp, sp->core->members[slot]);
+    (void)vnrs_bgp_adj_out_run(sp->core); // who still has room when the buffers are empty is asked for below
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
         for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
             struct vnrs_conn *c = sp->conns[slot][side];
             if (c && c->out_len && !event_pending(c->write, EV_WRITE, NULL) && !conn_flush(c))
                 conn_lost(c, EPIPE);
         }
-    }
     for (struct vnrs_conn **at = &sp->lingering, *c; (c = *at);) {
         if (!c->dead) {
             at = &c->next;
@@ -404,7 +396,7 @@ bool vnrs_conn_flush_all(struct vnrs_speakerd *sp)
         *at = c->next;
         conn_free(c);
     }
-    return more;
+    return is_more_due(sp);
 }
 
 void vnrs_conn_pause_all(struct vnrs_speakerd *sp, bool paused)
@@ -423,6 +415,21 @@ void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms)
         for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++)
             if (sp->conns[slot][side])
                 vnrs_bgp_fsm_heard(&sp->core->members[slot]->peer.fsm[side], now_ms);
+}
+
+void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms)
+{
+    struct vnrs_bgp_error error = {.code = 8}; // RFC 9687
+
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
+            struct vnrs_conn *c = sp->conns[slot][side];
+            if (!c || !c->out_len)
+                continue;
+            uint64_t limit = MAX((uint64_t)VNRS_CONN_SEND_HOLD_MS, c->member->conf.hold * UINT64_C(2000));
+            if (now_ms - c->progress_ms >= limit)
+                vnrs_bgp_peer_fail(&c->member->peer, now_ms, &error);
+        }
 }
 
 void vnrs_conn_free_all(struct vnrs_speakerd *sp)

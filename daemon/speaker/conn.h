@@ -8,12 +8,12 @@
 
 #include <sys/socket.h>
 
-#define VNRS_CONN_IN_BYTES        (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
-#define VNRS_CONN_OUT_UPDATES     57344u // as long as less waits than this, one more UPDATE is made
-#define VNRS_CONN_OUT_RESERVE     8192u  // not for UPDATEs
-#define VNRS_CONN_OUT_BYTES       (VNRS_CONN_OUT_UPDATES + VNRS_BGP_MSG_EXTENDED_MAX + VNRS_CONN_OUT_RESERVE + 1u)
-#define VNRS_CONN_LINGER_MS       2000
-#define VNRS_CONN_UPDATES_PER_RUN 64
+#define VNRS_CONN_IN_BYTES     (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
+#define VNRS_CONN_OUT_UPDATES  57344u // as long as less waits than this, one more UPDATE is made
+#define VNRS_CONN_OUT_RESERVE  8192u  // not for UPDATEs
+#define VNRS_CONN_OUT_BYTES    (VNRS_CONN_OUT_UPDATES + VNRS_BGP_MSG_EXTENDED_MAX + VNRS_CONN_OUT_RESERVE + 1u)
+#define VNRS_CONN_LINGER_MS    2000
+#define VNRS_CONN_SEND_HOLD_MS 480000u // RFC 9687: the larger of 8 minutes and twice the hold time
 
 // Starts listening on VNRS_SPEAKER_FD_LISTEN where there is one. Returns 0 or a negative errno.
 int vnrs_conn_listen(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
@@ -24,9 +24,13 @@ void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member,
 void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side,
                     const uint8_t *bytes, size_t len);
 void vnrs_conn_close(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side);
+// A message of the largest size can be sent to the peer now, and what else there may be besides.
+bool vnrs_conn_has_room(const struct vnrs_speakerd *sp, const struct vnrs_bgp_member *member);
 // Fills and empties output buffers. Returns true when there is more to do at once.
 bool vnrs_conn_flush_all(struct vnrs_speakerd *sp);
 void vnrs_conn_pause_all(struct vnrs_speakerd *sp, bool paused);
 // While reading is paused peers cannot be blamed for silence.
 void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms);
+// Ends connections on which nothing could be sent for too long.
+void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms);
 void vnrs_conn_free_all(struct vnrs_speakerd *sp);

@@ -11,7 +11,8 @@
 #include <stdalign.h>
 #include <string.h>
 
-#define CONSUMER   VNRS_BGP_SLOT_LOCAL
+#define CONSUMER   VNRS_BGP_SLOT_LOCAL // and the number of its queue
+#define BIT        (UINT64_C(1) << CONSUMER)
 #define BODY_MAX   (VNRS_SPEAKER_MSG_MAX - sizeof(struct vnrs_spk_hdr))
 #define ROUTES_PER (BODY_MAX / sizeof(struct vnrs_spk_route))
 #define PATHS_PER  (BODY_MAX / sizeof(struct vnrs_spk_path))
@@ -31,9 +32,8 @@ struct vnrs_control {
     bool blocked; // the socket is full
     uint64_t generation;
     bool greeted, hello_due, synced, converged;
-    size_t replay_left; // entries at the front of the queue that belong to the replay
-    uint64_t replayed;
-    bool staging; // between CONFIG_BEGIN and CONFIG_END
+    uint64_t replayed; // routes told before SYNCED
+    bool staging;      // between CONFIG_BEGIN and CONFIG_END
     struct vnrs_spk_config conf;
     VEC(struct vnrs_spk_local) locals;
     VEC(struct vnrs_spk_peer_config) peers;
@@ -105,42 +105,53 @@ static bool send_peers(struct vnrs_speakerd *sp, bool review)
     return true;
 }
 
-static bool has_routes_due(const struct vnrs_speakerd *sp)
+static bool is_in_step(const struct vnrs_speakerd *sp)
 {
-    return sp->core->rib.queues[CONSUMER].len;
+    return sp->core->rib.queues.by_number[CONSUMER].in_step;
+}
+
+static struct vnrs_bgp_dest *take_route(struct vnrs_speakerd *sp, unsigned *looks)
+{
+    struct vnrs_bgp_rib *rib = &sp->core->rib;
+    uint64_t consumers;
+
+    return is_in_step(sp) ? vnrs_bgp_queue_pop(rib, CONSUMER)
+                          : vnrs_bgp_queue_walk(rib, CONSUMER, BIT, looks, &consumers);
+}
+
+static void give_back_route(struct vnrs_speakerd *sp, struct vnrs_bgp_dest *dest)
+{
+    if (is_in_step(sp))
+        vnrs_bgp_queue_unpop(&sp->core->rib, CONSUMER, dest);
+    else
+        vnrs_bgp_queue_unwalk(&sp->core->rib, CONSUMER, dest, BIT);
 }
 
 static bool send_routes(struct vnrs_speakerd *sp)
 {
     struct vnrs_control *ct = sp->control;
-    struct vnrs_bgp_rib *rib = &sp->core->rib;
     struct vnrs_spk_route *list = (struct vnrs_spk_route *)ct->out;
     struct vnrs_bgp_dest *taken[ROUTES_PER], *d;
-    size_t n = 0, replay_left = ct->replay_left;
-    uint64_t replayed = ct->replayed;
+    unsigned looks = VNRS_BGP_WALK_LOOK;
+    size_t n = 0;
 
-    while (n < ROUTES_PER && (d = vnrs_bgp_rib_dequeue(rib, CONSUMER))) {
+    while (n < ROUTES_PER && (d = take_route(sp, &looks))) {
         vnrs_bgp_report_route(sp->core, d, &list[n]);
-        if (ct->replay_left) {
-            ct->replay_left--;
-            if (!list[n].n) { // nothing that a new controller could have
-                vnrs_bgp_rib_done(rib, d);
-                replay_left--;
-                continue;
-            }
-            ct->replayed++;
-        }
-        taken[n++] = d;
+        if (list[n].n || d->advertised & BIT)
+            taken[n++] = d;
+        else // nothing that the controller could have
+            vnrs_bgp_rib_done(&sp->core->rib, d);
     }
     if (n && !put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list))) {
         while (n--)
-            vnrs_bgp_rib_requeue(rib, CONSUMER, taken[n]);
-        ct->replay_left = replay_left;
-        ct->replayed = replayed;
+            give_back_route(sp, taken[n]);
         return false;
     }
-    for (size_t i = 0; i < n; i++)
-        vnrs_bgp_rib_done(rib, taken[i]);
+    for (size_t i = 0; i < n; i++) {
+        taken[i]->advertised = list[i].n ? taken[i]->advertised | BIT : taken[i]->advertised & ~BIT;
+        ct->replayed += !ct->synced && list[i].n;
+        vnrs_bgp_rib_done(&sp->core->rib, taken[i]);
+    }
     return true;
 }
 
@@ -235,9 +246,10 @@ static bool send_next(struct vnrs_speakerd *sp)
         return false;
     if (review)
         ct->reviewed_ms = now;
-    if (!ct->synced && !ct->replay_left)
+    (void)vnrs_bgp_queue_rejoin(&sp->core->rib, CONSUMER, BIT);
+    if (!ct->synced && is_in_step(sp))
         return send_synced(sp);
-    if (has_routes_due(sp))
+    if (vnrs_bgp_queue_due(&sp->core->rib, CONSUMER))
         return send_routes(sp);
     if (!ct->converged && vnrs_bgp_speaker_is_converged(sp->core, now))
         return send_converged(sp);
@@ -259,7 +271,7 @@ bool vnrs_control_flush(struct vnrs_speakerd *sp)
 
 bool vnrs_control_is_behind(const struct vnrs_speakerd *sp)
 {
-    return sp->control->blocked && sp->core->rib.queues[CONSUMER].len > VNRS_CONTROL_BACKLOG_MAX;
+    return sp->control->blocked && vnrs_bgp_queue_due(&sp->core->rib, CONSUMER) > VNRS_CONTROL_BACKLOG_MAX;
 }
 
 uint64_t vnrs_control_next(const struct vnrs_speakerd *sp)
@@ -280,9 +292,9 @@ static int take_hello(struct vnrs_speakerd *sp, const void *body, size_t n)
     ct->greeted = ct->hello_due = true;
     ct->synced = ct->converged = ct->staging = false;
     vec_clear(&ct->queries); // they were the earlier controller's
-    vnrs_bgp_rib_consumer_add(&sp->core->rib, CONSUMER);
-    vnrs_bgp_rib_enqueue_all(&sp->core->rib, CONSUMER);
-    ct->replay_left = sp->core->rib.queues[CONSUMER].len;
+    vnrs_bgp_queue_leave(&sp->core->rib, CONSUMER);
+    sp->core->rib.queues.by_number[CONSUMER].is_scattered = true;
+    vnrs_bgp_queue_join(&sp->core->rib, CONSUMER, CONSUMER, VNRS_BGP_HEARS_MULTIPATH);
     ct->replayed = 0;
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
         if (sp->core->members[slot])

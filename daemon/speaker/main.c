@@ -28,6 +28,11 @@ static void on_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side sid
     vnrs_conn_send(arg, m, side, bytes, len);
 }
 
+static bool has_room(void *arg, const struct vnrs_bgp_member *m)
+{
+    return vnrs_conn_has_room(arg, m);
+}
+
 static uint32_t on_random(void *arg)
 {
     uint32_t bits = 0;
@@ -38,7 +43,7 @@ static uint32_t on_random(void *arg)
 }
 
 static const struct vnrs_bgp_speaker_ops core_ops = {
-    .connect = on_connect, .close = on_close, .send = on_send, .random = on_random};
+    .connect = on_connect, .close = on_close, .send = on_send, .has_room = has_room, .random = on_random};
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -50,6 +55,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (sp->reading_paused)
         vnrs_conn_excuse_all(sp, now);
     vnrs_bgp_speaker_tick(sp->core, now);
+    vnrs_conn_check_stalled(sp, now);
     vnrs_speakerd_settle(sp);
 }
 

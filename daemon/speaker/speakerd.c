@@ -46,10 +46,6 @@ void vnrs_speakerd_settle(struct vnrs_speakerd *sp)
         sp->reading_paused = behind;
         vnrs_conn_pause_all(sp, behind);
     }
-    if (sp->core->rib.failed) {
-        log_error("out of memory");
-        vnrs_speakerd_exit(sp, EXIT_FAILURE);
-    }
     if (sp->stopping && !sp->lingering)
         vnrs_speakerd_exit(sp, EXIT_SUCCESS);
     arm_timer(sp, more);

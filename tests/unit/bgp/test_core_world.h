@@ -7,9 +7,18 @@
 #include "bgp/speaker_core.h"
 #include "bgp/test_msg_hex.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #define WORLD_ASN 65515u
+
+struct world_ear { // of a peer, by slot
+    bool has_room;
+    unsigned limit; // messages that it takes before it has none
+    size_t len;
+    uint8_t bytes[1u << 20];
+};
+static struct world_ear world_ears[4];
 
 struct world {
     struct vnrs_bgp_speaker *sp;
@@ -22,6 +31,7 @@ struct world {
     size_t open_len;
     uint64_t now;
     uint32_t id_offset; // of the identifiers of peers
+    bool runs;          // what is sent now is what peers are told of routes
 };
 
 static void world_connect(void *arg, struct vnrs_bgp_member *m)
@@ -38,9 +48,15 @@ static void world_close(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side
 static void world_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
 {
     struct world *w = arg;
+    struct world_ear *ear = &world_ears[m->slot];
 
-    (void)m;
     (void)side;
+    if (w->runs) {
+        assert_true(ear->has_room && ear->limit-- > 0);
+        memcpy(ear->bytes + ear->len, bytes, len);
+        ear->len += len;
+        return;
+    }
     memcpy(w->last, bytes, len);
     w->last_len = len;
     if (bytes[18] == VNRS_BGP_OPEN) {
@@ -53,8 +69,19 @@ static uint32_t world_random(void *arg)
     (void)arg;
     return 0;
 }
-static const struct vnrs_bgp_speaker_ops world_ops = {
-    .connect = world_connect, .close = world_close, .send = world_send, .random = world_random};
+
+static bool world_has_room(void *arg, const struct vnrs_bgp_member *m)
+{
+    const struct world_ear *ear = &world_ears[m->slot];
+
+    (void)arg;
+    return ear->has_room && ear->limit && ear->len + VNRS_BGP_MSG_EXTENDED_MAX <= sizeof(ear->bytes);
+}
+static const struct vnrs_bgp_speaker_ops world_ops = {.connect = world_connect,
+                                                      .close = world_close,
+                                                      .send = world_send,
+                                                      .has_room = world_has_room,
+                                                      .random = world_random};
 
 static inline struct vnrs_addr world_addr(const char *text)
 {
@@ -79,6 +106,7 @@ static inline void world_configure(struct world *w)
 static inline void world_setup(struct world *w, unsigned n_peers, uint8_t features, uint8_t restart)
 {
     memset(w, 0, sizeof(*w));
+    memset(world_ears, 0, sizeof(world_ears));
     w->now = 1000;
     w->sp = vnrs_bgp_speaker_new(&world_ops, w, 7);
     assert_non_null(w->sp);
@@ -179,41 +207,94 @@ struct heard {
     unsigned messages, announced, withdrawn, eor, borr, eorr;
     size_t longest;
     bool borr_first, end_last; // BoRR before, EoRR and End-of-RIB after every UPDATE
+    void *arg;
+    void (*on_announced)(void *arg, const struct vnrs_prefix *prefix, uint32_t path_id,
+                         const struct vnrs_bgp_attrs *attrs);
+    void (*on_withdrawn)(void *arg, const struct vnrs_prefix *prefix, uint32_t path_id);
 };
 
-// All that a peer is told now.
-static inline struct heard world_listen(struct vnrs_bgp_member *m)
+// From now on these have room for so many messages, the others for none.
+static inline void world_room(const char *names, unsigned limit)
 {
-    static uint8_t scratch[VNRS_BGP_MSG_EXTENDED_MAX], buf[VNRS_BGP_MSG_EXTENDED_MAX];
-    struct heard h = {.borr_first = true, .end_last = true};
-    int len;
+    for (unsigned i = 0; i < ARRAY_SIZE(world_ears); i++) {
+        world_ears[i].has_room = strchr(names, 'a' + (int)i); // slots are in the order of the names
+        world_ears[i].limit = limit;
+    }
+}
 
-    while ((len = vnrs_bgp_adj_out_next(m, buf, vnrs_bgp_adj_out_message_max(m))) > 0) {
+// Returns true when there is more to tell at once.
+static inline bool world_run(struct world *w)
+{
+    w->runs = true;
+    bool more = vnrs_bgp_adj_out_run(w->sp);
+    w->runs = false;
+    return more;
+}
+
+static inline void world_run_out(struct world *w)
+{
+    while (world_run(w))
+        ;
+}
+
+// Looks at what a peer was told since the last time.
+static inline void world_hear(struct vnrs_bgp_member *m, struct heard *h)
+{
+    static uint8_t scratch[VNRS_BGP_MSG_EXTENDED_MAX];
+    struct world_ear *ear = &world_ears[m->slot];
+    size_t len;
+
+    for (const uint8_t *msg = ear->bytes; msg < ear->bytes + ear->len; msg += len) {
         struct vnrs_bgp_session s = world_far_end(m);
         struct vnrs_bgp_update u = {0};
         struct vnrs_bgp_error error;
         struct vnrs_prefix p;
-        h.messages++;
-        h.longest = MAX(h.longest, (size_t)len);
-        if (buf[18] == VNRS_BGP_ROUTE_REFRESH) {
-            h.borr += buf[21] == VNRS_BGP_REFRESH_BEGIN;
-            h.eorr += buf[21] == VNRS_BGP_REFRESH_END;
-            h.borr_first &= buf[21] != VNRS_BGP_REFRESH_BEGIN || h.announced == 0;
+        len = (size_t)(msg[16] << 8 | msg[17]);
+        h->messages++;
+        h->longest = MAX(h->longest, len);
+        if (msg[18] == VNRS_BGP_ROUTE_REFRESH) {
+            h->borr += msg[21] == VNRS_BGP_REFRESH_BEGIN;
+            h->eorr += msg[21] == VNRS_BGP_REFRESH_END;
+            h->borr_first &= msg[21] != VNRS_BGP_REFRESH_BEGIN || h->announced == 0;
             continue;
         }
-        assert_int_equal(vnrs_bgp_update_decode(&s, buf, (size_t)len, scratch, &u, &error), VNRS_BGP_OK);
+        assert_int_equal(vnrs_bgp_update_decode(&s, msg, len, scratch, &u, &error), VNRS_BGP_OK);
         for (unsigned i = 0; i < 2; i++) {
-            while (vnrs_bgp_nlri_next(&u.withdrawn[i], &p))
-                h.withdrawn++;
-            while (vnrs_bgp_nlri_next(&u.reach[i], &p)) {
-                h.announced++;
-                h.end_last &= !h.eor && !h.eorr;
+            while (vnrs_bgp_nlri_next(&u.withdrawn[i], &p)) {
+                h->withdrawn++;
+                if (h->on_withdrawn)
+                    h->on_withdrawn(h->arg, &p, u.withdrawn[i].path_id);
             }
-            h.eor += u.eor[i];
+            while (vnrs_bgp_nlri_next(&u.reach[i], &p)) {
+                h->announced++;
+                h->end_last &= !h->eor && !h->eorr;
+                if (h->on_announced)
+                    h->on_announced(h->arg, &p, u.reach[i].path_id, &u.attrs[i]);
+            }
+            h->eor += u.eor[i];
         }
     }
-    assert_int_equal(len, 0);
+    ear->len = 0;
+}
+
+// All that a peer is told now, while no other has room.
+static inline struct heard world_listen_some(struct vnrs_bgp_member *m, unsigned limit)
+{
+    struct heard h = {.borr_first = true, .end_last = true};
+    struct world *w = m->speaker->arg;
+    bool more;
+
+    world_room(m->conf.name, limit);
+    do {
+        more = world_run(w);
+        world_hear(m, &h);
+    } while (more);
     return h;
+}
+
+static inline struct heard world_listen(struct vnrs_bgp_member *m)
+{
+    return world_listen_some(m, UINT_MAX);
 }
 
 static inline void world_tick(struct world *w, uint64_t ms)

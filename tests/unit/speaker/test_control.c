@@ -39,13 +39,19 @@ static void on_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side sid
     (void)bytes;
     (void)len;
 }
+static bool has_room(void *arg, const struct vnrs_bgp_member *m)
+{
+    (void)arg;
+    (void)m;
+    return true;
+}
 static uint32_t on_random(void *arg)
 {
     (void)arg;
     return 0;
 }
 static const struct vnrs_bgp_speaker_ops ops = {
-    .connect = on_connect, .close = on_close, .send = on_send, .random = on_random};
+    .connect = on_connect, .close = on_close, .send = on_send, .has_room = has_room, .random = on_random};
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What becomes of attributes on their way out to a group of peers (azure-routing.md 5.4), and which paths go there at
+// all. The one place where outgoing attributes are made. Pure.
+#pragma once
+
+#include "bgp/speaker_core.h"
+
+// The path of which members of the group are to hear, other than the peer it came from; NULL: none.
+const struct vnrs_bgp_path *vnrs_bgp_export_path(const struct vnrs_bgp_speaker *speaker,
+                                                 const struct vnrs_bgp_group *group, const struct vnrs_bgp_dest *dest);
+// Its attributes as they are told, borrowed from a cache until the next call. NULL: they cannot be told on because they
+// are too large, or, with *ret_failed set, no memory.
+const struct vnrs_bgp_attrs *vnrs_bgp_export_attrs(struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_group *group,
+                                                   const struct vnrs_bgp_attrs *in, bool *ret_failed);
+// True when eBGP peers are told the same of both (vnrs_bgp_rib.is_same_outside); `arg` is the speaker.
+bool vnrs_bgp_export_is_same(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b);
+// The own address changed, or the speaker ends.
+void vnrs_bgp_export_forget(struct vnrs_bgp_speaker *speaker);
