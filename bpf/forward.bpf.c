@@ -25,14 +25,13 @@ STAGE __u32 route_platform(const struct vnrs_bpf_nic *nic, const struct packet *
 // Route, group, next hop. Fills in the decision up to `ifindex`; returns 0 or a drop reason.
 STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
 {
-    const struct vnrs_bpf_route *route = lpm_find(nic->domain, p);
+    __u32 route = lpm_find(VNRS_TABLE_DOMAIN(nic->domain), p->family, p->daddr), index;
     const struct vnrs_bpf_nexthop *nexthop;
-    __u32 index;
 
     if (!route)
         return VNRS_DROP_NO_ROUTE;
-    d->type = route->type;
-    index = nexthop_choose(route->group, flow_hash(p));
+    d->type = VNRS_ROUTE_TYPE(route);
+    index = nexthop_choose(VNRS_ROUTE_GROUP(route), flow_hash(p));
     nexthop = bpf_map_lookup_elem(&nexthops, &index); // -1 is in no map
     if (!nexthop)
         return VNRS_DROP_DEAD_NEXTHOP;

@@ -1,18 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Longest-prefix match in a route domain. The only place in the program that knows how routes are stored; its
-// user-space half is daemon/fib/bpf_lpm.c. Both change together when another structure replaces the kernel's trie.
+// Longest-prefix match in the tables that daemon/fib/bpf_lpm.c fills: routes of a route domain, addresses of a virtual
+// network.
 #pragma once
 
 #include "lib/maps.h"
 #include "lib/packet.h"
 
-STAGE const struct vnrs_bpf_route *lpm_find(__u32 domain, const struct packet *p)
+static __always_inline const struct vnrs_lpm_line *lpm_line(__u32 index)
 {
-    if (p->family == 4) {
-        struct vnrs_bpf_route_key4 key = {64, bpf_htonl(domain), p->daddr[0]};
-        return bpf_map_lookup_elem(&routes4, &key);
-    }
-    struct vnrs_bpf_route_key6 key = {.prefixlen = 160, .domain_be = bpf_htonl(domain)};
-    __builtin_memcpy(key.addr, p->daddr, 16);
-    return bpf_map_lookup_elem(&routes6, &key);
+    __u32 chunk_index = index >> VNRS_LPM_CHUNK_SHIFT, at = index & (VNRS_LPM_CHUNK_LINES - 1);
+    void *chunk = bpf_map_lookup_elem(&lines, &chunk_index);
+
+    return chunk ? bpf_map_lookup_elem(chunk, &at) : NULL;
+}
+
+// Each verified once, and once in the program.
+SUBPROGRAM lpm_find4(__u32 number, __be32 addr)
+{
+    const struct vnrs_lpm_table *table = bpf_map_lookup_elem(&tables, &number);
+    vnrs_lpm_lines all = {};
+
+    return table ? vnrs_lpm_walk(all, table->v4, (__u64)bpf_ntohl(addr) << 32, 0, VNRS_LPM_LEVELS4) : 0;
+}
+
+SUBPROGRAM lpm_find6(__u32 number, __u64 high, __u64 low)
+{
+    const struct vnrs_lpm_table *table = bpf_map_lookup_elem(&tables, &number);
+    vnrs_lpm_lines all = {};
+
+    return table ? vnrs_lpm_walk(all, table->v6, high, low, VNRS_LPM_LEVELS6) : 0;
+}
+
+// The value of the longest prefix, or 0.
+STAGE __u32 lpm_find(__u32 number, __u32 family, const __u32 *addr)
+{
+    if (family == 4)
+        return lpm_find4(number, addr[0]);
+    return lpm_find6(number, (__u64)bpf_ntohl(addr[0]) << 32 | bpf_ntohl(addr[1]),
+                     (__u64)bpf_ntohl(addr[2]) << 32 | bpf_ntohl(addr[3]));
 }

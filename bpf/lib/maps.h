@@ -5,6 +5,7 @@
 #pragma once
 
 #include "vnrs/bpf_abi.h"
+#include "vnrs/lpm.h"
 
 #include <linux/bpf.h>
 
@@ -23,20 +24,27 @@ struct {
 } nics SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-    __uint(max_entries, VNRS_ROUTES_MAX);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct vnrs_bpf_route_key4);
-    __type(value, struct vnrs_bpf_route);
-} routes4 SEC(".maps");
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_TABLES_MAX);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct vnrs_lpm_table);
+} tables SEC(".maps");
+
+struct lines_chunk {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_LPM_CHUNK_LINES);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(key_size, sizeof(__u32)); // the types of an inner map do not get into the object
+    __uint(value_size, sizeof(struct vnrs_lpm_line));
+};
 
 struct {
-    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-    __uint(max_entries, VNRS_ROUTES_MAX);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct vnrs_bpf_route_key6);
-    __type(value, struct vnrs_bpf_route);
-} routes6 SEC(".maps");
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, VNRS_LPM_CHUNKS_MAX);
+    __uint(key_size, sizeof(__u32));
+    __array(values, struct lines_chunk);
+} lines SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -54,15 +62,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, VNRS_ENDPOINTS_MAX);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct vnrs_bpf_endpoint_key);
-    __type(value, struct vnrs_bpf_endpoint);
-} endpoints SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, VNRS_ENDPOINTS_MAX);
+    __uint(max_entries, VNRS_ACLS_MAX);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct vnrs_bpf_acl_key);
     __type(value, __u32);

@@ -33,11 +33,10 @@ struct vnrs_bpf_dataplane {
 
 static const char *const map_names[_VNRS_BPF_MAP_MAX] = {
     [VNRS_BPF_MAP_NICS] = "nics",
-    [VNRS_BPF_MAP_ROUTES4] = "routes4",
-    [VNRS_BPF_MAP_ROUTES6] = "routes6",
+    [VNRS_BPF_MAP_TABLES] = "tables",
+    [VNRS_BPF_MAP_LINES] = "lines",
     [VNRS_BPF_MAP_GROUPS] = "groups",
     [VNRS_BPF_MAP_NEXTHOPS] = "nexthops",
-    [VNRS_BPF_MAP_ENDPOINTS] = "endpoints",
     [VNRS_BPF_MAP_SERVICE_ACL] = "service_acl",
     [VNRS_BPF_MAP_NIC_COUNTERS] = "nic_counters",
     [VNRS_BPF_MAP_TYPE_COUNTERS] = "type_counters",

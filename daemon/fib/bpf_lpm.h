@@ -1,23 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Routes of all route domains in BPF maps. The user-space half of bpf/lib/lpm.h: nobody else knows how routes are
-// stored (now: one kernel LPM_TRIE per family), so that another structure can take its place.
+// The longest-prefix-match tables of a lab in BPF maps: the user-space half of bpf/lib/lpm.h, which nobody else knows
+// how to fill. Tables are numbered by VNRS_TABLE_*; put and remove take effect together, with `publish`: all nodes are
+// written first, then each changed root in one store. When a publish fails, packets see what they saw before.
+//
+// After a restart the maps hold what an earlier process published. It stays in force, whole, until `sync_end`: then
+// what was put since takes its place, and where that is the same, nothing is written at all.
 #pragma once
 
+#include "fib/lpm_nodes.h"
 #include "net/addr.h"
 #include "vnrs/bpf_abi.h"
 
-struct vnrs_bpf_lpm {
-    int fd4, fd6; // borrowed
-};
+struct vnrs_bpf_lpm;
 
-// Add or replace. Returns 0, -ENOSPC when the table is full, or another negative errno.
-int vnrs_bpf_lpm_put(const struct vnrs_bpf_lpm *lpm, uint32_t domain, const struct vnrs_prefix *prefix,
-                     const struct vnrs_bpf_route *route) VNRS_MUST_CHECK;
-// 0 also when there is no such route.
-int vnrs_bpf_lpm_remove(const struct vnrs_bpf_lpm *lpm, uint32_t domain,
-                        const struct vnrs_prefix *prefix) VNRS_MUST_CHECK;
+// Descriptors of the maps `tables` and `lines`, and the counter of writes (nodes and roots), are borrowed. `leaf` is
+// called with the values, once at least each, that adopted tables lead to.
+int vnrs_bpf_lpm_new(int tables_fd, int lines_fd, uint64_t *writes, vnrs_lpm_leaf_fn leaf, void *arg,
+                     struct vnrs_bpf_lpm **ret_lpm) VNRS_MUST_CHECK;
+struct vnrs_bpf_lpm *vnrs_bpf_lpm_free(struct vnrs_bpf_lpm *lpm); // forgets; returns NULL
 
-typedef int (*vnrs_bpf_lpm_fn)(uint32_t domain, const struct vnrs_prefix *prefix, const struct vnrs_bpf_route *route,
-                               void *arg);
-// Every route, in no particular order. Returns 0, a negative errno, or what `fn` returned to end the walk.
-int vnrs_bpf_lpm_walk(const struct vnrs_bpf_lpm *lpm, vnrs_bpf_lpm_fn fn, void *arg) VNRS_MUST_CHECK;
+// Add or replace; `value` is not 0. Returns 0 or -ENOMEM.
+int vnrs_bpf_lpm_put(struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix,
+                     uint32_t value) VNRS_MUST_CHECK;
+// No such prefix is success.
+int vnrs_bpf_lpm_remove(struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix) VNRS_MUST_CHECK;
+
+// Prefixes of the tables from `first` on that are not put again between the two are removed at the end. Neither
+// publishes.
+void vnrs_bpf_lpm_sync_begin(struct vnrs_bpf_lpm *lpm);
+int vnrs_bpf_lpm_sync_end(struct vnrs_bpf_lpm *lpm, uint32_t first) VNRS_MUST_CHECK;
+
+// Returns 1 when packets now see everything that was put and removed, 0 when that waits for the end of the first sync,
+// or a negative errno: -ENOSPC when VNRS_LPM_CHUNKS_MAX are full.
+int vnrs_bpf_lpm_publish(struct vnrs_bpf_lpm *lpm) VNRS_MUST_CHECK;
+
+// What a packet would find, for tests: the value or 0.
+uint32_t vnrs_bpf_lpm_find(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_addr *addr);
+void vnrs_bpf_lpm_usage(const struct vnrs_bpf_lpm *lpm, struct vnrs_lpm_usage *ret_usage);

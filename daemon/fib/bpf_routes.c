@@ -6,9 +6,6 @@
 
 #include <sys/queue.h>
 
-// One less than the table holds: kernels before 6.13 need a free entry even to replace one.
-#define ROUTES_MAX (VNRS_ROUTES_MAX - 1)
-
 struct route_key {
     uint32_t domain;
     struct vnrs_prefix prefix;
@@ -24,7 +21,7 @@ struct route {
 };
 
 struct binding {
-    struct handle *handle; // NULL: of an earlier process, nobody claimed it yet
+    struct handle *handle; // NULL: of an earlier controller, nobody claimed it yet
     struct vnrs_bpf_group_slot *slot;
     LIST_HEAD(, route) routes;
     LIST_ENTRY(binding) in_handle;
@@ -38,14 +35,33 @@ struct handle {
 };
 
 struct vnrs_bpf_routes {
-    struct vnrs_bpf_lpm lpm;
-    uint64_t *writes;
+    struct vnrs_bpf_lpm *lpm;
     struct vnrs_bpf_slots *slots;
-    struct vnrs_map handles;    // by id
-    struct vnrs_map routes;     // by key
-    size_t n[2];                // IPv4, IPv6
-    struct binding **unclaimed; // by slot index; its bindings have one reference to their slot like all others
+    struct vnrs_map handles; // by id
+    struct vnrs_map routes;  // by key
+    size_t n[2];             // IPv4, IPv6
+    // Slots with references to give up after the next publish.
+    SLIST_HEAD(, vnrs_bpf_group_slot) retired;
 };
+
+static void slot_retire(struct vnrs_bpf_routes *routes, struct vnrs_bpf_group_slot *slot)
+{
+    if (!slot->retired++)
+        SLIST_INSERT_HEAD(&routes->retired, slot, in_retired);
+}
+
+static void slots_put_retired(struct vnrs_bpf_routes *routes)
+{
+    struct vnrs_bpf_group_slot *slot;
+
+    while ((slot = SLIST_FIRST(&routes->retired))) {
+        SLIST_REMOVE_HEAD(&routes->retired, in_retired);
+        for (uint32_t n = slot->retired; n > 0; n--) {
+            slot->retired--;
+            vnrs_bpf_slots_put(routes->slots, slot);
+        }
+    }
+}
 
 // --- bindings ---
 
@@ -71,9 +87,7 @@ static void binding_drop_unused(struct vnrs_bpf_routes *routes, struct binding *
         return;
     if (binding->handle)
         LIST_REMOVE(binding, in_handle);
-    else
-        routes->unclaimed[binding->slot->index] = NULL;
-    vnrs_bpf_slots_put(routes->slots, binding->slot);
+    slot_retire(routes, binding->slot);
     free(binding);
 }
 
@@ -141,11 +155,8 @@ static size_t *route_count(struct vnrs_bpf_routes *routes, const struct route *r
 static int route_write(struct vnrs_bpf_routes *routes, const struct route *route, const struct binding *binding,
                        uint32_t type)
 {
-    struct vnrs_bpf_route value = {.group = binding->slot->index, .type = type};
-    int err = vnrs_bpf_lpm_put(&routes->lpm, route->key.domain, &route->key.prefix, &value);
-
-    *routes->writes += err == 0;
-    return err;
+    return vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_DOMAIN(route->key.domain), &route->key.prefix,
+                            VNRS_ROUTE_VALUE(binding->slot->index, type));
 }
 
 static void route_forget(struct vnrs_bpf_routes *routes, struct route *route)
@@ -158,11 +169,10 @@ static void route_forget(struct vnrs_bpf_routes *routes, struct route *route)
 
 static int route_remove(struct vnrs_bpf_routes *routes, struct route *route)
 {
-    int err = vnrs_bpf_lpm_remove(&routes->lpm, route->key.domain, &route->key.prefix);
+    int err = vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_DOMAIN(route->key.domain), &route->key.prefix);
 
     if (err)
         return err;
-    ++*routes->writes;
     route_forget(routes, route);
     return 0;
 }
@@ -177,8 +187,9 @@ static int route_new(struct vnrs_bpf_routes *routes, const struct route_key *key
         return -ENOMEM;
     route->key = *key;
     route->type = type;
-    if (*route_count(routes, route) >= ROUTES_MAX || vnrs_map_put(&routes->routes, &route->key, sizeof(*key), route)) {
-        int err = *route_count(routes, route) >= ROUTES_MAX ? -ENOSPC : -ENOMEM;
+    if (*route_count(routes, route) >= VNRS_ROUTES_MAX ||
+        vnrs_map_put(&routes->routes, &route->key, sizeof(*key), route)) {
+        int err = *route_count(routes, route) >= VNRS_ROUTES_MAX ? -ENOSPC : -ENOMEM;
         free(route);
         return err;
     }
@@ -228,6 +239,8 @@ int vnrs_bpf_routes_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_ro
 
     if (wanted->prefix.family != VNRS_AF_IPV4 && wanted->prefix.family != VNRS_AF_IPV6)
         return -EINVAL;
+    if (wanted->domain >= VNRS_DOMAINS_MAX)
+        return -ERANGE;
     route_key_make(wanted->domain, &wanted->prefix, &key);
     struct route *route = vnrs_map_find(&routes->routes, &key, sizeof(key));
     if (!wanted->group)
@@ -247,23 +260,23 @@ int vnrs_bpf_routes_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_ro
     return err;
 }
 
-int vnrs_bpf_routes_sweep(struct vnrs_bpf_routes *routes)
+int vnrs_bpf_routes_endpoint_set(struct vnrs_bpf_routes *routes, uint32_t vnet, const struct vnrs_addr *addr,
+                                 uint32_t ifindex)
 {
-    struct vnrs_map_entry *entry;
-    size_t at = 0;
+    struct vnrs_prefix host = vnrs_prefix_host(addr);
 
-    while ((entry = vnrs_map_next(&routes->routes, &at))) {
-        struct route *route = entry->value;
-        int err = route->confirmed ? 0 : route_remove(routes, route);
-        if (err)
-            return err;
-    }
-    return 0;
+    if (addr->family != VNRS_AF_IPV4 && addr->family != VNRS_AF_IPV6)
+        return -EINVAL;
+    if (vnet >= VNRS_DOMAINS_MAX || ifindex >= VNRS_NICS_MAX)
+        return -ERANGE;
+    if (!ifindex)
+        return vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_VNET(vnet), &host);
+    return vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_VNET(vnet), &host, VNRS_ENDPOINT_VALUE(ifindex));
 }
 
 // --- handles ---
 
-void vnrs_bpf_routes_forget_unused(struct vnrs_bpf_routes *routes)
+static void forget_unused_handles(struct vnrs_bpf_routes *routes)
 {
     struct vnrs_map_entry *entry;
 
@@ -331,52 +344,78 @@ int vnrs_bpf_routes_group_set(struct vnrs_bpf_routes *routes, const struct vnrs_
     return err;
 }
 
+// --- controllers come and go ---
+
+void vnrs_bpf_routes_sync_begin(struct vnrs_bpf_routes *routes)
+{
+    const struct vnrs_map_entry *entry;
+    struct binding *binding;
+
+    for (size_t at = 0; (entry = vnrs_map_next(&routes->handles, &at));) {
+        struct handle *handle = entry->value;
+        while ((binding = LIST_FIRST(&handle->bindings))) {
+            LIST_REMOVE(binding, in_handle);
+            binding->handle = NULL;
+        }
+    }
+    vnrs_map_fini_values(&routes->handles);
+    for (size_t at = 0; (entry = vnrs_map_next(&routes->routes, &at));)
+        ((struct route *)entry->value)->confirmed = false;
+    vnrs_bpf_lpm_sync_begin(routes->lpm);
+}
+
+int vnrs_bpf_routes_sync_end(struct vnrs_bpf_routes *routes)
+{
+    const struct vnrs_map_entry *entry;
+
+    for (size_t at = 0; (entry = vnrs_map_next(&routes->routes, &at));) {
+        struct route *route = entry->value;
+        int err = route->confirmed ? 0 : route_remove(routes, route);
+        if (err)
+            return err;
+    }
+    return vnrs_bpf_lpm_sync_end(routes->lpm, VNRS_TABLE_VNET(0));
+}
+
+int vnrs_bpf_routes_publish(struct vnrs_bpf_routes *routes)
+{
+    forget_unused_handles(routes);
+    int done = vnrs_bpf_lpm_publish(routes->lpm);
+    if (done > 0)
+        slots_put_retired(routes);
+    return MIN(done, 0);
+}
+
 // --- life ---
 
-static int route_adopt(uint32_t domain, const struct vnrs_prefix *prefix, const struct vnrs_bpf_route *value, void *arg)
+// A slot that a published route of an earlier process leads to is kept until that route is replaced.
+static int slot_adopt(uint32_t value, void *arg)
 {
     struct vnrs_bpf_routes *routes = arg;
     struct vnrs_bpf_group_slot *slot;
-    struct route_key key;
-    struct route *route;
 
-    int err = vnrs_bpf_slots_adopt(routes->slots, value->group, &slot);
+    if (value & VNRS_ENDPOINT_MARK)
+        return 0;
+    int err = vnrs_bpf_slots_adopt(routes->slots, VNRS_ROUTE_GROUP(value), &slot);
     if (err)
         return err;
-    struct binding **binding = &routes->unclaimed[slot->index];
-    if (*binding)
-        vnrs_bpf_slots_put(routes->slots, slot); // it has a reference already
-    else if (!(*binding = binding_new(NULL, slot))) {
-        vnrs_bpf_slots_put(routes->slots, slot);
-        return -ENOMEM;
-    }
-    route_key_make(domain, prefix, &key);
-    err = route_new(routes, &key, value->type, &route);
-    if (err) {
-        binding_drop_unused(routes, *binding);
-        return err;
-    }
-    route_bind(routes, route, *binding);
+    if (slot->retired)
+        vnrs_bpf_slots_put(routes->slots, slot); // once is enough
+    else
+        slot_retire(routes, slot);
     return 0;
 }
 
-int vnrs_bpf_routes_new(struct vnrs_bpf_lpm lpm, int groups_fd, int nexthops_fd, uint64_t *writes,
-                        struct vnrs_bpf_routes **ret_routes)
+int vnrs_bpf_routes_new(const struct vnrs_bpf_route_maps *maps, uint64_t *writes, struct vnrs_bpf_routes **ret_routes)
 {
     struct vnrs_bpf_routes *routes = calloc(1, sizeof(*routes));
-    int err = 0;
 
     if (!routes)
         return -ENOMEM;
-    routes->lpm = lpm;
-    routes->writes = writes;
-    routes->unclaimed = calloc(VNRS_GROUPS_MAX, sizeof(void *));
-    if (!routes->unclaimed)
-        err = -ENOMEM;
+    SLIST_INIT(&routes->retired);
+    int err = vnrs_bpf_slots_new(maps->groups_fd, maps->nexthops_fd, writes, &routes->slots);
     if (!err)
-        err = vnrs_bpf_slots_new(groups_fd, nexthops_fd, writes, &routes->slots);
-    if (!err)
-        err = vnrs_bpf_lpm_walk(&lpm, route_adopt, routes);
+        err = vnrs_bpf_lpm_new(maps->tables_fd, maps->lines_fd, writes, slot_adopt, routes, &routes->lpm);
     if (err) {
         vnrs_bpf_routes_free(routes);
         return err;
@@ -387,18 +426,21 @@ int vnrs_bpf_routes_new(struct vnrs_bpf_lpm lpm, int groups_fd, int nexthops_fd,
 
 struct vnrs_bpf_routes *vnrs_bpf_routes_free(struct vnrs_bpf_routes *routes)
 {
-    struct vnrs_map_entry *entry;
+    const struct vnrs_map_entry *entry;
 
     if (!routes)
         return NULL;
     for (size_t at = 0; (entry = vnrs_map_next(&routes->routes, &at));)
         route_forget(routes, entry->value); // the last route of a binding takes it along
-    for (size_t at = 0; (entry = vnrs_map_next(&routes->handles, &at));)
-        free(entry->value);
+    vnrs_map_fini_values(&routes->handles);
     vnrs_map_fini(&routes->routes);
-    vnrs_map_fini(&routes->handles);
     vnrs_bpf_slots_free(routes->slots);
-    free(routes->unclaimed);
+    vnrs_bpf_lpm_free(routes->lpm);
     free(routes);
     return NULL;
+}
+
+const struct vnrs_bpf_lpm *vnrs_bpf_routes_lpm(const struct vnrs_bpf_routes *routes)
+{
+    return routes->lpm;
 }

@@ -22,7 +22,7 @@ struct bpf_sink {
     struct vnrs_sink sink;
     struct vnrs_bpf_dataplane *dp; // borrowed
     struct vnrs_bpf_routes *routes;
-    struct vnrs_bpf_table endpoints, acl;
+    struct vnrs_bpf_table acl;
     struct nic *nics; // VNRS_NICS_MAX, by ifindex
 };
 
@@ -56,34 +56,23 @@ static int nic_read(const void *key, const void *value, void *arg)
     return 0;
 }
 
-// Read everything back; all of it is then unconfirmed.
+// Read NICs and access lists back; all of it is then unconfirmed.
 static int read_back(struct bpf_sink *b)
 {
-    struct vnrs_bpf_lpm lpm = {
-        .fd4 = vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_ROUTES4),
-        .fd6 = vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_ROUTES6),
-    };
-    struct vnrs_bpf_routes *routes;
-
-    int err = vnrs_bpf_routes_new(lpm, vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_GROUPS),
-                                  vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NEXTHOPS), &b->sink.writes, &routes);
-    if (err)
-        return fail(&b->sink, err, "read routes back");
-    vnrs_bpf_routes_free(b->routes);
-    b->routes = routes;
     memset(b->nics, 0, VNRS_NICS_MAX * sizeof(*b->nics));
-    err = vnrs_bpf_map_walk(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), sizeof(uint32_t),
-                            sizeof(struct vnrs_bpf_nic), nic_read, b->nics);
-    if (!err)
-        err = vnrs_bpf_table_read(&b->endpoints);
+    int err = vnrs_bpf_map_walk(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), sizeof(uint32_t),
+                                sizeof(struct vnrs_bpf_nic), nic_read, b->nics);
     if (!err)
         err = vnrs_bpf_table_read(&b->acl);
-    return err ? fail(&b->sink, err, "read NICs and endpoints back") : 0;
+    return err ? fail(&b->sink, err, "read NICs and access lists back") : 0;
 }
 
 static int sink_sync_begin(struct vnrs_sink *sink)
 {
-    return read_back(self(sink));
+    struct bpf_sink *b = self(sink);
+
+    vnrs_bpf_routes_sync_begin(b->routes);
+    return read_back(b);
 }
 
 static int sink_group_set(struct vnrs_sink *sink, const struct vnrs_fib_group *group)
@@ -146,18 +135,9 @@ static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wante
 
 static int sink_endpoint_set(struct vnrs_sink *sink, const struct vnrs_fib_endpoint *endpoint)
 {
-    struct bpf_sink *b = self(sink);
-    struct vnrs_bpf_endpoint_key key = {.vnet = endpoint->vnet, .family = endpoint->addr.family};
     char text[VNRS_ADDR_STR_MAX];
-    int err;
+    int err = vnrs_bpf_routes_endpoint_set(self(sink)->routes, endpoint->vnet, &endpoint->addr, endpoint->ifindex);
 
-    memcpy(key.addr, endpoint->addr.bytes, endpoint->addr.family == VNRS_AF_IPV4 ? 4 : 16);
-    if (endpoint->addr.family != VNRS_AF_IPV4 && endpoint->addr.family != VNRS_AF_IPV6)
-        err = -EINVAL;
-    else if (endpoint->ifindex)
-        err = vnrs_bpf_table_set(&b->endpoints, &key, endpoint->ifindex, &sink->writes);
-    else
-        err = vnrs_bpf_table_remove(&b->endpoints, &key, &sink->writes);
     return err ? fail(sink, err, "set address '%s'", vnrs_addr_format(&endpoint->addr, text)) : 0;
 }
 
@@ -171,16 +151,25 @@ static int sink_acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
     return err ? fail(sink, err, "set access of subnet %u to NIC %u", acl->subnet, acl->ifindex) : 0;
 }
 
+static int sink_flush(struct vnrs_sink *sink)
+{
+    int err = vnrs_bpf_routes_publish(self(sink)->routes); // all else was written at once
+
+    return err ? fail(sink, err, "write routes and addresses") : 0;
+}
+
 // Routes first: nothing leads any more to what goes after them.
 static int sink_sync_end(struct vnrs_sink *sink)
 {
     struct bpf_sink *b = self(sink);
-    int err = vnrs_bpf_routes_sweep(b->routes);
+    int err = vnrs_bpf_routes_sync_end(b->routes);
 
-    if (!err)
-        err = vnrs_bpf_table_sweep(&b->endpoints, &sink->writes);
-    if (!err)
-        err = vnrs_bpf_table_sweep(&b->acl, &sink->writes);
+    if (err)
+        return fail(sink, err, "remove routes and addresses that are no longer wanted");
+    err = sink_flush(sink);
+    if (err)
+        return err;
+    err = vnrs_bpf_table_sweep(&b->acl, &sink->writes);
     if (err)
         return fail(sink, err, "remove what is no longer wanted");
     for (uint32_t ifindex = 0; ifindex < VNRS_NICS_MAX; ifindex++) {
@@ -191,18 +180,11 @@ static int sink_sync_end(struct vnrs_sink *sink)
     return 0;
 }
 
-static int sink_flush(struct vnrs_sink *sink)
-{
-    vnrs_bpf_routes_forget_unused(self(sink)->routes); // all else was written at once
-    return 0;
-}
-
 static void sink_free(struct vnrs_sink *sink)
 {
     struct bpf_sink *b = self(sink);
 
     vnrs_bpf_routes_free(b->routes);
-    vnrs_bpf_table_fini(&b->endpoints);
     vnrs_bpf_table_fini(&b->acl);
     free(b->nics);
     free(b);
@@ -230,15 +212,20 @@ int vnrs_bpf_sink_new(struct vnrs_bpf_dataplane *dp, struct vnrs_sink **ret_sink
     *b = (struct bpf_sink){
         .sink.ops = &ops,
         .dp = dp,
-        .endpoints = {.fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_ENDPOINTS),
-                      .key_size = sizeof(struct vnrs_bpf_endpoint_key),
-                      .max = VNRS_ENDPOINTS_MAX},
         .acl = {.fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_SERVICE_ACL),
                 .key_size = sizeof(struct vnrs_bpf_acl_key),
-                .max = VNRS_ENDPOINTS_MAX},
+                .max = VNRS_ACLS_MAX},
         .nics = calloc(VNRS_NICS_MAX, sizeof(*b->nics)),
     };
-    int err = b->nics ? read_back(b) : -ENOMEM;
+    const struct vnrs_bpf_route_maps maps = {
+        .tables_fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_TABLES),
+        .lines_fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_LINES),
+        .groups_fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_GROUPS),
+        .nexthops_fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NEXTHOPS),
+    };
+    int err = b->nics ? vnrs_bpf_routes_new(&maps, &b->sink.writes, &b->routes) : -ENOMEM;
+    if (!err)
+        err = read_back(b);
     if (err) {
         sink_free(&b->sink);
         return err;

@@ -7,6 +7,7 @@
 #include "vnrs/fib.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 struct vnrs_bpf_slots;
 struct vnrs_bpf_nexthop_slot;
@@ -24,6 +25,8 @@ struct vnrs_bpf_group_slot {
     struct vnrs_bpf_members members;
     struct vnrs_bpf_nexthop_slot *held[VNRS_GROUP_MEMBERS_MAX]; // of each member
     struct vnrs_bpf_group buckets;                              // as in the map
+    uint32_t retired;                                           // for the owner of the references: how many to put
+    SLIST_ENTRY(vnrs_bpf_group_slot) in_retired;                // when no published route leads here any more
 };
 
 // Canonical members of `group`. Returns 0 or -EINVAL.

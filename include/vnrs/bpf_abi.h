@@ -4,21 +4,22 @@
 // One set of maps per lab, pinned under <bpffs>/vnrs/<lab>/v<VNRS_BPF_LAYOUT>/. Numbers are host order unless the name
 // ends in _be. No pointers, no bit-fields, padding explicit and zero (hash keys compare by bytes).
 //
-// A packet from a NIC is handled with: nics[ingress ifindex] → routes[(domain, destination)] → groups[group] →
-// nexthops[member] → (endpoints[(vnet, destination)]) → nics[egress ifindex].
+// A packet from a NIC is handled with: nics[ingress ifindex] → tables[domain], destination → groups[group] →
+// nexthops[member] → (tables[vnet], destination) → nics[egress ifindex].
 #pragma once
 
 #include <linux/types.h>
 
-#define VNRS_BPF_LAYOUT 1
+#define VNRS_BPF_LAYOUT 2
 
 // Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
 #define VNRS_IFINDEX_FIRST 16
 #define VNRS_NICS_MAX      8192
-#define VNRS_ROUTES_MAX    (1 << 21)
+#define VNRS_DOMAINS_MAX   65536     // and as many virtual networks
+#define VNRS_ROUTES_MAX    (1 << 21) // of each family
 #define VNRS_GROUPS_MAX    65536
 #define VNRS_NEXTHOPS_MAX  65536
-#define VNRS_ENDPOINTS_MAX 65536
+#define VNRS_ACLS_MAX      65536
 #define VNRS_GROUP_BUCKETS 64 // a power of two; 8 peers times 8 buckets
 
 // MAC that answers every ARP request and neighbour solicitation (azure-routing.md section 10), and the source MAC of
@@ -48,22 +49,20 @@ struct vnrs_bpf_nic { // map `nics`: ARRAY by ifindex
     __u8 gateway6[16]; // likewise IPv6; all zero: none
 };
 
-struct vnrs_bpf_route_key4 { // map `routes4`: LPM_TRIE
-    __u32 prefixlen;         // 32 (domain) + length of the prefix
-    __be32 domain_be;
-    __be32 addr_be;
-};
+// Longest-prefix match (vnrs/lpm.h): map `tables` has a table for each route domain, which tells group and type, and
+// one for each virtual network, which tells who has an address. Map `lines`, an ARRAY_OF_MAPS with chunks of
+// VNRS_LPM_CHUNK_LINES lines, has the nodes of all of them.
+#define VNRS_TABLE_DOMAIN(domain) (domain)
+#define VNRS_TABLE_VNET(vnet)     (VNRS_DOMAINS_MAX + (vnet))
+#define VNRS_TABLES_MAX           (2 * VNRS_DOMAINS_MAX)
 
-struct vnrs_bpf_route_key6 { // map `routes6`: LPM_TRIE
-    __u32 prefixlen;
-    __be32 domain_be;
-    __u8 addr[16];
-};
-
-struct vnrs_bpf_route { // value of both
-    __u32 group;        // index into `groups`
-    __u32 type;         // enum vnrs_nexthop_type, for accounting
-};
+// Values of the two kinds never look the same, so that tables of one kind share no nodes with those of the other.
+#define VNRS_ROUTE_VALUE(group, type) ((__u32)(type) << 16 | (group))
+#define VNRS_ROUTE_GROUP(value)       ((value)&0xffff) // index into `groups`, never 0
+#define VNRS_ROUTE_TYPE(value)        ((value) >> 16)  // enum vnrs_nexthop_type, for accounting
+#define VNRS_ENDPOINT_VALUE(ifindex)  (VNRS_ENDPOINT_MARK | (ifindex))
+#define VNRS_ENDPOINT_MARK            (1u << 29)
+#define VNRS_ENDPOINT_IFINDEX(value)  ((value) & ~VNRS_ENDPOINT_MARK) // 0 stays 0: nobody
 
 // Resilient: a lost member only gives away its own buckets. Filled by daemon/fib/bpf.
 struct vnrs_bpf_group {               // map `groups`: ARRAY
@@ -82,16 +81,6 @@ struct vnrs_bpf_nexthop { // map `nexthops`: ARRAY
     __u32 vnet;           // ENDPOINT
     __u32 ifindex;        // NIC: fabric end of the link
     __u32 flags;          // 0
-};
-
-struct vnrs_bpf_endpoint_key { // map `endpoints`: HASH
-    __u32 vnet;
-    __u32 family; // 4 or 6
-    __u8 addr[16];
-};
-
-struct vnrs_bpf_endpoint {
-    __u32 ifindex;
 };
 
 struct vnrs_bpf_acl_key { // map `service_acl`: HASH, value __u32 1
@@ -139,10 +128,7 @@ enum vnrs_bpf_cb {
 #ifndef __bpf__
 #include <assert.h>
 static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");
-static_assert(sizeof(struct vnrs_bpf_route_key4) == 12, "layout of struct vnrs_bpf_route_key4");
-static_assert(sizeof(struct vnrs_bpf_route_key6) == 24, "layout of struct vnrs_bpf_route_key6");
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
-static_assert(sizeof(struct vnrs_bpf_endpoint_key) == 24, "layout of struct vnrs_bpf_endpoint_key");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
 static_assert(sizeof(struct vnrs_bpf_drop_event) == 64, "layout of struct vnrs_bpf_drop_event");
 #endif

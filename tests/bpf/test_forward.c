@@ -501,11 +501,13 @@ static void platform_address_with_an_owner_is_reached_whatever_the_routes(void *
 
     (void)state;
     endpoint_set(fx.sink, 1, "168.63.129.16", OPEN);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
     frame_build(&packet, &in);
     fixture_run(&fx, VM_A, &in, 0, &run);
     assert_int_equal(run.cb[VNRS_BPF_CB_VERDICT], FORWARD);
     assert_int_equal(run.cb[VNRS_BPF_CB_IFINDEX], OPEN);
     endpoint_set(fx.sink, 1, "168.63.129.16", 0);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
 }
 
 // Every length of every shape that has a whole IP header; the kernel takes no shorter ones for test runs
