@@ -57,7 +57,6 @@ static void raw_add(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_r
 // those are lost, which section 3 j answers with a reset.
 static void frame_cut_short(struct vnrs_bgp_attr_decode *d, const struct vnrs_wire *w, uint8_t type)
 {
-    d->framed_ok = false;
     if (w->failed && (type == VNRS_BGP_ATTR_MP_REACH || type == VNRS_BGP_ATTR_MP_UNREACH))
         reset(d, VNRS_BGP_UPDATE_MALFORMED_LIST, NULL, "multiprotocol attribute longer than the attribute field");
     else
@@ -66,7 +65,6 @@ static void frame_cut_short(struct vnrs_bgp_attr_decode *d, const struct vnrs_wi
 
 void vnrs_bgp_attrs_frame(struct vnrs_bgp_attr_decode *d, struct vnrs_wire field)
 {
-    d->framed_ok = true;
     while (field.left) {
         struct vnrs_bgp_attr_raw raw = {.start = field.at};
         raw.flags = vnrs_wire_u8(&field);
@@ -244,12 +242,12 @@ static void read_large_communities(struct vnrs_bgp_attr_decode *d, const struct 
     d->attrs->n_large_communities = (uint16_t)vnrs_bgp_sort_unique(bytes, raw->len / 12u, 12);
 }
 
-// Route reflection inside the AS: judged, but nothing here uses it.
+// Route reflection inside the AS. Whether the route is ignored is judged once it is known that there is one.
 static void read_originator_id(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
                                struct vnrs_wire value)
 {
-    (void)value;
-    (void)has_length(d, raw, 4);
+    if (has_length(d, raw, 4))
+        d->is_own = vnrs_wire_u32(&value) == d->session->local_id;
 }
 
 static void read_cluster_list(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
@@ -257,6 +255,14 @@ static void read_cluster_list(struct vnrs_bgp_attr_decode *d, const struct vnrs_
 {
     (void)value;
     (void)has_items(d, raw, 4);
+}
+
+// Not looked into, but carried: its length must be right (RFC 7606 section 7.15).
+static void read_ipv6_ext_communities(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
+                                      struct vnrs_wire value)
+{
+    (void)value;
+    (void)has_items(d, raw, 20);
 }
 
 static void read_as4_path(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw, struct vnrs_wire value)
@@ -409,6 +415,7 @@ static const struct attr_kind {
                  struct vnrs_wire value); // NULL: not known here
     uint8_t flags;                        // the Optional and Transitive bits
     bool ibgp_only;                       // discarded unread from an external peer (RFC 7606 sections 7.5, 7.9, 7.10)
+    bool is_carried;                      // read, and passed on as it is
     bool holds_prefixes;                  // wrong flags make it incorrect as a whole (RFC 7606 section 5.3)
 } attr_kinds[256] = {
     [VNRS_BGP_ATTR_ORIGIN] = {.read = read_origin, .flags = WELL_KNOWN},
@@ -426,10 +433,14 @@ static const struct attr_kind {
     [VNRS_BGP_ATTR_EXT_COMMUNITIES] = {.read = read_ext_communities, .flags = OPTIONAL_TRANSITIVE},
     [VNRS_BGP_ATTR_AS4_PATH] = {.read = read_as4_path, .flags = OPTIONAL_TRANSITIVE},
     [VNRS_BGP_ATTR_AS4_AGGREGATOR] = {.read = read_as4_aggregator, .flags = OPTIONAL_TRANSITIVE},
+    [VNRS_BGP_ATTR_IPV6_EXT_COMMUNITIES] = {.read = read_ipv6_ext_communities,
+                                            .flags = OPTIONAL_TRANSITIVE,
+                                            .is_carried = true},
     [VNRS_BGP_ATTR_LARGE_COMMUNITIES] = {.read = read_large_communities, .flags = OPTIONAL_TRANSITIVE},
 };
 
 // RFC 4271 section 5: unknown optional transitive attributes are passed on as they are, marked Partial; others not.
+// Partial is never taken away.
 // Header octets are rewritten in the one way we would write them, so that equal attributes are equal bytes.
 static void read_unknown(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw, struct vnrs_wire value)
 {
@@ -440,6 +451,7 @@ static void read_unknown(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_a
     if (!(raw->flags & VNRS_BGP_FLAG_TRANSITIVE))
         return;
     bool is_long = raw->len > UINT8_MAX;
+    uint8_t partial = attr_kinds[raw->type].read ? raw->flags & VNRS_BGP_FLAG_PARTIAL : VNRS_BGP_FLAG_PARTIAL;
     size_t total = raw->len + (is_long ? 4u : 3u);
     uint8_t *bytes = scratch_take(d, total);
     if (!bytes) {
@@ -447,8 +459,7 @@ static void read_unknown(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_a
         return;
     }
     struct vnrs_wire_out w = vnrs_wire_out_make(bytes, total);
-    vnrs_wire_put_u8(&w,
-                     (uint8_t)(OPTIONAL_TRANSITIVE | VNRS_BGP_FLAG_PARTIAL | (is_long ? VNRS_BGP_FLAG_EXTENDED : 0)));
+    vnrs_wire_put_u8(&w, (uint8_t)(OPTIONAL_TRANSITIVE | partial | (is_long ? VNRS_BGP_FLAG_EXTENDED : 0)));
     vnrs_wire_put_u8(&w, raw->type);
     if (is_long)
         vnrs_wire_put_u16(&w, raw->len);
@@ -501,7 +512,7 @@ void vnrs_bgp_attrs_read(struct vnrs_bgp_attr_decode *d)
     // Last and together: what is passed on is one stretch of scratch, by ascending type.
     for (unsigned i = 0; i < d->n_raw; i++) {
         const struct vnrs_bgp_attr_raw *raw = &d->raw[i];
-        if (!attr_kinds[raw->type].read)
+        if (!attr_kinds[raw->type].read || attr_kinds[raw->type].is_carried)
             read_unknown(d, raw, vnrs_wire_make(raw->start + (raw->total - raw->len), raw->len));
     }
 }

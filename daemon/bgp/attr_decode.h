@@ -41,10 +41,10 @@ struct vnrs_bgp_attr_decode {
 
     struct vnrs_bgp_attr_raw *raw; // room for 256; by ascending type, each type once
     unsigned n_raw;
-    bool framed_ok; // the lengths add up
 
     bool has_origin, has_as_path, has_nexthop, has_mp_unreach;
     bool has_mp_prefixes; // MP_REACH_NLRI announces something, be it of a family not in use
+    bool is_own;          // reflected back to where it comes from (RFC 4456 section 8)
     bool ignore_as4;      // AGGREGATOR says that an old speaker rewrote the path (RFC 6793 section 4.2.3)
     struct vnrs_wire as_path, as4_path;
     struct vnrs_addr nexthop; // of NEXT_HOP

@@ -18,7 +18,7 @@ static const char *const codes[] = {
     [VNRS_BGP_ERR_FSM] = "finite state machine error",
     [VNRS_BGP_ERR_CEASE] = "Cease",
     [VNRS_BGP_ERR_REFRESH] = "ROUTE-REFRESH message error",
-    [8] = "send hold timer expired", // RFC 9687
+    [VNRS_BGP_ERR_SEND_HOLD] = "send hold timer expired",
 };
 
 static const char *const subcodes[ARRAY_SIZE(codes)][SUBCODES_MAX] = {

@@ -6,7 +6,8 @@
 
 #define OPEN_HOLD_MS          240000u // RFC 4271 8.2.2: "a large value", 4 minutes suggested
 #define CONNECT_RETRY_MS      5000u
-#define SUB_BAD_PEER_AS       2 // RFC 4271 6.2
+#define KEEPALIVE_MIN_MS      1000u // RFC 4271 4.4: never more than one a second
+#define SUB_BAD_PEER_AS       2     // RFC 4271 6.2
 #define SUB_BAD_ID            3
 #define SUB_HOLD_UNACCEPTABLE 6
 #define SUB_UNSUPPORTED_CAP   7 // RFC 5492 section 5
@@ -80,12 +81,27 @@ static void send_open(struct vnrs_bgp_fsm *fsm)
     send_message(fsm, buf, vnrs_bgp_open_encode(&open, buf, sizeof(buf)));
 }
 
+static void keepalive_set(struct vnrs_bgp_fsm *fsm)
+{
+    uint64_t ms = vnrs_bgp_timer_jitter(fsm->session.keepalive * UINT64_C(1000), fsm->ops->random(fsm->arg));
+
+    timer_set(fsm, VNRS_BGP_TM_KEEPALIVE, ms ? MAX(ms, (uint64_t)KEEPALIVE_MIN_MS) : 0);
+}
+
+// RFC 9687 section 4.3: not without a hold time.
+static void send_hold_set(struct vnrs_bgp_fsm *fsm)
+{
+    uint64_t hold = fsm->session.hold;
+
+    timer_set(fsm, VNRS_BGP_TM_SEND_HOLD, hold ? MAX(hold * 2000, (uint64_t)VNRS_BGP_SEND_HOLD_MS) : 0);
+}
+
 static void send_keepalive(struct vnrs_bgp_fsm *fsm)
 {
     uint8_t buf[VNRS_BGP_HEADER_BYTES];
 
     send_message(fsm, buf, vnrs_bgp_keepalive_encode(buf, sizeof(buf)));
-    timer_set_jittered(fsm, VNRS_BGP_TM_KEEPALIVE, fsm->session.keepalive * UINT64_C(1000));
+    keepalive_set(fsm);
 }
 
 // After these the peer must not go on with our routes, nor we with its.
@@ -145,7 +161,7 @@ static void act_tcp_up(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in
     fsm->connected = true;
     fsm->deadline[VNRS_BGP_TM_RETRY] = VNRS_BGP_TIMER_OFF;
     if (fsm->conf->delay_open_ms)
-        timer_set_jittered(fsm, VNRS_BGP_TM_DELAY_OPEN, fsm->conf->delay_open_ms);
+        timer_set(fsm, VNRS_BGP_TM_DELAY_OPEN, fsm->conf->delay_open_ms);
     else
         open_session(fsm);
 }
@@ -156,7 +172,9 @@ static void act_delay(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
     open_session(fsm);
 }
 
-// No session yet: wait for the next try (RFC 4271 8.2.2, Connect with DelayOpen, OpenSent).
+// No session yet: wait for the next try (RFC 4271 8.2.2, Connect with DelayOpen, OpenSent). Where that section leads to
+// Idle (Connect without DelayOpen, Active), the machine is started again at once, to listen until the next try: Active
+// is where AutomaticStart_with_PassiveTcpEstablishment, event 5, leads to.
 static void act_tcp_lost_early(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     (void)in;
@@ -181,6 +199,13 @@ static void act_stop(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
     fail(fsm, VNRS_BGP_CAUSE_STOP, in->error);
 }
 
+// In Connect a connection whose OPEN is delayed is dropped without a word; in Active it is told
+// (SendNOTIFICATIONwithoutOPEN).
+static void act_stop_connect(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    go_idle(fsm, VNRS_BGP_CAUSE_STOP, in->error);
+}
+
 static void act_error(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     fail(fsm, VNRS_BGP_CAUSE_SENT, in->error);
@@ -194,9 +219,24 @@ static void act_dump(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
     fail(fsm, VNRS_BGP_CAUSE_COLLISION, &cease);
 }
 
+// Nobody was told anything on that connection yet.
+static void act_dump_early(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    go_idle(fsm, VNRS_BGP_CAUSE_COLLISION, NULL);
+}
+
 static void act_hold(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     static const struct vnrs_bgp_error expired = {.code = VNRS_BGP_ERR_HOLD_TIMER};
+
+    (void)in;
+    fail(fsm, VNRS_BGP_CAUSE_HOLD, &expired);
+}
+
+static void act_send_hold(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    static const struct vnrs_bgp_error expired = {.code = VNRS_BGP_ERR_SEND_HOLD};
 
     (void)in;
     fail(fsm, VNRS_BGP_CAUSE_HOLD, &expired);
@@ -213,14 +253,32 @@ static void act_notification(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_inp
     go_idle(fsm, VNRS_BGP_CAUSE_RECEIVED, in->error);
 }
 
-// RFC 6608: the subcode names the state in which a message was not expected.
+// Before our OPEN nothing but an OPEN or a NOTIFICATION can come (RFC 4271 8.2.2, Connect and Active, "any other
+// event").
+static void act_early(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    (void)in;
+    go_idle(fsm, VNRS_BGP_CAUSE_EARLY, NULL);
+}
+
+// RFC 6608: the subcode names the state in which the message was not expected, the data is its type. A timer that
+// should not run has neither.
 static void act_unexpected(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
-    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_FSM};
+    static const uint8_t types[_VNRS_BGP_EV_MAX] = {[VNRS_BGP_EV_OPEN] = VNRS_BGP_OPEN,
+                                                    [VNRS_BGP_EV_UPDATE] = VNRS_BGP_UPDATE,
+                                                    [VNRS_BGP_EV_KEEPALIVE] = VNRS_BGP_KEEPALIVE,
+                                                    [VNRS_BGP_EV_REFRESH] = VNRS_BGP_ROUTE_REFRESH};
+    struct vnrs_bgp_error error;
 
     (void)in;
-    if (fsm->state >= VNRS_BGP_ST_OPEN_SENT)
+    vnrs_bgp_error_clear(&error);
+    error.code = VNRS_BGP_ERR_FSM;
+    if (types[fsm->event]) {
         error.subcode = (uint8_t)(fsm->state - VNRS_BGP_ST_OPEN_SENT + 1);
+        error.data[0] = types[fsm->event];
+        error.data_len = 1;
+    }
     fail(fsm, VNRS_BGP_CAUSE_SENT, &error);
 }
 
@@ -242,6 +300,7 @@ static struct vnrs_bgp_session negotiate(const struct vnrs_bgp_conf *conf, const
         .ibgp = conf->local_asn == conf->peer_asn,
         .local_asn = conf->local_asn,
         .peer_asn = conf->peer_asn,
+        .local_id = conf->router_id,
         .hold = MIN(conf->hold, open->hold),
     };
     s.mp[VNRS_BGP_AF4] = ours->mp[VNRS_BGP_AF4] && (theirs->mp[VNRS_BGP_AF4] || !theirs->any_mp);
@@ -261,7 +320,8 @@ static bool is_acceptable(const struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_
 {
     static const uint8_t need_ipv4[] = {1, 4, 0, 1, 0, 1}; // the multiprotocol capability we ask for
 
-    *error = (struct vnrs_bgp_error){.code = VNRS_BGP_ERR_OPEN};
+    vnrs_bgp_error_clear(error);
+    error->code = VNRS_BGP_ERR_OPEN;
     if (open->asn != fsm->conf->peer_asn) {
         error->subcode = SUB_BAD_PEER_AS;
     } else if (open->id == 0 || (session->ibgp && open->id == fsm->conf->router_id)) {
@@ -302,8 +362,10 @@ static void act_open(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 // The peer spoke first while our OPEN was delayed.
 static void act_open_delayed(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
-    if (!fsm->connected)
+    if (fsm->deadline[VNRS_BGP_TM_DELAY_OPEN] == VNRS_BGP_TIMER_OFF) {
+        act_early(fsm, in); // event 19, not 20
         return;
+    }
     fsm->deadline[VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_TIMER_OFF;
     send_open(fsm);
     act_open(fsm, in);
@@ -318,14 +380,16 @@ static void act_heard(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 static void act_established(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     act_heard(fsm, in);
+    send_hold_set(fsm);
     enter(fsm, VNRS_BGP_ST_ESTABLISHED);
     fsm->ops->up(fsm->arg, fsm->side);
 }
 
 static void act_update(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
-    struct vnrs_bgp_error error = {0};
+    struct vnrs_bgp_error error;
 
+    vnrs_bgp_error_clear(&error);
     act_heard(fsm, in);
     if (fsm->ops->update(fsm->arg, in->msg, in->len, &error) < 0)
         fail(fsm, VNRS_BGP_CAUSE_SENT, &error);
@@ -339,35 +403,45 @@ static void act_refresh(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *i
         fsm->ops->refresh(fsm->arg, in->af, in->subtype);
 }
 
-// No entry: the event means nothing in that state.
+// RFC 4271 section 8.2.2, event by event. No entry: the event is ignored, or belongs to a second connection, which has
+// a machine of its own. Three things are done as section 6 has them, where 8.2.2 says "any other event": a NOTIFICATION
+// is never answered (OpenSent, event 25), errors found in Established are named (events 21 and 22), and a second OPEN
+// is an error (OpenConfirm, event 19).
 static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
     [VNRS_BGP_ST_IDLE] = {[VNRS_BGP_EV_START] = act_start},
-    [VNRS_BGP_ST_CONNECT] = {[VNRS_BGP_EV_STOP] = act_stop,
+    [VNRS_BGP_ST_CONNECT] = {[VNRS_BGP_EV_STOP] = act_stop_connect,
                              [VNRS_BGP_EV_RETRY] = act_retry,
+                             [VNRS_BGP_EV_HOLD] = act_early,
+                             [VNRS_BGP_EV_ALIVE] = act_early,
                              [VNRS_BGP_EV_DELAY] = act_delay,
                              [VNRS_BGP_EV_TCP_UP] = act_tcp_up,
                              [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost_early,
                              [VNRS_BGP_EV_OPEN] = act_open_delayed,
                              [VNRS_BGP_EV_ERROR] = act_error,
-                             [VNRS_BGP_EV_DUMP] = act_dump,
+                             [VNRS_BGP_EV_DUMP] = act_dump_early,
                              [VNRS_BGP_EV_NOTIFICATION] = act_notification,
-                             [VNRS_BGP_EV_KEEPALIVE] = act_unexpected,
-                             [VNRS_BGP_EV_UPDATE] = act_unexpected,
-                             [VNRS_BGP_EV_REFRESH] = act_unexpected},
+                             [VNRS_BGP_EV_KEEPALIVE] = act_early,
+                             [VNRS_BGP_EV_UPDATE] = act_early,
+                             [VNRS_BGP_EV_REFRESH] = act_early},
     [VNRS_BGP_ST_ACTIVE] = {[VNRS_BGP_EV_STOP] = act_stop,
                             [VNRS_BGP_EV_RETRY] = act_retry,
+                            [VNRS_BGP_EV_HOLD] = act_early,
+                            [VNRS_BGP_EV_ALIVE] = act_early,
                             [VNRS_BGP_EV_DELAY] = act_delay,
                             [VNRS_BGP_EV_TCP_UP] = act_tcp_up,
                             [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost_early,
                             [VNRS_BGP_EV_OPEN] = act_open_delayed,
                             [VNRS_BGP_EV_ERROR] = act_error,
-                            [VNRS_BGP_EV_DUMP] = act_dump,
+                            [VNRS_BGP_EV_DUMP] = act_dump_early,
                             [VNRS_BGP_EV_NOTIFICATION] = act_notification,
-                            [VNRS_BGP_EV_KEEPALIVE] = act_unexpected,
-                            [VNRS_BGP_EV_UPDATE] = act_unexpected,
-                            [VNRS_BGP_EV_REFRESH] = act_unexpected},
+                            [VNRS_BGP_EV_KEEPALIVE] = act_early,
+                            [VNRS_BGP_EV_UPDATE] = act_early,
+                            [VNRS_BGP_EV_REFRESH] = act_early},
     [VNRS_BGP_ST_OPEN_SENT] = {[VNRS_BGP_EV_STOP] = act_stop,
+                               [VNRS_BGP_EV_RETRY] = act_unexpected,
                                [VNRS_BGP_EV_HOLD] = act_hold,
+                               [VNRS_BGP_EV_ALIVE] = act_unexpected,
+                               [VNRS_BGP_EV_DELAY] = act_unexpected,
                                [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost_early,
                                [VNRS_BGP_EV_OPEN] = act_open,
                                [VNRS_BGP_EV_ERROR] = act_error,
@@ -377,8 +451,10 @@ static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
                                [VNRS_BGP_EV_UPDATE] = act_unexpected,
                                [VNRS_BGP_EV_REFRESH] = act_unexpected},
     [VNRS_BGP_ST_OPEN_CONFIRM] = {[VNRS_BGP_EV_STOP] = act_stop,
+                                  [VNRS_BGP_EV_RETRY] = act_unexpected,
                                   [VNRS_BGP_EV_HOLD] = act_hold,
                                   [VNRS_BGP_EV_ALIVE] = act_alive,
+                                  [VNRS_BGP_EV_DELAY] = act_unexpected,
                                   [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost,
                                   [VNRS_BGP_EV_OPEN] = act_unexpected,
                                   [VNRS_BGP_EV_ERROR] = act_error,
@@ -388,8 +464,10 @@ static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
                                   [VNRS_BGP_EV_UPDATE] = act_unexpected,
                                   [VNRS_BGP_EV_REFRESH] = act_unexpected},
     [VNRS_BGP_ST_ESTABLISHED] = {[VNRS_BGP_EV_STOP] = act_stop,
+                                 [VNRS_BGP_EV_RETRY] = act_unexpected,
                                  [VNRS_BGP_EV_HOLD] = act_hold,
                                  [VNRS_BGP_EV_ALIVE] = act_alive,
+                                 [VNRS_BGP_EV_DELAY] = act_unexpected,
                                  [VNRS_BGP_EV_TCP_FAIL] = act_tcp_lost,
                                  [VNRS_BGP_EV_OPEN] = act_unexpected,
                                  [VNRS_BGP_EV_ERROR] = act_error,
@@ -397,6 +475,7 @@ static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
                                  [VNRS_BGP_EV_NOTIFICATION] = act_notification,
                                  [VNRS_BGP_EV_KEEPALIVE] = act_heard,
                                  [VNRS_BGP_EV_UPDATE] = act_update,
+                                 [VNRS_BGP_EV_SEND_HOLD] = act_send_hold,
                                  [VNRS_BGP_EV_REFRESH] = act_refresh},
 };
 
@@ -406,6 +485,7 @@ void vnrs_bgp_fsm_event(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_event event, uin
     action_fn action = table[fsm->state][event];
 
     fsm->now = now_ms;
+    fsm->event = event;
     if (action)
         action(fsm, in);
 }
@@ -413,10 +493,9 @@ void vnrs_bgp_fsm_event(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_event event, uin
 void vnrs_bgp_fsm_tick(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
 {
     static const enum vnrs_bgp_event events[] = {
-        [VNRS_BGP_TM_RETRY] = VNRS_BGP_EV_RETRY,
-        [VNRS_BGP_TM_HOLD] = VNRS_BGP_EV_HOLD,
-        [VNRS_BGP_TM_KEEPALIVE] = VNRS_BGP_EV_ALIVE,
-        [VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_EV_DELAY,
+        [VNRS_BGP_TM_RETRY] = VNRS_BGP_EV_RETRY,         [VNRS_BGP_TM_HOLD] = VNRS_BGP_EV_HOLD,
+        [VNRS_BGP_TM_KEEPALIVE] = VNRS_BGP_EV_ALIVE,     [VNRS_BGP_TM_DELAY_OPEN] = VNRS_BGP_EV_DELAY,
+        [VNRS_BGP_TM_SEND_HOLD] = VNRS_BGP_EV_SEND_HOLD,
     };
     static_assert(ARRAY_SIZE(events) == _VNRS_BGP_TM_MAX, "an event for every timer");
 
@@ -442,6 +521,20 @@ void vnrs_bgp_fsm_heard(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
     fsm->now = now_ms;
     if (fsm->deadline[VNRS_BGP_TM_HOLD] != VNRS_BGP_TIMER_OFF && fsm->state >= VNRS_BGP_ST_OPEN_CONFIRM)
         act_heard(fsm, NULL);
+}
+
+void vnrs_bgp_fsm_told(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
+{
+    fsm->now = now_ms;
+    if (fsm->state == VNRS_BGP_ST_ESTABLISHED)
+        keepalive_set(fsm);
+}
+
+void vnrs_bgp_fsm_drained(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
+{
+    fsm->now = now_ms;
+    if (fsm->state == VNRS_BGP_ST_ESTABLISHED)
+        send_hold_set(fsm);
 }
 
 const char *vnrs_bgp_state_name(enum vnrs_bgp_state state)

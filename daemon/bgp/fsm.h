@@ -28,6 +28,7 @@ enum vnrs_bgp_event {         // number in RFC 4271 section 8.1
     VNRS_BGP_EV_NOTIFICATION, // 24, 25
     VNRS_BGP_EV_KEEPALIVE,    // 26
     VNRS_BGP_EV_UPDATE,       // 27
+    VNRS_BGP_EV_SEND_HOLD,    // 29, SendHoldTimer (RFC 9687)
     VNRS_BGP_EV_REFRESH,      // RFC 2918
     _VNRS_BGP_EV_MAX
 };
@@ -37,6 +38,7 @@ enum vnrs_bgp_timer {
     VNRS_BGP_TM_HOLD,
     VNRS_BGP_TM_KEEPALIVE,
     VNRS_BGP_TM_DELAY_OPEN,
+    VNRS_BGP_TM_SEND_HOLD,
     _VNRS_BGP_TM_MAX
 };
 
@@ -48,9 +50,11 @@ enum vnrs_bgp_cause {
     VNRS_BGP_CAUSE_SENT,     // we sent a NOTIFICATION for an error of the peer
     VNRS_BGP_CAUSE_RECEIVED, // the peer sent a NOTIFICATION
     VNRS_BGP_CAUSE_COLLISION,
+    VNRS_BGP_CAUSE_EARLY, // a message of the peer that cannot come before OPENs; it is not answered
 };
 
-#define VNRS_BGP_GR_TIME_MAX 4095u // seconds, RFC 4724 section 3
+#define VNRS_BGP_GR_TIME_MAX  4095u   // seconds, RFC 4724 section 3
+#define VNRS_BGP_SEND_HOLD_MS 480000u // or twice the hold time where that is more (RFC 9687 section 6)
 
 struct vnrs_bgp_conf { // of one peer, borrowed by its machines
     uint32_t local_asn, peer_asn, router_id;
@@ -94,7 +98,8 @@ struct vnrs_bgp_fsm {
     enum vnrs_bgp_side side;
     enum vnrs_bgp_state state;
     bool connected;                      // a TCP connection exists
-    uint64_t now;                        // of the event in work
+    enum vnrs_bgp_event event;           // in work
+    uint64_t now;                        // of it
     uint64_t deadline[_VNRS_BGP_TM_MAX]; // VNRS_BGP_TIMER_OFF: does not run
     struct vnrs_bgp_open remote;         // from OpenConfirm on
     struct vnrs_bgp_session session;     // from OpenConfirm on
@@ -110,4 +115,8 @@ void vnrs_bgp_fsm_tick(struct vnrs_bgp_fsm *fsm, uint64_t now_ms);
 uint64_t vnrs_bgp_fsm_next(const struct vnrs_bgp_fsm *fsm); // earliest deadline, or VNRS_BGP_NEVER
 // The peer is heard again: the hold timer starts anew (used while we ourselves do not read from the connection).
 void vnrs_bgp_fsm_heard(struct vnrs_bgp_fsm *fsm, uint64_t now_ms);
+// An UPDATE was made for the peer, which spares it a KEEPALIVE (RFC 4271 section 8.2.2).
+void vnrs_bgp_fsm_told(struct vnrs_bgp_fsm *fsm, uint64_t now_ms);
+// The connection took some of what was sent: the send hold timer starts anew.
+void vnrs_bgp_fsm_drained(struct vnrs_bgp_fsm *fsm, uint64_t now_ms);
 const char *vnrs_bgp_state_name(enum vnrs_bgp_state state);

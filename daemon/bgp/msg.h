@@ -12,7 +12,7 @@
 #define VNRS_BGP_MSG_MAX          4096  // RFC 4271
 #define VNRS_BGP_MSG_EXTENDED_MAX 65535 // RFC 8654
 #define VNRS_BGP_AS_TRANS         23456u
-#define VNRS_BGP_ERROR_DATA_MAX   258 // a whole RFC 9003 shutdown text inside a hard reset (RFC 8538)
+#define VNRS_BGP_ERROR_DATA_MAX   4075 // what an ordinary NOTIFICATION has room for: RFC 4271 wants whole attributes
 
 enum vnrs_bgp_type {
     VNRS_BGP_OPEN = 1,
@@ -39,7 +39,8 @@ enum {
     VNRS_BGP_ERR_HOLD_TIMER = 4,
     VNRS_BGP_ERR_FSM = 5,
     VNRS_BGP_ERR_CEASE = 6,
-    VNRS_BGP_ERR_REFRESH = 7, // RFC 7313
+    VNRS_BGP_ERR_REFRESH = 7,   // RFC 7313
+    VNRS_BGP_ERR_SEND_HOLD = 8, // RFC 9687
 };
 enum { // RFC 4486, 8538, 9384
     VNRS_BGP_CEASE_MAX_PREFIXES = 1,
@@ -56,8 +57,13 @@ enum { // RFC 4486, 8538, 9384
 struct vnrs_bgp_error { // a NOTIFICATION to send, or received
     uint8_t code, subcode;
     uint16_t data_len;
-    uint8_t data[VNRS_BGP_ERROR_DATA_MAX];
+    uint8_t data[VNRS_BGP_ERROR_DATA_MAX]; // 4 KiB: not cleared for each message
 };
+static inline void vnrs_bgp_error_clear(struct vnrs_bgp_error *error)
+{
+    error->code = error->subcode = 0;
+    error->data_len = 0;
+}
 
 struct vnrs_bgp_caps {
     bool mp[_VNRS_BGP_AF_MAX];      // RFC 4760; absent altogether means IPv4 only
@@ -86,12 +92,13 @@ struct vnrs_bgp_session {
     bool as4;                  // 4-octet ASNs in AS_PATH
     bool mp[_VNRS_BGP_AF_MAX]; // families in use
     bool refresh, enhanced_refresh;
-    bool extended_message;
+    bool extended_message; // that we send; received ones are long once we announced that (RFC 8654 section 4)
     bool graceful_restart, gr_notification;
     bool add_path_rx[_VNRS_BGP_AF_MAX], add_path_tx[_VNRS_BGP_AF_MAX]; // prefixes carry a path identifier that way
     bool ext_nexthop;                                                  // IPv4 prefixes may have an IPv6 next hop
     bool ibgp;
     uint32_t local_asn, peer_asn;
+    uint32_t local_id;        // BGP identifier
     uint16_t hold, keepalive; // seconds, negotiated
 };
 

@@ -98,25 +98,34 @@ static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cau
         if (was_up)
             (void)vnrs_str_copy(peer->last_error, sizeof(peer->last_error), "connection closed by the peer");
         break;
+    case VNRS_BGP_CAUSE_EARLY:
+        (void)vnrs_str_copy(peer->last_error, sizeof(peer->last_error), "unexpected message before the OPEN");
+        break;
     case VNRS_BGP_CAUSE_STOP:
     case VNRS_BGP_CAUSE_COLLISION:
         break;
     }
 }
 
+// RFC 4271 8.2.2, event 24: the peer refused our version, which is no reason to count an error.
+static bool is_version_refused(enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
+{
+    return cause == VNRS_BGP_CAUSE_RECEIVED && error->code == VNRS_BGP_ERR_OPEN && error->subcode == 1;
+}
+
 // How long to stay in Idle. Only an error of the peer's own making also keeps its connections out: a peer that
 // restarts, or closes for a reason of its own, shall be let in at once.
-static void pace(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cause)
+static void pace(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
 {
     if (cause == VNRS_BGP_CAUSE_STOP || cause == VNRS_BGP_CAUSE_COLLISION)
         return;
     // A connection that the peer drops before it is up may be no more than its side of a collision.
-    bool counts = was_up || cause != VNRS_BGP_CAUSE_TCP;
+    bool counts = was_up || (cause != VNRS_BGP_CAUSE_TCP && !is_version_refused(cause, error));
     peer->errors += counts;
     uint64_t wait = vnrs_bgp_timer_idle_hold(counts ? peer->errors : 1);
     wait = vnrs_bgp_timer_jitter(wait, peer->ops->random(peer->arg));
     peer->idle_until = peer->now + wait;
-    if (cause == VNRS_BGP_CAUSE_SENT)
+    if (cause == VNRS_BGP_CAUSE_SENT || cause == VNRS_BGP_CAUSE_EARLY)
         peer->refuse_until = peer->idle_until;
 }
 
@@ -136,6 +145,7 @@ static bool is_graceful(const struct vnrs_bgp_session *session, enum vnrs_bgp_ca
                !(error->code == VNRS_BGP_ERR_CEASE && error->subcode == VNRS_BGP_CEASE_HARD_RESET);
     case VNRS_BGP_CAUSE_STOP:
     case VNRS_BGP_CAUSE_COLLISION:
+    case VNRS_BGP_CAUSE_EARLY:
         break;
     }
     return false;
@@ -153,7 +163,7 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
         peer->flaps++;
     }
     say(peer, was_up, cause, error);
-    pace(peer, was_up, cause);
+    pace(peer, was_up, cause, error);
     if (was_up)
         peer->ops->down(peer->arg, is_graceful(&peer->fsm[side].session, cause, error));
     peer->ops->changed(peer->arg);
@@ -297,12 +307,13 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
 // Runs the event that a whole, well-framed message is.
 static void dispatch(struct vnrs_bgp_peer *peer, struct vnrs_bgp_fsm *fsm, uint8_t type, const uint8_t *msg, size_t len)
 {
-    struct vnrs_bgp_error error = {0};
+    struct vnrs_bgp_error error;
     struct vnrs_bgp_open open = {0};
     struct vnrs_bgp_input in = {.msg = msg, .len = len, .open = &open, .error = &error};
     enum vnrs_bgp_event event = VNRS_BGP_EV_KEEPALIVE;
     int err = 0;
 
+    vnrs_bgp_error_clear(&error);
     switch (type) {
     case VNRS_BGP_OPEN:
         event = VNRS_BGP_EV_OPEN;
@@ -317,7 +328,7 @@ static void dispatch(struct vnrs_bgp_peer *peer, struct vnrs_bgp_fsm *fsm, uint8
         event = VNRS_BGP_EV_NOTIFICATION;
         // RFC 4271 6.4: an error in a NOTIFICATION is not answered.
         if (vnrs_bgp_notification_decode(msg, len, &error) < 0)
-            error = (struct vnrs_bgp_error){0};
+            vnrs_bgp_error_clear(&error);
         break;
     case VNRS_BGP_ROUTE_REFRESH:
         event = VNRS_BGP_EV_REFRESH;
@@ -335,9 +346,10 @@ ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vn
                             size_t have)
 {
     struct vnrs_bgp_fsm *fsm = &peer->fsm[side];
-    struct vnrs_bgp_error error = {0};
+    struct vnrs_bgp_error error;
     struct vnrs_bgp_input in = {.error = &error};
-    bool extended = fsm->state >= VNRS_BGP_ST_OPEN_CONFIRM && fsm->session.extended_message;
+    // Who announced the capability takes long messages, whatever the peer announced (RFC 8654 section 4).
+    bool extended = fsm->state >= VNRS_BGP_ST_OPEN_SENT && peer->conf.caps.extended_message;
     uint8_t type = 0;
 
     peer->now = now_ms;
@@ -353,6 +365,20 @@ ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vn
     peer->messages_in++;
     dispatch(peer, fsm, type, buf, (size_t)len);
     return fsm->connected ? len : -ECONNRESET;
+}
+
+void vnrs_bgp_peer_told(struct vnrs_bgp_peer *peer, uint64_t now_ms, unsigned updates)
+{
+    struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(peer);
+
+    peer->messages_out += updates;
+    if (session && updates)
+        vnrs_bgp_fsm_told(session, now_ms);
+}
+
+void vnrs_bgp_peer_drained(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side)
+{
+    vnrs_bgp_fsm_drained(&peer->fsm[side], now_ms);
 }
 
 void vnrs_bgp_peer_tick(struct vnrs_bgp_peer *peer, uint64_t now_ms)

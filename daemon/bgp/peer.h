@@ -64,6 +64,10 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
 // when the connection is no longer there (before or because of this message).
 ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side, const uint8_t *buf,
                             size_t have) VNRS_MUST_CHECK;
+// The owner has put so many UPDATEs into the output of the session.
+void vnrs_bgp_peer_told(struct vnrs_bgp_peer *peer, uint64_t now_ms, unsigned updates);
+// The connection took some of the output.
+void vnrs_bgp_peer_drained(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side);
 void vnrs_bgp_peer_tick(struct vnrs_bgp_peer *peer, uint64_t now_ms);
 uint64_t vnrs_bgp_peer_next(const struct vnrs_bgp_peer *peer); // earliest deadline, or VNRS_BGP_NEVER
 

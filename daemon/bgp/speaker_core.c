@@ -250,6 +250,7 @@ static struct vnrs_bgp_conf member_conf(const struct vnrs_bgp_speaker *sp, const
         .hold = conf->hold,
         .keepalive = conf->keepalive,
         .connect_retry_ms = sp->conf.connect_retry_ms,
+        .delay_open_ms = conf->delay_open * 1000u,
         .passive = conf->passive,
     };
 }
@@ -304,7 +305,7 @@ static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_co
 static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnrs_spk_peer_config *b)
 {
     return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
-           a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min ||
+           a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min || a->delay_open != b->delay_open ||
            memcmp(a->md5, b->md5, sizeof(a->md5)) != 0;
 }
 

@@ -63,6 +63,8 @@ static void judge_mandatory(struct vnrs_bgp_attr_decode *d, const struct vnrs_bg
     require(d, d->has_as_path, VNRS_BGP_ATTR_AS_PATH, "AS_PATH is missing");
     if (d->session->ibgp)
         require(d, d->attrs->has & VNRS_BGP_HAS_LOCAL_PREF, VNRS_BGP_ATTR_LOCAL_PREF, "LOCAL_PREF is missing");
+    if (d->is_own)
+        vnrs_bgp_attr_fault(d, VNRS_BGP_TREAT_AS_WITHDRAW, VNRS_BGP_UPDATE_OPTIONAL, NULL, "ORIGINATOR_ID is our own");
     if (!classic)
         return;
     require(d, d->has_nexthop, VNRS_BGP_ATTR_NEXT_HOP, "NEXT_HOP is missing");
@@ -75,12 +77,11 @@ static void judge_mandatory(struct vnrs_bgp_attr_decode *d, const struct vnrs_bg
     }
 }
 
-// RFC 7606 section 5.2: attributes in error that announce nothing leave it open whether prefixes were lost.
+// RFC 7606 section 5.2: attributes in error that announce nothing leave it open whether prefixes were lost. (A lone
+// MP_UNREACH_NLRI, which that section exempts, has no errors short of a reset.)
 static void judge_missing_nlri(struct vnrs_bgp_attr_decode *d, const struct frame *frame)
 {
-    bool only_unreach = d->framed_ok && d->n_raw == 1 && d->raw[0].type == VNRS_BGP_ATTR_MP_UNREACH;
-
-    if (d->fault.outcome == VNRS_BGP_TREAT_AS_WITHDRAW && !frame->reach.left && !d->has_mp_prefixes && !only_unreach)
+    if (d->fault.outcome == VNRS_BGP_TREAT_AS_WITHDRAW && !frame->reach.left && !d->has_mp_prefixes)
         d->fault.outcome = VNRS_BGP_SESSION_RESET;
 }
 

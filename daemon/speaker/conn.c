@@ -21,7 +21,6 @@ struct vnrs_conn {
     int fd;
     bool connecting, dead;
     struct event *read, *write, *linger;
-    uint64_t progress_ms; // when output last moved, or there was none
     size_t in_len, out_len;
     uint8_t in[VNRS_CONN_IN_BYTES];
     uint8_t out[VNRS_CONN_OUT_BYTES];
@@ -60,7 +59,6 @@ static struct vnrs_conn *conn_new(struct vnrs_speakerd *sp, struct vnrs_bgp_memb
     c->member = m;
     c->side = side;
     c->fd = fd;
-    c->progress_ms = vnrs_clock_ms();
     c->read = event_new(sp->base, fd, EV_READ | EV_PERSIST, on_read, c);
     c->write = event_new(sp->base, fd, EV_WRITE, on_write, c);
     c->linger = evtimer_new(sp->base, on_linger, c);
@@ -223,8 +221,8 @@ static bool conn_flush(struct vnrs_conn *c)
         }
         done += (size_t)put;
     }
-    if (done || !c->out_len)
-        c->progress_ms = vnrs_clock_ms();
+    if (done && c->member)
+        vnrs_bgp_peer_drained(&c->member->peer, vnrs_clock_ms(), c->side);
     c->out_len -= done;
     memmove(c->out, c->out + done, c->out_len);
     if (c->out_len)
@@ -415,21 +413,6 @@ void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms)
         for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++)
             if (sp->conns[slot][side])
                 vnrs_bgp_fsm_heard(&sp->core->members[slot]->peer.fsm[side], now_ms);
-}
-
-void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms)
-{
-    struct vnrs_bgp_error error = {.code = 8}; // RFC 9687
-
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
-        for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
-            struct vnrs_conn *c = sp->conns[slot][side];
-            if (!c || !c->out_len)
-                continue;
-            uint64_t limit = MAX((uint64_t)VNRS_CONN_SEND_HOLD_MS, c->member->conf.hold * UINT64_C(2000));
-            if (now_ms - c->progress_ms >= limit)
-                vnrs_bgp_peer_fail(&c->member->peer, now_ms, &error);
-        }
 }
 
 void vnrs_conn_free_all(struct vnrs_speakerd *sp)

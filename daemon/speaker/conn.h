@@ -8,12 +8,11 @@
 
 #include <sys/socket.h>
 
-#define VNRS_CONN_IN_BYTES     (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
-#define VNRS_CONN_OUT_UPDATES  57344u // as long as less waits than this, one more UPDATE is made
-#define VNRS_CONN_OUT_RESERVE  8192u  // not for UPDATEs
-#define VNRS_CONN_OUT_BYTES    (VNRS_CONN_OUT_UPDATES + VNRS_BGP_MSG_EXTENDED_MAX + VNRS_CONN_OUT_RESERVE + 1u)
-#define VNRS_CONN_LINGER_MS    2000
-#define VNRS_CONN_SEND_HOLD_MS 480000u // RFC 9687: the larger of 8 minutes and twice the hold time
+#define VNRS_CONN_IN_BYTES    (VNRS_BGP_MSG_EXTENDED_MAX + 1u)
+#define VNRS_CONN_OUT_UPDATES 57344u // as long as less waits than this, one more UPDATE is made
+#define VNRS_CONN_OUT_RESERVE 8192u  // not for UPDATEs
+#define VNRS_CONN_OUT_BYTES   (VNRS_CONN_OUT_UPDATES + VNRS_BGP_MSG_EXTENDED_MAX + VNRS_CONN_OUT_RESERVE + 1u)
+#define VNRS_CONN_LINGER_MS   2000
 
 // Starts listening on VNRS_SPEAKER_FD_LISTEN where there is one. Returns 0 or a negative errno.
 int vnrs_conn_listen(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
@@ -31,6 +30,4 @@ bool vnrs_conn_flush_all(struct vnrs_speakerd *sp);
 void vnrs_conn_pause_all(struct vnrs_speakerd *sp, bool paused);
 // While reading is paused peers cannot be blamed for silence.
 void vnrs_conn_excuse_all(struct vnrs_speakerd *sp, uint64_t now_ms);
-// Ends connections on which nothing could be sent for too long.
-void vnrs_conn_check_stalled(struct vnrs_speakerd *sp, uint64_t now_ms);
 void vnrs_conn_free_all(struct vnrs_speakerd *sp);

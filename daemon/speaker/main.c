@@ -55,7 +55,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (sp->reading_paused)
         vnrs_conn_excuse_all(sp, now);
     vnrs_bgp_speaker_tick(sp->core, now);
-    vnrs_conn_check_stalled(sp, now);
     vnrs_speakerd_settle(sp);
 }
 

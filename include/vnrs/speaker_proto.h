@@ -103,7 +103,7 @@ struct vnrs_spk_peer_config {
     uint8_t ttl;           // outgoing IP TTL
     uint8_t shutdown;      // administratively down
     uint8_t ttl_min;       // RFC 5082: received packets must have it, ours leave with 255; 0: no check
-    uint8_t pad;
+    uint8_t delay_open;    // seconds to wait for the peer's OPEN before ours goes (RFC 4271 section 8.1.3); 0: none
     char md5[VNRS_MD5_KEY_MAX + 4]; // RFC 2385, never logged or told to anybody; empty: none
 };
 

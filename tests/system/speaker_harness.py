@@ -44,7 +44,7 @@ HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
 S_CONFIG = struct.Struct("=II17sBBBIH2x")
 S_LOCAL = struct.Struct("=18s2x")
-S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBx84s")
+S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84s")
 S_PEER = struct.Struct("=64s17sBBBIQIIIIHHIII320s")
 S_NEXTHOP = struct.Struct("=17s3xII")
 S_ROUTE = struct.Struct("=18sBxI")
@@ -98,11 +98,12 @@ class Peer:
     shutdown: bool = False
     ttl_min: int = 0
     md5: str = ""
+    delay_open: int = 0
 
     def pack(self):
         return S_PEER_CONFIG.pack(self.name.encode(), pack_addr(self.addr), self.passive, self.hold, self.keepalive,
                                   self.port, self.asn, self.max_prefixes, self.ttl, self.shutdown, self.ttl_min,
-                                  self.md5.encode())
+                                  self.delay_open, self.md5.encode())
 
 
 def sh(*args):

@@ -199,7 +199,7 @@ GARBAGE = [
     ("length above 4096", raw_peer.MARKER + struct.pack("!HB", 4097, UPDATE), 1, 2, b"\x10\x01"),
     ("keepalive with a body", message(KEEPALIVE, b"x"), 1, 2, b"\0\x14"),
     ("type 9", message(9), 1, 3, b"\x09"),
-    ("open again", message(OPEN, raw_peer.open_body(65001)), 5, 3, b""),
+    ("open again", message(OPEN, raw_peer.open_body(65001)), 5, 3, bytes([OPEN])),
     ("update too short for its withdrawn routes", message(UPDATE, b"\0\xff\0\0"), 3, 1, b""),
 ]
 
@@ -258,7 +258,7 @@ def test_message_before_open(spk, raw, kind, body):
     a.send(message(kind, body))
     a.expect(OPEN)
     note = a.expect(NOTIFICATION)
-    assert (note.code, note.subcode) == (5, 1)
+    assert (note.code, note.subcode, note.data) == (5, 1, bytes([kind]))
 
 
 def test_stranger_is_closed_at_once(spk, raw, net):

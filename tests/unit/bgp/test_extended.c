@@ -99,6 +99,9 @@ static void received(void **state)
     (void)state;
     world_setup(&w, 2, VNRS_SPK_EXTENDED_MESSAGES, 0);
     struct vnrs_bgp_member *a = world_up(&w, 'a', &extended), *b = world_up(&w, 'b', NULL);
+    struct world plain;
+    world_setup(&plain, 1, 0, 0);
+    struct vnrs_bgp_member *not_announced = world_up(&plain, 'a', &extended);
     memset(msg, 0, sizeof(msg));
     // Withdrawals of 10.0.0.0/8, as many as there can be.
     size_t n = (VNRS_BGP_MSG_EXTENDED_MAX - 19 - 4) / 2;
@@ -111,8 +114,11 @@ static void received(void **state)
     size_t len = hex_header(msg, VNRS_BGP_UPDATE, 4 + 2 * n);
     assert_int_equal(world_input(&w, a, msg, len), len);
     assert_int_equal(world_input(&w, a, msg, 30), 0); // waits for the rest
-    assert_int_equal(world_input(&w, b, msg, len), -ECONNRESET);
-    assert_hex(w.last + 19, w.last_len - 19, "01 02 ffff");
+    // Who announces the capability takes such messages from those, too, that take none (RFC 8654 section 4).
+    assert_int_equal(world_input(&w, b, msg, len), len);
+    assert_int_equal(world_input(&plain, not_announced, msg, len), -ECONNRESET);
+    assert_hex(plain.last + 19, plain.last_len - 19, "01 02 ffff");
+    vnrs_bgp_speaker_free(plain.sp);
     // KEEPALIVE and OPEN stay as they are.
     assert_int_equal(world_say(&w, a, VNRS_BGP_KEEPALIVE, "00"), -ECONNRESET);
     assert_hex(w.last + 19, w.last_len - 19, "01 02 0014");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Every state with every event: what is sent, where it leads. What no row names has to be ignored. Then the checks of
-// an OPEN, the negotiation, and the timers.
+// RFC 4271 section 8.2.2: every state with every event, what is sent and where it leads. What no row names has to be
+// ignored. Then the checks of an OPEN, the negotiation, and the timers.
 #include "bgp/fsm.h"
 
 #include <setjmp.h>
@@ -50,7 +50,7 @@ static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, si
     else if (bytes[18] == VNRS_BGP_KEEPALIVE)
         note(arg, "KEEPALIVE");
     else if (bytes[18] == VNRS_BGP_NOTIFICATION)
-        note(arg, "N%u/%u", bytes[19], bytes[20]);
+        note(arg, len > 21 ? "N%u/%u:%u" : "N%u/%u", bytes[19], bytes[20], len > 21 ? bytes[21] : 0);
     else
         fail();
 }
@@ -72,7 +72,7 @@ static void on_up(void *arg, enum vnrs_bgp_side side)
 static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_bgp_cause cause,
                     const struct vnrs_bgp_error *error)
 {
-    static const char *const names[] = {"stop", "tcp", "hold", "sent", "received", "collision"};
+    static const char *const names[] = {"stop", "tcp", "hold", "sent", "received", "collision", "early"};
 
     (void)side;
     (void)error;
@@ -142,22 +142,37 @@ static void world_init(struct world *w, enum vnrs_bgp_side side)
     vnrs_bgp_fsm_init(&w->fsm, side, &w->conf, &ops, w);
 }
 
+// Besides the states of the RFC: Connect and Active while the DelayOpenTimer runs, which some events are looked at by.
+// In Active a connection is one of the peer's making.
+enum { CONNECT_DELAY = _VNRS_BGP_ST_MAX, ACTIVE_DELAY, STATES };
+
 // A machine in that state at time 1000, in the ordinary way.
-static void bring_to(struct world *w, enum vnrs_bgp_state state)
+static void bring_to(struct world *w, unsigned state)
 {
     static const enum vnrs_bgp_event way[] = {VNRS_BGP_EV_START, VNRS_BGP_EV_TCP_UP, VNRS_BGP_EV_OPEN,
                                               VNRS_BGP_EV_KEEPALIVE};
-    static const unsigned steps[] = {
-        [VNRS_BGP_ST_IDLE] = 0,      [VNRS_BGP_ST_CONNECT] = 1,      [VNRS_BGP_ST_ACTIVE] = 1,
-        [VNRS_BGP_ST_OPEN_SENT] = 2, [VNRS_BGP_ST_OPEN_CONFIRM] = 3, [VNRS_BGP_ST_ESTABLISHED] = 4};
+    static const struct {
+        enum vnrs_bgp_state state;
+        unsigned steps;
+    } ways[STATES] = {
+        [VNRS_BGP_ST_IDLE] = {VNRS_BGP_ST_IDLE, 0},
+        [VNRS_BGP_ST_CONNECT] = {VNRS_BGP_ST_CONNECT, 1},
+        [VNRS_BGP_ST_ACTIVE] = {VNRS_BGP_ST_ACTIVE, 1},
+        [VNRS_BGP_ST_OPEN_SENT] = {VNRS_BGP_ST_OPEN_SENT, 2},
+        [VNRS_BGP_ST_OPEN_CONFIRM] = {VNRS_BGP_ST_OPEN_CONFIRM, 3},
+        [VNRS_BGP_ST_ESTABLISHED] = {VNRS_BGP_ST_ESTABLISHED, 4},
+        [CONNECT_DELAY] = {VNRS_BGP_ST_CONNECT, 2},
+        [ACTIVE_DELAY] = {VNRS_BGP_ST_ACTIVE, 2},
+    };
 
-    world_init(w, VNRS_BGP_OUT);
-    for (unsigned i = 0; i < steps[state]; i++)
+    world_init(w, state == ACTIVE_DELAY ? VNRS_BGP_IN : VNRS_BGP_OUT);
+    w->conf.delay_open_ms = state >= CONNECT_DELAY ? 2000 : 0;
+    for (unsigned i = 0; i < ways[state].steps; i++)
         event(w, way[i], 1000);
     if (state == VNRS_BGP_ST_ACTIVE)
         event(w, VNRS_BGP_EV_TCP_FAIL, 1000);
     w->log[0] = '\0';
-    assert_int_equal(w->fsm.state, state);
+    assert_int_equal(w->fsm.state, ways[state].state);
 }
 
 #define IDLE        VNRS_BGP_ST_IDLE
@@ -167,71 +182,117 @@ static void bring_to(struct world *w, enum vnrs_bgp_state state)
 #define OPENCONFIRM VNRS_BGP_ST_OPEN_CONFIRM
 #define ESTABLISHED VNRS_BGP_ST_ESTABLISHED
 
+// In the order of section 8.2.2; the number is the event's there. Events 4 to 7 and 13 are those of bgp/peer.h, 14 and
+// 15 are the kernel's, 14 to 17 in OpenSent and later belong to the other connection's machine.
 static const struct {
-    enum vnrs_bgp_state state;
+    unsigned state;
     enum vnrs_bgp_event event;
     enum vnrs_bgp_state next;
     const char *log;
 } rows[] = {
-    {IDLE, VNRS_BGP_EV_START, CONNECT, "connect"},
+    {IDLE, VNRS_BGP_EV_START, CONNECT, "connect"}, // 1, 3; 2 and 8, and all others: ignored
 
-    {CONNECT, VNRS_BGP_EV_STOP, IDLE, "close idle:stop"},
-    {CONNECT, VNRS_BGP_EV_RETRY, CONNECT, "close connect"},
-    {CONNECT, VNRS_BGP_EV_DELAY, OPENSENT, "OPEN"},
-    {CONNECT, VNRS_BGP_EV_TCP_UP, OPENSENT, "OPEN"},
-    {CONNECT, VNRS_BGP_EV_TCP_FAIL, ACTIVE, "close"},
-    {CONNECT, VNRS_BGP_EV_ERROR, IDLE, "close idle:sent"},
-    {CONNECT, VNRS_BGP_EV_DUMP, IDLE, "close idle:collision"},
-    {CONNECT, VNRS_BGP_EV_NOTIFICATION, IDLE, "close idle:received"},
-    {CONNECT, VNRS_BGP_EV_KEEPALIVE, IDLE, "close idle:sent"},
-    {CONNECT, VNRS_BGP_EV_UPDATE, IDLE, "close idle:sent"},
-    {CONNECT, VNRS_BGP_EV_REFRESH, IDLE, "close idle:sent"},
+    {CONNECT, VNRS_BGP_EV_STOP, IDLE, "close idle:stop"},             // 2
+    {CONNECT, VNRS_BGP_EV_RETRY, CONNECT, "close connect"},           // 9
+    {CONNECT, VNRS_BGP_EV_HOLD, IDLE, "close idle:early"},            // 10
+    {CONNECT, VNRS_BGP_EV_ALIVE, IDLE, "close idle:early"},           // 11
+    {CONNECT, VNRS_BGP_EV_DELAY, OPENSENT, "OPEN"},                   // 12
+    {CONNECT, VNRS_BGP_EV_TCP_UP, OPENSENT, "OPEN"},                  // 16, 17
+    {CONNECT, VNRS_BGP_EV_TCP_FAIL, ACTIVE, "close"},                 // 18, Idle, and then 5
+    {CONNECT, VNRS_BGP_EV_OPEN, IDLE, "close idle:early"},            // 19
+    {CONNECT, VNRS_BGP_EV_ERROR, IDLE, "close idle:sent"},            // 21, 22, 28
+    {CONNECT, VNRS_BGP_EV_DUMP, IDLE, "close idle:collision"},        // 23
+    {CONNECT, VNRS_BGP_EV_NOTIFICATION, IDLE, "close idle:received"}, // 24, 25
+    {CONNECT, VNRS_BGP_EV_KEEPALIVE, IDLE, "close idle:early"},       // 26
+    {CONNECT, VNRS_BGP_EV_UPDATE, IDLE, "close idle:early"},          // 27
+    {CONNECT, VNRS_BGP_EV_REFRESH, IDLE, "close idle:early"},
+
+    {CONNECT_DELAY, VNRS_BGP_EV_STOP, IDLE, "close idle:stop"},
+    {CONNECT_DELAY, VNRS_BGP_EV_RETRY, CONNECT, "close connect"},
+    {CONNECT_DELAY, VNRS_BGP_EV_HOLD, IDLE, "close idle:early"},
+    {CONNECT_DELAY, VNRS_BGP_EV_ALIVE, IDLE, "close idle:early"},
+    {CONNECT_DELAY, VNRS_BGP_EV_DELAY, OPENSENT, "OPEN"},
+    {CONNECT_DELAY, VNRS_BGP_EV_TCP_UP, CONNECT, ""},
+    {CONNECT_DELAY, VNRS_BGP_EV_TCP_FAIL, ACTIVE, "close"},
+    {CONNECT_DELAY, VNRS_BGP_EV_OPEN, OPENCONFIRM, "OPEN KEEPALIVE"}, // 20
+    {CONNECT_DELAY, VNRS_BGP_EV_ERROR, IDLE, "N6/2 close idle:sent"},
+    {CONNECT_DELAY, VNRS_BGP_EV_DUMP, IDLE, "close idle:collision"},
+    {CONNECT_DELAY, VNRS_BGP_EV_NOTIFICATION, IDLE, "close idle:received"},
+    {CONNECT_DELAY, VNRS_BGP_EV_KEEPALIVE, IDLE, "close idle:early"},
+    {CONNECT_DELAY, VNRS_BGP_EV_UPDATE, IDLE, "close idle:early"},
+    {CONNECT_DELAY, VNRS_BGP_EV_REFRESH, IDLE, "close idle:early"},
 
     {ACTIVE, VNRS_BGP_EV_STOP, IDLE, "idle:stop"},
     {ACTIVE, VNRS_BGP_EV_RETRY, CONNECT, "connect"},
+    {ACTIVE, VNRS_BGP_EV_HOLD, IDLE, "idle:early"},
+    {ACTIVE, VNRS_BGP_EV_ALIVE, IDLE, "idle:early"},
     {ACTIVE, VNRS_BGP_EV_DELAY, OPENSENT, "OPEN"},
     {ACTIVE, VNRS_BGP_EV_TCP_UP, OPENSENT, "OPEN"},
-    {ACTIVE, VNRS_BGP_EV_TCP_FAIL, ACTIVE, ""},
+    {ACTIVE, VNRS_BGP_EV_TCP_FAIL, ACTIVE, ""}, // 18, Idle, and then 5
+    {ACTIVE, VNRS_BGP_EV_OPEN, IDLE, "idle:early"},
     {ACTIVE, VNRS_BGP_EV_ERROR, IDLE, "idle:sent"},
     {ACTIVE, VNRS_BGP_EV_DUMP, IDLE, "idle:collision"},
     {ACTIVE, VNRS_BGP_EV_NOTIFICATION, IDLE, "idle:received"},
-    {ACTIVE, VNRS_BGP_EV_KEEPALIVE, IDLE, "idle:sent"},
-    {ACTIVE, VNRS_BGP_EV_UPDATE, IDLE, "idle:sent"},
-    {ACTIVE, VNRS_BGP_EV_REFRESH, IDLE, "idle:sent"},
+    {ACTIVE, VNRS_BGP_EV_KEEPALIVE, IDLE, "idle:early"},
+    {ACTIVE, VNRS_BGP_EV_UPDATE, IDLE, "idle:early"},
+    {ACTIVE, VNRS_BGP_EV_REFRESH, IDLE, "idle:early"},
+
+    {ACTIVE_DELAY, VNRS_BGP_EV_STOP, IDLE, "N6/2 close idle:stop"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_RETRY, CONNECT, "close connect"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_HOLD, IDLE, "close idle:early"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_ALIVE, IDLE, "close idle:early"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_DELAY, OPENSENT, "OPEN"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_TCP_UP, ACTIVE, ""},
+    {ACTIVE_DELAY, VNRS_BGP_EV_TCP_FAIL, IDLE, "close idle:tcp"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_OPEN, OPENCONFIRM, "OPEN KEEPALIVE"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_ERROR, IDLE, "N6/2 close idle:sent"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_DUMP, IDLE, "close idle:collision"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_NOTIFICATION, IDLE, "close idle:received"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_KEEPALIVE, IDLE, "close idle:early"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_UPDATE, IDLE, "close idle:early"},
+    {ACTIVE_DELAY, VNRS_BGP_EV_REFRESH, IDLE, "close idle:early"},
 
     {OPENSENT, VNRS_BGP_EV_STOP, IDLE, "N6/2 close idle:stop"},
+    {OPENSENT, VNRS_BGP_EV_RETRY, IDLE, "N5/0 close idle:sent"},
     {OPENSENT, VNRS_BGP_EV_HOLD, IDLE, "N4/0 close idle:hold"},
+    {OPENSENT, VNRS_BGP_EV_ALIVE, IDLE, "N5/0 close idle:sent"},
+    {OPENSENT, VNRS_BGP_EV_DELAY, IDLE, "N5/0 close idle:sent"},
     {OPENSENT, VNRS_BGP_EV_TCP_FAIL, ACTIVE, "close"},
     {OPENSENT, VNRS_BGP_EV_OPEN, OPENCONFIRM, "KEEPALIVE"},
     {OPENSENT, VNRS_BGP_EV_ERROR, IDLE, "N6/2 close idle:sent"},
     {OPENSENT, VNRS_BGP_EV_DUMP, IDLE, "N6/7 close idle:collision"},
     {OPENSENT, VNRS_BGP_EV_NOTIFICATION, IDLE, "close idle:received"},
-    {OPENSENT, VNRS_BGP_EV_KEEPALIVE, IDLE, "N5/1 close idle:sent"},
-    {OPENSENT, VNRS_BGP_EV_UPDATE, IDLE, "N5/1 close idle:sent"},
-    {OPENSENT, VNRS_BGP_EV_REFRESH, IDLE, "N5/1 close idle:sent"},
+    {OPENSENT, VNRS_BGP_EV_KEEPALIVE, IDLE, "N5/1:4 close idle:sent"}, // RFC 6608
+    {OPENSENT, VNRS_BGP_EV_UPDATE, IDLE, "N5/1:2 close idle:sent"},
+    {OPENSENT, VNRS_BGP_EV_REFRESH, IDLE, "N5/1:5 close idle:sent"},
 
     {OPENCONFIRM, VNRS_BGP_EV_STOP, IDLE, "N6/2 close idle:stop"},
+    {OPENCONFIRM, VNRS_BGP_EV_RETRY, IDLE, "N5/0 close idle:sent"},
     {OPENCONFIRM, VNRS_BGP_EV_HOLD, IDLE, "N4/0 close idle:hold"},
     {OPENCONFIRM, VNRS_BGP_EV_ALIVE, OPENCONFIRM, "KEEPALIVE"},
+    {OPENCONFIRM, VNRS_BGP_EV_DELAY, IDLE, "N5/0 close idle:sent"},
     {OPENCONFIRM, VNRS_BGP_EV_TCP_FAIL, IDLE, "close idle:tcp"},
-    {OPENCONFIRM, VNRS_BGP_EV_OPEN, IDLE, "N5/2 close idle:sent"},
+    {OPENCONFIRM, VNRS_BGP_EV_OPEN, IDLE, "N5/2:1 close idle:sent"},
     {OPENCONFIRM, VNRS_BGP_EV_ERROR, IDLE, "N6/2 close idle:sent"},
     {OPENCONFIRM, VNRS_BGP_EV_DUMP, IDLE, "N6/7 close idle:collision"},
     {OPENCONFIRM, VNRS_BGP_EV_NOTIFICATION, IDLE, "close idle:received"},
     {OPENCONFIRM, VNRS_BGP_EV_KEEPALIVE, ESTABLISHED, "up"},
-    {OPENCONFIRM, VNRS_BGP_EV_UPDATE, IDLE, "N5/2 close idle:sent"},
-    {OPENCONFIRM, VNRS_BGP_EV_REFRESH, IDLE, "N5/2 close idle:sent"},
+    {OPENCONFIRM, VNRS_BGP_EV_UPDATE, IDLE, "N5/2:2 close idle:sent"},
+    {OPENCONFIRM, VNRS_BGP_EV_REFRESH, IDLE, "N5/2:5 close idle:sent"},
 
     {ESTABLISHED, VNRS_BGP_EV_STOP, IDLE, "N6/2 close down:stop"},
+    {ESTABLISHED, VNRS_BGP_EV_RETRY, IDLE, "N5/0 close down:sent"},
     {ESTABLISHED, VNRS_BGP_EV_HOLD, IDLE, "N4/0 close down:hold"},
     {ESTABLISHED, VNRS_BGP_EV_ALIVE, ESTABLISHED, "KEEPALIVE"},
+    {ESTABLISHED, VNRS_BGP_EV_DELAY, IDLE, "N5/0 close down:sent"},
     {ESTABLISHED, VNRS_BGP_EV_TCP_FAIL, IDLE, "close down:tcp"},
-    {ESTABLISHED, VNRS_BGP_EV_OPEN, IDLE, "N5/3 close down:sent"},
+    {ESTABLISHED, VNRS_BGP_EV_OPEN, IDLE, "N5/3:1 close down:sent"},
     {ESTABLISHED, VNRS_BGP_EV_ERROR, IDLE, "N6/2 close down:sent"},
     {ESTABLISHED, VNRS_BGP_EV_DUMP, IDLE, "N6/7 close down:collision"},
     {ESTABLISHED, VNRS_BGP_EV_NOTIFICATION, IDLE, "close down:received"},
     {ESTABLISHED, VNRS_BGP_EV_KEEPALIVE, ESTABLISHED, ""},
     {ESTABLISHED, VNRS_BGP_EV_UPDATE, ESTABLISHED, "update"},
+    {ESTABLISHED, VNRS_BGP_EV_SEND_HOLD, IDLE, "N8/0 close down:hold"}, // 29, RFC 9687
     {ESTABLISHED, VNRS_BGP_EV_REFRESH, ESTABLISHED, "refresh:0/0"},
 };
 
@@ -240,23 +301,47 @@ static void every_state_and_event(void **state)
     struct world w;
 
     (void)state;
-    for (unsigned s = 0; s < _VNRS_BGP_ST_MAX; s++)
+    for (unsigned s = 0; s < STATES; s++)
         for (unsigned e = 0; e < _VNRS_BGP_EV_MAX; e++) {
             const char *log = "";
-            enum vnrs_bgp_state next = s;
+            bring_to(&w, s);
+            enum vnrs_bgp_state next = w.fsm.state;
             for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 if (rows[i].state == s && rows[i].event == e) {
                     log = rows[i].log;
                     next = rows[i].next;
                 }
-            bring_to(&w, s);
             event(&w, e, 2000);
             if (w.fsm.state != next || strcmp(w.log, log) != 0)
-                fail_msg("%s, event %u: %s '%s', expected %s '%s'", vnrs_bgp_state_name(s), e,
-                         vnrs_bgp_state_name(w.fsm.state), w.log, vnrs_bgp_state_name(next), log);
+                fail_msg("state %u, event %u: %s '%s', expected %s '%s'", s, e, vnrs_bgp_state_name(w.fsm.state), w.log,
+                         vnrs_bgp_state_name(next), log);
             if (next == IDLE)
                 assert_true(vnrs_bgp_fsm_next(&w.fsm) == VNRS_BGP_NEVER);
         }
+}
+
+// Which timers run in which state, section 8.2.2 and RFC 9687 section 4.3.
+static void timers_of_states(void **state)
+{
+    static const char *const running[STATES] = {[IDLE] = "",
+                                                [CONNECT] = "retry",
+                                                [ACTIVE] = "retry",
+                                                [OPENSENT] = "hold",
+                                                [OPENCONFIRM] = "hold keepalive",
+                                                [ESTABLISHED] = "hold keepalive send-hold",
+                                                [CONNECT_DELAY] = "delay",
+                                                [ACTIVE_DELAY] = "delay"};
+    static const char *const names[_VNRS_BGP_TM_MAX] = {"retry", "hold", "keepalive", "delay", "send-hold"};
+    struct world w;
+
+    (void)state;
+    for (unsigned s = 0; s < STATES; s++) {
+        bring_to(&w, s);
+        for (unsigned i = 0; i < _VNRS_BGP_TM_MAX; i++)
+            if (w.fsm.deadline[i])
+                note(&w, "%s", names[i]);
+        assert_string_equal(w.log, running[s]);
+    }
 }
 
 static void bad_update_resets(void **state)
@@ -346,7 +431,7 @@ static void open_is_checked(void **state)
     }
     o = good_open();
     o.caps.mp[VNRS_BGP_AF4] = false;
-    open_case("families, but none of ours", o, false, "N2/7 close idle:sent");
+    open_case("families, but none of ours", o, false, "N2/7:1 close idle:sent");
     o.caps.any_mp = false;
     open_case("no family named means IPv4", o, false, "KEEPALIVE");
 }
@@ -455,11 +540,49 @@ static void delay_open(void **state)
     assert_string_equal(w.log, "OPEN KEEPALIVE");
     assert_int_equal(w.fsm.state, OPENCONFIRM);
 
-    bring_to(&w, CONNECT); // the error is answered although no OPEN was sent
-    w.conf.delay_open_ms = 2000;
-    event(&w, VNRS_BGP_EV_TCP_UP, 1500);
-    event(&w, VNRS_BGP_EV_KEEPALIVE, 1600);
-    assert_string_equal(w.log, "N5/0 close idle:sent");
+    bring_to(&w, CONNECT_DELAY); // not jittered: section 10 does not name it
+    w.random = 1023;
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_DELAY_OPEN] == 1000 + 2000);
+}
+
+// What is sent and taken counts for the keepalive and the send hold timer.
+static void sending(void **state)
+{
+    struct world w;
+
+    (void)state;
+    bring_to(&w, ESTABLISHED);
+    vnrs_bgp_fsm_told(&w.fsm, 11000); // an UPDATE instead of a KEEPALIVE
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_KEEPALIVE] == 11000 + 30000);
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_SEND_HOLD] == 1000 + 480000);
+    vnrs_bgp_fsm_drained(&w.fsm, 12000);
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_SEND_HOLD] == 12000 + 480000);
+    w.fsm.session.hold = 300; // twice the hold time, where that is more
+    vnrs_bgp_fsm_drained(&w.fsm, 12000);
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_SEND_HOLD] == 12000 + 600000);
+    w.fsm.deadline[VNRS_BGP_TM_HOLD] = w.fsm.deadline[VNRS_BGP_TM_KEEPALIVE] = VNRS_BGP_TIMER_OFF;
+    vnrs_bgp_fsm_tick(&w.fsm, 611999);
+    assert_int_equal(w.fsm.state, ESTABLISHED);
+    vnrs_bgp_fsm_tick(&w.fsm, 612000);
+    assert_string_equal(w.log, "N8/0 close down:hold");
+
+    bring_to(&w, ESTABLISHED); // no hold time, no send hold time
+    w.fsm.session.hold = w.fsm.session.keepalive = 0;
+    vnrs_bgp_fsm_drained(&w.fsm, 12000);
+    vnrs_bgp_fsm_told(&w.fsm, 12000);
+    assert_true(!w.fsm.deadline[VNRS_BGP_TM_SEND_HOLD] && !w.fsm.deadline[VNRS_BGP_TM_KEEPALIVE]);
+
+    bring_to(&w, OPENCONFIRM); // only in Established
+    vnrs_bgp_fsm_drained(&w.fsm, 12000);
+    vnrs_bgp_fsm_told(&w.fsm, 12000);
+    assert_true(!w.fsm.deadline[VNRS_BGP_TM_SEND_HOLD] && w.fsm.deadline[VNRS_BGP_TM_KEEPALIVE] < 12000 + 30000);
+
+    bring_to(&w, OPENCONFIRM); // the shortest hold time: a second between KEEPALIVEs, jitter or not
+    w.fsm.session.hold = 3;
+    w.fsm.session.keepalive = 1;
+    w.random = 1023;
+    event(&w, VNRS_BGP_EV_ALIVE, 2000);
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_KEEPALIVE] == 3000);
 }
 
 static void waits_grow(void **state)
@@ -478,6 +601,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_and_event),
+        cmocka_unit_test(timers_of_states),
         cmocka_unit_test(bad_update_resets),
         cmocka_unit_test(lost_collision),
         cmocka_unit_test(incoming_machine_never_retries),
@@ -487,6 +611,7 @@ int main(void)
         cmocka_unit_test(negotiation_of_paths_and_next_hops),
         cmocka_unit_test(timers),
         cmocka_unit_test(delay_open),
+        cmocka_unit_test(sending),
         cmocka_unit_test(waits_grow),
     };
     return cmocka_run_group_tests_name("fsm", tests, NULL, NULL);

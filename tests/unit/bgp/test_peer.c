@@ -226,7 +226,7 @@ static const struct {
     {"short NOTIFICATION", VNRS_BGP_NOTIFICATION, 1, 0xff, 0, 1, 2, 2, {0, 20}},
     {"type 0", 0, 0, 0xff, 0, 1, 3, 1, {0}},
     {"type 200", 200, 0, 0xff, 0, 1, 3, 1, {200}},
-    {"OPEN in Established", VNRS_BGP_OPEN, 10, 0xff, 0, 5, 3, 0, {0}},
+    {"OPEN in Established", VNRS_BGP_OPEN, 10, 0xff, 0, 5, 3, 1, {VNRS_BGP_OPEN}},
 };
 
 static void header_errors(void **state)
@@ -299,6 +299,55 @@ static void damping(void **state)
     assert_true(vnrs_bgp_peer_next(&w.peer) == now + 1000);
     vnrs_bgp_peer_reset(&w.peer, now + 1, VNRS_BGP_CEASE_RESET, NULL); // an operator's reset waits for nothing
     assert_int_equal(vnrs_bgp_peer_accept(&w.peer, now + 1), 0);
+}
+
+// RFC 4271 8.2.2, event 24: no error is counted.
+static void refused_version_is_not_counted(void **state)
+{
+    static const uint8_t refused[] = {2, 1, 0, 3}, other[] = {2, 2};
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    struct world w;
+
+    (void)state;
+    world_init(&w, true);
+    for (unsigned i = 0; i < 3; i++) {
+        accept_one(&w, 1000 + i);
+        size_t len = make(buf, VNRS_BGP_NOTIFICATION, refused, sizeof(refused));
+        assert_int_equal(give(&w, 1000 + i, VNRS_BGP_IN, buf, len), -ECONNRESET);
+        assert_true(w.peer.errors == 0 && w.peer.idle_until == 1000 + i + 1000);
+    }
+    accept_one(&w, 2000);
+    assert_int_equal(give(&w, 2000, VNRS_BGP_IN, buf, make(buf, VNRS_BGP_NOTIFICATION, other, sizeof(other))),
+                     -ECONNRESET);
+    assert_int_equal(w.peer.errors, 1);
+}
+
+// With DelayOpen the peer's OPEN comes first; what cannot come first ends the connection without a word.
+static void delayed_open(void **state)
+{
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    struct world w;
+
+    (void)state;
+    world_init(&w, true);
+    w.peer.conf.delay_open_ms = 3000;
+    accept_one(&w, 1000);
+    expect(&w, "");
+    assert_true(give(&w, 1500, VNRS_BGP_IN, buf, make_open(buf, 0x0a00000a)) > 0);
+    expect(&w, "in:OPEN in:KEEPALIVE");
+    vnrs_bgp_peer_disconnected(&w.peer, 1600, VNRS_BGP_IN, NULL);
+    w.log[0] = '\0';
+    accept_one(&w, 2000);
+    assert_true(vnrs_bgp_peer_next(&w.peer) <= 5000);
+    vnrs_bgp_peer_tick(&w.peer, 5000);
+    expect(&w, "in:OPEN");
+    vnrs_bgp_peer_disconnected(&w.peer, 5000, VNRS_BGP_IN, NULL);
+    w.log[0] = '\0';
+    accept_one(&w, 6000);
+    assert_int_equal(give(&w, 6000, VNRS_BGP_IN, buf, make(buf, VNRS_BGP_KEEPALIVE, NULL, 0)), -ECONNRESET);
+    expect(&w, "in:close");
+    assert_string_equal(w.peer.last_error, "unexpected message before the OPEN");
+    assert_int_equal(vnrs_bgp_peer_accept(&w.peer, 6000), -EBUSY); // an error of the peer: kept out for a while
 }
 
 static void refused_connections_are_retried(void **state)
@@ -394,6 +443,8 @@ int main(void)
         cmocka_unit_test(header_errors),
         cmocka_unit_test(notification_is_remembered),
         cmocka_unit_test(damping),
+        cmocka_unit_test(refused_version_is_not_counted),
+        cmocka_unit_test(delayed_open),
         cmocka_unit_test(refused_connections_are_retried),
         cmocka_unit_test(collisions),
         cmocka_unit_test(established_session_stays),

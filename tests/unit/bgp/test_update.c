@@ -149,6 +149,14 @@ static const struct row {
      NULL},
     {"extended communities of 9", "", "", GOOD "c010 09 0002fde80000000100", PFX, WITHDRAW, TAW, 16, 0, NULL},
     {"extended communities empty", "", "", GOOD "c010 00", PFX, WITHDRAW, TAW, 16, 0, NULL},
+    {"IPv6 extended communities are carried", "", "", GOOD "c019 14 0002" NH6 "0007", PFX, OK,
+     TEXT " pass c019140002" NH6 "0007", 0, 0, NULL},
+    {"IPv6 extended communities, Partial stays", "", "", GOOD "e019 14 0002" NH6 "0007 c018 00", PFX, OK,
+     TEXT " pass e01800e019140002" NH6 "0007", 0, 0, NULL},
+    {"IPv6 extended communities of 21", "", "", GOOD "c019 15 0002" NH6 "000700", PFX, WITHDRAW, TAW, 25, 0, NULL},
+    {"IPv6 extended communities empty", "", "", GOOD "c019 00", PFX, WITHDRAW, TAW, 25, 0, NULL},
+    {"IPv6 extended communities, non-transitive", "", "", GOOD "8019 14 0002" NH6 "0007", PFX, WITHDRAW, TAW, 25, 0,
+     NULL},
     {"large communities, once", "", "",
      GOOD "c020 24 000000020000000000000000 000000010000000000000000 000000020000000000000000", PFX, OK,
      TEXT " large 000000010000000000000000000000020000000000000000", 0, 0, NULL},
@@ -159,6 +167,9 @@ static const struct row {
     {"ORIGINATOR_ID from outside", "", "", GOOD "8009 04 01020304", PFX, DISCARD, TEXT, 9, 0, NULL},
     {"ORIGINATOR_ID from outside, malformed", "", "", GOOD "8009 00", PFX, DISCARD, TEXT, 9, 0, NULL},
     {"ORIGINATOR_ID", "i", "", GOOD "4005 04 00000064 8009 04 01020304", PFX, OK, TEXT " lp 100", 0, 0, NULL},
+    {"ORIGINATOR_ID of our own", "i", "", GOOD "4005 04 00000064 8009 04 0a000004", PFX, WITHDRAW, TAW, 0, 0, NULL},
+    {"ORIGINATOR_ID of our own, nothing announced", "i", "08 0b", "8009 04 0a000004", "", OK, "-11.0.0.0/8", 0, 0,
+     NULL},
     {"ORIGINATOR_ID long", "i", "", GOOD "4005 04 00000064 8009 05 0102030405", PFX, WITHDRAW, TAW, 9, 0, NULL},
     {"CLUSTER_LIST from outside", "", "", GOOD "800a 04 01020304", PFX, DISCARD, TEXT, 10, 0, NULL},
     {"CLUSTER_LIST", "i", "", GOOD "4005 04 00000064 800a 08 0102030401020305", PFX, OK, TEXT " lp 100", 0, 0, NULL},
@@ -306,6 +317,7 @@ static struct vnrs_bgp_session session_of(const char *letters)
         .extended_message = strchr(letters, 'x'),
         .add_path_rx = {strchr(letters, 'p'), strchr(letters, 'p')},
         .ext_nexthop = strchr(letters, 'e'),
+        .local_id = 0x0a000004,
     };
 }
 
