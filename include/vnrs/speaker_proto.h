@@ -5,14 +5,16 @@
 //
 // The controller speaks first: HELLO with its generation. The speaker answers HELLO and replays its whole state: PEER
 // for each peer, ROUTES for each prefix with usable paths, then SYNCED. Whatever was queued for an earlier controller
-// is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, PEER_CONFIG…, CONFIG_END set the
-// whole configuration; the speaker applies the difference at CONFIG_END (sessions of peers that did not change go on).
+// is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, MAP…, MAP_RULE…, MAP_ITEM…,
+// PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END (sessions of
+// peers that did not change go on, also where a route map did).
 //
 // The speaker also has a second pair, to the agent: SOCKET asks for a TCP socket of the instance's namespace, which
 // comes back as SOCKET with a descriptor; the listening socket is given at start.
 #pragma once
 
 #include "vnrs/addr.h"
+#include "vnrs/route_map.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -25,6 +27,7 @@
 #define VNRS_PEER_ERROR_MAX  320 // a whole RFC 9003 text and what goes before it
 #define VNRS_SHUTDOWN_MAX    256 // with the NUL
 #define VNRS_MD5_KEY_MAX     80  // octets, TCP_MD5SIG_MAXKEYLEN
+#define VNRS_NOTE_MAX        192 // one sentence about a path
 
 // Descriptors of vnrs-speaker at exec.
 enum { VNRS_SPEAKER_FD_CONTROL = 3, VNRS_SPEAKER_FD_AGENT = 4, VNRS_SPEAKER_FD_LISTEN = 5 };
@@ -44,6 +47,9 @@ enum vnrs_speaker_msg {
     VNRS_SPK_QUERY_END, // struct vnrs_spk_query_end
     VNRS_SPK_ACTION,    // struct vnrs_spk_action
     VNRS_SPK_SOCKET,    // speaker ⇄ agent; struct vnrs_spk_socket
+    VNRS_SPK_MAP,       // struct vnrs_spk_map[]: route maps
+    VNRS_SPK_MAP_RULE,  // struct vnrs_spk_map_rule[]: the rules of all maps, in their order
+    VNRS_SPK_MAP_ITEM,  // struct vnrs_spk_map_item[]: what is in all rules, in their order
     _VNRS_SPK_MAX,
 };
 
@@ -105,6 +111,30 @@ struct vnrs_spk_peer_config {
     uint8_t ttl_min;       // RFC 5082: received packets must have it, ours leave with 255; 0: no check
     uint8_t delay_open;    // seconds to wait for the peer's OPEN before ours goes (RFC 4271 section 8.1.3); 0: none
     char md5[VNRS_MD5_KEY_MAX + 4]; // RFC 2385, never logged or told to anybody; empty: none
+    uint16_t in_map, out_map;       // place of the route map among the MAPs, from 1; 0: none
+};
+
+struct vnrs_spk_map {
+    char name[VNRS_PEER_NAME_MAX];
+    uint32_t n_rules; // of the MAP_RULEs, the next ones
+};
+
+struct vnrs_spk_map_rule {
+    char name[VNRS_PEER_NAME_MAX];
+    uint32_t n_items;  // of the MAP_ITEMs, the next ones
+    uint8_t terminate; // when it matches: no later rule is looked at
+    uint8_t pad[3];
+};
+
+// One value of a criterion or action. Those of one list follow each other.
+struct vnrs_spk_map_item {
+    uint8_t is_action;
+    uint8_t what;     // enum vnrs_map_condition, or vnrs_map_action_type
+    uint8_t property; // enum vnrs_map_property
+    uint8_t empty;    // the list has no values: this only says that it is there
+    uint16_t part;    // which criterion or action of the rule, ascending
+    struct vnrs_prefix prefix;
+    uint32_t number; // community or ASN
 };
 
 // FSM states, RFC 4271 section 8.2.2.
@@ -178,7 +208,7 @@ struct vnrs_spk_path { // a path of an Adj-RIB-In, of an Adj-RIB-Out, or of the 
     uint32_t med;
     char peer[VNRS_PEER_NAME_MAX];
     char as_path[VNRS_AS_PATH_STR_MAX]; // "65515-65001"
-    char note[64];                      // why it is not used, empty otherwise
+    char note[VNRS_NOTE_MAX];           // why it is not used, what a route map did to it; empty otherwise
 };
 
 struct vnrs_spk_query_end {
@@ -203,3 +233,6 @@ struct vnrs_spk_socket {
 static_assert(sizeof(struct vnrs_spk_hdr) == 16, "wire layout");
 static_assert(sizeof(struct vnrs_spk_nexthop) == 28, "wire layout");
 static_assert(sizeof(struct vnrs_spk_route) == 24 + 28 * VNRS_PATHS_MAX, "wire layout");
+static_assert(sizeof(struct vnrs_spk_map) == 68, "wire layout");
+static_assert(sizeof(struct vnrs_spk_map_rule) == 72, "wire layout");
+static_assert(sizeof(struct vnrs_spk_map_item) == 28, "wire layout");
