@@ -4,37 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-// Only the outermost ranges are in `cover`, so at most one of them holds an address.
-static bool is_covered(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix)
-{
-    struct vnrs_addr addr = vnrs_prefix_addr(prefix);
-    struct vnrs_prefix range;
-
-    return vnrs_trie_match(&speaker->cover, &addr, &range) && range.len <= prefix->len;
-}
-
-static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix,
-                                  const struct vnrs_bgp_attrs *attrs)
-{
-    if (vnrs_bgp_attrs_has_asn(attrs, speaker->conf.asn))
-        return VNRS_BGP_BARRED_LOOP;
-    if (vnrs_addr_equal(&attrs->nexthop, &speaker->conf.local))
-        return VNRS_BGP_BARRED_NEXTHOP;
-    if (speaker->conf.as_route_server && is_covered(speaker, prefix))
-        return VNRS_BGP_BARRED_LOCAL;
-    return VNRS_BGP_USABLE;
-}
-
-static enum vnrs_bgp_barred judge_path(const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path, void *arg)
-{
-    return judge(arg, prefix, path->attrs);
-}
-
-void vnrs_bgp_adj_in_rejudge(struct vnrs_bgp_speaker *speaker)
-{
-    vnrs_bgp_rib_rejudge(&speaker->rib, judge_path, speaker);
-}
-
 // What is not even kept: a Route Server shows no route with its own ASN or ASN 0 in the path, and the first ASN of an
 // eBGP route is the peer's (RFC 4271 6.3).
 static bool is_refused(const struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session,
@@ -54,7 +23,7 @@ static void withdraw(struct vnrs_bgp_member *m, struct vnrs_bgp_nlri nlri)
     struct vnrs_prefix prefix;
 
     while (vnrs_bgp_nlri_next(&nlri, &prefix))
-        (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, &prefix, m->slot);
+        vnrs_bgp_import_withdraw(m, &prefix);
 }
 
 static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session, struct vnrs_bgp_nlri nlri,
@@ -73,10 +42,10 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
     const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, attrs);
     if (!set)
         return -ENOMEM;
-    while (err >= 0 && vnrs_bgp_nlri_next(&nlri, &prefix))
-        err = vnrs_bgp_rib_update(&sp->rib, &prefix, m->slot, set, judge(sp, &prefix, set));
+    while (err == 0 && vnrs_bgp_nlri_next(&nlri, &prefix))
+        err = vnrs_bgp_import_update(m, &prefix, set);
     vnrs_bgp_attrs_unref(sp->attrs, set);
-    return err < 0 ? err : 0;
+    return err;
 }
 
 struct incoming { // prefixes of one UPDATE
@@ -94,8 +63,7 @@ static struct incoming count_prefixes(const struct vnrs_bgp_member *m, const str
         if (!nlri.len || !session->mp[nlri.af])
             continue;
         while (vnrs_bgp_nlri_next(&nlri, &prefix)) {
-            const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&m->speaker->rib, &prefix);
-            bool known = d && vnrs_bgp_dest_path(d, m->slot);
+            bool known = vnrs_bgp_import_find(m, &prefix);
             n.added += !known;
             n.again += known;
         }
@@ -111,7 +79,7 @@ static bool is_excess(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *
     if (!m->conf.max_prefixes)
         return false;
     struct incoming n = count_prefixes(m, session, update);
-    uint64_t total = sp->rib.counts[m->slot] + n.added;
+    uint64_t total = vnrs_bgp_import_count(m) + n.added;
     // With more than Azure's features a restart and a refresh must be possible whatever the limit.
     if (sp->conf.as_route_server && !sp->conf.features) {
         if (sp->now - m->burst_last_ms >= VNRS_BGP_QUIET_MS || sp->now - m->burst_begin_ms >= VNRS_BGP_BURST_MS) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a speaker takes from a peer's UPDATEs: loop check, next-hop check, prefix limit, and the rule that nothing equal
-// to or inside a virtual network's range is used (azure-routing.md 5.3 and 5.5). Pure.
+// What a speaker takes from a peer's UPDATEs: which routes are not even kept, and the prefix limit
+// (azure-routing.md 5.3 and 5.5). What is kept goes on in bgp/import.h. Pure.
 #pragma once
 
 #include "bgp/speaker_core.h"
@@ -13,5 +13,3 @@
 // prefix counts once.
 int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *member, const uint8_t *msg, size_t len,
                            struct vnrs_bgp_error *ret_error) VNRS_MUST_CHECK;
-// Looks at every path anew, after the ranges or the configuration changed.
-void vnrs_bgp_adj_in_rejudge(struct vnrs_bgp_speaker *speaker);

@@ -155,7 +155,8 @@ static int prefix_set_finish(struct vnrs_arena *arena, struct vnrs_bgp_prefix_se
 {
     size_t kept = 0;
 
-    qsort(set->prefixes, set->n, sizeof(*set->prefixes), prefix_cmp);
+    if (set->n)
+        qsort(set->prefixes, set->n, sizeof(*set->prefixes), prefix_cmp);
     for (size_t i = 0; i < set->n; i++)
         if (!kept || !vnrs_prefix_equal(&set->prefixes[kept - 1], &set->prefixes[i]))
             set->prefixes[kept++] = set->prefixes[i];
@@ -364,6 +365,11 @@ size_t vnrs_bgp_policy_len(const struct vnrs_bgp_policy *p)
 const struct vnrs_bgp_map *vnrs_bgp_policy_map(const struct vnrs_bgp_policy *p, unsigned place)
 {
     return p && place >= 1 && place <= p->n_maps ? &p->maps[place - 1] : NULL;
+}
+
+const char *vnrs_bgp_map_name(const struct vnrs_bgp_map *map)
+{
+    return map->name;
 }
 
 bool vnrs_bgp_map_equal(const struct vnrs_bgp_map *a, const struct vnrs_bgp_map *b)

@@ -46,6 +46,7 @@ size_t vnrs_bgp_policy_len(const struct vnrs_bgp_policy *policy);
 // By its place from 1; 0 is no map: NULL.
 const struct vnrs_bgp_map *vnrs_bgp_policy_map(const struct vnrs_bgp_policy *policy, unsigned place);
 
+const char *vnrs_bgp_map_name(const struct vnrs_bgp_map *map);
 // Two maps (or two times none) that do and say the same.
 bool vnrs_bgp_map_equal(const struct vnrs_bgp_map *a, const struct vnrs_bgp_map *b);
 // The number of prefixes that routes may be summarised to, and which one that is, or -1.

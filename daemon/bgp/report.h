@@ -10,7 +10,15 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *member, struct vnrs_spk_peer *
 // The usable best paths, each next hop once; n 0: none, or the prefix is originated here.
 void vnrs_bgp_report_route(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_dest *dest,
                            struct vnrs_spk_route *ret_route);
-// The paths of one entry that answer a query (`member` NULL: all of them), at most VNRS_BGP_SLOTS. Returns how many.
-size_t vnrs_bgp_report_paths(struct vnrs_bgp_speaker *speaker, const struct vnrs_spk_query *query,
-                             struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
-                             struct vnrs_spk_path *ret_paths);
+
+struct vnrs_bgp_report_cursor { // zero: at the beginning
+    unsigned table; // 0: the RIB; else what the peer in slot `table` - 1 announced, where it has an inbound map
+    size_t at;
+};
+
+// The paths of the next entry that answer a query (`member` NULL: of all peers), at most VNRS_BGP_SLOTS, in *ret_n;
+// often none. False: there is no further entry. Learned routes are shown as received; the RIB has what route maps made
+// of them, and after that what they dropped or summarised.
+bool vnrs_bgp_report_next(struct vnrs_bgp_speaker *speaker, const struct vnrs_spk_query *query,
+                          struct vnrs_bgp_member *member, struct vnrs_bgp_report_cursor *cursor,
+                          struct vnrs_spk_path *ret_paths, size_t *ret_n) VNRS_MUST_CHECK;

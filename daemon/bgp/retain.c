@@ -6,7 +6,7 @@
 
 static void sweep(struct vnrs_bgp_member *m, uint8_t af, uint32_t epoch)
 {
-    vnrs_bgp_rib_sweep(&m->speaker->rib, m->slot, vnrs_bgp_af_family(af), epoch);
+    vnrs_bgp_import_sweep(m, vnrs_bgp_af_family(af), epoch);
     m->changed = true;
 }
 
@@ -48,7 +48,7 @@ void vnrs_bgp_retain_up(struct vnrs_bgp_member *m)
 void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
 {
     struct vnrs_bgp_retain *r = &m->retain;
-    uint32_t epoch = ++m->speaker->rib.epochs[m->slot];
+    uint32_t epoch = vnrs_bgp_import_epoch_begin(m);
 
     vnrs_bgp_retain_drop(m); // what is stale from the time before goes now (RFC 4724 section 4.2)
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
@@ -58,7 +58,7 @@ void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
         r->restart_epoch[af] = epoch;
     }
     if (!vnrs_bgp_retain_is_active(m)) {
-        vnrs_bgp_rib_withdraw_all(&m->speaker->rib, m->slot);
+        vnrs_bgp_import_withdraw_all(m);
         return;
     }
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
@@ -78,7 +78,7 @@ void vnrs_bgp_retain_refresh(struct vnrs_bgp_member *m, uint8_t af, uint8_t subt
 
     if (subtype == VNRS_BGP_REFRESH_BEGIN) {
         r->refresh[af] = true;
-        r->refresh_epoch[af] = ++m->speaker->rib.epochs[m->slot];
+        r->refresh_epoch[af] = vnrs_bgp_import_epoch_begin(m);
         r->refresh_until[af] = m->peer.now + VNRS_BGP_REFRESH_WAIT_MS;
     } else if (r->refresh[af]) {
         // Swept by the next tick: a peer that sends nothing but these costs one walk of the table a tick.

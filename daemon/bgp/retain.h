@@ -34,5 +34,6 @@ void vnrs_bgp_retain_tick(struct vnrs_bgp_member *member, uint64_t now_ms);
 uint64_t vnrs_bgp_retain_next(const struct vnrs_bgp_member *member); // earliest deadline, or VNRS_BGP_NEVER
 
 bool vnrs_bgp_retain_is_active(const struct vnrs_bgp_member *member); // of a restart
+// `path` is the received one (vnrs_bgp_import_find).
 bool vnrs_bgp_retain_is_stale(const struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix,
                               const struct vnrs_bgp_path *path);

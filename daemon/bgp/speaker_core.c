@@ -165,8 +165,13 @@ void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
 {
     if (!sp)
         return;
-    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
+        if (!sp->members[i])
+            continue;
+        vnrs_bgp_import_free(sp->members[i]);
         free(sp->members[i]);
+    }
+    vnrs_bgp_policy_free(sp->policy);
     vnrs_bgp_rib_fini(&sp->rib);
     vnrs_bgp_export_forget(sp);
     vnrs_bgp_attrs_unref(sp->attrs, sp->local_attrs);
@@ -282,6 +287,7 @@ static void member_remove(struct vnrs_bgp_speaker *sp, unsigned slot)
     struct vnrs_bgp_member *m = sp->members[slot];
 
     member_stop(m, VNRS_BGP_CEASE_DECONFIGURED, NULL);
+    vnrs_bgp_import_free(m);
     sp->members[slot] = NULL;
     free(m);
 }
@@ -326,7 +332,7 @@ static void member_change(struct vnrs_bgp_member *m, const struct vnrs_spk_peer_
         member_stop(m, VNRS_BGP_CEASE_SHUTDOWN, "shut down by configuration");
     } else if (!conf->shutdown && old.shutdown) {
         member_start(m);
-    } else if (conf->max_prefixes && sp->rib.counts[m->slot] > conf->max_prefixes) {
+    } else if (conf->max_prefixes && vnrs_bgp_import_count(m) > conf->max_prefixes) {
         struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_MAX_PREFIXES};
         vnrs_bgp_peer_fail(&m->peer, sp->now, &error);
     }
@@ -347,7 +353,7 @@ static bool is_valid_addr(const struct vnrs_addr *addr)
 }
 
 static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_spk_local *locals, size_t n_locals,
-                        const struct vnrs_spk_peer_config *peers, size_t n_peers)
+                        const struct vnrs_spk_peer_config *peers, size_t n_peers, size_t n_maps)
 {
     if (!conf->asn || !conf->router_id || !is_valid_addr(&conf->local) || conf->restart_s > VNRS_BGP_GR_TIME_MAX)
         return -EINVAL;
@@ -361,7 +367,8 @@ static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_sp
     for (size_t i = 0; i < n_peers; i++) {
         const struct vnrs_spk_peer_config *p = &peers[i];
         if (!p->asn || p->hold == 1 || p->hold == 2 || p->addr.family != conf->local.family ||
-            !memchr(p->name, '\0', sizeof(p->name)) || !memchr(p->md5, '\0', VNRS_MD5_KEY_MAX + 1))
+            !memchr(p->name, '\0', sizeof(p->name)) || !memchr(p->md5, '\0', VNRS_MD5_KEY_MAX + 1) ||
+            p->in_map > n_maps || p->out_map > n_maps)
             return -EINVAL;
         if (conf_find(peers, i, &p->addr))
             return -EEXIST;
@@ -393,12 +400,46 @@ static int members_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_c
     return 0;
 }
 
+// Where memory runs out, the session ends: the routes that it has passed the map only in part.
+static int member_set_maps(struct vnrs_bgp_member *m, const struct vnrs_bgp_policy *policy)
+{
+    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
+    int err = vnrs_bgp_import_set_map(m, vnrs_bgp_policy_map(policy, m->conf.in_map));
+
+    if (err == 0)
+        return 0;
+    vnrs_bgp_peer_fail(&m->peer, m->speaker->now, &error);
+    vnrs_bgp_retain_drop(m);
+    vnrs_bgp_import_withdraw_all(m);
+    vnrs_bgp_import_free(m);
+    return err;
+}
+
+// Every member gets its maps of the new policy, before the old one goes.
+static int policy_set(struct vnrs_bgp_speaker *sp, struct vnrs_bgp_policy **policy)
+{
+    struct vnrs_bgp_policy *old = sp->policy;
+    int err = 0;
+
+    sp->policy = TAKE_PTR(*policy);
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
+        int failed = sp->members[i] ? member_set_maps(sp->members[i], sp->policy) : 0;
+        err = failed < 0 ? failed : err;
+    }
+    vnrs_bgp_policy_free(old);
+    return err;
+}
+
 int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, const struct vnrs_spk_config *conf,
                                const struct vnrs_spk_local *locals, size_t n_locals,
-                               const struct vnrs_spk_peer_config *peers, size_t n_peers)
+                               const struct vnrs_spk_peer_config *peers, size_t n_peers,
+                               struct vnrs_bgp_policy **policy)
 {
     struct vnrs_spk_config old = sp->conf;
-    int err = config_check(conf, locals, n_locals, peers, n_peers);
+    struct vnrs_bgp_policy *none = NULL;
+
+    policy = policy ? policy : &none;
+    int err = config_check(conf, locals, n_locals, peers, n_peers, vnrs_bgp_policy_len(*policy));
 
     if (err < 0)
         return err;
@@ -423,8 +464,10 @@ int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, con
     sp->configured = true;
     if ((err = locals_set(sp, locals, n_locals)) < 0)
         return err;
-    vnrs_bgp_adj_in_rejudge(sp);
-    return members_set(sp, peers, n_peers, restart);
+    vnrs_bgp_import_rejudge(sp);
+    if ((err = members_set(sp, peers, n_peers, restart)) < 0)
+        return err;
+    return policy_set(sp, policy);
 }
 
 void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *sp, uint64_t now_ms)

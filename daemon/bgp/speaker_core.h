@@ -3,6 +3,7 @@
 // (bgp/adj_out.h). Pure: time, bytes and connections come from the owner, who is called back through `ops`.
 #pragma once
 
+#include "bgp/import.h"
 #include "bgp/peer.h"
 #include "bgp/retain.h"
 #include "bgp/rib.h"
@@ -33,6 +34,7 @@ struct vnrs_bgp_member { // a configured peer
     bool refresh_due[_VNRS_BGP_AF_MAX]; // the peer asked for everything again
     bool eorr_out[_VNRS_BGP_AF_MAX];    // End-of-Route-Refresh is to be sent once everything is told
     bool was_up;
+    struct vnrs_bgp_import *import; // of the inbound route map, NULL: none
     struct vnrs_bgp_retain retain;
     size_t locals_told;   // of the prefixes originated here, at the start of a session
     uint64_t complete_at; // entries of its queue that leave the ring before it has heard of everything
@@ -75,6 +77,7 @@ struct vnrs_bgp_speaker {
     uint64_t defer_until; // at the latest
     struct vnrs_spk_config conf;
     struct vnrs_bgp_member *members[VNRS_BGP_PEERS_MAX]; // by slot
+    struct vnrs_bgp_policy *policy;                      // route maps, NULL: none
     struct vnrs_bgp_attr_table *attrs;
     struct vnrs_bgp_rib rib;
     const struct vnrs_bgp_attrs *local_attrs;         // of what is originated
@@ -97,11 +100,13 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
 void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *speaker);
 
 // Brings the speaker to this configuration. Peers are told apart by address; sessions of those that did not change go
-// on. Returns 0, -EINVAL (unusable value), -E2BIG (too many peers), -EEXIST (an address twice), all without effect, or
-// -ENOMEM, after which the configuration is incomplete and has to be set again.
+// on. *policy has the maps to which peers refer (NULL, or *policy NULL: none); it is taken once it is in use. Returns
+// 0, -EINVAL (unusable value), -E2BIG (too many peers), -EEXIST (an address twice), all without effect, or -ENOMEM,
+// after which the configuration is incomplete and has to be set again.
 int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *speaker, uint64_t now_ms, const struct vnrs_spk_config *conf,
                                const struct vnrs_spk_local *locals, size_t n_locals,
-                               const struct vnrs_spk_peer_config *peers, size_t n_peers) VNRS_MUST_CHECK;
+                               const struct vnrs_spk_peer_config *peers, size_t n_peers,
+                               struct vnrs_bgp_policy **policy) VNRS_MUST_CHECK;
 // Every session ends with Cease, administrative shutdown, nothing is retained.
 void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
 void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);

@@ -16,13 +16,14 @@
 #define BODY_MAX   (VNRS_SPEAKER_MSG_MAX - sizeof(struct vnrs_spk_hdr))
 #define ROUTES_PER (BODY_MAX / sizeof(struct vnrs_spk_route))
 #define PATHS_PER  (BODY_MAX / sizeof(struct vnrs_spk_path))
+#define RULES_MAX  (VNRS_MAPS_MAX * VNRS_MAP_RULES_MAX)
 
 static_assert(PATHS_PER >= VNRS_BGP_SLOTS, "the paths of one prefix fit one message");
 static_assert(VNRS_BGP_PEERS_MAX * sizeof(struct vnrs_spk_peer) <= BODY_MAX, "all peers fit one message");
 
 struct query {
     struct vnrs_spk_query ask;
-    size_t at; // next entry of the RIB
+    struct vnrs_bgp_report_cursor at;
     bool done;
     int error;
 };
@@ -37,6 +38,9 @@ struct vnrs_control {
     struct vnrs_spk_config conf;
     VEC(struct vnrs_spk_local) locals;
     VEC(struct vnrs_spk_peer_config) peers;
+    VEC(struct vnrs_spk_map) maps;
+    VEC(struct vnrs_spk_map_rule) rules;
+    VEC(struct vnrs_spk_map_item) items;
     VEC(struct query) queries;
     uint64_t reviewed_ms;
     struct vnrs_spk_peer told[VNRS_BGP_PEERS_MAX]; // by slot
@@ -177,13 +181,6 @@ static bool send_converged(struct vnrs_speakerd *sp)
 
 // --- queries: one message of answers in a run
 
-static struct vnrs_bgp_dest *query_next(struct vnrs_speakerd *sp, struct query *q)
-{
-    if (q->ask.prefix.family == VNRS_AF_NONE)
-        return vnrs_bgp_rib_next(&sp->core->rib, &q->at);
-    return q->at++ ? NULL : vnrs_bgp_rib_find(&sp->core->rib, &q->ask.prefix);
-}
-
 static int query_check(const struct vnrs_speakerd *sp, const struct vnrs_spk_query *ask,
                        struct vnrs_bgp_member **ret_member)
 {
@@ -204,17 +201,15 @@ static bool query_run(struct vnrs_speakerd *sp)
     struct query *q = &ct->queries.items[0];
     struct vnrs_spk_path *list = (struct vnrs_spk_path *)ct->out;
     struct vnrs_bgp_member *m = NULL;
-    struct vnrs_bgp_dest *d;
-    size_t n = 0, start = q->at, looked = 0;
+    struct vnrs_bgp_report_cursor start = q->at;
+    size_t n = 0, more = 0, looked = 0;
 
     if (!q->done && (q->error = query_check(sp, &q->ask, &m)) < 0)
         q->done = true; // also when the peer goes away half way
     // A run is bounded by what it looks at, too: few of many prefixes may be the peer's.
     while (!q->done && n + VNRS_BGP_SLOTS <= PATHS_PER && looked++ < 65536) {
-        if ((d = query_next(sp, q)))
-            n += vnrs_bgp_report_paths(sp->core, &q->ask, m, d, list + n);
-        else
-            q->done = true;
+        q->done = !vnrs_bgp_report_next(sp->core, &q->ask, m, &q->at, list + n, &more);
+        n += more;
     }
     if (n && !put(sp, VNRS_SPK_PATHS, n, list, n * sizeof(*list))) {
         q->at = start;
@@ -310,6 +305,9 @@ static int take_config_begin(struct vnrs_speakerd *sp, const void *body, size_t 
     memcpy(&ct->conf, body, sizeof(ct->conf));
     vec_clear(&ct->locals);
     vec_clear(&ct->peers);
+    vec_clear(&ct->maps);
+    vec_clear(&ct->rules);
+    vec_clear(&ct->items);
     ct->staging = true;
     return 0;
 }
@@ -336,6 +334,39 @@ static int take_peers(struct vnrs_speakerd *sp, const void *body, size_t n)
     return err;
 }
 
+static int take_maps(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_map *maps = body;
+    int err = ct->staging && n <= VNRS_MAPS_MAX - ct->maps.len ? 0 : -EBADMSG;
+
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = vec_push(&ct->maps, maps[i]);
+    return err;
+}
+
+static int take_rules(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_map_rule *rules = body;
+    int err = ct->staging && n <= RULES_MAX - ct->rules.len ? 0 : -EBADMSG;
+
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = vec_push(&ct->rules, rules[i]);
+    return err;
+}
+
+static int take_items(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_map_item *items = body;
+    int err = ct->staging && n <= VNRS_MAP_ITEMS_MAX - ct->items.len ? 0 : -EBADMSG;
+
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = vec_push(&ct->items, items[i]);
+    return err;
+}
+
 static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
 {
     struct vnrs_control *ct = sp->control;
@@ -346,8 +377,15 @@ static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
         return -EBADMSG;
     ct->staging = false;
     ct->converged = false;
-    int err = vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
-                                         ct->peers.items, ct->peers.len);
+    struct vnrs_bgp_policy *policy = NULL;
+    int err = 0;
+    if (ct->maps.len || ct->rules.len || ct->items.len)
+        err = vnrs_bgp_policy_new(ct->maps.items, ct->maps.len, ct->rules.items, ct->rules.len, ct->items.items,
+                                  ct->items.len, &policy);
+    if (err == 0)
+        err = vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
+                                         ct->peers.items, ct->peers.len, &policy);
+    vnrs_bgp_policy_free(policy);
     vnrs_protect_listener(sp);
     return err;
 }
@@ -397,6 +435,9 @@ static const struct {
     [VNRS_SPK_CONFIG_BEGIN] = {take_config_begin, sizeof(struct vnrs_spk_config), 1, 1},
     [VNRS_SPK_LOCAL] = {take_locals, sizeof(struct vnrs_spk_local), 0, SIZE_MAX},
     [VNRS_SPK_PEER_CONFIG] = {take_peers, sizeof(struct vnrs_spk_peer_config), 0, SIZE_MAX},
+    [VNRS_SPK_MAP] = {take_maps, sizeof(struct vnrs_spk_map), 0, SIZE_MAX},
+    [VNRS_SPK_MAP_RULE] = {take_rules, sizeof(struct vnrs_spk_map_rule), 0, SIZE_MAX},
+    [VNRS_SPK_MAP_ITEM] = {take_items, sizeof(struct vnrs_spk_map_item), 0, SIZE_MAX},
     [VNRS_SPK_CONFIG_END] = {take_config_end, 0, 0, 0},
     [VNRS_SPK_QUERY] = {take_query, sizeof(struct vnrs_spk_query), 1, 1},
     [VNRS_SPK_ACTION] = {take_action, sizeof(struct vnrs_spk_action), 1, 1},
@@ -478,6 +519,9 @@ void vnrs_control_free(struct vnrs_speakerd *sp)
         event_free(ct->write);
     vec_free(&ct->locals);
     vec_free(&ct->peers);
+    vec_free(&ct->maps);
+    vec_free(&ct->rules);
+    vec_free(&ct->items);
     vec_free(&ct->queries);
     free(ct);
 }

@@ -99,7 +99,7 @@ static inline struct vnrs_prefix world_prefix(const char *text)
 
 static inline void world_configure(struct world *w)
 {
-    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, w->peers, w->n_peers), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, w->peers, w->n_peers, NULL), 0);
 }
 
 // Peers a, b, … at 10.0.0.10, 10.0.0.11, … with ASN 65001, 65002, ….
@@ -311,4 +311,13 @@ static inline void world_close_connection(struct world *w, struct vnrs_bgp_membe
 static inline unsigned world_count(const struct world *w, const struct vnrs_bgp_member *m)
 {
     return w->sp->rib.counts[m->slot];
+}
+
+// The path of a peer in the RIB, or NULL.
+static inline const struct vnrs_bgp_path *world_path(const struct world *w, const struct vnrs_bgp_member *m,
+                                                     const char *text)
+{
+    struct vnrs_prefix p = world_prefix(text);
+    const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&w->sp->rib, &p);
+    return d ? vnrs_bgp_dest_path(d, m->slot) : NULL;
 }

@@ -146,13 +146,13 @@ static void helper_ends(void **state)
 
 static struct vnrs_spk_path learned(struct world *w, struct vnrs_bgp_member *m, const char *text)
 {
-    struct vnrs_spk_query query = {.kind = VNRS_SPK_LEARNED};
+    struct vnrs_spk_query query = {.kind = VNRS_SPK_LEARNED, .prefix = world_prefix(text)};
+    struct vnrs_bgp_report_cursor at = {0};
     struct vnrs_spk_path paths[VNRS_BGP_SLOTS];
-    struct vnrs_prefix p = world_prefix(text);
-    const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&w->sp->rib, &p);
+    size_t n = 0;
 
-    assert_non_null(d);
-    assert_int_equal(vnrs_bgp_report_paths(w->sp, &query, m, d, paths), 1);
+    assert_true(vnrs_bgp_report_next(w->sp, &query, m, &at, paths, &n));
+    assert_int_equal(n, 1);
     return paths[0];
 }
 
