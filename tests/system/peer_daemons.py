@@ -14,10 +14,11 @@ def directories(tmp_path):
     return dirs
 
 
-def frr(net, tmp, passive, extra=""):
+def frr(net, tmp, passive, extra="", before="", in_family=""):
     conf = tmp / "bgpd.conf"
     conf.write_text(f"""
 log file {tmp}/bgpd.log debugging
+{before}
 router bgp 65012
  bgp router-id 10.0.0.12
  no bgp ebgp-requires-policy
@@ -32,6 +33,7 @@ router bgp 65012
  address-family ipv4 unicast
   network 192.168.12.0/24
   network 172.31.0.0/16
+ {in_family}
  exit-address-family
 """)
     shutil.chown(tmp, "frr", "frr")

@@ -9,7 +9,12 @@
         spk.learned("nva"), spk.advertised("nva"), spk.rib("10.9.0.0/16")   # lists of Path
         spk.clear("nva"), spk.refresh("nva")
         spk.hello()           # as a new controller: everything is told anew
+        spk.configure(…, peers=[Peer("nva", "10.0.0.10", 65001, in_map=1)], maps=[("m", "a! ~p:10.9.0.0/16 drop")])
         spk.terminate()
+
+Route maps are written as in tests/unit/bgp/test_map_text.h: rules apart by ';', each a name ('!': Terminate), criteria
+(= Equals, ~ Contains, != NotEquals, !~ NotContains) and actions (+ Add, - Remove, > Replace, drop) of p: prefixes, c:
+communities, a: AS paths.
 
 Net is two namespaces joined by a veth: net.rs has 10.0.0.4/24 (the speaker's sockets), net.nva 10.0.0.10 to .14.
 """
@@ -33,7 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET) = range(1, 15)
+ SOCKET, MAP, MAP_RULE, MAP_ITEM) = range(1, 18)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB = 1, 2, 3
 PROTO = 2
@@ -44,15 +49,18 @@ HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
 S_CONFIG = struct.Struct("=II17sBBBIH2x")
 S_LOCAL = struct.Struct("=18s2x")
-S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84s")
+S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHH")
 S_PEER = struct.Struct("=64s17sBBBIQIIIIHHIII320s")
 S_NEXTHOP = struct.Struct("=17s3xII")
 S_ROUTE = struct.Struct("=18sBxI")
 S_SYNCED = struct.Struct("=QII")
 S_QUERY = struct.Struct("=II64s18s2x")
-S_PATH = struct.Struct("=I18s17sBBBHI64s128s64s")
+S_PATH = struct.Struct("=I18s17sBBBHI64s128s192s")
 S_QUERY_END = struct.Struct("=Ii")
 S_ACTION = struct.Struct("=I64s256s")
+S_MAP = struct.Struct("=64sI")
+S_MAP_RULE = struct.Struct("=64sIB3x")
+S_MAP_ITEM = struct.Struct("=BBBBH18sI")
 S_SOCKET = struct.Struct("=IIi")
 PATHS_MAX = 16
 ROUTE_BYTES = S_ROUTE.size + PATHS_MAX * S_NEXTHOP.size
@@ -99,11 +107,42 @@ class Peer:
     ttl_min: int = 0
     md5: str = ""
     delay_open: int = 0
+    in_map: int = 0
+    out_map: int = 0
 
     def pack(self):
         return S_PEER_CONFIG.pack(self.name.encode(), pack_addr(self.addr), self.passive, self.hold, self.keepalive,
                                   self.port, self.asn, self.max_prefixes, self.ttl, self.shutdown, self.ttl_min,
-                                  self.delay_open, self.md5.encode())
+                                  self.delay_open, self.md5.encode(), self.in_map, self.out_map)
+
+
+SIGNS = [("!=", 0, 2), ("!~", 0, 3), ("=", 0, 0), ("~", 0, 1), ("+", 1, 1), ("-", 1, 3), (">", 1, 2), ("drop", 1, 0)]
+
+
+def map_items(part, word):
+    """One criterion or action of a rule as MAP_ITEMs."""
+    sign, is_action, what = next(s for s in SIGNS if word.startswith(s[0]))
+    prop, _, values = word[len(sign):].partition(":")
+    kind = {"": 0, "p": 1, "c": 2, "a": 3}[prop]
+    for value in filter(None, values.split(",")):
+        high, _, low = value.partition(":")
+        number = 0 if kind == 1 else int(value) if kind == 3 else int(high) << 16 | int(low)
+        yield S_MAP_ITEM.pack(is_action, what, kind, 0, part, pack_prefix(value) if kind == 1 else bytes(18), number)
+    if not values:
+        yield S_MAP_ITEM.pack(is_action, what, kind, 1, part, bytes(18), 0)
+
+
+def pack_maps(maps):
+    """(MAPs, MAP_RULEs, MAP_ITEMs) of [(name, text)…]."""
+    heads, rules, items = [], [], []
+    for name, text in maps:
+        written = [r.split() for r in text.split(";") if r.strip()]
+        heads.append(S_MAP.pack(name.encode(), len(written)))
+        for rule, *words in written:
+            mine = [item for part, word in enumerate(words) for item in map_items(part, word)]
+            rules.append(S_MAP_RULE.pack(rule.rstrip("!").encode(), len(mine), rule.endswith("!")))
+            items += mine
+    return heads, rules, items
 
 
 def sh(*args):
@@ -231,7 +270,7 @@ class Speaker:
         self.wait(lambda: self.synced is not None, timeout)
 
     def configure(self, asn=65515, local=None, router_id=None, peers=(), locals=(), as_route_server=True,
-                  connect_retry_ms=500, features=0, restart=0, restart_s=0):
+                  connect_retry_ms=500, features=0, restart=0, restart_s=0, maps=()):
         local = local or self.net.rs_addr
         rid = int(ipaddress.IPv4Address(router_id or (local if ":" not in local else "10.0.0.4")))
         self.converged = False
@@ -239,6 +278,9 @@ class Speaker:
                                               connect_retry_ms, restart_s))
         if locals:
             self.send(LOCAL, len(locals), b"".join(S_LOCAL.pack(pack_prefix(p)) for p in locals))
+        for kind, structs in zip((MAP, MAP_RULE, MAP_ITEM), pack_maps(maps)):
+            if structs:
+                self.send(kind, len(structs), b"".join(structs))
         if peers:
             self.send(PEER_CONFIG, len(peers), b"".join(p.pack() for p in peers))
         self.send(CONFIG_END)

@@ -51,7 +51,7 @@ static void unsay(struct world *w, const char *text)
     uint8_t buf[VNRS_BGP_MSG_MAX];
     size_t used = 0;
 
-    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, NULL, &p, 1, buf, sizeof(buf), &used);
+    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, NULL, &p, NULL, 1, buf, sizeof(buf), &used);
     assert_true(len > 0);
     assert_int_equal(world_input(w, world_member(w, 'a'), buf, (size_t)len), len);
 }

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Route maps of one vnrs-speaker, with FRR (AS 65012, 10.0.0.12) and BIRD (AS 65013, 10.0.0.13) on the other side. FRR
+announces, BIRD hears what became of it, and the other way round; the maps change while the sessions are up.
+
+       FRR  ------ in map ------>  speaker  ------ out map ------>  BIRD
+"""
+import re
+
+import pytest
+
+from peer_daemons import bird, birdc, directories, frr, stop, vtysh
+from speaker_harness import CONFIG_BEGIN, CONFIG_END, MAP_RULE, S_CONFIG, S_MAP_RULE, Net, Peer, Speaker, pack_addr
+from test_speaker import until
+
+VNET = ["10.0.0.0/16"]
+FRR_ROUTES = "192.168.12.0/24", "172.31.0.0/16"
+TAGS = """
+route-map tag permit 10
+ match ip address prefix-list tagged
+ set community 65012:1 65012:2
+ set as-path prepend 65100
+route-map tag permit 20
+ip prefix-list tagged permit 192.168.12.0/24
+"""
+
+
+@pytest.fixture
+def net():
+    with Net("vmap") as n:
+        yield n
+
+
+@pytest.fixture
+def lab(net, tmp_path):
+    """The speaker with both daemons up; set(in_map=…, out_map=…) are those of FRR and of BIRD."""
+    dirs = directories(tmp_path)
+    with Speaker(net) as spk:
+        daemons = [frr(net, dirs["frr"], False, before=TAGS, in_family="neighbor 10.0.0.4 route-map tag out"),
+                   bird(net, dirs["bird"], False)]
+        try:
+            made = MapLab(spk, dirs)
+            made.set()
+            spk.wait(lambda: spk.is_up("frr") and spk.is_up("bird"), 30)
+            until(lambda: all(made.at_bird(p) for p in FRR_ROUTES), what="routes at BIRD")
+            yield made
+        finally:
+            stop(daemons)
+
+
+class MapLab:
+    def __init__(self, spk, dirs):
+        self.spk, self.dirs = spk, dirs
+
+    def set(self, in_map=None, bird_in_map=None):
+        """Maps, by their rules: of FRR inbound, of BIRD inbound."""
+        maps, places = [], []
+        for text in (in_map, bird_in_map):
+            if text is not None:
+                maps.append((f"map{len(maps) + 1}", text))
+            places.append(len(maps) if text is not None else 0)
+        self.spk.configure(locals=VNET, maps=maps, peers=[Peer("frr", "10.0.0.12", 65012, in_map=places[0]),
+                                                          Peer("bird", "10.0.0.13", 65013, in_map=places[1])])
+
+    def at_bird(self, prefix):
+        """(AS path, communities) that BIRD has for a prefix, or None."""
+        text = birdc(self.dirs["bird"], "show", "route", prefix, "all")
+        path = re.search(r"BGP.as_path:(.*)", text)
+        communities = re.search(r"BGP.community:(.*)", text)
+        if not path:
+            return None
+        return path.group(1).split(), re.findall(r"\((\d+),(\d+)\)", communities.group(1) if communities else "")
+
+    def no_reset(self):
+        return all(self.spk.is_up(p) and self.spk.peers[p].flaps == 0 for p in ("frr", "bird"))
+
+
+RS = ("65517", "65517")
+TAGGED = ["65515", "65012", "65100"], [("65012", "1"), ("65012", "2"), RS]
+
+# Rules of the map of what comes from FRR, and what BIRD then has of 192.168.12.0/24 (None: nothing).
+INBOUND = [
+    ("a ~p:192.168.0.0/16 drop", None),
+    ("a =p:192.168.12.0/24 drop", None),
+    ("a =p:192.168.0.0/16 drop", TAGGED),
+    ("a !~p:172.16.0.0/12 drop", None),
+    ("a !=p:192.168.12.0/24 drop", TAGGED),
+    ("a =c:65012:1,65012:2 drop", None),
+    ("a =c:65012:1,65012:3 drop", TAGGED),
+    ("a ~c:65012:3,65012:2 drop", None),
+    ("a !=c:65012:1,65012:3 drop", None),
+    ("a !~c:65012:1 drop", TAGGED),
+    ("a =a:65012,65100 drop", None),
+    ("a =a:65012 drop", TAGGED),
+    ("a ~a:65100,65101 drop", None),
+    ("a !=a:65012,65100 drop", TAGGED),
+    ("a !~a:65101 drop", None),
+    ("a =p:192.168.12.0/24 +a:65201,65202", (["65515", "65201", "65202", "65012", "65100"], TAGGED[1])),
+    ("a =p:192.168.12.0/24 >a:65201", (["65515", "65201"], TAGGED[1])),
+    ("a =p:192.168.12.0/24 >a:", (["65515"], TAGGED[1])),
+    ("a =p:192.168.12.0/24 -a:65100", (["65515", "65012"], TAGGED[1])),
+    ("a =p:192.168.12.0/24 +c:65001:9", (TAGGED[0], [("65001", "9"), *TAGGED[1]])),
+    ("a =p:192.168.12.0/24 >c:65001:9", (TAGGED[0], [("65001", "9"), RS])),
+    ("a =p:192.168.12.0/24 >c:", (TAGGED[0], [RS])),
+    ("a =p:192.168.12.0/24 -c:65012:1", (TAGGED[0], [("65012", "2"), RS])),
+    ("a ~p:192.168.0.0/16 >p:192.168.0.0/16", None),
+    ("a! ~p:192.168.0.0/16; b drop", TAGGED),
+    ("a ~p:192.168.0.0/16; b drop", None),
+    ("a +c:65001:9; b ~c:65001:9 drop", None),
+]
+
+
+def test_inbound(lab):
+    for rules, expected in INBOUND:
+        lab.set(in_map=rules)
+        until(lambda e=expected: lab.at_bird("192.168.12.0/24") == e, what=rules)
+        assert sorted(p.prefix for p in lab.spk.learned("frr")) == sorted(FRR_ROUTES)
+        assert lab.spk.peers["frr"].received == 2
+    lab.set()
+    until(lambda: lab.at_bird("192.168.12.0/24") == TAGGED)
+    assert lab.no_reset()
+
+
+def test_inbound_from_bird(lab):
+    lab.set(bird_in_map="a ~p:192.168.0.0/16 >p:192.168.0.0/16 +c:65001:1; b drop")
+    until(lambda: "192.168.13.0" not in vtysh(lab.dirs["frr"], "show bgp ipv4 unicast"))
+    lab.set(bird_in_map="a! ~p:192.168.0.0/16 >p:192.168.0.0/16 +c:65001:1; b drop")
+    until(lambda: "192.168.0.0/16" in vtysh(lab.dirs["frr"], "show bgp ipv4 unicast"))
+    shown = vtysh(lab.dirs["frr"], "show bgp ipv4 unicast 192.168.0.0/16")
+    assert "Community: 65001:1 65517:65517" in shown and re.search(r"^  65515$", shown, re.M)
+    assert lab.spk.hops("192.168.0.0/16") == ["10.0.0.13"]
+    assert lab.spk.hops("172.31.0.0/16") == ["10.0.0.12"]  # BIRD's is dropped
+    notes = {p.prefix: p.note for p in lab.spk.learned("bird")}
+    assert notes == {"192.168.13.0/24": "summarised as 192.168.0.0/16 by route map 'map1' rule 'a'",
+                     "172.31.0.0/16": "dropped by route map 'map1' rule 'b'"}
+    # The last route of a summary takes it along.
+    birdc(lab.dirs["bird"], "disable", "statics")
+    lab.spk.wait(lambda: not lab.spk.hops("192.168.0.0/16"))
+    birdc(lab.dirs["bird"], "enable", "statics")
+    lab.spk.wait(lambda: lab.spk.hops("192.168.0.0/16") == ["10.0.0.13"])
+    assert lab.no_reset()
+
+
+def test_a_shorter_path_wins(lab):
+    """The maps of what comes in have their say in the choice: both announce 172.31.0.0/16."""
+    both = ["10.0.0.12", "10.0.0.13"]
+    lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == both)
+    lab.set(in_map="a +a:65201")
+    lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == ["10.0.0.13"])
+    lab.set(bird_in_map="a +a:65201,65202")
+    lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == ["10.0.0.12"])
+    lost = [p for p in lab.spk.rib("172.31.0.0/16") if not p.best]
+    assert [p.note for p in lost] == ["longer AS path; changed by route map 'map1' rule 'a'"]
+    lab.set()
+    lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == both)
+    assert lab.no_reset()
+
+
+def test_malformed_maps_end_the_speaker(lab):
+    lab.spk.send(CONFIG_BEGIN, 1, S_CONFIG.pack(65515, 0x0a000004, pack_addr("10.0.0.4"), 1, 0, 0, 500, 0))
+    lab.spk.send(MAP_RULE, 1, S_MAP_RULE.pack(b"a", 0, 0))  # of no map
+    lab.spk.send(CONFIG_END)
+    assert lab.spk.process.wait(5) == 1
+    assert "refused" in lab.spk.logged()
