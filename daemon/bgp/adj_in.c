@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bgp/adj_in.h"
 
+#include "bgp/nlri.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -43,7 +45,8 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
     if (!set)
         return -ENOMEM;
     while (err == 0 && vnrs_bgp_nlri_next(&nlri, &prefix))
-        err = vnrs_bgp_import_update(m, &prefix, set);
+        if (vnrs_bgp_nlri_is_unicast(&prefix)) // else ignored (RFC 4271 6.3)
+            err = vnrs_bgp_import_update(m, &prefix, set);
     vnrs_bgp_attrs_unref(sp->attrs, set);
     return err;
 }

@@ -525,9 +525,11 @@ void vnrs_bgp_fsm_heard(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
 
 void vnrs_bgp_fsm_told(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
 {
-    fsm->now = now_ms;
-    if (fsm->state == VNRS_BGP_ST_ESTABLISHED)
-        keepalive_set(fsm);
+    // Once for all that go together: the jitter's randomness is not for free.
+    if (fsm->state != VNRS_BGP_ST_ESTABLISHED || fsm->told_ms == now_ms)
+        return;
+    fsm->now = fsm->told_ms = now_ms;
+    keepalive_set(fsm);
 }
 
 void vnrs_bgp_fsm_drained(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)

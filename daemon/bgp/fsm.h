@@ -101,6 +101,7 @@ struct vnrs_bgp_fsm {
     enum vnrs_bgp_event event;           // in work
     uint64_t now;                        // of it
     uint64_t deadline[_VNRS_BGP_TM_MAX]; // VNRS_BGP_TIMER_OFF: does not run
+    uint64_t told_ms;                    // when an UPDATE last was sent
     struct vnrs_bgp_open remote;         // from OpenConfirm on
     struct vnrs_bgp_session session;     // from OpenConfirm on
 };

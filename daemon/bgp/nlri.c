@@ -46,6 +46,20 @@ int vnrs_bgp_nlri_next(struct vnrs_bgp_nlri *nlri, struct vnrs_prefix *ret_prefi
     return 1;
 }
 
+bool vnrs_bgp_nlri_is_unicast(const struct vnrs_prefix *prefix)
+{
+    static const struct vnrs_prefix others[] = {
+        {.family = VNRS_AF_IPV4, .len = 4, .bytes = {224}},
+        {.family = VNRS_AF_IPV6, .len = 8, .bytes = {0xff}},
+        {.family = VNRS_AF_IPV6, .len = 10, .bytes = {0xfe, 0x80}},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (vnrs_prefix_contains(&others[i], prefix))
+            return false;
+    return true;
+}
+
 void vnrs_bgp_nlri_put(struct vnrs_wire_out *w, const struct vnrs_prefix *prefix)
 {
     vnrs_wire_put_u8(w, prefix->len);

@@ -16,6 +16,8 @@ static inline size_t vnrs_bgp_nlri_bytes(const struct vnrs_prefix *prefix)
     return 1u + (prefix->len + 7u) / 8u;
 }
 void vnrs_bgp_nlri_put(struct vnrs_wire_out *w, const struct vnrs_prefix *prefix);
+// False for a prefix that no unicast route can have: multicast, link-local (RFC 4271 section 6.3).
+bool vnrs_bgp_nlri_is_unicast(const struct vnrs_prefix *prefix);
 static inline uint8_t vnrs_bgp_af_family(uint8_t af)
 {
     return af == VNRS_BGP_AF6 ? VNRS_AF_IPV6 : VNRS_AF_IPV4;

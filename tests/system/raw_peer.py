@@ -73,9 +73,11 @@ def prefix_bytes(prefix):
     return bytes([net.prefixlen]) + net.network_address.packed[: (net.prefixlen + 7) // 8]
 
 
-def prefixes_of(data, v6=False):
+def prefixes_of(data, v6=False, add_path=False):
     out = []
     while data:
+        if add_path:
+            data = data[4:]
         bits, data = data[0], data[1:]
         n = (bits + 7) // 8
         raw = data[:n].ljust(16 if v6 else 4, b"\0")
@@ -161,17 +163,17 @@ class Message:
     def __repr__(self):
         return f"<{TYPES.get(self.kind, self.kind)} {self.body.hex()}>"
 
-    def decode(self):
-        """Of an UPDATE: (withdrawn, Attrs, announced), IPv4 and IPv6 together."""
+    def decode(self, add_path=False, as4=True):
+        """Of an UPDATE: (withdrawn, Attrs, announced), IPv4 and IPv6 together, without path identifiers."""
         n = struct.unpack("!H", self.body[:2])[0]
-        withdrawn = prefixes_of(self.body[2:2 + n])
+        withdrawn = prefixes_of(self.body[2:2 + n], False, add_path)
         rest = self.body[2 + n:]
         n = struct.unpack("!H", rest[:2])[0]
-        attrs = parse_attrs(rest[2:2 + n])
-        return withdrawn + attrs.mp_unreach, attrs, prefixes_of(rest[2 + n:]) + attrs.mp_reach
+        attrs = parse_attrs(rest[2:2 + n], add_path, as4)
+        return withdrawn + attrs.mp_unreach, attrs, prefixes_of(rest[2 + n:], False, add_path) + attrs.mp_reach
 
 
-def parse_attrs(data):
+def parse_attrs(data, add_path=False, as4=True):
     a = Attrs()
     while data:
         flags, code = data[0], data[1]
@@ -186,8 +188,9 @@ def parse_attrs(data):
         elif code == 2:
             while value:
                 count = value[1]
-                a.as_path += struct.unpack(f"!{count}I", value[2:2 + 4 * count])
-                value = value[2 + 4 * count:]
+                n = count * (4 if as4 else 2)
+                a.as_path += struct.unpack(f"!{count}{'I' if as4 else 'H'}", value[2:2 + n])
+                value = value[2 + n:]
         elif code == 3:
             a.nexthop = socket.inet_ntoa(value)
         elif code == 4:
@@ -203,9 +206,9 @@ def parse_attrs(data):
         elif code == 14:
             nh = value[3]
             a.nexthop = str(ipaddress.ip_address(value[4:4 + min(nh, 16)]))
-            a.mp_reach = prefixes_of(value[5 + nh:], v6=True)
+            a.mp_reach = prefixes_of(value[5 + nh:], value[1] == 2, add_path)
         elif code == 15:
-            a.mp_unreach = prefixes_of(value[3:], v6=True)
+            a.mp_unreach = prefixes_of(value[3:], value[1] == 2, add_path)
     return a
 
 
@@ -214,8 +217,9 @@ class Closed(Exception):
 
 
 class RawPeer:
-    def __init__(self, asn, local, remote, router_id=None, netns=None, port=179):
+    def __init__(self, asn, local, remote, router_id=None, netns=None, port=179, add_path=False, as4=True):
         self.asn, self.local, self.remote, self.netns, self.port = asn, local, remote, netns, port
+        self.add_path, self.as4 = add_path, as4  # path identifiers, 4-octet ASNs in what is received
         self.router_id = router_id or (local if ":" not in local else "10.255.0.1")
         self.sock = self.listener = None
         self.buffer = b""
@@ -301,7 +305,7 @@ class RawPeer:
     def _note(self, msg):
         if msg.kind != UPDATE:
             return
-        withdrawn, attrs, announced = msg.decode()
+        withdrawn, attrs, announced = msg.decode(self.add_path, self.as4)
         for p in withdrawn:
             self.rib.pop(p, None)
         for p in announced:

@@ -54,8 +54,30 @@ static void test_regions(void **state)
     }
 }
 
+static void test_unicast(void **state)
+{
+    static const struct {
+        const char *prefix;
+        bool unicast;
+    } rows[] = {
+        {"0.0.0.0/0", true},        {"10.0.0.0/8", true},   {"224.0.0.0/3", true},
+        {"192.0.0.0/2", true},      {"224.0.0.0/4", false}, {"239.255.255.255/32", false},
+        {"223.255.255.0/24", true}, {"::/0", true},         {"2001:db8::/32", true},
+        {"ff00::/8", false},        {"ff02::1/128", false}, {"fe80::/10", false},
+        {"fe80::1/128", false},     {"fe80::/9", true},     {"fc00::/7", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vnrs_prefix p;
+        print_message("  %s\n", rows[i].prefix);
+        assert_int_equal(vnrs_prefix_parse(rows[i].prefix, &p), 0);
+        assert_int_equal(vnrs_bgp_nlri_is_unicast(&p), rows[i].unicast);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_regions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_regions), cmocka_unit_test(test_unicast)};
     return cmocka_run_group_tests_name("bgp.nlri", tests, NULL, NULL);
 }
