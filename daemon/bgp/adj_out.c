@@ -124,7 +124,7 @@ static void deliver(struct vnrs_bgp_speaker *sp, uint64_t to, int len)
 {
     while (to) {
         struct vnrs_bgp_member *m = take_member(sp, &to);
-        vnrs_bgp_peer_told(&m->peer, sp->now, 1);
+        vnrs_bgp_peer_told(&m->peer, sp->now, sp->message);
         sp->ops->send(sp->arg, m, vnrs_bgp_peer_session(&m->peer)->side, sp->message, (size_t)len);
     }
 }

@@ -78,6 +78,7 @@ static void send_open(struct vnrs_bgp_fsm *fsm)
     struct vnrs_bgp_open open = {
         .asn = fsm->conf->local_asn, .hold = fsm->conf->hold, .id = fsm->conf->router_id, .caps = fsm->conf->caps};
 
+    fsm->announced = open.caps;
     send_message(fsm, buf, vnrs_bgp_open_encode(&open, buf, sizeof(buf)));
 }
 

@@ -102,6 +102,7 @@ struct vnrs_bgp_fsm {
     uint64_t now;                        // of it
     uint64_t deadline[_VNRS_BGP_TM_MAX]; // VNRS_BGP_TIMER_OFF: does not run
     uint64_t told_ms;                    // when an UPDATE last was sent
+    struct vnrs_bgp_caps announced;      // in the OPEN that was sent last
     struct vnrs_bgp_open remote;         // from OpenConfirm on
     struct vnrs_bgp_session session;     // from OpenConfirm on
 };

@@ -21,6 +21,7 @@ enum vnrs_bgp_type {
     VNRS_BGP_KEEPALIVE,
     VNRS_BGP_ROUTE_REFRESH, // RFC 2918
 };
+#define VNRS_BGP_TYPES (VNRS_BGP_ROUTE_REFRESH + 1)
 
 enum { // subtypes of ROUTE-REFRESH, RFC 7313
     VNRS_BGP_REFRESH_REQUEST = 0,

@@ -14,6 +14,22 @@ static struct vnrs_bgp_fsm *other_side(struct vnrs_bgp_peer *peer, enum vnrs_bgp
     return &peer->fsm[side == VNRS_BGP_OUT ? VNRS_BGP_IN : VNRS_BGP_OUT];
 }
 
+#define TYPE_AT 18 // in the header, RFC 4271 section 4.1
+
+static void count_sent(struct vnrs_bgp_peer *peer, const uint8_t *msg)
+{
+    peer->messages_out[msg[TYPE_AT]]++;
+}
+
+uint32_t vnrs_bgp_peer_total(const uint32_t counts[static VNRS_BGP_TYPES])
+{
+    uint32_t total = 0;
+
+    for (unsigned type = 0; type < VNRS_BGP_TYPES; type++)
+        total += counts[type];
+    return total;
+}
+
 static void on_connect(void *arg)
 {
     struct vnrs_bgp_peer *peer = arg;
@@ -30,7 +46,7 @@ static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, si
 {
     struct vnrs_bgp_peer *peer = arg;
 
-    peer->messages_out++;
+    count_sent(peer, bytes);
     peer->ops->send(peer->arg, side, bytes, len);
 }
 
@@ -107,6 +123,30 @@ static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cau
     }
 }
 
+// What can be asked for later: the last NOTIFICATION, and why the last session ended.
+static void record(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cause,
+                   const struct vnrs_bgp_error *error)
+{
+    bool is_told = cause == VNRS_BGP_CAUSE_SENT || cause == VNRS_BGP_CAUSE_HOLD || cause == VNRS_BGP_CAUSE_RECEIVED ||
+                   (cause == VNRS_BGP_CAUSE_STOP && was_up);
+    char text[VNRS_BGP_ERROR_TEXT_MAX];
+
+    if (is_told && error->code) {
+        peer->notification = *error;
+        peer->notification_received = cause == VNRS_BGP_CAUSE_RECEIVED;
+        peer->notification_ms = peer->now;
+    }
+    if (!was_up)
+        return;
+    peer->reset_ms = peer->now;
+    (void)vnrs_str_copy(peer->last_reset, sizeof(peer->last_reset), peer->last_error);
+    if (cause != VNRS_BGP_CAUSE_STOP)
+        return;
+    (void)vnrs_bgp_error_text(error, text, sizeof(text));
+    (void)snprintf(peer->last_reset, sizeof(peer->last_reset), "ended here: %.*s", VNRS_BGP_ERROR_TEXT_MAX - 30, text);
+    vnrs_utf8_trim(peer->last_reset);
+}
+
 // RFC 4271 8.2.2, event 24: the peer refused our version, which is no reason to count an error.
 static bool is_version_refused(enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
 {
@@ -163,6 +203,7 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
         peer->flaps++;
     }
     say(peer, was_up, cause, error);
+    record(peer, was_up, cause, error);
     pace(peer, was_up, cause, error);
     if (was_up)
         peer->ops->down(peer->arg, is_graceful(&peer->fsm[side].session, cause, error));
@@ -300,6 +341,8 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
     if (why && !vnrs_bgp_peer_session(peer)) {
         peer->connect_error = !was_up;
         (void)snprintf(peer->last_error, sizeof(peer->last_error), "%s", why);
+        if (was_up)
+            (void)snprintf(peer->last_reset, sizeof(peer->last_reset), "%s", why);
         peer->ops->changed(peer->arg);
     }
 }
@@ -362,17 +405,17 @@ ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vn
     }
     if (len == 0 || (size_t)len > have)
         return 0;
-    peer->messages_in++;
+    peer->messages_in[type]++;
     dispatch(peer, fsm, type, buf, (size_t)len);
     return fsm->connected ? len : -ECONNRESET;
 }
 
-void vnrs_bgp_peer_told(struct vnrs_bgp_peer *peer, uint64_t now_ms, unsigned updates)
+void vnrs_bgp_peer_told(struct vnrs_bgp_peer *peer, uint64_t now_ms, const uint8_t *msg)
 {
     struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(peer);
 
-    peer->messages_out += updates;
-    if (session && updates)
+    count_sent(peer, msg);
+    if (session && msg[TYPE_AT] == VNRS_BGP_UPDATE)
         vnrs_bgp_fsm_told(session, now_ms);
 }
 

@@ -37,7 +37,12 @@ struct vnrs_bgp_peer {
     uint64_t refuse_until; // no connection is accepted before
     unsigned errors;       // in a row
     uint64_t changed_ms;   // last change to or from Established
-    uint32_t messages_in, messages_out, flaps;
+    uint32_t messages_in[VNRS_BGP_TYPES], messages_out[VNRS_BGP_TYPES]; // by enum vnrs_bgp_type
+    uint32_t flaps;
+    struct vnrs_bgp_error notification; // the last one, sent or received; code 0: none yet
+    bool notification_received;
+    uint64_t notification_ms, reset_ms;       // 0: never
+    char last_reset[VNRS_BGP_ERROR_TEXT_MAX]; // why the last session ended
     char last_error[VNRS_BGP_ERROR_TEXT_MAX]; // outlives the next session only where it tells how the last one ended
     bool connect_error;                       // it does not
 };
@@ -64,12 +69,14 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
 // when the connection is no longer there (before or because of this message).
 ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side, const uint8_t *buf,
                             size_t have) VNRS_MUST_CHECK;
-// The owner has put so many UPDATEs into the output of the session.
-void vnrs_bgp_peer_told(struct vnrs_bgp_peer *peer, uint64_t now_ms, unsigned updates);
+// The owner has put a message of its own into the output of the session.
+void vnrs_bgp_peer_told(struct vnrs_bgp_peer *peer, uint64_t now_ms, const uint8_t *msg);
 // The connection took some of the output.
 void vnrs_bgp_peer_drained(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side);
 void vnrs_bgp_peer_tick(struct vnrs_bgp_peer *peer, uint64_t now_ms);
 uint64_t vnrs_bgp_peer_next(const struct vnrs_bgp_peer *peer); // earliest deadline, or VNRS_BGP_NEVER
+
+uint32_t vnrs_bgp_peer_total(const uint32_t counts[static VNRS_BGP_TYPES]);
 
 enum vnrs_bgp_state vnrs_bgp_peer_state(const struct vnrs_bgp_peer *peer); // of the connection that is further
 // The Established machine, or NULL.

@@ -2,6 +2,7 @@
 #include "bgp/report.h"
 
 #include "bgp/adj_out.h"
+#include "bgp/error_text.h"
 #include "util/strbuf.h"
 
 #include <stdio.h>
@@ -20,8 +21,8 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_p
         .established_ms = m->peer.changed_ms,
         .received = vnrs_bgp_import_count(m),
         .advertised = m->advertised,
-        .messages_in = m->peer.messages_in,
-        .messages_out = m->peer.messages_out,
+        .messages_in = vnrs_bgp_peer_total(m->peer.messages_in),
+        .messages_out = vnrs_bgp_peer_total(m->peer.messages_out),
         .hold = session ? session->session.hold : m->conf.hold,
         .keepalive = session ? session->session.keepalive : m->conf.keepalive,
         .flaps = m->peer.flaps,
@@ -30,6 +31,120 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_p
     };
     (void)vnrs_str_copy(ret_peer->name, sizeof(ret_peer->name), m->conf.name);
     (void)vnrs_str_copy(ret_peer->last_error, sizeof(ret_peer->last_error), m->peer.last_error);
+}
+
+static uint32_t bit(bool is_set, unsigned cap)
+{
+    return (uint32_t)is_set << cap;
+}
+
+static uint32_t bits_of_caps(const struct vnrs_bgp_caps *caps)
+{
+    uint32_t bits = bit(caps->as4, VNRS_SPK_CAP_AS4) | bit(caps->refresh, VNRS_SPK_CAP_REFRESH) |
+                    bit(caps->enhanced_refresh, VNRS_SPK_CAP_ENHANCED_REFRESH) |
+                    bit(caps->extended_message, VNRS_SPK_CAP_EXTENDED_MESSAGES) |
+                    bit(caps->graceful_restart, VNRS_SPK_CAP_GRACEFUL_RESTART) |
+                    bit(caps->gr_notification, VNRS_SPK_CAP_GR_NOTIFICATION) |
+                    bit(caps->gr_restarted, VNRS_SPK_CAP_GR_RESTARTED) |
+                    bit(caps->ext_nexthop, VNRS_SPK_CAP_EXTENDED_NEXTHOP);
+
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
+        bits |= bit(caps->mp[af] || (af == VNRS_BGP_AF4 && !caps->any_mp), VNRS_SPK_CAP_FAMILY + af) |
+                bit(caps->gr_af[af], VNRS_SPK_CAP_GR_FAMILY + af) |
+                bit(caps->gr_forwarding[af], VNRS_SPK_CAP_GR_FORWARDING + af) |
+                bit(caps->add_path_receive[af], VNRS_SPK_CAP_ADD_PATH_RX + af) |
+                bit(caps->add_path_send[af], VNRS_SPK_CAP_ADD_PATH_TX + af);
+    return bits;
+}
+
+static uint32_t bits_of_session(const struct vnrs_bgp_session *session)
+{
+    uint32_t bits = bit(session->as4, VNRS_SPK_CAP_AS4) | bit(session->refresh, VNRS_SPK_CAP_REFRESH) |
+                    bit(session->enhanced_refresh, VNRS_SPK_CAP_ENHANCED_REFRESH) |
+                    bit(session->extended_message, VNRS_SPK_CAP_EXTENDED_MESSAGES) |
+                    bit(session->graceful_restart, VNRS_SPK_CAP_GRACEFUL_RESTART) |
+                    bit(session->gr_notification, VNRS_SPK_CAP_GR_NOTIFICATION) |
+                    bit(session->ext_nexthop, VNRS_SPK_CAP_EXTENDED_NEXTHOP);
+
+    for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
+        bits |= bit(session->mp[af], VNRS_SPK_CAP_FAMILY + af) |
+                bit(session->add_path_rx[af], VNRS_SPK_CAP_ADD_PATH_RX + af) |
+                bit(session->add_path_tx[af], VNRS_SPK_CAP_ADD_PATH_TX + af);
+    return bits;
+}
+
+static void put_notification(const struct vnrs_bgp_peer *peer, struct vnrs_spk_detail *detail)
+{
+    const struct vnrs_bgp_error *error = &peer->notification;
+
+    static_assert(VNRS_BGP_ERROR_DATA_MAX <= VNRS_SPK_ERROR_BYTES, "the whole NOTIFICATION is told");
+    detail->reset_ms = peer->reset_ms;
+    (void)vnrs_str_copy(detail->reset_text, sizeof(detail->reset_text), peer->last_reset);
+    if (!error->code)
+        return;
+    detail->error_by = peer->notification_received ? VNRS_SPK_PEER_SIDE : VNRS_SPK_US;
+    detail->error_code = error->code;
+    detail->error_subcode = error->subcode;
+    detail->error_len = error->data_len;
+    memcpy(detail->error_data, error->data, error->data_len);
+    detail->error_ms = peer->notification_ms;
+    (void)vnrs_bgp_error_text(error, detail->error_text, sizeof(detail->error_text));
+}
+
+void vnrs_bgp_report_detail(struct vnrs_bgp_member *m, uint64_t now_ms, struct vnrs_spk_detail *detail)
+{
+    const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
+
+    detail->announced = bits_of_caps(&m->peer.conf.caps);
+    detail->gr_time_local = m->peer.conf.caps.graceful_restart ? m->peer.conf.caps.gr_time : 0;
+    detail->queued = (uint32_t)vnrs_bgp_queue_due(&m->speaker->rib, m->slot);
+    for (unsigned i = 0; i < VNRS_SPK_MESSAGE_TYPES; i++) {
+        detail->messages_in[i] = m->peer.messages_in[VNRS_BGP_OPEN + i];
+        detail->messages_out[i] = m->peer.messages_out[VNRS_BGP_OPEN + i];
+    }
+    put_notification(&m->peer, detail);
+    if (!session)
+        return;
+    uint64_t hold_at = session->deadline[VNRS_BGP_TM_HOLD];
+    detail->announced = bits_of_caps(&session->announced);
+    detail->received = bits_of_caps(&session->remote.caps);
+    detail->in_use = bits_of_session(&session->session);
+    detail->hold_left_ms = hold_at > now_ms ? (uint32_t)(hold_at - now_ms) : 0;
+    detail->hold_remote = session->remote.hold;
+    detail->gr_time_remote = session->remote.caps.gr_time;
+    detail->opened_by = session->side == VNRS_BGP_OUT ? VNRS_SPK_US : VNRS_SPK_PEER_SIDE;
+}
+
+static void count(const struct vnrs_bgp_member *m, const struct vnrs_bgp_rib *table, const struct vnrs_bgp_dest *dest,
+                  struct vnrs_spk_detail *detail)
+{
+    bool is_rib = table == &m->speaker->rib, is_received = table == vnrs_bgp_import_received(m);
+    unsigned af = dest->prefix.family == VNRS_AF_IPV4 ? VNRS_BGP_AF4 : VNRS_BGP_AF6;
+
+    for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next) {
+        if (p->slot != m->slot)
+            continue;
+        detail->paths[af] += is_received;
+        detail->accepted[af] += is_rib && !p->barred;
+    }
+    detail->advertised[af] += is_rib && dest->advertised >> m->slot & 1;
+}
+
+bool vnrs_bgp_report_count(const struct vnrs_bgp_member *m, struct vnrs_bgp_report_cursor *cursor,
+                           struct vnrs_spk_detail *detail)
+{
+    const struct vnrs_bgp_rib *tables[] = {&m->speaker->rib, vnrs_bgp_import_received(m)};
+
+    for (; cursor->table < ARRAY_SIZE(tables); cursor->table++, cursor->at = 0) {
+        const struct vnrs_bgp_rib *table = tables[cursor->table];
+        const struct vnrs_bgp_dest *dest =
+            cursor->table && table == tables[0] ? NULL : vnrs_bgp_rib_next(table, &cursor->at);
+        if (!dest)
+            continue;
+        count(m, table, dest, detail);
+        return true;
+    }
+    return false;
 }
 
 static bool has_nexthop(const struct vnrs_spk_route *route, const struct vnrs_addr *nexthop)

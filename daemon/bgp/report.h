@@ -22,3 +22,9 @@ struct vnrs_bgp_report_cursor { // zero: at the beginning
 bool vnrs_bgp_report_next(struct vnrs_bgp_speaker *speaker, const struct vnrs_spk_query *query,
                           struct vnrs_bgp_member *member, struct vnrs_bgp_report_cursor *cursor,
                           struct vnrs_spk_path *ret_paths, size_t *ret_n) VNRS_MUST_CHECK;
+
+// All of `detail` that is known here, but for what is counted (vnrs_bgp_report_count) and the connection's ports.
+void vnrs_bgp_report_detail(struct vnrs_bgp_member *member, uint64_t now_ms, struct vnrs_spk_detail *detail);
+// Adds what the next entry of the tables has of the peer. False: there is no further entry.
+bool vnrs_bgp_report_count(const struct vnrs_bgp_member *member, struct vnrs_bgp_report_cursor *cursor,
+                           struct vnrs_spk_detail *detail) VNRS_MUST_CHECK;

@@ -599,7 +599,7 @@ void vnrs_bgp_member_refresh(struct vnrs_bgp_member *m, uint64_t now_ms)
             continue;
         int len = vnrs_bgp_refresh_encode(af, 0, buf, sizeof(buf));
         if (len > 0) {
-            m->peer.messages_out++;
+            vnrs_bgp_peer_told(&m->peer, now_ms, buf);
             m->speaker->ops->send(m->speaker->arg, m, fsm->side, buf, (size_t)len);
         }
     }

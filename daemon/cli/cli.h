@@ -14,6 +14,7 @@ struct vnrs_cli {
     bool wait, wide, why, quiet, color;
     unsigned timeout_s;
     const char *from, *to; // next-hop
+    const char *message;   // bgp clear: what the peer is told
     int argc;
     char **argv; // positional
 };

@@ -27,7 +27,7 @@ static const struct verb {
     {"next-hop", NULL, vnrs_verb_next_hop, 0, 0, "--from NIC --to IP", "where a packet goes first, and why"},
     {"peers", NULL, vnrs_verb_peers, 0, 0, "", "BGP peers of every Route Server instance"},
     {"peer", NULL, vnrs_verb_peer, 1, 1, "NAME", "everything about one BGP connection"},
-    {"bgp", NULL, vnrs_verb_bgp, 1, 2, "rib [PREFIX] [--why] | clear|refresh PEER",
+    {"bgp", NULL, vnrs_verb_bgp, 1, 2, "rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER",
      "paths and why they lost; reset; ask again"},
     {"learned-routes", NULL, vnrs_verb_learned_routes, 1, 1, "PEER", "what a peer announced"},
     {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER", "what a peer was told"},
@@ -91,6 +91,7 @@ enum {
     OPT_WHY,
     OPT_FROM,
     OPT_TO,
+    OPT_MESSAGE,
     OPT_NO_COLOR,
     OPT_VERSION
 };
@@ -105,6 +106,7 @@ static const struct option options[] = {
     {"why", no_argument, NULL, OPT_WHY},
     {"from", required_argument, NULL, OPT_FROM},
     {"to", required_argument, NULL, OPT_TO},
+    {"message", required_argument, NULL, OPT_MESSAGE},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -147,6 +149,9 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
         return -1;
     case OPT_TO:
         cli->to = optarg;
+        return -1;
+    case OPT_MESSAGE:
+        cli->message = optarg;
         return -1;
     case OPT_NO_COLOR:
         cli->color = false;

@@ -2,61 +2,29 @@
 // Verbs that look into a BGP speaker: one peer in full, the RIB with the step that eliminated each path, reset,
 // refresh.
 #include "cli/cli.h"
+#include "cli/peer_text.h"
 
 #include "util/strbuf.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool is_named(const json_t *peer, const char *name)
-{
-    const char *connection = json_string_value(json_object_get(peer, "name"));
-    const char *server = json_string_value(json_object_get(peer, "routeServer"));
-    char full[256];
-
-    (void)snprintf(full, sizeof(full), "%s/%s", server ? server : "", connection ? connection : "");
-    return connection && (strcmp(connection, name) == 0 || strcmp(full, name) == 0);
-}
-
-static void print_peer(const json_t *peer)
-{
-    static const struct vnrs_column columns[] = {{"Name", "name"}, {"Value", "value"}};
-    json_t *rows = json_array(), *value;
-    const char *key;
-
-    json_object_foreach((json_t *)peer, key, value)(void)
-        json_array_append_new(rows, json_pack("{s:s s:O}", "name", key, "value", value));
-    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), rows);
-    json_decref(rows);
-}
-
 int vnrs_verb_peer(const struct vnrs_cli *cli)
 {
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
-    int rc = vnrs_cli_get(cli, "/peers", &answer);
+    _free_ char *path = vnrs_client_path("/peer", "peer", cli->argv[0], NULL, NULL);
+    int rc = path ? vnrs_cli_get(cli, path, &answer) : VNRS_EXIT_FAILED;
+    const json_t *peers = json_object_get(answer.json, "value");
 
     if (rc)
         return rc;
-    const json_t *peers = json_object_get(answer.json, "value");
-    json_t *found = json_array();
-    for (size_t i = 0; i < json_array_size(peers); i++)
-        if (is_named(json_array_get(peers, i), cli->argv[0]))
-            (void)json_array_append(found, json_array_get(peers, i));
-    if (json_array_size(found) == 0) {
-        (void)fprintf(stderr,
-                      "vnrs: error: there is no BGP connection '%s'\nhelp: 'vnrs peers' shows the connections\n",
-                      cli->argv[0]);
-        rc = VNRS_EXIT_FAILED;
-    } else if (cli->json) {
-        vnrs_cli_print_json(found);
-    } else {
-        for (size_t i = 0; i < json_array_size(found); i++) {
-            (void)fputs(i ? "\n" : "", stdout);
-            print_peer(json_array_get(found, i));
-        }
+    if (cli->json)
+        vnrs_cli_print_json(peers);
+    for (size_t i = 0; !cli->json && i < json_array_size(peers); i++) {
+        (void)fputs(i ? "\n" : "", stdout);
+        vnrs_peer_text_full(stdout, json_array_get(peers, i));
     }
-    json_decref(found);
-    return rc;
+    return VNRS_EXIT_OK;
 }
 
 static int print_rib(const struct vnrs_cli *cli)
@@ -95,7 +63,7 @@ static int act_on_peer(const struct vnrs_cli *cli, const char *action)
     if (rc)
         return rc;
     vnrs_strbuf_printf(&path, "/v1/labs/%s/peers/%s", lab, action);
-    _free_ char *full = path.failed ? NULL : vnrs_client_path(path.text, "peer", cli->argv[1], NULL, NULL);
+    _free_ char *full = path.failed ? NULL : vnrs_client_path(path.text, "peer", cli->argv[1], "text", cli->message);
     vnrs_strbuf_fini(&path);
     if (!full)
         return VNRS_EXIT_FAILED;
@@ -116,8 +84,8 @@ int vnrs_verb_bgp(const struct vnrs_cli *cli)
 
     if (strcmp(what, "rib") == 0)
         return print_rib(cli);
-    if (cli->argc == 2 && (strcmp(what, "clear") == 0 || strcmp(what, "refresh") == 0))
+    if (cli->argc == 2 && (strcmp(what, "clear") == 0 || (strcmp(what, "refresh") == 0 && !cli->message)))
         return act_on_peer(cli, what);
-    (void)fputs("usage: vnrs bgp rib [PREFIX] [--why] | clear PEER | refresh PEER\n", stderr);
+    (void)fputs("usage: vnrs bgp rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER\n", stderr);
     return VNRS_EXIT_USAGE;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Verbs about routes and BGP, with the columns that users of az and vtysh know.
 #include "cli/cli.h"
+#include "cli/peer_text.h"
 
 #include <stdio.h>
 
@@ -59,16 +60,6 @@ int vnrs_verb_next_hop(const struct vnrs_cli *cli)
 
 int vnrs_verb_peers(const struct vnrs_cli *cli)
 {
-    static const struct vnrs_column columns[] = {{"Peer", "name"},
-                                                 {"Route Server", "routeServer"},
-                                                 {"Instance", "instance"},
-                                                 {"Peer IP", "peerIp"},
-                                                 {"ASN", "peerAsn"},
-                                                 {"State", "state"},
-                                                 {"Up (s)", "uptimeSeconds"},
-                                                 {"Received", "received"},
-                                                 {"Advertised", "advertised"},
-                                                 {"Last Error", "lastError"}};
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     int rc = vnrs_cli_get(cli, "/peers", &answer);
 
@@ -77,7 +68,7 @@ int vnrs_verb_peers(const struct vnrs_cli *cli)
     if (cli->json)
         vnrs_cli_print_json(json_object_get(answer.json, "value"));
     else
-        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "value"));
+        vnrs_peer_text_summary(stdout, json_object_get(answer.json, "value"));
     return VNRS_EXIT_OK;
 }
 

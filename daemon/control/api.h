@@ -11,8 +11,10 @@
 
 #include <stdbool.h>
 
+struct vnrs_bgp_connection;
 struct vnrs_control;
 struct vnrs_lab;
+struct vnrs_route_server;
 
 struct vnrs_api_call {
     struct vnrs_control *control;
@@ -62,7 +64,15 @@ void vnrs_api_advertised_routes(struct vnrs_api_call *call);
 void vnrs_api_rib(struct vnrs_api_call *call);
 void vnrs_api_peer_clear(struct vnrs_api_call *call);
 void vnrs_api_peer_refresh(struct vnrs_api_call *call);
-const char *vnrs_api_peer_state_name(unsigned state);
+// The connection named in the parameter "peer": "nva1", or "rs/nva1". False: the call was answered.
+struct vnrs_api_peer_ref {
+    const struct vnrs_route_server *rs;
+    const struct vnrs_bgp_connection *conn;
+    unsigned found;
+};
+bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *ref);
+// api_peer.c
+void vnrs_api_peer(struct vnrs_api_call *call);
 // api_misc.c
 void vnrs_api_counters(struct vnrs_api_call *call);
 void vnrs_api_doctor(struct vnrs_api_call *call);

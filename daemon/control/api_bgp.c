@@ -2,61 +2,14 @@
 // BGP peers and their routes, per instance, as `az network routeserver peering` shows them. Routes are asked from the
 // speakers, so these calls are answered later.
 #include "control/api.h"
-#include "control/state.h"
+#include "control/peer_json.h"
 
-#include "util/fd.h"
 #include "util/strbuf.h"
 #include "util/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-const char *vnrs_api_peer_state_name(unsigned state)
-{
-    static const char *const names[] = {"Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"};
-    _Static_assert(ARRAY_SIZE(names) == _VNRS_BGP_ST_MAX, "a name for each");
-    return state < ARRAY_SIZE(names) ? names[state] : "Unknown";
-}
-
-static const struct vnrs_spk_peer *find_state(const struct vnrs_instance *instance, const char *name)
-{
-    vec_foreach (peer, &instance->peers) {
-        if (strcmp(peer->name, name) == 0)
-            return peer;
-    }
-    return NULL;
-}
-
-static json_t *peer_json(const struct vnrs_lab *lab, const struct vnrs_route_server *rs, unsigned i,
-                         const struct vnrs_bgp_connection *conn)
-{
-    static const struct vnrs_spk_peer unknown;
-    const struct vnrs_instance *instance = vnrs_instance_find(lab, rs->name, i);
-    const struct vnrs_spk_peer *peer = instance ? find_state(instance, conn->name) : NULL;
-    char local[VNRS_ADDR_STR_MAX], remote[VNRS_ADDR_STR_MAX], id[VNRS_ADDR_STR_MAX] = "";
-    const char *error = instance && instance->chan ? "" : "the speaker does not run";
-    uint64_t uptime = 0;
-
-    if (!peer)
-        peer = &unknown;
-    if (peer->last_error[0])
-        error = peer->last_error;
-    if (peer->state == VNRS_BGP_ST_ESTABLISHED && vnrs_clock_ms() > peer->established_ms)
-        uptime = (vnrs_clock_ms() - peer->established_ms) / 1000;
-    if (peer->router_id) {
-        struct vnrs_addr addr = vnrs_addr_from_v4(peer->router_id);
-        vnrs_addr_format(&addr, id);
-    }
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s, s:b}",
-                     "name", conn->name, "routeServer", rs->name, "instance", (int)i, "localAddress",
-                     vnrs_addr_format(&rs->ips[i], local), "peerIp", vnrs_addr_format(&conn->peer_ip, remote),
-                     "peerAsn", (json_int_t)conn->peer_asn, "state", vnrs_api_peer_state_name(peer->state),
-                     "uptimeSeconds", (json_int_t)uptime, "received", (json_int_t)peer->received, "advertised",
-                     (json_int_t)peer->advertised, "messagesIn", (json_int_t)peer->messages_in, "messagesOut",
-                     (json_int_t)peer->messages_out, "holdTime", (int)peer->hold, "keepaliveTime", (int)peer->keepalive,
-                     "flaps", (json_int_t)peer->flaps, "lastError", error, "routerId", id, "stale", (int)peer->stale);
-}
 
 void vnrs_api_peers(struct vnrs_api_call *call)
 {
@@ -68,7 +21,7 @@ void vnrs_api_peers(struct vnrs_api_call *call)
         list_foreach (conn, &rs->connections) {
             for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
                 if (rs->ips[i].family != VNRS_AF_NONE)
-                    (void)json_array_append_new(list, peer_json(lab, rs, i, conn));
+                    (void)json_array_append_new(list, vnrs_peer_json(lab, rs, i, conn));
             }
         }
     }
@@ -77,17 +30,11 @@ void vnrs_api_peers(struct vnrs_api_call *call)
 
 // ---- one peer by name
 
-struct peer_ref {
-    const struct vnrs_route_server *rs;
-    const struct vnrs_bgp_connection *conn;
-    unsigned found;
-};
-
 // "nva1", or "rs/nva1".
-static struct peer_ref find_peer(const struct vnrs_lab *lab, const char *name)
+static struct vnrs_api_peer_ref find_peer(const struct vnrs_lab *lab, const char *name)
 {
     const char *slash = strchr(name, '/'), *conn_name = slash ? slash + 1 : name;
-    struct peer_ref ref = {0};
+    struct vnrs_api_peer_ref ref = {0};
 
     for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
         const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
@@ -104,8 +51,7 @@ static struct peer_ref find_peer(const struct vnrs_lab *lab, const char *name)
     return ref;
 }
 
-// False: the call was answered.
-static bool want_peer(struct vnrs_api_call *call, struct peer_ref *ref)
+bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *ref)
 {
     const char *name = vnrs_api_param(call, "peer", true);
     char message[160];
@@ -169,7 +115,7 @@ static void on_peer_end(void *arg, int error)
     finish(call);
 }
 
-static void ask_peer(struct vnrs_api_call *call, const struct peer_ref *ref, unsigned i, bool learned)
+static void ask_peer(struct vnrs_api_call *call, const struct vnrs_api_peer_ref *ref, unsigned i, bool learned)
 {
     struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref->rs->name, i);
     struct routes_part *part = calloc(1, sizeof(*part));
@@ -191,9 +137,9 @@ static void ask_peer(struct vnrs_api_call *call, const struct peer_ref *ref, uns
 
 static void peer_routes(struct vnrs_api_call *call, bool learned)
 {
-    struct peer_ref ref;
+    struct vnrs_api_peer_ref ref;
 
-    if (!want_peer(call, &ref))
+    if (!vnrs_api_want_peer(call, &ref))
         return;
     call->result = json_object();
     call->waiting = 1;
@@ -286,10 +232,10 @@ void vnrs_api_rib(struct vnrs_api_call *call)
 // `text` is what the peer is told (RFC 9003), may be empty.
 static void act(struct vnrs_api_call *call, enum vnrs_spk_action_kind kind, const char *text)
 {
-    struct peer_ref ref;
+    struct vnrs_api_peer_ref ref;
     int done = 0;
 
-    if (!want_peer(call, &ref))
+    if (!vnrs_api_want_peer(call, &ref))
         return;
     for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
         struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref.rs->name, i);

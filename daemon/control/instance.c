@@ -14,7 +14,6 @@
 
 #define CONNECT_RETRY_MS   2000
 #define AZURE_MAX_PREFIXES 4000 // azure-routing.md 5.3
-#define SESSION_TTL        128  // azure-routing.md 5.2
 
 static const struct vnrs_route_server *find_rs(const struct vnrs_lab *lab, const char *name)
 {
@@ -65,7 +64,7 @@ static struct vnrs_spk_peer_config make_peer(const struct vnrs_model *model, con
         .keepalive = (uint16_t)conn->timers.keepalive,
         .asn = conn->peer_asn,
         .max_prefixes = model->limits == VNRS_LIMITS_AZURE ? AZURE_MAX_PREFIXES : 0,
-        .ttl = SESSION_TTL,
+        .ttl = VNRS_SESSION_TTL,
         .ttl_min = conn->ttl_security_hops ? (uint8_t)(256 - conn->ttl_security_hops) : 0,
     };
 
@@ -138,6 +137,8 @@ static uint8_t make_features(const struct vnrs_bgp_options *options)
     features |= options->graceful_restart ? VNRS_SPK_GRACEFUL_RESTART : 0;
     features |= options->enhanced_refresh ? VNRS_SPK_ENHANCED_REFRESH : 0;
     features |= options->extended_messages ? VNRS_SPK_EXTENDED_MESSAGES : 0;
+    features |= options->add_path ? VNRS_SPK_ADD_PATH : 0;
+    features |= options->extended_next_hop ? VNRS_SPK_EXTENDED_NEXTHOP : 0;
     return (uint8_t)features;
 }
 

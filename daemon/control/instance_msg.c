@@ -200,7 +200,7 @@ static int on_paths(struct vnrs_instance *instance, const void *items, size_t n)
             !is_text(path.as_path, sizeof(path.as_path)) || !is_text(path.note, sizeof(path.note)))
             return -EPROTO;
         const struct vnrs_spk_pending *query = find_query(instance, path.query);
-        if (query)
+        if (query && query->path)
             query->path(query->arg, &path);
     }
     return 0;
@@ -213,6 +213,23 @@ static void end_query(struct vnrs_instance *instance, struct vnrs_spk_pending *q
 
     memmove(query, query + 1, (--instance->queries.len - at) * sizeof(*query));
     ended.end(ended.arg, error);
+}
+
+static int on_detail(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    struct vnrs_spk_detail detail;
+
+    (void)n;
+    memcpy(&detail, items, sizeof(detail));
+    if (detail.opened_by > VNRS_SPK_PEER_SIDE || detail.error_by > VNRS_SPK_PEER_SIDE ||
+        detail.error_len > sizeof(detail.error_data) ||
+        !vnrs_utf8_is_text(detail.error_text, sizeof(detail.error_text)) ||
+        !vnrs_utf8_is_text(detail.reset_text, sizeof(detail.reset_text)))
+        return -EPROTO;
+    const struct vnrs_spk_pending *query = find_query(instance, detail.query);
+    if (query && query->detail)
+        query->detail(query->arg, &detail);
+    return 0;
 }
 
 static int on_query_end(struct vnrs_instance *instance, const void *items, size_t n)
@@ -280,6 +297,7 @@ static const struct {
     [VNRS_SPK_SYNCED] = {on_synced, sizeof(struct vnrs_spk_synced), true},
     [VNRS_SPK_CONVERGED] = {on_converged, 0, false},
     [VNRS_SPK_PATHS] = {on_paths, sizeof(struct vnrs_spk_path), false},
+    [VNRS_SPK_DETAIL] = {on_detail, sizeof(struct vnrs_spk_detail), true},
     [VNRS_SPK_QUERY_END] = {on_query_end, sizeof(struct vnrs_spk_query_end), true},
 };
 

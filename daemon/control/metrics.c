@@ -28,6 +28,16 @@ static uint64_t peer_advertised(const struct vnrs_spk_peer *peer)
     return peer->advertised;
 }
 
+static uint64_t peer_messages_in(const struct vnrs_spk_peer *peer)
+{
+    return peer->messages_in;
+}
+
+static uint64_t peer_messages_out(const struct vnrs_spk_peer *peer)
+{
+    return peer->messages_out;
+}
+
 static uint64_t peer_flaps(const struct vnrs_spk_peer *peer)
 {
     return peer->flaps;
@@ -37,11 +47,26 @@ static const struct {
     const char *name, *type, *help;
     uint64_t (*value)(const struct vnrs_spk_peer *peer);
 } peer_metrics[] = {
-    {"vnrs_bgp_peer_up", "gauge", "1: the session is Established.", peer_up},
-    {"vnrs_bgp_routes_received", "gauge", "Prefixes in Adj-RIB-In.", peer_received},
-    {"vnrs_bgp_routes_advertised", "gauge", "Prefixes in Adj-RIB-Out.", peer_advertised},
+    {"vnrs_bgp_peer_up", "gauge", "1: the session is Established (Azure: BGP Peer Status).", peer_up},
+    {"vnrs_bgp_routes_received", "gauge", "Prefixes in Adj-RIB-In (Azure: Count of Routes Learned from Peer).",
+     peer_received},
+    {"vnrs_bgp_routes_advertised", "gauge", "Prefixes in Adj-RIB-Out (Azure: Count of Routes Advertised to Peer).",
+     peer_advertised},
+    {"vnrs_bgp_messages_received_total", "counter", "BGP messages from the peer.", peer_messages_in},
+    {"vnrs_bgp_messages_sent_total", "counter", "BGP messages to the peer.", peer_messages_out},
     {"vnrs_bgp_session_flaps_total", "counter", "Times the session went down.", peer_flaps},
 };
+
+// Azure's dimensions: peer, its address, instance (azure-routing.md 5.10).
+static void put_peer(struct vnrs_strbuf *out, const char *name, const struct vnrs_instance *instance,
+                     const struct vnrs_spk_peer *peer, uint64_t value)
+{
+    char ip[VNRS_ADDR_STR_MAX];
+
+    vnrs_strbuf_printf(out, "%s{lab=\"%s\",route_server=\"%s\",instance=\"%u\",peer=\"%s\",peer_ip=\"%s\"} %llu\n",
+                       name, instance->lab->name, instance->rs_name, instance->index, peer->name,
+                       vnrs_addr_format(&peer->addr, ip), (unsigned long long)value);
+}
 
 static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *control)
 {
@@ -50,9 +75,7 @@ static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *contro
         vec_foreach (lab, &control->labs) {
             vec_foreach (instance, &(*lab)->instances) {
                 vec_foreach (peer, &(*instance)->peers)
-                    vnrs_strbuf_printf(out, "%s{lab=\"%s\",route_server=\"%s\",instance=\"%u\",peer=\"%s\"} %llu\n",
-                                       peer_metrics[m].name, (*lab)->name, (*instance)->rs_name, (*instance)->index,
-                                       peer->name, (unsigned long long)peer_metrics[m].value(peer));
+                    put_peer(out, peer_metrics[m].name, *instance, peer, peer_metrics[m].value(peer));
             }
         }
     }

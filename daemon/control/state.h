@@ -32,10 +32,13 @@ struct vnrs_instance_route { // in the instance's trie
 struct vnrs_spk_pending { // a query under way
     uint32_t id;
     uint64_t asked_ms;
-    void (*path)(void *arg, const struct vnrs_spk_path *path);
-    void (*end)(void *arg, int error); // exactly once
+    void (*path)(void *arg, const struct vnrs_spk_path *path);       // or NULL
+    void (*detail)(void *arg, const struct vnrs_spk_detail *detail); // or NULL
+    void (*end)(void *arg, int error);                               // exactly once
     void *arg;
 };
+
+#define VNRS_SESSION_TTL 128 // azure-routing.md 5.2
 
 struct vnrs_instance {
     struct vnrs_lab *lab;

@@ -80,6 +80,8 @@ struct vnrs_bgp_options {
     unsigned restart_s;     // how long peers shall keep routes
     bool enhanced_refresh;  // RFC 7313
     bool extended_messages; // RFC 8654
+    bool add_path;          // RFC 7911, receive and send
+    bool extended_next_hop; // RFC 8950
 };
 
 #define VNRS_BGP_PASSWORD_MAX    80         // bytes, of the kernel's TCP_MD5SIG

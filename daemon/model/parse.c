@@ -178,6 +178,8 @@ static void parse_bgp_options(struct vnrs_loader *l, const struct vnrs_node *nod
         .restart_s = vnrs_read_number(node, "restartTime", RESTART_S_DEFAULT),
         .enhanced_refresh = vnrs_read_bool(node, "enhancedRefresh", false),
         .extended_messages = vnrs_read_bool(node, "extendedMessages", false),
+        .add_path = vnrs_read_bool(node, "addPath", false),
+        .extended_next_hop = vnrs_read_bool(node, "extendedNextHop", false),
     };
 }
 

@@ -149,9 +149,11 @@ static void print_bgp_options(struct vnrs_strbuf *out, const struct vnrs_route_s
 
     vnrs_strbuf_printf(out,
                        "    bgp:\n      keepalive: %u\n      hold: %u\n      gracefulRestart: %s\n"
-                       "      restartTime: %u\n      enhancedRefresh: %s\n      extendedMessages: %s\n",
+                       "      restartTime: %u\n      enhancedRefresh: %s\n      extendedMessages: %s\n"
+                       "      addPath: %s\n      extendedNextHop: %s\n",
                        rs->timers.keepalive, rs->timers.hold, yes_no(o->graceful_restart), o->restart_s,
-                       yes_no(o->enhanced_refresh), yes_no(o->extended_messages));
+                       yes_no(o->enhanced_refresh), yes_no(o->extended_messages), yes_no(o->add_path),
+                       yes_no(o->extended_next_hop));
 }
 
 static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model *m)

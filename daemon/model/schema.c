@@ -143,6 +143,8 @@ static const struct vnrs_schema_key bgp_options_keys[] = {
      .help = "Graceful restart: seconds for which peers shall keep routes"},
     {.key = "enhancedRefresh", .types = BOOL, .def = "false", .help = "Enhanced route refresh (RFC 7313)"},
     {.key = "extendedMessages", .types = BOOL, .def = "false", .help = "Messages up to 65,535 octets (RFC 8654)"},
+    {.key = "addPath", .types = BOOL, .def = "false", .help = "Several paths of a prefix, in and out (RFC 7911)"},
+    {.key = "extendedNextHop", .types = BOOL, .def = "false", .help = "IPv4 over IPv6 next hops (RFC 8950)"},
 };
 SCHEMA(bgp_options, "BGP options", "BGP of a Route Server; Azure's has timers 60 and 180 and none of the features");
 

@@ -57,6 +57,14 @@ static void bird_options(struct vnrs_strbuf *out, const struct vnrs_bgp_options 
     vnrs_strbuf_puts(out, options->extended_messages ? "    enable extended messages on;\n" : "");
 }
 
+static void bird_channel(struct vnrs_strbuf *out, const struct vnrs_bgp_options *options, int family)
+{
+    vnrs_strbuf_printf(out, "    ipv%d {\n        import all;\n        export filter vnrs_out;\n", family);
+    vnrs_strbuf_puts(out, options->add_path ? "        add paths on;\n" : "");
+    vnrs_strbuf_puts(out, options->extended_next_hop && family == 4 ? "        extended next hop on;\n" : "");
+    vnrs_strbuf_puts(out, "    };\n");
+}
+
 void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
                     const struct appliance_sessions *sessions)
 {
@@ -85,8 +93,7 @@ void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, con
         bird_options(out, &s->rs->options);
         for (int family = 4; family <= 6; family += 2) {
             if (family == 4 || appliance_has_family(run, VNRS_AF_IPV6))
-                vnrs_strbuf_printf(out, "    ipv%d {\n        import all;\n        export filter vnrs_out;\n    };\n",
-                                   family);
+                bird_channel(out, &s->rs->options, family);
         }
         vnrs_strbuf_puts(out, "}\n");
     }

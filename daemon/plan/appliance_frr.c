@@ -91,6 +91,8 @@ static void frr_family(struct vnrs_strbuf *out, const struct vnrs_run *run, cons
     }
     vec_foreach (s, &sessions->list) {
         unsigned n = group_number(sessions, s);
+        if (is_first_of_group(sessions, s) && s->rs->options.add_path)
+            vnrs_strbuf_printf(out, "  neighbor azure%u addpath-tx-all-paths\n", n); // it always takes them
         if (is_first_of_group(sessions, s))
             vnrs_strbuf_printf(out,
                                "  neighbor azure%u activate\n  neighbor azure%u route-map vnrs-out out\n"
@@ -114,15 +116,16 @@ static void frr_group(struct vnrs_strbuf *out, const struct appliance_session *s
     vnrs_strbuf_printf(out, " neighbor %s update-source %s\n", group, vnrs_addr_format(&s->local, text));
     if (s->conn->password)
         vnrs_strbuf_printf(out, " neighbor %s password %s\n", group, s->conn->password);
-    if (s->rs->options.graceful_restart)
-        vnrs_strbuf_printf(out, " neighbor %s graceful-restart\n", group);
+    if (s->rs->options.extended_next_hop)
+        vnrs_strbuf_printf(out, " neighbor %s capability extended-nexthop\n", group);
     vnrs_strbuf_printf(out, " neighbor %s timers %u %u\n neighbor %s timers connect %u\n", group,
                        s->conn->timers.keepalive, s->conn->timers.hold, group, APPLIANCE_RETRY_S);
     // FRR holds updates of eBGP peers back for some seconds otherwise.
     vnrs_strbuf_printf(out, " neighbor %s advertisement-interval 0\n", group);
 }
 
-// The restart time is one for all neighbors; that the machine goes on forwarding is true of static prefixes.
+// For all neighbors: members of a peer group do not get it from the group. That the machine goes on forwarding is true
+// of static prefixes.
 static void frr_restart(struct vnrs_strbuf *out, const struct appliance_sessions *sessions)
 {
     unsigned time_s = 0;
@@ -130,8 +133,10 @@ static void frr_restart(struct vnrs_strbuf *out, const struct appliance_sessions
     vec_foreach (s, &sessions->list)
         time_s = s->rs->options.graceful_restart ? MAX(time_s, s->rs->options.restart_s) : time_s;
     if (time_s)
-        vnrs_strbuf_printf(out, " bgp graceful-restart restart-time %u\n bgp graceful-restart preserve-fw-state\n",
-                           time_s);
+        vnrs_strbuf_printf(
+            out,
+            " bgp graceful-restart\n bgp graceful-restart restart-time %u\n bgp graceful-restart preserve-fw-state\n",
+            time_s);
 }
 
 void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,

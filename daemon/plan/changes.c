@@ -107,6 +107,8 @@ static void put_bgp_options(struct vnrs_strbuf *text, const struct vnrs_bgp_opti
         vnrs_strbuf_printf(text, ", graceful restart %u s", options->restart_s);
     vnrs_strbuf_puts(text, options->enhanced_refresh ? ", enhanced refresh" : "");
     vnrs_strbuf_puts(text, options->extended_messages ? ", extended messages" : "");
+    vnrs_strbuf_puts(text, options->add_path ? ", ADD-PATH" : "");
+    vnrs_strbuf_puts(text, options->extended_next_hop ? ", extended next hops" : "");
 }
 
 static void put_connection(struct vnrs_strbuf *text, const struct vnrs_bgp_connection *conn)

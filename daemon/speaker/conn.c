@@ -7,6 +7,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -112,6 +113,26 @@ static struct vnrs_addr addr_from_sockaddr(const struct sockaddr_storage *ss)
         memcpy(addr.bytes, a->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
     }
     return addr;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *ss)
+{
+    uint16_t port = 0;
+
+    static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port), "same place");
+    memcpy(&port, (const uint8_t *)ss + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+    return ntohs(port);
+}
+
+void vnrs_conn_ports(const struct vnrs_speakerd *sp, const struct vnrs_bgp_member *m, enum vnrs_bgp_side side,
+                     uint16_t *ret_local, uint16_t *ret_remote)
+{
+    const struct vnrs_conn *c = sp->conns[m->slot][side];
+    struct sockaddr_storage local = {0}, remote = {0};
+    socklen_t local_len = sizeof(local), remote_len = sizeof(remote);
+
+    *ret_local = c && getsockname(c->fd, (struct sockaddr *)&local, &local_len) == 0 ? port_of(&local) : 0;
+    *ret_remote = c && getpeername(c->fd, (struct sockaddr *)&remote, &remote_len) == 0 ? port_of(&remote) : 0;
 }
 
 static int socket_prepare(int fd, const struct vnrs_bgp_member *m)

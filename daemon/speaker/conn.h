@@ -25,6 +25,9 @@ void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, en
 void vnrs_conn_close(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side);
 // A message of the largest size can be sent to the peer now, and what else there may be besides.
 bool vnrs_conn_has_room(const struct vnrs_speakerd *sp, const struct vnrs_bgp_member *member);
+// The ports of the connection; 0 where there is none.
+void vnrs_conn_ports(const struct vnrs_speakerd *sp, const struct vnrs_bgp_member *member, enum vnrs_bgp_side side,
+                     uint16_t *ret_local, uint16_t *ret_remote);
 // Fills and empties output buffers. Returns true when there is more to do at once.
 bool vnrs_conn_flush_all(struct vnrs_speakerd *sp);
 void vnrs_conn_pause_all(struct vnrs_speakerd *sp, bool paused);

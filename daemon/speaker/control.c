@@ -2,6 +2,7 @@
 #include "speaker/control.h"
 
 #include "bgp/report.h"
+#include "speaker/conn.h"
 #include "speaker/protect.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -26,6 +27,7 @@ struct query {
     struct vnrs_bgp_report_cursor at;
     bool done;
     int error;
+    struct vnrs_spk_detail detail; // PEER_DETAIL: counted so far
 };
 
 struct vnrs_control {
@@ -185,7 +187,7 @@ static int query_check(const struct vnrs_speakerd *sp, const struct vnrs_spk_que
                        struct vnrs_bgp_member **ret_member)
 {
     *ret_member = ask->peer[0] ? vnrs_bgp_speaker_find_name(sp->core, ask->peer) : NULL;
-    if (ask->kind < VNRS_SPK_LEARNED || ask->kind > VNRS_SPK_RIB)
+    if (ask->kind < VNRS_SPK_LEARNED || ask->kind > VNRS_SPK_PEER_DETAIL)
         return -EINVAL;
     if (ask->prefix.family != VNRS_AF_NONE &&
         (ask->prefix.family > VNRS_AF_IPV6 || ask->prefix.len > vnrs_af_bits(ask->prefix.family)))
@@ -193,6 +195,26 @@ static int query_check(const struct vnrs_speakerd *sp, const struct vnrs_spk_que
     if (!*ret_member && (ask->peer[0] || ask->kind != VNRS_SPK_RIB))
         return -ENOENT;
     return 0;
+}
+
+#define ENTRIES_PER_RUN 65536
+
+// Everything about one peer, once all tables were looked at. False: the socket is full.
+static bool detail_run(struct vnrs_speakerd *sp, struct query *q, struct vnrs_bgp_member *m)
+{
+    const struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(&m->peer);
+    struct vnrs_spk_detail *detail = (struct vnrs_spk_detail *)sp->control->out;
+
+    for (size_t looked = 0; vnrs_bgp_report_count(m, &q->at, &q->detail);)
+        if (++looked == ENTRIES_PER_RUN)
+            return true;
+    *detail = q->detail;
+    detail->query = q->ask.id;
+    vnrs_bgp_report_detail(m, vnrs_clock_ms(), detail);
+    if (session)
+        vnrs_conn_ports(sp, m, session->side, &detail->local_port, &detail->remote_port);
+    q->done = put(sp, VNRS_SPK_DETAIL, 1, detail, sizeof(*detail));
+    return q->done;
 }
 
 static bool query_run(struct vnrs_speakerd *sp)
@@ -206,8 +228,11 @@ static bool query_run(struct vnrs_speakerd *sp)
 
     if (!q->done && (q->error = query_check(sp, &q->ask, &m)) < 0)
         q->done = true; // also when the peer goes away half way
+    if (!q->done && q->ask.kind == VNRS_SPK_PEER_DETAIL && !detail_run(sp, q, m))
+        return false;
     // A run is bounded by what it looks at, too: few of many prefixes may be the peer's.
-    while (!q->done && n + VNRS_BGP_SLOTS <= PATHS_PER && looked++ < 65536) {
+    while (!q->done && q->ask.kind != VNRS_SPK_PEER_DETAIL && n + VNRS_BGP_SLOTS <= PATHS_PER &&
+           looked++ < ENTRIES_PER_RUN) {
         q->done = !vnrs_bgp_report_next(sp->core, &q->ask, m, &q->at, list + n, &more);
         n += more;
     }

@@ -17,6 +17,7 @@
 #include "vnrs/route_map.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VNRS_SPEAKER_PROTO   2
@@ -50,6 +51,7 @@ enum vnrs_speaker_msg {
     VNRS_SPK_MAP,       // struct vnrs_spk_map[]: route maps
     VNRS_SPK_MAP_RULE,  // struct vnrs_spk_map_rule[]: the rules of all maps, in their order
     VNRS_SPK_MAP_ITEM,  // struct vnrs_spk_map_item[]: what is in all rules, in their order
+    VNRS_SPK_DETAIL,    // struct vnrs_spk_detail: answer to a query of that kind
     _VNRS_SPK_MAX,
 };
 
@@ -187,12 +189,12 @@ struct vnrs_spk_synced {
     uint32_t pad;
 };
 
-enum vnrs_spk_query_kind { VNRS_SPK_LEARNED = 1, VNRS_SPK_ADVERTISED, VNRS_SPK_RIB };
+enum vnrs_spk_query_kind { VNRS_SPK_LEARNED = 1, VNRS_SPK_ADVERTISED, VNRS_SPK_RIB, VNRS_SPK_PEER_DETAIL };
 
 struct vnrs_spk_query {
     uint32_t id;
     uint32_t kind;
-    char peer[VNRS_PEER_NAME_MAX]; // LEARNED, ADVERTISED; empty: all (RIB)
+    char peer[VNRS_PEER_NAME_MAX]; // LEARNED, ADVERTISED, PEER_DETAIL; empty: all (RIB)
     struct vnrs_prefix prefix;     // RIB: only this one, unless NONE
     uint8_t pad[2];
 };
@@ -209,6 +211,53 @@ struct vnrs_spk_path { // a path of an Adj-RIB-In, of an Adj-RIB-Out, or of the 
     char peer[VNRS_PEER_NAME_MAX];
     char as_path[VNRS_AS_PATH_STR_MAX]; // "65515-65001"
     char note[VNRS_NOTE_MAX];           // why it is not used, what a route map did to it; empty otherwise
+};
+
+// Capabilities as bits: announced in an OPEN of ours, in the peer's, and what came of both.
+enum vnrs_spk_cap {
+    VNRS_SPK_CAP_AS4,
+    VNRS_SPK_CAP_REFRESH,
+    VNRS_SPK_CAP_ENHANCED_REFRESH,
+    VNRS_SPK_CAP_EXTENDED_MESSAGES,
+    VNRS_SPK_CAP_GRACEFUL_RESTART,
+    VNRS_SPK_CAP_GR_NOTIFICATION,
+    VNRS_SPK_CAP_GR_RESTARTED, // not a capability of its own: the R bit
+    VNRS_SPK_CAP_EXTENDED_NEXTHOP,
+    VNRS_SPK_CAP_FAMILY,                                       // + family: 0 IPv4 unicast, 1 IPv6 unicast
+    VNRS_SPK_CAP_GR_FAMILY = VNRS_SPK_CAP_FAMILY + 2,          // graceful restart has the family
+    VNRS_SPK_CAP_GR_FORWARDING = VNRS_SPK_CAP_GR_FAMILY + 2,   // with the F bit
+    VNRS_SPK_CAP_ADD_PATH_RX = VNRS_SPK_CAP_GR_FORWARDING + 2, // of the one whose OPEN it is; in use: we receive
+    VNRS_SPK_CAP_ADD_PATH_TX = VNRS_SPK_CAP_ADD_PATH_RX + 2,
+    _VNRS_SPK_CAP_MAX = VNRS_SPK_CAP_ADD_PATH_TX + 2
+};
+
+#define VNRS_SPK_FAMILIES      2
+#define VNRS_SPK_MESSAGE_TYPES 5 // OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH
+#define VNRS_SPK_ERROR_BYTES   4080
+
+enum vnrs_spk_side { VNRS_SPK_NOBODY, VNRS_SPK_US, VNRS_SPK_PEER_SIDE };
+
+// What there is to know of a peer beyond struct vnrs_spk_peer. Times are CLOCK_MONOTONIC in ms, 0: never.
+struct vnrs_spk_detail {
+    uint32_t query;
+    uint32_t announced, received, in_use; // 1 << enum vnrs_spk_cap; the last two are 0 without a session
+    uint32_t messages_in[VNRS_SPK_MESSAGE_TYPES], messages_out[VNRS_SPK_MESSAGE_TYPES];
+    uint32_t paths[VNRS_SPK_FAMILIES];      // in Adj-RIB-In
+    uint32_t accepted[VNRS_SPK_FAMILIES];   // of them those that may be used
+    uint32_t advertised[VNRS_SPK_FAMILIES]; // prefixes in Adj-RIB-Out
+    uint32_t queued;                        // prefixes that wait to be told
+    uint32_t hold_left_ms;                  // of the hold timer
+    uint16_t local_port, remote_port;       // 0: no connection
+    uint16_t hold_remote;                   // in the peer's OPEN
+    uint16_t gr_time_local, gr_time_remote; // seconds
+    uint8_t opened_by;                      // enum vnrs_spk_side: the session's connection
+    uint8_t error_by;                       // the NOTIFICATION below; NOBODY: none yet
+    uint8_t error_code, error_subcode;
+    uint16_t error_len;
+    uint8_t error_data[VNRS_SPK_ERROR_BYTES]; // as on the wire
+    uint64_t error_ms, reset_ms;
+    char error_text[VNRS_PEER_ERROR_MAX]; // both in UTF-8
+    char reset_text[VNRS_PEER_ERROR_MAX]; // why the last session ended
 };
 
 struct vnrs_spk_query_end {
@@ -231,6 +280,9 @@ struct vnrs_spk_socket {
 };
 
 static_assert(sizeof(struct vnrs_spk_hdr) == 16, "wire layout");
+static_assert(_VNRS_SPK_CAP_MAX <= 32, "they fit the words of vnrs_spk_detail");
+static_assert(offsetof(struct vnrs_spk_detail, error_ms) == 4184 && sizeof(struct vnrs_spk_detail) == 4840,
+              "wire layout");
 static_assert(sizeof(struct vnrs_spk_nexthop) == 28, "wire layout");
 static_assert(sizeof(struct vnrs_spk_route) == 24 + 28 * VNRS_PATHS_MAX, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map) == 68, "wire layout");

@@ -38,9 +38,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET, MAP, MAP_RULE, MAP_ITEM) = range(1, 18)
+ SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL) = range(1, 19)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
-LEARNED, ADVERTISED, RIB = 1, 2, 3
+LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
 PROTO = 2
 EXTENDED_MESSAGES, ENHANCED_REFRESH, GRACEFUL_RESTART, ADD_PATH, EXTENDED_NEXTHOP = 1, 2, 4, 8, 16  # features
 RESTARTED, FORWARDING_KEPT = 1, 2
@@ -56,6 +56,7 @@ S_ROUTE = struct.Struct("=18sBxI")
 S_SYNCED = struct.Struct("=QII")
 S_QUERY = struct.Struct("=II64s18s2x")
 S_PATH = struct.Struct("=I18s17sBBBHI64s128s192s")
+S_DETAIL = struct.Struct("=IIII5I5I2I2I2IIIHHHHHBBBBH4080sQQ320s320s")
 S_QUERY_END = struct.Struct("=Ii")
 S_ACTION = struct.Struct("=I64s256s")
 S_MAP = struct.Struct("=64sI")
@@ -67,6 +68,13 @@ ROUTE_BYTES = S_ROUTE.size + PATHS_MAX * S_NEXTHOP.size
 
 PeerState = namedtuple("PeerState", "name addr state eor stale asn established_ms received advertised messages_in "
                        "messages_out hold keepalive flaps router_id remote_asn last_error")
+# Bits of enum vnrs_spk_cap: a set of names each in announced, received, in_use.
+CAPS = ["as4", "refresh", "enhanced-refresh", "extended-messages", "graceful-restart", "gr-notification", "gr-restarted",
+        "extended-nexthop", "ipv4", "ipv6", "gr-ipv4", "gr-ipv6", "forwarding-ipv4", "forwarding-ipv6", "add-path-rx-ipv4",
+        "add-path-rx-ipv6", "add-path-tx-ipv4", "add-path-tx-ipv6"]
+Detail = namedtuple("Detail", "announced received in_use messages_in messages_out paths accepted advertised queued "
+                    "hold_left_ms local_port remote_port hold_remote gr_time_local gr_time_remote opened_by error_by "
+                    "error_code error_subcode error_data error_ms reset_ms error_text reset_text")
 Path = namedtuple("Path", "prefix nexthop origin best lost_at weight med peer as_path note")
 
 
@@ -258,6 +266,7 @@ class Speaker:
     # --- the controller's side
     def reset_state(self):
         self.peers, self.routes, self.synced, self.converged = {}, {}, None, False
+        self.details = []
         self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
 
     def send(self, kind, count=0, body=b"", generation=None):
@@ -320,11 +329,20 @@ class Speaker:
             for q, prefix, nh, origin, best, lost, weight, med, peer, path, note in S_PATH.iter_unpack(body):
                 self.paths.append((q, Path(unpack_prefix(prefix), unpack_addr(nh), origin, best, lost, weight, med,
                                            unpack_text(peer), unpack_text(path), unpack_text(note))))
+        elif kind == DETAIL:
+            self.details.append(self._detail(S_DETAIL.unpack(body)))
         elif kind == QUERY_END:
             q, error = S_QUERY_END.unpack(body)
             self.query_ends[q] = error
         else:
             raise AssertionError(f"unexpected message {kind}")
+
+    @staticmethod
+    def _detail(v):
+        caps = [frozenset(name for i, name in enumerate(CAPS) if bits >> i & 1) for bits in v[1:4]]
+        fields = v[20:31]
+        return Detail(*caps, v[4:9], v[9:14], v[14:16], v[16:18], v[18:20], *fields, v[32][:v[31]], *v[33:35],
+                      unpack_text(v[35]), unpack_text(v[36]))
 
     def _take_route(self, raw):
         prefix, n, _ = S_ROUTE.unpack(raw[:S_ROUTE.size])
@@ -369,6 +387,11 @@ class Speaker:
 
     def rib(self, prefix=None):
         return self.query(RIB, prefix=prefix)
+
+    def detail(self, peer):
+        self.details.clear()
+        self.query(PEER_DETAIL, peer)
+        return self.details[-1]
 
     def clear(self, peer="", text=""):
         self.send(ACTION, 1, S_ACTION.pack(1, peer.encode(), text.encode()))

@@ -22,7 +22,8 @@ virtualNetworks:
 routeServers:
   - name: rs
     virtualNetwork: hub
-    bgp: {{gracefulRestart: true, restartTime: 60, enhancedRefresh: true, extendedMessages: true}}
+    bgp: {{gracefulRestart: true, restartTime: 60, enhancedRefresh: true, extendedMessages: true,
+          addPath: true, extendedNextHop: true}}
     bgpConnections:
       - {{name: nva1, peerIp: 10.0.2.4, peerAsn: 65001, password: {password}, ttlSecurityHops: 1}}
       - {{name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, password: {password}, ttlSecurityHops: 1, passive: true,
@@ -68,15 +69,38 @@ def test_sessions_have_what_the_file_says(lab):
         assert line in seen, seen
     seen = birdc(lab, "show", "protocols", "all", "rs0")
     received = seen[seen.index("Neighbor capabilities"):]
-    for line in ("Restart time: 60", "Extended message", "Enhanced refresh"):
+    for line in ("Restart time: 60", "Extended message", "Enhanced refresh", "ADD-PATH", "Extended next hop"):
         assert line in received, seen
+    for name, opener in (("nva1", None), ("nva2", "peer")):
+        for i, peer in enumerate(lab.get("peer", name)):
+            assert (peer["instance"], peer["md5"], peer["ttlSecurityHops"], peer["ttl"]) == (i, True, 1, 255)
+            assert opener in (None, peer["openedBy"]) and 179 in (peer["localPort"], peer["peerPort"])
+            used = {c["name"] for c in peer["capabilities"] if c["inUse"]}
+            assert used >= {"4-octet AS number", "enhanced route refresh", "extended messages", "graceful restart",
+                            "ADD-PATH IPv4 unicast, in", "ADD-PATH IPv4 unicast, out"}
+            [v4] = [f for f in peer["families"] if f["name"] == "IPv4 unicast"]
+            assert v4["received"] == v4["accepted"] == 1 and v4["gracefulRestartReceived"]
+            assert peer["gracefulRestart"]["peerRestartTime"] == peer["gracefulRestart"]["localRestartTime"] == 60
+            assert peer["messages"]["received"]["open"] == 1 and peer["timers"]["configuredHoldTime"] in (3, 9)
     # Without the password nobody gets in; with it nobody else is told.
     log = lab.daemon.logged()
-    for verb in ("inspect", "peers", "status"):
-        shown = lab.daemon.cli(verb, *([lab.name] if verb in ("inspect", "status") else []), "-o", "json",
-                               check=False).stdout
-        assert SECRET not in shown
+    for verb in (["inspect"], ["peers"], ["status"], ["peer", "nva1"]):
+        for output in ("json", "table"):
+            assert SECRET not in lab.daemon.cli(*verb, "--lab", lab.name, "-o", output, check=False).stdout
     assert SECRET not in lab.daemon.cli("plan", lab.file).stdout and SECRET not in log
+
+
+def test_clear_with_a_text(lab):
+    assert "2 instances" in lab.daemon.cli("bgp", "clear", "nva2", "--message", "Wartung um vier").stdout
+    until(lambda: all("Wartung um vier" in p["lastReset"]["reason"] for p in lab.get("peer", "nva2")), 20, "the reset")
+    until(lambda: all(p["state"] == "Established" for p in lab.get("peers")), 30, "all sessions are up again")
+    [note] = {(n["sentBy"], n["code"], bytes.fromhex(n["data"])[-15:].decode())
+              for n in (p["lastNotification"] for p in lab.get("peer", "nva2"))}
+    assert note == ("local", 6, "Wartung um vier")
+    text = lab.daemon.cli("peer", "nva2").stdout
+    assert "BGP neighbor 10.0.2.5, rs/nva2 instance 1" in text and "TCP MD5 on, TTL security 1 hop" in text
+    assert "10.0.2.5" in lab.daemon.cli("peers").stdout
+    assert lab.daemon.cli("peer", "nobody", check=False).returncode == 1
 
 
 def test_an_appliance_restarts_and_nothing_is_lost(lab):

@@ -381,7 +381,7 @@ static void session_options_reach_the_speakers(void **state)
     static const char is[] = "{name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, password: s3cret, ttlSecurityHops: 2, "
                              "passive: true, bgp: {keepalive: 9, hold: 27}}";
     static const char bgp[] = "    bgp: {gracefulRestart: true, restartTime: 77, enhancedRefresh: true, "
-                              "extendedMessages: true}\n";
+                              "extendedMessages: true, addPath: true, extendedNextHop: true}\n";
     struct fixture *f = *state;
     struct fake_speaker speakers[2];
     _free_ char *changed = NULL;
@@ -392,8 +392,9 @@ static void session_options_reach_the_speakers(void **state)
     RUN_UNTIL(f, f->control->ready);
     apply_and_reach(f, changed);
     start_speakers(f, speakers);
-    assert_int_equal(speakers[0].config.features,
-                     VNRS_SPK_GRACEFUL_RESTART | VNRS_SPK_ENHANCED_REFRESH | VNRS_SPK_EXTENDED_MESSAGES);
+    assert_int_equal(speakers[0].config.features, VNRS_SPK_GRACEFUL_RESTART | VNRS_SPK_ENHANCED_REFRESH |
+                                                      VNRS_SPK_EXTENDED_MESSAGES | VNRS_SPK_ADD_PATH |
+                                                      VNRS_SPK_EXTENDED_NEXTHOP);
     assert_int_equal(speakers[0].config.restart_s, 77);
     assert_string_equal(speakers[0].peer.name, "nva2");
     assert_string_equal(speakers[0].peer.md5, "s3cret");
@@ -429,6 +430,9 @@ static void texts_of_peers_are_utf8(void **state)
     assert_non_null(strstr(answer.text, "gr\xc3\xbc\xc3\x9f Gott"));
     assert_non_null(strstr(answer.text, "\"stale\""));
     json_decref(answer.json);
+    answer = fixture_http(f, "GET", "/metrics", NULL);
+    assert_non_null(strstr(answer.text, "\nvnrs_bgp_peer_up{lab=\"l\",route_server=\"rs\",instance=\"0\",peer=\"nva1\","
+                                        "peer_ip=\"10.0.2.4\"} 0\n"));
     answer = fixture_http(f, "POST", "/v1/labs/l/peers/clear?peer=nva1&text=bis%20sp%C3%A4ter", NULL);
     assert_int_equal(answer.status, 200);
     json_decref(answer.json);
@@ -439,6 +443,28 @@ static void texts_of_peers_are_utf8(void **state)
     RUN_UNTIL(f, !instance->chan);
     close(speakers[0].fd);
     close(speakers[1].fd);
+}
+
+// A speaker that says this is none of ours: its channel ends.
+static void ends_the_channel(struct fixture *f, const char *what, uint16_t type, uint32_t count, const void *body,
+                             size_t size)
+{
+    f->agent.n_speakers = 0;
+    struct fake_speaker speaker = fixture_speaker(f, "l", "rs-0");
+    RUN_UNTIL(f, speaker_hear(&speaker));
+    RUN_UNTIL(f, vnrs_instance_find(lab_of(f), "rs", 0)->hello);
+    struct vnrs_spk_hdr hdr = {
+        .proto = VNRS_SPEAKER_PROTO, .type = type, .count = count, .generation = speaker.generation};
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)body, size}};
+    assert_int_equal(vnrs_msg_send(speaker.fd, parts, 2, NULL, 0), 0);
+    uint64_t deadline = vnrs_clock_ms() + 3000;
+    while (vnrs_instance_find(lab_of(f), "rs", 0)->chan) {
+        if (vnrs_clock_ms() > deadline)
+            fail_msg("%s", what);
+        event_base_loop(f->base, EVLOOP_ONCE);
+    }
+    close(speaker.fd);
+    close(f->agent.speakers[0]);
 }
 
 static void malformed_speaker_messages_end_the_channel(void **state)
@@ -461,33 +487,28 @@ static void malformed_speaker_messages_end_the_channel(void **state)
         {"two HELLOs", VNRS_SPK_HELLO, 2, 2 * sizeof(struct vnrs_spk_hello), 0, 0},
         {"name without end", VNRS_SPK_PEER, 1, sizeof(struct vnrs_spk_peer), 1, 1},
     };
+    static const struct {
+        const char *what;
+        struct vnrs_spk_detail detail;
+    } details[] = {
+        {"opened by a third", {.opened_by = 3}},
+        {"NOTIFICATION of a third", {.error_by = 3}},
+        {"more bytes than there are", {.error_len = VNRS_SPK_ERROR_BYTES + 1}},
+        {"text for a terminal", {.error_text = "\x1b[2J"}},
+        {"text that is none", {.reset_text = "\xff"}},
+    };
     struct fixture *f = *state;
     char body[2048] = {0};
 
     RUN_UNTIL(f, f->control->ready);
     apply_and_reach(f, hub);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        f->agent.n_speakers = 0;
-        struct fake_speaker speaker = fixture_speaker(f, "l", "rs-0");
-        RUN_UNTIL(f, speaker_hear(&speaker));
-        RUN_UNTIL(f, vnrs_instance_find(lab_of(f), "rs", 0)->hello);
-        struct vnrs_spk_hdr hdr = {.proto = VNRS_SPEAKER_PROTO,
-                                   .type = rows[i].type,
-                                   .count = rows[i].count,
-                                   .generation = speaker.generation};
         body[0] = (char)rows[i].byte0;
         body[1] = (char)rows[i].byte1;
-        struct iovec parts[] = {{&hdr, sizeof(hdr)}, {body, rows[i].size}};
-        assert_int_equal(vnrs_msg_send(speaker.fd, parts, 2, NULL, 0), 0);
-        uint64_t deadline = vnrs_clock_ms() + 3000;
-        while (vnrs_instance_find(lab_of(f), "rs", 0)->chan) {
-            if (vnrs_clock_ms() > deadline)
-                fail_msg("%s", rows[i].what);
-            event_base_loop(f->base, EVLOOP_ONCE);
-        }
-        close(speaker.fd);
-        close(f->agent.speakers[0]);
+        ends_the_channel(f, rows[i].what, rows[i].type, rows[i].count, body, rows[i].size);
     }
+    for (size_t i = 0; i < ARRAY_SIZE(details); i++)
+        ends_the_channel(f, details[i].what, VNRS_SPK_DETAIL, 1, &details[i].detail, sizeof(details[i].detail));
     f->agent.n_speakers = 0;
 }
 

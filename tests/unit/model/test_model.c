@@ -216,7 +216,7 @@ static const char everything[] =
     "    hubRoutingPreference: ASPath\n"
     "    instanceIps: [10.0.1.8, 10.0.1.7]\n"
     "    bgp: {keepalive: 0, hold: 0, gracefulRestart: true, restartTime: 99, enhancedRefresh: true, "
-    "extendedMessages: true}\n"
+    "extendedMessages: true, addPath: true, extendedNextHop: true}\n"
     "    bgpConnections:\n"
     "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, bgp: {keepalive: 7, hold: 30}}\n"
     "      - {name: p2, peerIp: 10.0.2.5, peerAsn: 65002, ttlSecurityHops: 3, password: n0-b0dy}\n"
@@ -340,6 +340,8 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
         assert_int_equal(x->options.restart_s, y->options.restart_s);
         assert_int_equal(x->options.enhanced_refresh, y->options.enhanced_refresh);
         assert_int_equal(x->options.extended_messages, y->options.extended_messages);
+        assert_int_equal(x->options.add_path, y->options.add_path);
+        assert_int_equal(x->options.extended_next_hop, y->options.extended_next_hop);
         assert_int_equal(x->connections.len, y->connections.len);
         for (size_t j = 0; j < x->connections.len; j++) {
             const struct vnrs_bgp_connection *c = &x->connections.items[j], *d = &y->connections.items[j];
@@ -468,6 +470,7 @@ static void printed_text_means_the_same(void **state)
     const struct vnrs_route_server *rs = &m->route_servers.items[0];
     const struct vnrs_bgp_connection *p1 = &rs->connections.items[0], *p2 = &rs->connections.items[1];
     assert_true(rs->options.graceful_restart && rs->options.enhanced_refresh && rs->options.extended_messages);
+    assert_true(rs->options.add_path && rs->options.extended_next_hop);
     assert_true(p1->passive && p1->timers.keepalive == 7 && p1->timers.hold == 30 && !p1->password);
     assert_true(!p2->passive && p2->timers.hold == 0 && p2->ttl_security_hops == 3);
     assert_string_equal(p2->password, "n0-b0dy");
