@@ -147,27 +147,32 @@ bool vnrs_bgp_report_count(const struct vnrs_bgp_member *m, struct vnrs_bgp_repo
     return false;
 }
 
-static bool has_nexthop(const struct vnrs_spk_route *route, const struct vnrs_addr *nexthop)
+static struct vnrs_spk_nexthop *find_nexthop(struct vnrs_spk_set *set, const struct vnrs_addr *nexthop)
 {
-    for (unsigned i = 0; i < route->n; i++)
-        if (vnrs_addr_equal(&route->paths[i].nexthop, nexthop))
-            return true;
-    return false;
+    for (unsigned i = 0; i < set->n; i++)
+        if (vnrs_addr_equal(&set->paths[i].nexthop, nexthop))
+            return &set->paths[i];
+    return NULL;
 }
 
-void vnrs_bgp_report_route(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
-                           struct vnrs_spk_route *ret_route)
+void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
+                         struct vnrs_spk_set *ret_set)
 {
     const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
 
-    *ret_route = (struct vnrs_spk_route){.prefix = dest->prefix};
-    for (; p && p->slot != VNRS_BGP_SLOT_LOCAL && ret_route->n < VNRS_PATHS_MAX; p = p->next) {
+    *ret_set = (struct vnrs_spk_set){0};
+    for (; p && p->slot != VNRS_BGP_SLOT_LOCAL; p = p->next) {
         if (!vnrs_bgp_step_is_multipath(vnrs_bgp_dest_lost_at(&sp->rib, dest, p)))
             break;
-        if (has_nexthop(ret_route, &p->attrs->nexthop))
-            continue;
-        ret_route->paths[ret_route->n++] = (struct vnrs_spk_nexthop){
-            .nexthop = p->attrs->nexthop, .peer_asn = sp->rib.sources[p->slot].asn, .path_len = p->attrs->path_len};
+        struct vnrs_spk_nexthop *hop = find_nexthop(ret_set, &p->attrs->nexthop);
+        if (!hop) {
+            if (ret_set->n == VNRS_PATHS_MAX)
+                break;
+            hop = &ret_set->paths[ret_set->n++];
+            hop->nexthop = p->attrs->nexthop;
+            hop->path_len = p->attrs->path_len;
+        }
+        hop->sources |= UINT64_C(1) << p->slot;
     }
 }
 

@@ -8,8 +8,8 @@
 
 void vnrs_bgp_report_peer(struct vnrs_bgp_member *member, struct vnrs_spk_peer *ret_peer);
 // The usable best paths, each next hop once; n 0: none, or the prefix is originated here.
-void vnrs_bgp_report_route(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_dest *dest,
-                           struct vnrs_spk_route *ret_route);
+void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_dest *dest,
+                         struct vnrs_spk_set *ret_set);
 
 struct vnrs_bgp_report_cursor { // zero: at the beginning
     unsigned table; // 0: the RIB; else what the peer in slot `table` - 1 announced, where it has an inbound map

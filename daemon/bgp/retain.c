@@ -58,6 +58,8 @@ void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
         r->restart_epoch[af] = epoch;
     }
     if (!vnrs_bgp_retain_is_active(m)) {
+        if (m->speaker->ops->lost)
+            m->speaker->ops->lost(m->speaker->arg, m);
         vnrs_bgp_import_withdraw_all(m);
         return;
     }

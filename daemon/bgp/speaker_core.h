@@ -50,6 +50,8 @@ struct vnrs_bgp_speaker_ops {
     // Whether a message of the session's largest size can be sent now.
     bool (*has_room)(void *arg, const struct vnrs_bgp_member *member);
     uint32_t (*random)(void *arg);
+    // Every path of the member is about to be withdrawn; may be NULL.
+    void (*lost)(void *arg, const struct vnrs_bgp_member *member);
 };
 
 struct vnrs_bgp_group { // what peers have in common to whom the same is told in the same form (bgp/adj_out.h)

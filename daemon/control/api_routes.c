@@ -3,10 +3,12 @@
 #include "control/api.h"
 #include "control/state.h"
 
+#include "util/arena.h"
+
 #include <stdio.h>
 
-// The domain of the NIC named by a parameter. NULL: the call was answered.
-static const struct vnrs_domain *find_domain(struct vnrs_api_call *call, const char *param)
+// The NIC named by a parameter. NULL: the call was answered.
+static const struct vnrs_nic *find_nic(struct vnrs_api_call *call, const char *param)
 {
     struct vnrs_lab *lab = call->lab;
     const char *name = vnrs_api_param(call, param, true);
@@ -19,12 +21,24 @@ static const struct vnrs_domain *find_domain(struct vnrs_api_call *call, const c
         return NULL;
     }
     const struct vnrs_nic *nic = vnrs_model_find_nic(lab->model, name);
-    const struct vnrs_domain *domain = nic ? vnrs_routing_domain(lab->routing, nic->subnet) : NULL;
-    if (!domain) {
+    if (!nic) {
         (void)snprintf(message, sizeof(message), "lab '%s' has no NIC '%.80s'", lab->name, name);
         vnrs_api_error(call, 404, "not-found", message, "`vnrs inspect` shows the NICs: MACHINE or MACHINE/eth0");
     }
-    return domain;
+    return nic;
+}
+
+// The NIC's domain with all that is learned, or what of it matters for one address. False: the call was answered.
+static bool compute(struct vnrs_api_call *call, const struct vnrs_nic *nic, const struct vnrs_addr *addr,
+                    struct vnrs_arena *arena, struct vnrs_domain *ret_domain)
+{
+    const struct vnrs_domain *domain = vnrs_routing_domain(call->lab->routing, nic->subnet);
+
+    if (arena && vnrs_lab_domain_compute(call->lab, domain, addr ? VNRS_LAB_LEARNED_AROUND : VNRS_LAB_LEARNED_ALL, addr,
+                                         arena, ret_domain) == 0)
+        return true;
+    vnrs_api_error(call, 500, "failed", "out of memory", NULL);
+    return false;
 }
 
 static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_route *route,
@@ -45,25 +59,51 @@ static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_
 
 void vnrs_api_effective_routes(struct vnrs_api_call *call)
 {
-    const struct vnrs_domain *domain = find_domain(call, "nic");
+    const struct vnrs_nic *nic = find_nic(call, "nic");
+    struct vnrs_domain domain;
     json_t *list;
 
-    if (!domain)
+    if (!nic)
         return;
-    list = json_array();
-    list_foreach (route, &domain->routes) {
-        if (!route->n_next_hops)
-            (void)json_array_append_new(list, row_json(domain, route, NULL));
-        for (unsigned i = 0; i < route->n_next_hops; i++)
-            (void)json_array_append_new(list, row_json(domain, route, &route->next_hops[i]));
+    struct vnrs_arena *arena = vnrs_arena_new();
+    if (!compute(call, nic, NULL, arena, &domain)) {
+        vnrs_arena_free(arena);
+        return;
     }
+    list = json_array();
+    list_foreach (route, &domain.routes) {
+        if (!route->n_next_hops)
+            (void)json_array_append_new(list, row_json(&domain, route, NULL));
+        for (unsigned i = 0; i < route->n_next_hops; i++)
+            (void)json_array_append_new(list, row_json(&domain, route, &route->next_hops[i]));
+    }
+    vnrs_arena_free(arena);
     vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
+}
+
+// NULL: nothing leads to the address.
+static json_t *hop_json(const struct vnrs_eff_route *route)
+{
+    char ip[VNRS_ADDR_STR_MAX] = "", prefix[VNRS_PREFIX_STR_MAX] = "";
+    json_t *ips = json_array();
+
+    for (unsigned i = 0; route && i < route->n_next_hops; i++)
+        (void)json_array_append_new(ips, json_string(vnrs_addr_format(&route->next_hops[i], ip)));
+    if (route && route->n_next_hops)
+        vnrs_addr_format(&route->next_hops[0], ip);
+    if (route)
+        vnrs_prefix_format(&route->prefix, prefix);
+    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s}", "nextHopType",
+                     vnrs_nexthop_type_name(route ? route->type : VNRS_NH_NONE), "nextHopIpAddress", ip,
+                     "nextHopIpAddresses", ips, "routeTableId",
+                     route && route->table ? route->table->name : "System Route", "addressPrefix", prefix, "why",
+                     route && route->why ? route->why : "no route leads there");
 }
 
 void vnrs_api_next_hop(struct vnrs_api_call *call)
 {
-    char ip[VNRS_ADDR_STR_MAX] = "", prefix[VNRS_PREFIX_STR_MAX] = "";
     const char *to = vnrs_api_param(call, "to", true);
+    struct vnrs_domain domain;
     struct vnrs_addr addr;
 
     if (!to)
@@ -72,21 +112,11 @@ void vnrs_api_next_hop(struct vnrs_api_call *call)
         vnrs_api_error(call, 400, "bad-request", "'to' is not an IP address", NULL);
         return;
     }
-    const struct vnrs_domain *domain = find_domain(call, "from");
-    if (!domain)
+    const struct vnrs_nic *nic = find_nic(call, "from");
+    if (!nic)
         return;
-    const struct vnrs_eff_route *route = vnrs_domain_match(domain, &addr);
-    json_t *ips = json_array();
-    for (unsigned i = 0; route && i < route->n_next_hops; i++)
-        (void)json_array_append_new(ips, json_string(vnrs_addr_format(&route->next_hops[i], ip)));
-    if (route && route->n_next_hops)
-        vnrs_addr_format(&route->next_hops[0], ip);
-    if (route)
-        vnrs_prefix_format(&route->prefix, prefix);
-    vnrs_api_reply(call, 200,
-                   json_pack("{s:s, s:s, s:o, s:s, s:s, s:s}", "nextHopType",
-                             vnrs_nexthop_type_name(route ? route->type : VNRS_NH_NONE), "nextHopIpAddress", ip,
-                             "nextHopIpAddresses", ips, "routeTableId",
-                             route && route->table ? route->table->name : "System Route", "addressPrefix", prefix,
-                             "why", route && route->why ? route->why : "no route leads there"));
+    struct vnrs_arena *arena = vnrs_arena_new();
+    if (compute(call, nic, &addr, arena, &domain))
+        vnrs_api_reply(call, 200, hop_json(vnrs_domain_match(&domain, &addr)));
+    vnrs_arena_free(arena);
 }

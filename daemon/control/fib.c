@@ -1,79 +1,208 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "control/fib.h"
 
-#include "net/addr.h"
+#include "control/fib_items.h"
 #include "util/hash.h"
 #include "util/vec.h"
 #include "vnrs/agent_proto.h"
 
-// A group. `members` is the content and the key.
+#define TYPE_BITS 4 // of a slot: next hop type, above it the number of the group
+#define SYNC_PART 4096u
+
+static_assert(_VNRS_NH_MAX <= 1 << TYPE_BITS, "a type fits");
+
+// A group; from `origin` on it is its key.
 struct vnrs_fib_group_ref {
-    uint32_t handle;
-    uint32_t n;
-    uint32_t wanted;                     // routes that shall use it
-    uint32_t used;                       // routes that were sent with it
-    uint32_t leaving;                    // of `used`, routes that move or go
+    uint32_t handle;                     // what the sinks call it, never given twice
+    uint32_t number;                     // in slots
+    uint32_t used;                       // routes that were sent with it, or will be with this commit
     bool sent;                           // the sinks know it with this content
-    struct vnrs_fib_group_ref *moves_to; // where the leaving ones go, if it is one group for all
-    bool splits;                         // they go to several
+    bool keyed;                          // found by its key; after a loss another group may have the same
+    bool splits;                         // routes that leave it in this commit go to several
+    bool moved;                          // its routes are where they shall be, without a message of their own
+    struct vnrs_fib_group_ref *moves_to; // where they go, if it is one group for all
+    uint32_t origin, n;
     struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX];
 };
 
-struct route_key {
-    uint32_t domain;
-    struct vnrs_prefix prefix;
-    uint8_t pad[2];
+struct domain {
+    uint32_t id;
+    struct vnrs_slots sent, want; // `want` of a new whole only
 };
 
-struct route {
-    struct route_key key;
-    struct vnrs_fib_group_ref *sent, *want; // NULL: not there
-    uint8_t sent_type, want_type;
-    uint32_t epoch;
+struct change {
+    uint32_t domain, prefix, from, to; // slots; 0: not there
 };
-
-// NIC, endpoint or access list entry: a struct that begins with its key, and one that says "remove".
-struct item {
-    uint32_t epoch;
-    bool sent;  // the sinks have `bytes`
-    bool fresh; // `bytes` changed since
-    size_t size;
-    char bytes[sizeof(struct vnrs_fib_nic)];
-    char key[sizeof(struct vnrs_fib_endpoint)];
-    size_t key_len;
-};
-
-enum item_kind { ITEM_NIC, ITEM_ENDPOINT, ITEM_ACL, _ITEM_MAX };
 
 struct vnrs_fib_state {
-    struct vnrs_map routes; // struct route by key
-    struct vnrs_map groups; // struct vnrs_fib_group_ref by members
-    struct vnrs_map items[_ITEM_MAX];
-    uint32_t epoch, item_epoch, next_handle;
-    bool items_begun;
-    size_t n_sent;
+    struct vnrs_prefixes *prefixes;
+    struct vnrs_map domains; // by id
+    struct domain *last_domain;
+    VEC(struct vnrs_fib_group_ref *) groups; // by number
+    VEC(uint32_t) free_groups;
+    struct vnrs_map by_key; // groups
+    VEC(struct change) changes;
+    struct vnrs_fib_items items;
+    uint32_t last_handle;
+    bool whole, whole_items;
     bool failed;
 };
 
-struct vnrs_fib_state *vnrs_fib_state_new(void)
+struct vnrs_fib_state *vnrs_fib_state_new(struct vnrs_prefixes *prefixes)
 {
-    return calloc(1, sizeof(struct vnrs_fib_state));
+    struct vnrs_fib_state *state = calloc(1, sizeof(*state));
+
+    if (!state)
+        return NULL;
+    state->prefixes = prefixes;
+    if (vec_push(&state->groups, NULL) < 0) { // number 0 is none
+        free(state);
+        return NULL;
+    }
+    return state;
+}
+
+static void drop_slots(struct vnrs_fib_state *state, struct vnrs_slots *slots)
+{
+    for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_slots_next(slots, id));)
+        vnrs_prefixes_drop(state->prefixes, id);
+    vnrs_slots_fini(slots);
+}
+
+// References that changes took over: of routes that go.
+static void drop_changes(struct vnrs_fib_state *state)
+{
+    vec_foreach (change, &state->changes)
+        if (!change->to)
+            vnrs_prefixes_drop(state->prefixes, change->prefix);
+    vec_free(&state->changes);
+}
+
+// Nobody knows what the sinks have: the next commit is a sync. Handles are not used twice.
+static void forget_all(struct vnrs_fib_state *state)
+{
+    const struct vnrs_map_entry *e;
+
+    drop_changes(state);
+    for (size_t at = 0; (e = vnrs_map_next(&state->domains, &at));) {
+        struct domain *domain = e->value;
+        drop_slots(state, &domain->sent);
+        drop_slots(state, &domain->want);
+    }
+    vnrs_map_fini_values(&state->domains);
+    state->last_domain = NULL;
+    vec_foreach (group, &state->groups)
+        free(*group);
+    state->groups.len = 1;
+    vec_clear(&state->free_groups);
+    vnrs_map_fini(&state->by_key);
+    vnrs_fib_items_fini(&state->items);
+    state->whole = false;
 }
 
 void vnrs_fib_state_free(struct vnrs_fib_state *state)
 {
     if (!state)
         return;
-    vnrs_map_fini_values(&state->routes);
-    vnrs_map_fini_values(&state->groups);
-    for (int k = 0; k < _ITEM_MAX; k++)
-        vnrs_map_fini_values(&state->items[k]);
+    forget_all(state);
+    vec_free(&state->groups);
+    vec_free(&state->free_groups);
     free(state);
 }
 
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state)
 {
-    return state->n_sent;
+    const struct vnrs_map_entry *e;
+    size_t n = 0;
+
+    for (size_t at = 0; (e = vnrs_map_next(&state->domains, &at));)
+        n += ((const struct domain *)e->value)->sent.len;
+    return n;
+}
+
+// ---- groups
+
+static size_t key_len(const struct vnrs_fib_group_ref *group)
+{
+    return sizeof(group->origin) + sizeof(group->n) + group->n * sizeof(group->members[0]);
+}
+
+static void group_unkey(struct vnrs_fib_state *state, struct vnrs_fib_group_ref *group)
+{
+    if (group->keyed)
+        (void)vnrs_map_remove(&state->by_key, &group->origin, key_len(group));
+    group->keyed = false;
+}
+
+static int group_key(struct vnrs_fib_state *state, struct vnrs_fib_group_ref *group)
+{
+    if (vnrs_map_find(&state->by_key, &group->origin, key_len(group)))
+        return 0;
+    int r = vnrs_map_put(&state->by_key, &group->origin, key_len(group), group);
+    group->keyed = r == 0;
+    return r;
+}
+
+static int group_number(struct vnrs_fib_state *state, struct vnrs_fib_group_ref *group)
+{
+    if (state->free_groups.len) {
+        group->number = state->free_groups.items[--state->free_groups.len];
+        state->groups.items[group->number] = group;
+        return 0;
+    }
+    group->number = (uint32_t)state->groups.len;
+    return group->number >> (32 - TYPE_BITS) ? -ENOMEM : vec_push(&state->groups, group);
+}
+
+struct vnrs_fib_group_ref *vnrs_fib_want_group(struct vnrs_fib_state *state, uint32_t origin,
+                                               const struct vnrs_fib_member *members, unsigned n)
+{
+    struct vnrs_fib_group_ref *group = calloc(1, sizeof(*group));
+
+    if (!group) {
+        state->failed = true;
+        return NULL;
+    }
+    group->origin = origin;
+    group->n = n;
+    memcpy(group->members, members, n * sizeof(*members));
+    struct vnrs_fib_group_ref *known = vnrs_map_find(&state->by_key, &group->origin, key_len(group));
+    if (known) {
+        free(group);
+        return known;
+    }
+    if (group_key(state, group) < 0 || group_number(state, group) < 0) {
+        group_unkey(state, group);
+        free(group);
+        state->failed = true;
+        return NULL;
+    }
+    group->handle = ++state->last_handle;
+    return group;
+}
+
+static struct vnrs_fib_group_ref *group_in(const struct vnrs_fib_state *state, uint32_t slot)
+{
+    return slot ? state->groups.items[slot >> TYPE_BITS] : NULL;
+}
+
+// Those that no route has any more.
+static void drop_unused(struct vnrs_fib_state *state)
+{
+    for (size_t i = 1; i < state->groups.len; i++) {
+        struct vnrs_fib_group_ref *group = state->groups.items[i];
+        if (!group)
+            continue;
+        group->moves_to = NULL;
+        group->splits = group->moved = false;
+        if (group->used)
+            continue;
+        group_unkey(state, group);
+        state->groups.items[i] = NULL;
+        if (vec_push(&state->free_groups, group->number) < 0)
+            state->failed = true; // the number is lost
+        free(group);
+    }
 }
 
 // ---- what is wanted
@@ -82,108 +211,122 @@ void vnrs_fib_begin(struct vnrs_fib_state *state, bool items)
 {
     const struct vnrs_map_entry *e;
 
-    state->epoch++;
+    drop_changes(state); // there are none, unless a commit was left out
+    for (size_t at = 0; (e = vnrs_map_next(&state->domains, &at));)
+        drop_slots(state, &((struct domain *)e->value)->want);
+    state->whole = true;
+    state->whole_items = items;
+    state->items.epoch += items;
     state->failed = false;
-    state->items_begun = items;
-    state->item_epoch += items;
-    for (size_t at = 0; (e = vnrs_map_next(&state->groups, &at));) {
-        struct vnrs_fib_group_ref *group = e->value;
-        group->wanted = group->leaving = 0;
-        group->moves_to = NULL;
-        group->splits = false;
-    }
 }
 
-const struct vnrs_fib_group_ref *vnrs_fib_want_group(struct vnrs_fib_state *state,
-                                                     const struct vnrs_fib_member *members, unsigned n)
+static struct domain *get_domain(struct vnrs_fib_state *state, uint32_t id)
 {
-    struct vnrs_fib_group_ref *group = vnrs_map_find(&state->groups, members, n * sizeof(*members));
-
-    if (group)
-        return group;
-    group = calloc(1, sizeof(*group));
-    if (group) {
-        group->n = n;
-        memcpy(group->members, members, n * sizeof(*members));
-        if (vnrs_map_put(&state->groups, group->members, n * sizeof(*members), group) == 0) {
-            group->handle = ++state->next_handle;
-            return group;
+    if (state->last_domain && state->last_domain->id == id)
+        return state->last_domain;
+    struct domain *domain = vnrs_map_find(&state->domains, &id, sizeof(id));
+    if (!domain) {
+        domain = calloc(1, sizeof(*domain));
+        if (domain)
+            domain->id = id;
+        if (!domain || vnrs_map_put(&state->domains, &domain->id, sizeof(domain->id), domain) < 0) {
+            free(domain);
+            state->failed = true;
+            return NULL;
         }
-        free(group);
     }
-    state->failed = true;
-    return NULL;
+    state->last_domain = domain;
+    return domain;
+}
+
+// From one slot to another; it counts as sent.
+static int change(struct vnrs_fib_state *state, struct domain *domain, uint32_t prefix, uint32_t to)
+{
+    uint32_t from = vnrs_slots_find(&domain->sent, prefix);
+
+    if (from == to)
+        return 0;
+    int r = vec_push(&state->changes, (struct change){domain->id, prefix, from, to});
+    if (r == 0)
+        r = vnrs_slots_put(&domain->sent, prefix, to);
+    if (r < 0)
+        return r;
+    if (!from)
+        vnrs_prefixes_hold(state->prefixes, prefix);
+    struct vnrs_fib_group_ref *left = group_in(state, from), *got = group_in(state, to);
+    if (got)
+        got->used++;
+    if (!left || left == got) {
+        if (left)
+            left->used--;
+        return 0;
+    }
+    left->used--;
+    if (got) {
+        left->splits |= left->moves_to && left->moves_to != got;
+        left->moves_to = got;
+    }
+    return 0;
+}
+
+static int want(struct vnrs_fib_state *state, struct domain *domain, uint32_t prefix, uint32_t slot)
+{
+    if (!state->whole)
+        return change(state, domain, prefix, slot);
+    if (!vnrs_slots_find(&domain->want, prefix))
+        vnrs_prefixes_hold(state->prefixes, prefix);
+    return vnrs_slots_put(&domain->want, prefix, slot);
+}
+
+void vnrs_fib_want_number(struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix, enum vnrs_nexthop_type type,
+                          struct vnrs_fib_group_ref *group)
+{
+    struct domain *d = group ? get_domain(state, domain) : NULL;
+
+    if (!d || want(state, d, prefix, group->number << TYPE_BITS | (uint32_t)type) < 0)
+        state->failed = true;
+}
+
+void vnrs_fib_drop_number(struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix)
+{
+    struct domain *d = get_domain(state, domain);
+
+    if (!d || change(state, d, prefix, 0) < 0)
+        state->failed = true;
 }
 
 void vnrs_fib_want_route(struct vnrs_fib_state *state, uint32_t domain, const struct vnrs_prefix *prefix,
-                         enum vnrs_nexthop_type type, const struct vnrs_fib_group_ref *group)
+                         enum vnrs_nexthop_type type, struct vnrs_fib_group_ref *group)
 {
-    struct route_key key = {.domain = domain, .prefix = *prefix};
-    struct route *route = vnrs_map_find(&state->routes, &key, sizeof(key));
+    uint32_t number;
 
-    if (!group) {
+    if (vnrs_prefixes_get(state->prefixes, prefix, &number) < 0) {
         state->failed = true;
         return;
     }
-    if (!route) {
-        route = calloc(1, sizeof(*route));
-        if (route)
-            route->key = key;
-        if (!route || vnrs_map_put(&state->routes, &route->key, sizeof(route->key), route) < 0) {
-            free(route);
-            state->failed = true;
-            return;
-        }
-    }
-    route->epoch = state->epoch;
-    route->want = (struct vnrs_fib_group_ref *)group;
-    route->want_type = (uint8_t)type;
-    route->want->wanted++;
+    vnrs_fib_want_number(state, domain, number, type, group);
+    vnrs_prefixes_drop(state->prefixes, number);
 }
 
-static void want_item(struct vnrs_fib_state *state, enum item_kind kind, const void *key, size_t key_len,
-                      const void *bytes, size_t size)
+static void want_item(struct vnrs_fib_state *state, enum vnrs_fib_item kind, const void *item)
 {
-    struct item *item = vnrs_map_find(&state->items[kind], key, key_len);
-
-    if (!item) {
-        item = calloc(1, sizeof(*item));
-        if (item) {
-            memcpy(item->key, key, key_len);
-            item->key_len = key_len;
-        }
-        if (!item || vnrs_map_put(&state->items[kind], item->key, key_len, item) < 0) {
-            free(item);
-            state->failed = true;
-            return;
-        }
-    }
-    item->epoch = state->item_epoch;
-    if (item->size != size || memcmp(item->bytes, bytes, size) != 0) {
-        memcpy(item->bytes, bytes, size);
-        item->size = size;
-        item->fresh = true;
-    }
+    if (vnrs_fib_items_want(&state->items, kind, item) < 0)
+        state->failed = true;
 }
 
 void vnrs_fib_want_nic(struct vnrs_fib_state *state, const struct vnrs_fib_nic *nic)
 {
-    want_item(state, ITEM_NIC, &nic->ifindex, sizeof(nic->ifindex), nic, sizeof(*nic));
+    want_item(state, VNRS_FIB_NIC, nic);
 }
 
 void vnrs_fib_want_endpoint(struct vnrs_fib_state *state, const struct vnrs_fib_endpoint *endpoint)
 {
-    struct vnrs_fib_endpoint key = *endpoint;
-
-    key.ifindex = 0;
-    want_item(state, ITEM_ENDPOINT, &key, sizeof(key), endpoint, sizeof(*endpoint));
+    want_item(state, VNRS_FIB_ENDPOINT, endpoint);
 }
 
 void vnrs_fib_want_acl(struct vnrs_fib_state *state, const struct vnrs_fib_acl *acl)
 {
-    uint32_t key[2] = {acl->ifindex, acl->subnet};
-
-    want_item(state, ITEM_ACL, key, sizeof(key), acl, sizeof(*acl));
+    want_item(state, VNRS_FIB_ACL, acl);
 }
 
 // ---- getting there
@@ -196,8 +339,7 @@ struct commit {
     int err;
     int emitted;
     VEC(struct vnrs_fib_group) groups;
-    VEC(struct vnrs_fib_route) set, removed;
-    VEC(struct route *) gone;
+    VEC(struct vnrs_fib_route) routes;
 };
 
 static void emit(struct commit *c, unsigned kind, const void *items, size_t n)
@@ -208,222 +350,144 @@ static void emit(struct commit *c, unsigned kind, const void *items, size_t n)
     }
 }
 
-static bool is_wanted(const struct commit *c, const struct route *route)
+// A domain of the new whole: what differs becomes changes.
+static int compare_domain(struct vnrs_fib_state *state, struct domain *domain)
 {
-    return route->epoch == c->state->epoch;
+    int r = 0;
+
+    for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(&domain->want, id));)
+        r = change(state, domain, id, vnrs_slots_find(&domain->want, id));
+    for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(&domain->sent, id));)
+        if (!vnrs_slots_find(&domain->want, id))
+            r = change(state, domain, id, 0);
+    drop_slots(state, &domain->want);
+    return r;
 }
 
-// Where do the routes of each sent group go?
-static void find_moves(struct commit *c)
+static void compare(struct commit *c)
 {
     const struct vnrs_map_entry *e;
 
-    for (size_t at = 0; (e = vnrs_map_next(&c->state->routes, &at));) {
-        struct route *route = e->value;
-        struct vnrs_fib_group_ref *from = route->sent;
-        struct vnrs_fib_group_ref *to = is_wanted(c, route) ? route->want : NULL;
-        if (!from || from == to)
-            continue;
-        from->leaving++;
-        if (!to)
-            continue;
-        from->splits |= from->moves_to && from->moves_to != to;
-        from->moves_to = to;
-    }
+    for (size_t at = 0; c->state->whole && c->err == 0 && (e = vnrs_map_next(&c->state->domains, &at));)
+        c->err = compare_domain(c->state, e->value);
+    c->state->whole = false;
+}
+
+static void push_group(struct commit *c, struct vnrs_fib_group_ref *group)
+{
+    struct vnrs_fib_group out = {.handle = group->handle, .n = group->n};
+
+    memcpy(out.members, group->members, sizeof(out.members));
+    group->sent = true;
+    if (vec_push(&c->groups, out) < 0)
+        c->err = -ENOMEM;
 }
 
 // A group that all routes leave for one new group becomes that group: the new content under the old handle.
 static void move_groups(struct commit *c)
 {
-    const struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(&c->state->groups, &at));) {
-        struct vnrs_fib_group_ref *from = e->value, *to = from->moves_to;
-        if (!from->sent || !to || from->splits || from->wanted || from->leaving != from->used || to->sent)
+    for (size_t i = 1; !c->sync && i < c->state->groups.len; i++) {
+        struct vnrs_fib_group_ref *from = c->state->groups.items[i], *to = from ? from->moves_to : NULL;
+        if (!to || !from->sent || from->used || from->splits || to->sent)
             continue;
         uint32_t handle = from->handle;
         from->handle = to->handle;
         to->handle = handle;
         from->sent = false;
-        to->sent = true;
-        struct vnrs_fib_group group = {.handle = to->handle, .n = to->n};
-        memcpy(group.members, to->members, sizeof(group.members));
-        if (vec_push(&c->groups, group) < 0)
-            c->err = -ENOMEM;
-        // Its routes are where they shall be, without a message of their own.
-        from->moves_to = to;
-        from->leaving = UINT32_MAX;
+        from->moved = true;
+        push_group(c, to);
     }
 }
 
-static bool was_moved(const struct vnrs_fib_group_ref *from, const struct vnrs_fib_group_ref *to)
-{
-    return from && from->leaving == UINT32_MAX && from->moves_to == to;
-}
-
-static void set_route(struct commit *c, struct route *route)
-{
-    struct vnrs_fib_group_ref *group = route->want;
-    bool same = (route->sent == group || was_moved(route->sent, group)) && route->sent_type == route->want_type;
-
-    if (!same || c->sync) {
-        struct vnrs_fib_route out = {
-            .domain = route->key.domain, .group = group->handle, .prefix = route->key.prefix, .type = route->want_type};
-        if (vec_push(&c->set, out) < 0)
-            c->err = -ENOMEM;
-    }
-    route->sent = group;
-    route->sent_type = route->want_type;
-}
-
-static void collect_routes(struct commit *c)
-{
-    const struct vnrs_map_entry *e;
-
-    c->state->n_sent = 0;
-    for (size_t at = 0; (e = vnrs_map_next(&c->state->routes, &at)) && c->err == 0;) {
-        struct route *route = e->value;
-        if (is_wanted(c, route)) {
-            set_route(c, route);
-            c->state->n_sent++;
-            continue;
-        }
-        struct vnrs_fib_route out = {.domain = route->key.domain, .prefix = route->key.prefix};
-        if ((route->sent && !c->sync && vec_push(&c->removed, out) < 0) || vec_push(&c->gone, route) < 0)
-            c->err = -ENOMEM;
-    }
-}
-
-// Groups that are wanted and that the sinks do not know yet, or all wanted ones.
+// Groups that routes use and that the sinks do not know yet, or all that are used.
 static void collect_groups(struct commit *c)
 {
-    const struct vnrs_map_entry *e;
-
-    if (c->sync)
-        vec_clear(&c->groups);
-    for (size_t at = 0; (e = vnrs_map_next(&c->state->groups, &at)) && c->err == 0;) {
-        struct vnrs_fib_group_ref *group = e->value;
-        if (!group->wanted || (group->sent && !c->sync))
-            continue;
-        struct vnrs_fib_group out = {.handle = group->handle, .n = group->n};
-        memcpy(out.members, group->members, sizeof(out.members));
-        group->sent = true;
-        if (vec_push(&c->groups, out) < 0)
-            c->err = -ENOMEM;
+    for (size_t i = 1; i < c->state->groups.len; i++) {
+        struct vnrs_fib_group_ref *group = c->state->groups.items[i];
+        if (group && group->used && (c->sync || !group->sent))
+            push_group(c, group);
     }
+    emit(c, VNRS_AG_FIB_GROUPS, c->groups.items, c->groups.len);
 }
 
-static int compare_ascending(const void *a, const void *b)
+static void push_route(struct commit *c, uint32_t domain, uint32_t prefix, uint32_t slot)
 {
-    const struct vnrs_fib_route *x = a, *y = b;
+    const struct vnrs_fib_group_ref *group = group_in(c->state, slot);
+    const struct vnrs_fib_route out = {.domain = domain,
+                                       .group = group ? group->handle : 0,
+                                       .prefix = vnrs_prefixes_prefix(c->state->prefixes, prefix),
+                                       .type = slot & ((1u << TYPE_BITS) - 1)};
 
-    if (x->domain != y->domain)
-        return x->domain < y->domain ? -1 : 1;
-    return vnrs_prefix_cmp(&x->prefix, &y->prefix);
-}
-
-static int compare_descending(const void *a, const void *b)
-{
-    return compare_ascending(b, a);
-}
-
-// What an item is when it is to be removed.
-static void make_removal(enum item_kind kind, struct item *item)
-{
-    if (kind == ITEM_NIC)
-        ((struct vnrs_fib_nic *)(void *)item->bytes)->nic.flags = 0;
-    else if (kind == ITEM_ENDPOINT)
-        ((struct vnrs_fib_endpoint *)(void *)item->bytes)->ifindex = 0;
-    else
-        ((struct vnrs_fib_acl *)(void *)item->bytes)->allowed = 0;
-}
-
-static const struct {
-    unsigned fib;
-    size_t size;
-} item_kinds[_ITEM_MAX] = {
-    [ITEM_NIC] = {VNRS_AG_FIB_NICS, sizeof(struct vnrs_fib_nic)},
-    [ITEM_ENDPOINT] = {VNRS_AG_FIB_ENDPOINTS, sizeof(struct vnrs_fib_endpoint)},
-    [ITEM_ACL] = {VNRS_AG_FIB_ACLS, sizeof(struct vnrs_fib_acl)},
-};
-
-// `removing`: those that are not wanted any more, else those that are and that the sinks do not have like that.
-static void emit_items(struct commit *c, enum item_kind kind, bool removing)
-{
-    struct vnrs_map *map = &c->state->items[kind];
-    size_t size = item_kinds[kind].size, n = 0;
-    char *out = malloc(map->len * size + 1);
-    const struct vnrs_map_entry *e;
-
-    if (!out) {
+    if (vec_push(&c->routes, out) < 0)
         c->err = -ENOMEM;
-        return;
-    }
-    for (size_t at = 0; (e = vnrs_map_next(map, &at));) {
-        struct item *item = e->value;
-        bool wanted = item->epoch == c->state->item_epoch;
-        if (wanted == removing)
-            continue;
-        if (removing)
-            make_removal(kind, item);
-        if (removing ? item->sent && !c->sync : c->sync || item->fresh || !item->sent)
-            memcpy(out + n++ * size, item->bytes, size);
-        item->sent = true;
-        item->fresh = false;
-        if (removing) {
-            vnrs_map_remove(map, item->key, item->key_len);
-            free(item);
-        }
-    }
-    emit(c, item_kinds[kind].fib, out, n);
-    free(out);
 }
 
-static void forget(struct commit *c)
+static void emit_routes(struct commit *c)
+{
+    emit(c, VNRS_AG_FIB_ROUTES, c->routes.items, c->routes.len);
+    vec_clear(&c->routes);
+}
+
+static bool was_moved(const struct vnrs_fib_state *state, const struct change *change)
+{
+    const struct vnrs_fib_group_ref *from = group_in(state, change->from);
+    uint32_t types = (change->from ^ change->to) & ((1u << TYPE_BITS) - 1);
+
+    return from && from->moved && from->moves_to == group_in(state, change->to) && !types;
+}
+
+// Sets before removals: nothing is without a route that shall have one.
+static void emit_changes(struct commit *c)
+{
+    for (int removing = 0; removing < 2; removing++) {
+        vec_foreach (change, &c->state->changes)
+            if ((change->to == 0) == removing && !was_moved(c->state, change))
+                push_route(c, change->domain, change->prefix, change->to);
+        emit_routes(c);
+    }
+}
+
+static void emit_whole(struct commit *c)
 {
     const struct vnrs_map_entry *e;
 
-    vec_foreach (route, &c->gone) {
-        vnrs_map_remove(&c->state->routes, &(*route)->key, sizeof((*route)->key));
-        free(*route);
-    }
-    for (size_t at = 0; (e = vnrs_map_next(&c->state->groups, &at));) {
-        struct vnrs_fib_group_ref *group = e->value;
-        group->used = group->wanted;
-        if (!group->wanted) {
-            vnrs_map_remove(&c->state->groups, group->members, group->n * sizeof(*group->members));
-            free(group);
+    for (size_t at = 0; (e = vnrs_map_next(&c->state->domains, &at));) {
+        const struct domain *domain = e->value;
+        for (uint32_t id = VNRS_PREFIX_NONE; c->err == 0 && (id = vnrs_slots_next(&domain->sent, id));) {
+            push_route(c, domain->id, id, vnrs_slots_find(&domain->sent, id));
+            if (c->routes.len == SYNC_PART)
+                emit_routes(c);
         }
     }
+    emit_routes(c);
 }
 
-// Nobody knows what the sinks have: the next commit is a sync, and handles are not used twice.
-static void forget_all(struct vnrs_fib_state *state)
+static void emit_items(struct commit *c, bool removing)
 {
-    vnrs_map_fini_values(&state->routes);
-    vnrs_map_fini_values(&state->groups);
-    for (int kind = 0; kind < _ITEM_MAX; kind++)
-        vnrs_map_fini_values(&state->items[kind]);
-    state->n_sent = 0;
+    for (int i = 0; i < _VNRS_FIB_ITEM_MAX && c->err == 0; i++) {
+        enum vnrs_fib_item kind = removing ? _VNRS_FIB_ITEM_MAX - 1 - i : i;
+        _free_ void *items = NULL;
+        int n = vnrs_fib_items_take(&c->state->items, kind, removing, c->sync, &items);
+        if (n < 0)
+            c->err = n;
+        else
+            emit(c, vnrs_fib_items_message(kind), items, (size_t)n);
+    }
 }
 
-static void emit_all(struct commit *c)
+static void emit_all(struct commit *c, bool with_items)
 {
-    bool with_items = c->sync || c->state->items_begun;
-
     if (c->sync)
         emit(c, VNRS_AG_FIB_BEGIN, NULL, 0);
-    for (int kind = 0; with_items && kind < _ITEM_MAX; kind++)
-        emit_items(c, kind, false);
-    if (c->set.len)
-        qsort(c->set.items, c->set.len, sizeof(*c->set.items), compare_ascending);
-    if (c->removed.len)
-        qsort(c->removed.items, c->removed.len, sizeof(*c->removed.items), compare_descending);
-    emit(c, VNRS_AG_FIB_GROUPS, c->groups.items, c->groups.len);
-    emit(c, VNRS_AG_FIB_ROUTES, c->set.items, c->set.len);
-    emit(c, VNRS_AG_FIB_ROUTES, c->removed.items, c->removed.len);
-    for (int kind = _ITEM_MAX - 1; with_items && kind >= 0; kind--)
-        emit_items(c, kind, true);
+    if (with_items)
+        emit_items(c, false);
+    collect_groups(c);
+    if (c->sync)
+        emit_whole(c);
+    else
+        emit_changes(c);
+    if (with_items)
+        emit_items(c, true);
     if (c->sync)
         emit(c, VNRS_AG_FIB_END, NULL, 0);
     if (c->sync || c->emitted)
@@ -433,24 +497,70 @@ static void emit_all(struct commit *c)
 int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit_fn, void *arg)
 {
     struct commit c = {.state = state, .sync = sync, .emit = emit_fn, .arg = arg};
+    bool with_items = sync || (state->whole && state->whole_items);
 
     if (state->failed)
-        return -ENOMEM;
-    if (!sync) {
-        find_moves(&c);
-        move_groups(&c);
-    }
-    collect_routes(&c);
-    collect_groups(&c);
+        c.err = -ENOMEM;
+    compare(&c);
     if (c.err == 0)
-        emit_all(&c);
+        move_groups(&c);
+    if (c.err == 0)
+        emit_all(&c, with_items);
+    state->failed = false;
+    drop_changes(state);
     if (c.err < 0)
         forget_all(state);
     else
-        forget(&c);
+        drop_unused(state);
     vec_free(&c.groups);
-    vec_free(&c.set);
-    vec_free(&c.removed);
-    vec_free(&c.gone);
+    vec_free(&c.routes);
+    return c.err < 0 ? c.err : c.emitted;
+}
+
+// ---- a next hop dies
+
+static bool leads_to(const struct vnrs_fib_member *member, const struct vnrs_learned_set *set)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < set->n; i++)
+        found |= vnrs_addr_equal(&member->via, &set->paths[i].nexthop);
+    return found;
+}
+
+static void shrink_group(struct commit *c, struct vnrs_fib_group_ref *group, const struct vnrs_learned_set *set)
+{
+    struct vnrs_fib_member kept[VNRS_GROUP_MEMBERS_MAX] = {0};
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < group->n; i++)
+        if (leads_to(&group->members[i], set))
+            kept[n++] = group->members[i];
+    if (!n || n == group->n)
+        return;
+    group_unkey(c->state, group);
+    group->n = n;
+    memcpy(group->members, kept, sizeof(kept));
+    if (group_key(c->state, group) < 0)
+        c->err = -ENOMEM;
+    push_group(c, group);
+}
+
+int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_learned_set *set,
+                    vnrs_fib_emit emit_fn, void *arg)
+{
+    struct commit c = {.state = state, .emit = emit_fn, .arg = arg};
+
+    for (size_t i = 1; i < state->groups.len; i++) {
+        struct vnrs_fib_group_ref *group = state->groups.items[i];
+        if (group && group->sent && group->origin == origin)
+            shrink_group(&c, group, set);
+    }
+    emit(&c, VNRS_AG_FIB_GROUPS, c.groups.items, c.groups.len);
+    if (c.emitted)
+        emit(&c, VNRS_AG_FIB_FLUSH, NULL, 0);
+    vec_free(&c.groups);
+    if (c.err < 0)
+        forget_all(state);
     return c.err < 0 ? c.err : c.emitted;
 }

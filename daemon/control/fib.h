@@ -2,31 +2,41 @@
 // What the sinks were told, and how to get from there to what they shall have: as few messages as possible, or all of
 // it as one synchronisation. Pure but for the emit callback.
 //
-// Groups are found by content. When every route of a group moves to the same new members (a next hop came or went), the
-// group is set again in place: one write, whatever the number of prefixes. Withdrawals go out in descending order,
-// because the kernel is slow in the other (data-plane.md).
+// Groups are found by origin and content. The origin names those routes whose next hops change together: the merged
+// next hops of a Route Server (control/learned.h), or 0 for routes of the model. When a next hop of an origin dies, its
+// groups are set again in place: one write, whatever the number of prefixes. The same is done when every route of a
+// group moves to the same new members in one commit.
+//
+// A route costs 4 bytes for each domain beside its number (net/prefixes.h).
 #pragma once
 
-#include "util/macros.h"
+#include "net/prefixes.h"
+#include "routing/routing.h"
 #include "vnrs/fib.h"
 
 #include <stdbool.h>
 
 struct vnrs_fib_state;
-struct vnrs_fib_group_ref; // of one wanted group; valid until vnrs_fib_commit
+struct vnrs_fib_group_ref; // valid until vnrs_fib_commit
 
-struct vnrs_fib_state *vnrs_fib_state_new(void) VNRS_MUST_CHECK; // NULL: out of memory
-void vnrs_fib_state_free(struct vnrs_fib_state *state);          // accepts NULL
+// `prefixes` is borrowed. NULL: out of memory.
+struct vnrs_fib_state *vnrs_fib_state_new(struct vnrs_prefixes *prefixes) VNRS_MUST_CHECK;
+void vnrs_fib_state_free(struct vnrs_fib_state *state); // accepts NULL
 
 // The new whole: begin, then all that shall be, in any order, then commit. Out of memory is remembered until commit.
-// Without `items`, NICs, endpoints and access lists stay as they are wanted already: a learned route costs nothing for
-// each NIC of the lab.
+// Without `items`, NICs, endpoints and access lists stay as they are wanted already. Without begin, what is said before
+// commit are changes: a learned route costs nothing for each NIC or other route of the lab.
 void vnrs_fib_begin(struct vnrs_fib_state *state, bool items);
 // Members are compared by bytes; at least one. NULL: out of memory.
-const struct vnrs_fib_group_ref *vnrs_fib_want_group(struct vnrs_fib_state *state,
-                                                     const struct vnrs_fib_member *members, unsigned n);
+struct vnrs_fib_group_ref *vnrs_fib_want_group(struct vnrs_fib_state *state, uint32_t origin,
+                                               const struct vnrs_fib_member *members, unsigned n);
 void vnrs_fib_want_route(struct vnrs_fib_state *state, uint32_t domain, const struct vnrs_prefix *prefix,
-                         enum vnrs_nexthop_type type, const struct vnrs_fib_group_ref *group);
+                         enum vnrs_nexthop_type type, struct vnrs_fib_group_ref *group);
+// Likewise, by number. At most once for each route between two commits.
+void vnrs_fib_want_number(struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix, enum vnrs_nexthop_type type,
+                          struct vnrs_fib_group_ref *group);
+// A change only: the route goes, if it is there.
+void vnrs_fib_drop_number(struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix);
 void vnrs_fib_want_nic(struct vnrs_fib_state *state, const struct vnrs_fib_nic *nic);
 void vnrs_fib_want_endpoint(struct vnrs_fib_state *state, const struct vnrs_fib_endpoint *endpoint);
 void vnrs_fib_want_acl(struct vnrs_fib_state *state, const struct vnrs_fib_acl *acl);
@@ -34,9 +44,15 @@ void vnrs_fib_want_acl(struct vnrs_fib_state *state, const struct vnrs_fib_acl *
 // `items` of one kind (enum vnrs_ag_fib_kind); n 0 for BEGIN, END and FLUSH.
 typedef int (*vnrs_fib_emit)(void *arg, unsigned kind, const void *items, size_t n);
 
-// Emit the difference, or everything between BEGIN and END where `sync`; FLUSH last. Nothing is emitted where nothing
-// differs. What was emitted counts as sent: after a failure (also of emit, whose error is returned) begin with items
-// and sync. Returns the number of items, or a negative errno.
+// Emit the difference, or everything between BEGIN and END where `sync` (after begin only); FLUSH last. Nothing is
+// emitted where nothing differs. What was emitted counts as sent: after a failure (also of emit, whose error is
+// returned) begin with items and sync. Returns the number of items, or a negative errno.
 int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
+
+// Now, between commits: groups of `origin` keep only members that lead to next hops of `set`. Groups without such a
+// member, and those that the sinks do not know, stay. Returns the number of groups that changed, or a negative errno
+// (of emit).
+int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_learned_set *set,
+                    vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
 
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state); // sent

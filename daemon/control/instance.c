@@ -154,7 +154,8 @@ static int send_config(struct vnrs_instance *instance)
         .local = rs->ips[instance->index],
         .as_route_server = 1,
         .features = make_features(&rs->options),
-        .restart = instance->n_routes ? VNRS_SPK_RESTARTED | VNRS_SPK_FORWARDING_KEPT : 0,
+        .restart =
+            vnrs_learned_len(instance->learned, instance->index) ? VNRS_SPK_RESTARTED | VNRS_SPK_FORWARDING_KEPT : 0,
         .connect_retry_ms = CONNECT_RETRY_MS,
         .restart_s = (uint16_t)rs->options.restart_s,
     };
@@ -178,8 +179,7 @@ static void on_wait_end(evutil_socket_t fd, short what, void *arg)
 
     (void)fd, (void)what;
     log_info("lab '%s': instance '%s' did not converge in time; its old routes go", instance->lab->name, instance->key);
-    vnrs_instance_drop_routes(instance, true);
-    vnrs_lab_dirty(instance->lab);
+    vnrs_instance_drop_stale(instance);
 }
 
 static void speaker_gone(struct vnrs_instance *instance)
@@ -191,7 +191,8 @@ static void speaker_gone(struct vnrs_instance *instance)
     instance->hello = instance->converged = false;
     vec_clear(&instance->peers);
     vnrs_instance_end_queries(instance, -ECONNRESET);
-    vnrs_instance_drop_routes(instance, false);
+    vnrs_instance_drop_sets(instance);
+    vnrs_learned_stale(instance->learned, instance->index);
     if (!evtimer_pending(instance->timer, NULL)) // one that dies again and again does not keep them for ever
         (void)evtimer_add(instance->timer, &wait);
 }
@@ -246,11 +247,13 @@ static struct vnrs_instance *new_instance(struct vnrs_lab *lab, const char *key)
     instance->rs_name = dash ? strndup(key, (size_t)(dash - key)) : NULL;
     instance->index = dash ? (unsigned)strtoul(dash + 1, NULL, 10) : 0;
     instance->timer = evtimer_new(lab->control->base, on_wait_end, instance);
-    if (!instance->rs_name || instance->index >= VNRS_RS_INSTANCES || !instance->timer ||
+    struct vnrs_rs_routes *routes = instance->rs_name ? vnrs_rs_routes_get(lab, instance->rs_name) : NULL;
+    if (!routes || instance->index >= VNRS_RS_INSTANCES || !instance->timer ||
         vec_push(&lab->instances, instance) < 0) {
         vnrs_instance_free(instance);
         return NULL;
     }
+    instance->learned = routes->db;
     return instance;
 }
 
@@ -315,13 +318,7 @@ void vnrs_instances_update(struct vnrs_lab *lab)
         memmove(&lab->instances.items[i], &lab->instances.items[i + 1],
                 (--lab->instances.len - i) * sizeof(*lab->instances.items));
     }
-}
-
-static int drop_any(const struct vnrs_prefix *prefix, void *value, void *arg)
-{
-    (void)prefix, (void)arg;
-    free(value);
-    return 0;
+    vnrs_rs_routes_prune(lab);
 }
 
 void vnrs_instance_free(struct vnrs_instance *instance)
@@ -330,10 +327,12 @@ void vnrs_instance_free(struct vnrs_instance *instance)
     if (instance->fd >= 0)
         (void)close(instance->fd);
     vnrs_instance_end_queries(instance, -ECONNRESET);
-    (void)vnrs_trie_walk(&instance->routes, drop_any, NULL);
-    vnrs_trie_fini(&instance->routes);
     forget_configured(instance);
     vec_free(&instance->configured);
+    vnrs_instance_drop_sets(instance);
+    if (instance->learned && vnrs_learned_sweep(instance->learned, instance->index, true) < 0)
+        log_error("lab '%s': out of memory: routes of '%s' stay", instance->lab->name, instance->key);
+    vec_free(&instance->sets);
     vec_free(&instance->peers);
     vec_free(&instance->queries);
     if (instance->timer)

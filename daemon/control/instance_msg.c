@@ -81,53 +81,56 @@ static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
 
 // ---- routes
 
-static int compare_nexthop(const void *a, const void *b)
+// As learned.h wants it: by address, no duplicates.
+static int convert(const struct vnrs_spk_set *in, struct vnrs_said *ret_said)
 {
-    const struct vnrs_learned_nexthop *x = a, *y = b;
-    return vnrs_addr_cmp(&x->nexthop, &y->nexthop);
-}
+    struct vnrs_said said;
 
-// As routing.h wants it: by address, no duplicates.
-static int convert(const struct vnrs_spk_route *in, struct vnrs_learned_route *out)
-{
-    *out = (struct vnrs_learned_route){.prefix = in->prefix};
+    memset(&said, 0, sizeof(said)); // compared by bytes
     for (unsigned i = 0; i < in->n; i++) {
-        if (!is_addr(&in->paths[i].nexthop, false))
+        const struct vnrs_spk_nexthop *hop = &in->paths[i];
+        unsigned at = 0;
+        if (!is_addr(&hop->nexthop, false))
             return -EPROTO;
-        out->paths[i] = (struct vnrs_learned_nexthop){
-            .nexthop = in->paths[i].nexthop, .peer_asn = in->paths[i].peer_asn, .path_len = in->paths[i].path_len};
+        while (at < said.n && vnrs_addr_cmp(&said.paths[at].hop.nexthop, &hop->nexthop) < 0)
+            at++;
+        if (at < said.n && vnrs_addr_equal(&said.paths[at].hop.nexthop, &hop->nexthop)) {
+            said.paths[at].sources |= hop->sources;
+            continue;
+        }
+        memmove(&said.paths[at + 1], &said.paths[at], (said.n++ - at) * sizeof(said.paths[0]));
+        said.paths[at].hop.nexthop = hop->nexthop;
+        said.paths[at].hop.path_len = hop->path_len;
+        said.paths[at].sources = hop->sources;
     }
-    qsort(out->paths, in->n, sizeof(*out->paths), compare_nexthop);
-    for (unsigned i = 0; i < in->n; i++) {
-        if (!out->n || !vnrs_addr_equal(&out->paths[out->n - 1].nexthop, &out->paths[i].nexthop))
-            out->paths[out->n++] = out->paths[i];
-    }
+    *ret_said = said;
     return 0;
 }
 
-static void drop_route(struct vnrs_instance *instance, const struct vnrs_prefix *prefix)
+void vnrs_instance_drop_sets(struct vnrs_instance *instance)
 {
-    struct vnrs_instance_route *entry = vnrs_trie_remove(&instance->routes, prefix);
-
-    if (entry)
-        instance->n_routes--;
-    free(entry);
+    vec_foreach (set, &instance->sets)
+        vnrs_learned_unref(instance->learned, *set);
+    vec_clear(&instance->sets);
 }
 
-static int take_route(struct vnrs_instance *instance, const struct vnrs_learned_route *route)
+static int on_sets(struct vnrs_instance *instance, const void *items, size_t n)
 {
-    struct vnrs_instance_route *entry = vnrs_trie_find(&instance->routes, &route->prefix);
+    const struct vnrs_spk_set *sets = items;
 
-    if (!entry) {
-        entry = instance->n_routes < ROUTES_MAX ? calloc(1, sizeof(*entry)) : NULL;
-        if (!entry || vnrs_trie_put(&instance->routes, &route->prefix, entry) < 0) {
-            free(entry);
-            return -ENOMEM;
-        }
-        instance->n_routes++;
+    vnrs_instance_drop_sets(instance);
+    for (size_t i = 0; i < n; i++) {
+        struct vnrs_said said;
+        uint32_t id = 0;
+        int r = sets[i].n && sets[i].n <= VNRS_PATHS_MAX ? convert(&sets[i], &said) : -EPROTO;
+        if (r == 0)
+            r = vec_reserve(&instance->sets);
+        if (r == 0)
+            r = vnrs_learned_intern(instance->learned, instance->index, &said, &id);
+        if (r < 0)
+            return r;
+        instance->sets.items[instance->sets.len++] = id;
     }
-    entry->route = *route;
-    entry->stale = false;
     return 0;
 }
 
@@ -136,47 +139,35 @@ static int on_routes(struct vnrs_instance *instance, const void *items, size_t n
     const struct vnrs_spk_route *routes = items;
 
     for (size_t i = 0; i < n; i++) {
-        struct vnrs_learned_route route;
-        if (!is_prefix(&routes[i].prefix) || routes[i].n > VNRS_PATHS_MAX)
+        if (!is_prefix(&routes[i].prefix) || routes[i].set > instance->sets.len)
             return -EPROTO;
-        int r = convert(&routes[i], &route);
-        if (r == 0 && route.n)
-            r = take_route(instance, &route);
-        else if (r == 0)
-            drop_route(instance, &route.prefix);
+        if (routes[i].set && vnrs_learned_len(instance->learned, instance->index) >= ROUTES_MAX)
+            return -ENOMEM;
+        int r = vnrs_learned_put(instance->learned, instance->index, &routes[i].prefix,
+                                 routes[i].set ? instance->sets.items[routes[i].set - 1] : 0);
         if (r < 0)
             return r;
     }
-    vnrs_lab_dirty(instance->lab);
+    vnrs_lab_learned(instance->lab);
     return 0;
 }
 
-struct stale_walk {
-    bool only_stale;
-    VEC(struct vnrs_prefix) gone;
-};
-
-static int mark_stale(const struct vnrs_prefix *prefix, void *value, void *arg)
+// Forwarding first: next hops of dead peers leave the groups now, the prefixes follow.
+static int on_down(struct vnrs_instance *instance, const void *items, size_t n)
 {
-    struct stale_walk *walk = arg;
-    struct vnrs_instance_route *entry = value;
+    const struct vnrs_spk_down *down = items;
+    int r = vnrs_learned_down(instance->learned, instance->index, down->sources, vnrs_lab_shrink, instance->lab);
 
-    if (walk->only_stale && entry->stale)
-        return vec_push(&walk->gone, *prefix);
-    if (!walk->only_stale)
-        entry->stale = true;
-    return 0;
+    (void)n;
+    vnrs_lab_learned(instance->lab);
+    return r;
 }
 
-// `only_stale`: drop what is stale; else everything becomes stale.
-void vnrs_instance_drop_routes(struct vnrs_instance *instance, bool only_stale)
+void vnrs_instance_drop_stale(struct vnrs_instance *instance)
 {
-    struct stale_walk walk = {.only_stale = only_stale};
-
-    (void)vnrs_trie_walk(&instance->routes, mark_stale, &walk); // short of memory: the rest stays stale
-    vec_foreach (prefix, &walk.gone)
-        drop_route(instance, prefix);
-    vec_free(&walk.gone);
+    if (vnrs_learned_sweep(instance->learned, instance->index, false) < 0)
+        log_error("lab '%s': out of memory: old routes of '%s' stay", instance->lab->name, instance->key);
+    vnrs_lab_learned(instance->lab);
 }
 
 // ---- answers
@@ -269,8 +260,7 @@ static int on_hello(struct vnrs_instance *instance, const void *items, size_t n)
 
 static int on_synced(struct vnrs_instance *instance, const void *items, size_t n)
 {
-    (void)items, (void)n;
-    vnrs_lab_dirty(instance->lab);
+    (void)instance, (void)items, (void)n; // nothing waits for it
     return 0;
 }
 
@@ -279,10 +269,9 @@ static int on_converged(struct vnrs_instance *instance, const void *items, size_
     (void)items, (void)n;
     instance->converged = true;
     (void)evtimer_del(instance->timer);
-    vnrs_instance_drop_routes(instance, true);
+    vnrs_instance_drop_stale(instance);
     if (vnrs_instances_converged(instance->lab))
         vnrs_lab_release_hold(instance->lab);
-    vnrs_lab_dirty(instance->lab);
     return 0;
 }
 
@@ -293,6 +282,8 @@ static const struct {
 } messages[_VNRS_SPK_MAX] = {
     [VNRS_SPK_HELLO] = {on_hello, sizeof(struct vnrs_spk_hello), true},
     [VNRS_SPK_PEER] = {on_peers, sizeof(struct vnrs_spk_peer), false},
+    [VNRS_SPK_SETS] = {on_sets, sizeof(struct vnrs_spk_set), false},
+    [VNRS_SPK_DOWN] = {on_down, sizeof(struct vnrs_spk_down), true},
     [VNRS_SPK_ROUTES] = {on_routes, sizeof(struct vnrs_spk_route), false},
     [VNRS_SPK_SYNCED] = {on_synced, sizeof(struct vnrs_spk_synced), true},
     [VNRS_SPK_CONVERGED] = {on_converged, 0, false},

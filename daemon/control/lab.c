@@ -30,7 +30,7 @@ static void on_recompute(evutil_socket_t fd, short what, void *arg)
     struct vnrs_lab *lab = arg;
 
     (void)fd, (void)what;
-    if (lab->dirty && lab->model) {
+    if (lab->model) {
         int r = vnrs_lab_compute(lab);
         if (r < 0)
             log_errno_ret(r, "lab '%s': cannot compute routes", lab->name);
@@ -56,12 +56,12 @@ struct vnrs_lab *vnrs_lab_new(struct vnrs_control *control, const char *name)
     lab->control = control;
     vnrs_str_copy(lab->name, sizeof(lab->name), name);
     lab->ids = vnrs_ids_new();
-    lab->fib = vnrs_fib_state_new();
+    lab->fib = vnrs_fib_state_new(&lab->prefixes);
     lab->retry = evtimer_new(control->base, on_retry, lab);
     lab->recompute = evtimer_new(control->base, on_recompute, lab);
     lab->hold_timer = evtimer_new(control->base, on_hold_end, lab);
     lab->fib_retry = evtimer_new(control->base, vnrs_lab_on_fib_retry, lab);
-    lab->fib_sync = true;
+    lab->fib_sync = lab->fib_lost = true;
     if (!lab->ids || !lab->fib || !lab->retry || !lab->recompute || !lab->hold_timer || !lab->fib_retry ||
         vec_push(&control->labs, lab) < 0) {
         vnrs_lab_free(lab);
@@ -78,6 +78,7 @@ static void free_event(struct event *event)
 
 static void free_model(struct vnrs_lab *lab)
 {
+    vec_clear(&lab->domains);
     vnrs_routing_free(lab->routing);
     vnrs_reach_free(lab->reach);
     vnrs_desired_fini(&lab->desired);
@@ -104,6 +105,9 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     while (lab->instances.len)
         vnrs_instance_free(lab->instances.items[--lab->instances.len]);
     vec_free(&lab->instances);
+    vnrs_rs_routes_prune(lab);
+    vec_free(&lab->rs_routes);
+    vec_free(&lab->domains);
     for (size_t at = 0; (e = vnrs_map_next(&lab->objects, &at));)
         vnrs_objects_drop(lab, e->value);
     vnrs_map_fini(&lab->objects);
@@ -114,6 +118,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     free_model(lab);
     vnrs_model_free(lab->next);
     vnrs_fib_state_free(lab->fib);
+    vnrs_prefixes_fini(&lab->prefixes);
     vnrs_ids_free(lab->ids);
     json_decref(lab->files);
     vec_free(&lab->destroyers);
@@ -267,8 +272,8 @@ static int build(struct vnrs_lab *lab)
     char error[256] = "out of memory";
     int r = routing && reach ? vnrs_desired_make(model, routing, lab->ids, error, &desired) : -ENOMEM;
 
-    vnrs_routing_free(routing);
     if (r < 0) {
+        vnrs_routing_free(routing);
         vnrs_reach_free(reach);
         vnrs_lab_keep_error(lab, &lab->build_error, error);
         return r;
@@ -279,6 +284,7 @@ static int build(struct vnrs_lab *lab)
     free_model(lab);
     lab->model = model;
     lab->reach = reach;
+    lab->routing = routing;
     lab->desired = desired;
     lab->fib_items = true;
     lab->renumbered = false;
@@ -474,7 +480,7 @@ static void fail_removal(struct vnrs_lab *lab)
     }
     free_model(lab);
     vnrs_instances_update(lab);
-    lab->fib_sync = true;
+    lab->fib_sync = lab->fib_lost = true;
     (void)keep_text(&lab->build_error, "not everything could be removed; destroy the lab again, or apply its file");
 }
 

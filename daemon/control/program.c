@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Model + learned routes → effective routes → sinks. One function computes it whole, whatever the event was; what has
-// not changed is not sent.
+// Model + learned routes → effective routes → sinks. What a learned route becomes in a domain is decided in one place
+// (want_learned): for all of them when the model or the state of the sinks changed, else for those that changed, in
+// bounded slices, so that the loop stays free and the agent works meanwhile.
 #include "control/state.h"
 
 #include "plan/names.h"
@@ -14,72 +15,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS 1000
+#define RETRY_MS        1000
+#define SLICE_MAX       4096u // prefixes times domains in one turn of the loop
+#define OUTSTANDING_MAX 8u    // messages to the agent before the next slice waits
 
-// ---- learned routes
-
-typedef VEC(struct vnrs_learned_route) learned_list;
-
-struct merge {
-    const struct vnrs_instance *other; // NULL: none
-    bool only_missing;                 // the second walk: what the first did not see
-    learned_list *out;
+struct programmer {
+    struct vnrs_lab *lab;
+    struct vnrs_arena *arena;
+    // The last group that learned routes asked for.
+    uint32_t origin;
+    const struct vnrs_vnet *vnet;
+    struct vnrs_fib_group_ref *group;
 };
 
-static int merge_route(const struct vnrs_prefix *prefix, void *value, void *arg)
-{
-    struct merge *merge = arg;
-    const struct vnrs_instance_route *entry = value;
-    const struct vnrs_instance_route *twin = merge->other ? vnrs_trie_find(&merge->other->routes, prefix) : NULL;
-    struct vnrs_learned_route merged = entry->route;
-
-    if (twin && merge->only_missing)
-        return 0;
-    if (twin)
-        vnrs_learned_merge(&entry->route, &twin->route, &merged);
-    return vec_push(merge->out, merged);
-}
-
-static int merge_instances(const struct vnrs_lab *lab, const struct vnrs_route_server *rs, learned_list *out)
-{
-    const struct vnrs_instance *a = vnrs_instance_find(lab, rs->name, 0), *b = vnrs_instance_find(lab, rs->name, 1);
-    struct merge first = {.other = b, .out = out}, second = {.other = a, .only_missing = true, .out = out};
-    int r = a ? vnrs_trie_walk(&a->routes, merge_route, &first) : 0;
-
-    return r == 0 && b ? vnrs_trie_walk(&b->routes, merge_route, &second) : r;
-}
-
-static int compute_routing(struct vnrs_lab *lab)
-{
-    const struct vnrs_model *model = lab->model;
-    size_t n = model->route_servers.len;
-    _free_ struct vnrs_learned *learned = calloc(n + 1, sizeof(*learned));
-    _free_ learned_list *lists = calloc(n + 1, sizeof(*lists));
-    struct vnrs_routing *routing = NULL;
-    int r = learned && lists ? 0 : -ENOMEM;
-
-    for (size_t i = 0; i < n && r == 0; i++) {
-        r = merge_instances(lab, &model->route_servers.items[i], &lists[i]);
-        learned[i] = (struct vnrs_learned){
-            .rs = &model->route_servers.items[i], .routes = lists[i].items, .n_routes = lists[i].len};
-    }
-    if (r == 0)
-        routing = vnrs_routing_compute(model, learned, n);
-    for (size_t i = 0; lists && i < n; i++)
-        vec_free(&lists[i]);
-    if (!routing)
-        return -ENOMEM;
-    vnrs_routing_free(lab->routing);
-    lab->routing = routing;
-    return 0;
-}
-
-// ---- routes for the sinks
-
-static uint32_t link_number(const struct vnrs_lab *lab, const char *key)
-{
-    return key ? vnrs_ids_find(lab->ids, VNRS_ID_LINK, key) : 0;
-}
+// ---- groups
 
 static struct vnrs_fib_member make_member(const struct vnrs_lab *lab, struct vnrs_arena *arena,
                                           const struct vnrs_fwd_member *in)
@@ -92,13 +41,13 @@ static struct vnrs_fib_member make_member(const struct vnrs_lab *lab, struct vnr
         out.vnet = vnrs_ids_find(lab->ids, VNRS_ID_VNET, in->vnet->name);
         return out;
     case VNRS_FWD_NIC:
-        out.ifindex = link_number(lab, in->nic->name);
+        out.ifindex = vnrs_lab_link_number(lab, in->nic->name);
         break;
     case VNRS_FWD_INTERNET:
-        out.ifindex = link_number(lab, VNRS_LINK_KEY_EDGE);
+        out.ifindex = vnrs_lab_link_number(lab, VNRS_LINK_KEY_EDGE);
         break;
     case VNRS_FWD_SERVICE_HOST:
-        out.ifindex = link_number(lab, vnrs_link_key_service(arena, &in->service->hosts.items[in->host]));
+        out.ifindex = vnrs_lab_link_number(lab, vnrs_link_key_service(arena, &in->service->hosts.items[in->host]));
         break;
     case VNRS_FWD_DEAD:
         break;
@@ -109,179 +58,164 @@ static struct vnrs_fib_member make_member(const struct vnrs_lab *lab, struct vnr
     return out;
 }
 
-static const struct vnrs_fib_group_ref *want_members(struct vnrs_lab *lab, struct vnrs_arena *arena,
-                                                     const struct vnrs_fwd_route *route)
+static struct vnrs_fib_group_ref *static_group(struct programmer *p, const struct vnrs_fwd_route *route)
 {
     struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX] = {0};
     unsigned n = MIN(route->n, (unsigned)VNRS_GROUP_MEMBERS_MAX);
 
     for (unsigned i = 0; i < n; i++)
-        members[i] = make_member(lab, arena, &route->members[i]);
-    return vnrs_fib_want_group(lab->fib, members, n);
+        members[i] = make_member(p->lab, p->arena, &route->members[i]);
+    return vnrs_fib_want_group(p->lab->fib, 0, members, n);
 }
 
-static void want_table(struct vnrs_lab *lab, struct vnrs_arena *arena, uint32_t domain,
-                       const struct vnrs_fwd_table *table)
+static bool is_injected_only(const struct vnrs_lab *lab)
 {
-    const struct vnrs_fib_group_ref *group = NULL;
-    const struct vnrs_fwd_member *last = NULL;
-    unsigned last_n = 0;
-
-    list_foreach (route, &table->routes) {
-        if (!group || route->members != last || route->n != last_n)
-            group = want_members(lab, arena, route);
-        last = route->members;
-        last_n = route->n;
-        vnrs_fib_want_route(lab->fib, domain, &route->prefix, route->type, group);
-    }
+    return lab->model->dataplane == VNRS_DATAPLANE_NONE;
 }
 
-// With dataplane none the machine is in a real network: only what that network does not know is told, and next hops
-// are addresses, not NICs.
-static void want_injected(struct vnrs_lab *lab, uint32_t number, const struct vnrs_domain *domain)
+// With dataplane none the machine is in a real network: next hops are addresses, not NICs.
+static struct vnrs_fib_member injected_member(const struct vnrs_addr *next_hop)
 {
-    list_foreach (route, &domain->routes) {
-        struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX] = {0};
-        unsigned n = MAX(route->n_next_hops, 1u);
-        if (route->state != VNRS_ROUTE_ACTIVE || route->source == VNRS_SRC_DEFAULT)
-            continue;
-        for (unsigned i = 0; i < n; i++) {
-            members[i].kind = route->type == VNRS_NH_NONE ? VNRS_BPF_NH_DROP : VNRS_BPF_NH_NIC;
-            if (i < route->n_next_hops)
-                members[i].via = route->next_hops[i];
+    return (struct vnrs_fib_member){.kind = VNRS_BPF_NH_NIC, .via = *next_hop};
+}
+
+static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const struct vnrs_learned_merged *merged,
+                                                const struct vnrs_vnet *vnet)
+{
+    struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX] = {0};
+    unsigned n = MIN(merged->set->n, (unsigned)VNRS_GROUP_MEMBERS_MAX);
+
+    if (p->group && p->origin == merged->origin && p->vnet == vnet)
+        return p->group;
+    for (unsigned i = 0; i < n; i++) {
+        const struct vnrs_addr *hop = &merged->set->paths[i].nexthop;
+        if (is_injected_only(p->lab)) {
+            members[i] = injected_member(hop);
+        } else {
+            struct vnrs_fwd_member member = vnrs_fwd_nexthop(p->lab->reach, vnet, hop);
+            members[i] = make_member(p->lab, p->arena, &member);
         }
-        vnrs_fib_want_route(lab->fib, number, &route->prefix, route->type, vnrs_fib_want_group(lab->fib, members, n));
     }
+    p->origin = merged->origin;
+    p->vnet = vnet;
+    return p->group = vnrs_fib_want_group(p->lab->fib, merged->origin, members, n);
 }
 
-static int want_domain(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_domain *domain)
-{
-    const char *key = vnrs_domain_key(arena, domain);
-    uint32_t number = key ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, key) : 0;
-    struct vnrs_fwd_table table = {0};
+// ---- routes
 
-    if (!number)
-        return -ENOMEM;
-    if (lab->model->dataplane == VNRS_DATAPLANE_NONE) {
-        want_injected(lab, number, domain);
-        return 0;
-    }
-    int r = vnrs_fwd_resolve(lab->model, lab->reach, domain, arena, &table);
-    if (r == 0)
-        want_table(lab, arena, number, &table);
+static bool is_used(const struct vnrs_lab *lab, const struct vnrs_domain *domain, const struct vnrs_prefix *prefix)
+{
+    enum vnrs_learned_fate fate = vnrs_domain_fate(domain, prefix);
+
+    // Only the fabric knows service endpoints.
+    return fate == VNRS_LEARNED_USED || (fate == VNRS_LEARNED_SHADOWED && is_injected_only(lab));
+}
+
+// A learned route in one domain. Returns false when the domain has none of this prefix, so that its other rows decide.
+static bool want_learned(struct programmer *p, const struct vnrs_lab_domain *d, uint32_t id,
+                         const struct vnrs_prefix *prefix)
+{
+    struct vnrs_learned_merged merged;
+
+    if (!d->learned || !is_used(p->lab, d->domain, prefix) || !vnrs_learned_get(d->learned, id, &merged))
+        return false;
+    vnrs_fib_want_number(p->lab->fib, d->number, id, VNRS_NH_GATEWAY, learned_group(p, &merged, d->domain->vnet));
+    return true;
+}
+
+static void want_row(struct programmer *p, uint32_t domain, const struct vnrs_fwd_route *route)
+{
+    vnrs_fib_want_route(p->lab->fib, domain, &route->prefix, route->type, static_group(p, route));
+}
+
+// What the fabric has in a domain beside learned routes. Where one of those has the prefix of a row, the row goes.
+static int make_table(struct programmer *p, const struct vnrs_lab_domain *d, struct vnrs_fwd_table *ret_table)
+{
+    struct vnrs_domain domain;
+    int r = vnrs_lab_domain_compute(p->lab, d->domain, VNRS_LAB_LEARNED_PIVOTAL, NULL, p->arena, &domain);
+
+    return r < 0 ? r : vnrs_fwd_resolve(p->lab->model, p->lab->reach, &domain, p->arena, ret_table);
+}
+
+static bool is_learned_row(struct programmer *p, const struct vnrs_lab_domain *d, const struct vnrs_prefix *prefix)
+{
+    struct vnrs_learned_merged merged;
+    uint32_t id = d->learned && vnrs_learned_is_pivotal(prefix) ? vnrs_prefixes_find(&p->lab->prefixes, prefix) : 0;
+
+    return id && is_used(p->lab, d->domain, prefix) && vnrs_learned_get(d->learned, id, &merged);
+}
+
+static int want_fabric(struct programmer *p, const struct vnrs_lab_domain *d)
+{
+    struct vnrs_fwd_table table = {0};
+    int r = make_table(p, d, &table);
+
+    for (size_t i = 0; r == 0 && i < table.routes.len; i++)
+        if (!is_learned_row(p, d, &table.routes.items[i].prefix))
+            want_row(p, d->number, &table.routes.items[i]);
     return r;
 }
 
-// ---- NICs, endpoints, access lists
-
-// `subnet` NULL: outside every subnet.
-static void put_gateways(struct vnrs_bpf_nic *nic, const struct vnrs_subnet *subnet)
+// With dataplane none only what the machine's network does not know is told: user routes, and what is learned.
+static void want_injected(struct programmer *p, const struct vnrs_lab_domain *d)
 {
-    struct vnrs_addr v4 = subnet ? vnrs_subnet_gateway(subnet, VNRS_AF_IPV4) : vnrs_fabric_gateway(VNRS_AF_IPV4);
-    struct vnrs_addr v6 = subnet ? vnrs_subnet_gateway(subnet, VNRS_AF_IPV6) : vnrs_fabric_gateway(VNRS_AF_IPV6);
-
-    memcpy(&nic->gateway_be, v4.bytes, sizeof(nic->gateway_be));
-    memcpy(nic->gateway6, v6.bytes, sizeof(nic->gateway6));
+    list_foreach (route, &d->domain->routes) {
+        struct vnrs_fib_member member = {.kind = VNRS_BPF_NH_DROP};
+        if (route->state != VNRS_ROUTE_ACTIVE || route->source != VNRS_SRC_USER)
+            continue;
+        if (route->type != VNRS_NH_NONE)
+            member.kind = VNRS_BPF_NH_NIC;
+        if (route->n_next_hops)
+            member.via = route->next_hops[0];
+        vnrs_fib_want_route(p->lab->fib, d->number, &route->prefix, route->type,
+                            vnrs_fib_want_group(p->lab->fib, 0, &member, 1));
+    }
 }
 
-static void want_nic(struct vnrs_lab *lab, const char *key, struct vnrs_bpf_nic nic)
+// A pivotal prefix was learned or is not any more: the other rows of the pivotal prefixes may come or go with it.
+static int change_pivotal(struct programmer *p, const struct vnrs_lab_domain *d)
 {
-    struct vnrs_fib_nic out = {.ifindex = link_number(lab, key), .nic = nic};
-    struct vnrs_mac mac = vnrs_name_mac(lab->name, key ? key : "");
+    struct vnrs_fwd_table table = {0};
+    size_t n_pivots;
+    const struct vnrs_prefix *pivots = vnrs_learned_pivots(&n_pivots);
+    int r = is_injected_only(p->lab) ? 0 : make_table(p, d, &table);
 
-    memcpy(out.nic.mac, mac.bytes, sizeof(out.nic.mac));
-    out.nic.flags |= VNRS_NIC_PRESENT;
-    if (out.ifindex)
-        vnrs_fib_want_nic(lab->fib, &out);
-}
-
-static void want_endpoint(struct vnrs_lab *lab, const char *key, uint32_t vnet, const struct vnrs_addr *addr)
-{
-    struct vnrs_fib_endpoint out = {.vnet = vnet, .ifindex = link_number(lab, key), .addr = *addr};
-
-    if (out.ifindex)
-        vnrs_fib_want_endpoint(lab->fib, &out);
-}
-
-static uint32_t domain_number(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_subnet *subnet)
-{
-    const struct vnrs_domain *domain = vnrs_routing_domain(lab->routing, subnet);
-    const char *key = domain ? vnrs_domain_key(arena, domain) : NULL;
-    return key ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, key) : 0;
-}
-
-static uint32_t subnet_number(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_subnet *subnet)
-{
-    const char *key = vnrs_subnet_key(arena, subnet);
-    return key ? vnrs_ids_find(lab->ids, VNRS_ID_SUBNET, key) : 0;
-}
-
-static void want_in_subnet(struct vnrs_lab *lab, struct vnrs_arena *arena, const char *key,
-                           const struct vnrs_subnet *subnet, uint32_t flags, unsigned mtu, const struct vnrs_addr *ips,
-                           size_t n_ips)
-{
-    struct vnrs_bpf_nic nic = {
-        .flags = flags,
-        .domain = domain_number(lab, arena, subnet),
-        .vnet = vnrs_ids_find(lab->ids, VNRS_ID_VNET, subnet->vnet->name),
-        .subnet = subnet_number(lab, arena, subnet),
-        .mtu = mtu,
-    };
-
-    put_gateways(&nic, subnet);
-    want_nic(lab, key, nic);
-    for (size_t i = 0; i < n_ips; i++)
-        want_endpoint(lab, key, nic.vnet, &ips[i]);
-}
-
-static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_service *service)
-{
-    list_foreach (host, &service->hosts) {
-        const char *key = vnrs_link_key_service(arena, host);
-        struct vnrs_bpf_nic nic = {
-            .flags = VNRS_NIC_SERVICE | (service->restricted ? VNRS_NIC_RESTRICTED : 0u),
-            .domain = vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_SERVICE),
-            .mtu = 1500,
-        };
-        put_gateways(&nic, NULL);
-        want_nic(lab, key, nic);
-        want_endpoint(lab, key, 0, &host->ip);
-        list_foreach (subnet, &service->allowed) {
-            struct vnrs_fib_acl acl = {
-                .ifindex = link_number(lab, key), .subnet = subnet_number(lab, arena, *subnet), .allowed = 1};
-            if (acl.ifindex)
-                vnrs_fib_want_acl(lab->fib, &acl);
+    for (size_t i = 0; r == 0 && i < n_pivots; i++) {
+        const struct vnrs_fwd_route *row = NULL;
+        uint32_t id = vnrs_prefixes_find(&p->lab->prefixes, &pivots[i]);
+        if (id && want_learned(p, d, id, &pivots[i]))
+            continue;
+        list_foreach (route, &table.routes) {
+            if (vnrs_prefix_equal(&route->prefix, &pivots[i]))
+                row = route;
         }
+        if (row)
+            want_row(p, d->number, row);
+        else if (id && (!is_injected_only(p->lab) || is_used(p->lab, d->domain, &pivots[i])))
+            vnrs_fib_drop_number(p->lab->fib, d->number, id);
     }
+    return r;
 }
 
-static void want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
+// ---- everything
+
+static int find_domains(struct vnrs_lab *lab, struct vnrs_arena *arena)
 {
-    list_foreach (nic, &lab->model->nics) {
-        const struct vnrs_nic *n = *nic;
-        want_in_subnet(lab, arena, n->name, n->subnet, n->forwarding ? VNRS_NIC_FORWARDING : 0, n->mtu, n->ips.items,
-                       n->ips.len);
+    int r = 0;
+
+    vec_clear(&lab->domains);
+    list_foreach (domain, &lab->routing->domains) {
+        const char *key = vnrs_domain_key(arena, domain);
+        const struct vnrs_lab_domain d = {.domain = domain,
+                                          .number = key ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, key) : 0,
+                                          .learned = vnrs_lab_learned_of(lab, domain->rs)};
+        if (r == 0)
+            r = d.number ? vec_push(&lab->domains, d) : -ENOMEM;
     }
-    list_foreach (rs, &lab->model->route_servers) {
-        for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
-            if (rs->ips[i].family != VNRS_AF_NONE)
-                want_in_subnet(lab, arena, vnrs_link_key_rs(arena, rs, i), rs->subnet, 0, 1500, &rs->ips[i], 1);
-        }
-    }
-    list_foreach (service, &lab->model->services)
-        want_service(lab, arena, service);
-    if (lab->model->internet.present) {
-        struct vnrs_bpf_nic edge = {
-            .flags = VNRS_NIC_EDGE,
-            .domain = vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_EDGE),
-            .mtu = 1500,
-        };
-        put_gateways(&edge, NULL);
-        want_nic(lab, VNRS_LINK_KEY_EDGE, edge);
-    }
+    return r;
 }
 
-static int want_platform(struct vnrs_lab *lab, struct vnrs_arena *arena)
+static int want_platform(struct programmer *p)
 {
     static const struct {
         enum vnrs_fwd_platform which;
@@ -290,31 +224,103 @@ static int want_platform(struct vnrs_lab *lab, struct vnrs_arena *arena)
 
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         struct vnrs_fwd_table table = {0};
-        int r = vnrs_fwd_platform(lab->model, arena, tables[i].which, &table);
+        int r = vnrs_fwd_platform(p->lab->model, p->arena, tables[i].which, &table);
         if (r < 0)
             return r;
-        want_table(lab, arena, vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, tables[i].key), &table);
+        list_foreach (route, &table.routes)
+            want_row(p, vnrs_ids_find(p->lab->ids, VNRS_ID_DOMAIN, tables[i].key), route);
     }
     return 0;
 }
 
-static int want_all(struct vnrs_lab *lab)
+static int want_domain(struct programmer *p, const struct vnrs_lab_domain *d)
 {
-    struct vnrs_arena *arena = vnrs_arena_new();
-    int r = arena ? 0 : -ENOMEM;
+    int r = 0;
+
+    if (is_injected_only(p->lab))
+        want_injected(p, d);
+    else
+        r = want_fabric(p, d);
+    for (uint32_t id = VNRS_PREFIX_NONE; d->learned && r == 0 && (id = vnrs_learned_next(d->learned, id));) {
+        const struct vnrs_prefix prefix = vnrs_prefixes_prefix(&p->lab->prefixes, id);
+        (void)want_learned(p, d, id, &prefix);
+    }
+    return r;
+}
+
+static int want_all(struct programmer *p)
+{
+    struct vnrs_lab *lab = p->lab;
+    int r = find_domains(lab, p->arena);
 
     vnrs_fib_begin(lab->fib, lab->fib_items);
-    list_foreach (domain, &lab->routing->domains) {
+    vec_foreach (d, &lab->domains) {
         if (r == 0)
-            r = want_domain(lab, arena, domain);
+            r = want_domain(p, d);
     }
-    if (r == 0 && lab->model->dataplane != VNRS_DATAPLANE_NONE) {
+    if (r == 0 && !is_injected_only(lab)) {
         if (lab->fib_items)
-            want_nics(lab, arena);
-        r = want_platform(lab, arena);
+            vnrs_lab_want_nics(lab, p->arena);
+        r = want_platform(p);
     }
-    vnrs_arena_free(arena);
+    vec_foreach (routes, &lab->rs_routes)
+        vnrs_learned_take_all((*routes)->db);
     return r;
+}
+
+// ---- what changed
+
+static void change_learned(struct programmer *p, struct vnrs_learned_db *db, uint32_t id,
+                           const struct vnrs_prefix *prefix)
+{
+    vec_foreach (d, &p->lab->domains) {
+        if (d->learned == db && !want_learned(p, d, id, prefix) && is_used(p->lab, d->domain, prefix))
+            vnrs_fib_drop_number(p->lab->fib, d->number, id);
+    }
+}
+
+static int change_slice(struct programmer *p, struct vnrs_learned_db *db, size_t *budget)
+{
+    bool pivotal = false;
+    uint32_t id;
+    int r = 0;
+
+    while (*budget && (id = vnrs_learned_take(db))) {
+        const struct vnrs_prefix prefix = vnrs_prefixes_prefix(&p->lab->prefixes, id);
+        --*budget;
+        if (vnrs_learned_is_pivotal(&prefix))
+            pivotal = true;
+        else
+            change_learned(p, db, id, &prefix);
+        // Where it was dropped, the fib state has the number until the change is emitted.
+        vnrs_prefixes_drop(&p->lab->prefixes, id);
+    }
+    vec_foreach (d, &p->lab->domains) {
+        if (pivotal && d->learned == db && r == 0)
+            r = change_pivotal(p, d);
+    }
+    return r;
+}
+
+static int change_some(struct programmer *p)
+{
+    size_t budget = MAX((size_t)1, SLICE_MAX / MAX((size_t)1, p->lab->domains.len));
+    int r = 0;
+
+    vec_foreach (routes, &p->lab->rs_routes) {
+        if (r == 0)
+            r = change_slice(p, (*routes)->db, &budget);
+    }
+    return r;
+}
+
+static size_t pending(const struct vnrs_lab *lab)
+{
+    size_t n = 0;
+
+    vec_foreach (routes, &lab->rs_routes)
+        n += vnrs_learned_pending((*routes)->db);
+    return n;
 }
 
 // ---- to the agent
@@ -333,7 +339,7 @@ static void end_round(struct vnrs_lab *lab)
     lab->fib_retries = 0;
     vnrs_lab_clear_error(&lab->fib_error);
     (void)evtimer_del(lab->fib_retry);
-    if (lab->stage == VNRS_LAB_IDLE && !lab->failed && !lab->dirty && !lab->next && !lab->build_error)
+    if (lab->stage == VNRS_LAB_IDLE && !lab->failed && !lab->dirty && !pending(lab) && !lab->next && !lab->build_error)
         lab->reached = lab->generation;
 }
 
@@ -355,6 +361,8 @@ static void on_fib(struct vnrs_agent_request *request, const struct vnrs_ag_repl
         lab->fib_failed = true;
     }
     lab->fib_writes = MAX(lab->fib_writes, reply->writes);
+    if (lab->fib_outstanding < OUTSTANDING_MAX && pending(lab))
+        vnrs_lab_learned(lab);
     if (lab->fib_outstanding == 0)
         end_round(lab);
 }
@@ -388,31 +396,36 @@ static int emit(void *arg, unsigned kind, const void *items, size_t n)
     return 0;
 }
 
-static int program(struct vnrs_lab *lab)
+// `whole`: the model or the sinks changed; else what is learned.
+static int program(struct vnrs_lab *lab, bool whole)
 {
-    int r = want_all(lab);
+    struct programmer p = {.lab = lab, .arena = vnrs_arena_new()};
+    int r = !p.arena ? -ENOMEM : whole ? want_all(&p) : change_some(&p);
 
-    if (r == 0)
-        r = vnrs_fib_commit(lab->fib, lab->fib_sync, emit, lab);
-    lab->fib_sync = lab->fib_items = r < 0;
-    if (r < 0)
-        return r;
+    vec_foreach (routes, &lab->rs_routes) {
+        if (vnrs_learned_failed((*routes)->db) && r == 0)
+            r = -ENOMEM;
+    }
+    vnrs_arena_free(p.arena);
+    int committed = r < 0 ? r : vnrs_fib_commit(lab->fib, whole && lab->fib_sync, emit, lab);
+    if (whole || committed < 0)
+        lab->fib_sync = lab->fib_items = lab->fib_lost = committed < 0;
+    if (committed < 0)
+        return committed;
     if (lab->fib_outstanding == 0)
         end_round(lab);
     return 0;
 }
 
-int vnrs_lab_compute(struct vnrs_lab *lab)
+static bool is_ready(const struct vnrs_lab *lab)
+{
+    return lab->model && lab->routing && lab->fib_ready && !lab->fib_hold && lab->stage != VNRS_LAB_REMOVING;
+}
+
+static int again_later(struct vnrs_lab *lab, int r)
 {
     const struct timeval later = {RETRY_MS / 1000, 0};
-    uint64_t began = vnrs_clock_ms();
 
-    lab->dirty = false;
-    lab->control->recomputes++;
-    int r = compute_routing(lab);
-    if (r == 0 && lab->fib_ready && !lab->fib_hold && lab->stage != VNRS_LAB_REMOVING)
-        r = program(lab);
-    lab->recompute_ms = (unsigned)(vnrs_clock_ms() - began);
     if (r < 0) {
         lab->dirty = true;
         (void)evtimer_add(lab->recompute, &later);
@@ -420,15 +433,57 @@ int vnrs_lab_compute(struct vnrs_lab *lab)
     return r;
 }
 
+int vnrs_lab_compute(struct vnrs_lab *lab)
+{
+    uint64_t began = vnrs_clock_ms();
+
+    lab->control->recomputes++;
+    if (!lab->dirty) {
+        int r = is_ready(lab) && !lab->fib_lost ? program(lab, false) : 0;
+        if (r == 0 && pending(lab))
+            vnrs_lab_learned(lab);
+        return again_later(lab, r);
+    }
+    lab->dirty = false;
+    int r = is_ready(lab) ? program(lab, true) : 0;
+    lab->recompute_ms = (unsigned)(vnrs_clock_ms() - began);
+    return again_later(lab, r);
+}
+
 void vnrs_lab_dirty(struct vnrs_lab *lab)
 {
-    // A big lab under a stream of updates computes at most half of the time.
+    // A big lab under a stream of changes computes at most half of the time.
     const struct timeval soon = {0, (suseconds_t)MIN(lab->recompute_ms * 1000u, 500000u)};
 
     if (!lab->model || lab->destroyers.len || lab->dirty)
         return;
     lab->dirty = true;
     (void)evtimer_add(lab->recompute, &soon);
+}
+
+void vnrs_lab_learned(struct vnrs_lab *lab)
+{
+    const struct timeval now = {0, 0};
+
+    if (!lab->domains.len)
+        vnrs_lab_dirty(lab);
+    if (lab->dirty || lab->destroyers.len || lab->fib_lost || lab->fib_outstanding >= OUTSTANDING_MAX || !is_ready(lab))
+        return; // a recompute, or the answers of the agent, lead back here
+    if (!evtimer_pending(lab->recompute, NULL))
+        (void)evtimer_add(lab->recompute, &now);
+}
+
+void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged)
+{
+    struct vnrs_lab *lab = arg;
+
+    if (!is_ready(lab) || lab->fib_lost)
+        return;
+    int r = vnrs_fib_shrink(lab->fib, merged->origin, merged->set, emit, lab);
+    if (r < 0) {
+        lab->fib_sync = lab->fib_items = lab->fib_lost = true;
+        vnrs_lab_dirty(lab);
+    }
 }
 
 void vnrs_lab_release_hold(struct vnrs_lab *lab)

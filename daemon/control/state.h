@@ -6,7 +6,7 @@
 #include "control/agent.h"
 #include "control/chan.h"
 #include "control/fib.h"
-#include "net/trie.h"
+#include "control/learned.h"
 #include "plan/changes.h"
 #include "plan/desired.h"
 #include "plan/diff.h"
@@ -24,9 +24,9 @@ struct vnrs_lab;
 
 // ---- one BGP instance
 
-struct vnrs_instance_route { // in the instance's trie
-    struct vnrs_learned_route route;
-    bool stale;
+struct vnrs_rs_routes { // what both instances of a Route Server learned
+    char *rs_name;
+    struct vnrs_learned_db *db;
 };
 
 struct vnrs_spk_pending { // a query under way
@@ -53,8 +53,8 @@ struct vnrs_instance {
     bool converged;         // every peer has said all, since the speaker started
     uint8_t features;       // as last configured, and its peers
     VEC(struct vnrs_spk_peer_config) configured;
-    struct vnrs_trie routes;
-    size_t n_routes;
+    struct vnrs_learned_db *learned; // of the lab\'s rs_routes
+    VEC(uint32_t) sets;              // of the last SETS message
     VEC(struct vnrs_spk_peer) peers;
     VEC(struct vnrs_spk_pending) queries;
     struct event *timer; // end of the bounded wait
@@ -73,6 +73,12 @@ struct vnrs_obj_state { // what is known of an object that exists or shall
     bool running; // PROC, SPEAKER
     bool listed;  // by the LIST under way
     char *error;  // of the last attempt, or NULL
+};
+
+struct vnrs_lab_domain { // a route domain that is programmed
+    const struct vnrs_domain *domain;
+    uint32_t number;
+    struct vnrs_learned_db *learned; // NULL: nothing
 };
 
 enum vnrs_lab_stage {
@@ -110,9 +116,14 @@ struct vnrs_lab {
     unsigned fib_retries;
 
     struct vnrs_reach *reach;
-    struct vnrs_routing *routing; // as last computed
+    struct vnrs_routing *routing;  // without what is learned
+    struct vnrs_prefixes prefixes; // of learned and programmed routes
+    uint32_t last_origin;          // of merged sets
+    VEC(struct vnrs_rs_routes *) rs_routes;
+    VEC(struct vnrs_lab_domain) domains; // as last programmed; empty: the model is another one
     struct vnrs_fib_state *fib;
-    bool fib_sync;   // the next commit is a whole synchronisation
+    bool fib_sync;   // the next commit of the whole is a synchronisation
+    bool fib_lost;   // nobody knows what the sinks have: no changes before that
     bool fib_items;  // NICs, endpoints and access lists may have changed
     bool fib_ready;  // objects exist, so sinks can be told
     bool fib_hold;   // restored: wait for the speakers
@@ -212,11 +223,31 @@ int vnrs_record_store(struct vnrs_lab *lab) VNRS_MUST_CHECK;
 void vnrs_record_piece(struct vnrs_control *control, const struct vnrs_ag_record *piece, const void *data, size_t len);
 int vnrs_record_parse(struct vnrs_lab *lab, const char *text) VNRS_MUST_CHECK;
 
+// rs_routes.c
+// Made if it is not there; NULL: out of memory.
+struct vnrs_rs_routes *vnrs_rs_routes_get(struct vnrs_lab *lab, const char *rs_name);
+void vnrs_rs_routes_free(struct vnrs_rs_routes *routes);
+void vnrs_rs_routes_prune(struct vnrs_lab *lab); // those that no instance has
+struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_route_server *rs);
+// The domain with what is learned: of the pivotal prefixes only (routing.h), of those around `addr` too, or everything.
+// AROUND decides for `addr` as everything does. Rows live in `arena`. Returns 0 or -ENOMEM.
+enum vnrs_lab_learned { VNRS_LAB_LEARNED_PIVOTAL, VNRS_LAB_LEARNED_AROUND, VNRS_LAB_LEARNED_ALL };
+int vnrs_lab_domain_compute(const struct vnrs_lab *lab, const struct vnrs_domain *domain, enum vnrs_lab_learned which,
+                            const struct vnrs_addr *addr, struct vnrs_arena *arena,
+                            struct vnrs_domain *ret_domain) VNRS_MUST_CHECK;
+
+// nics.c
+uint32_t vnrs_lab_link_number(const struct vnrs_lab *lab, const char *key); // 0: none
+void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena);
+
 // program.c
-void vnrs_lab_dirty(struct vnrs_lab *lab); // recompute in the next turn of the loop
+void vnrs_lab_dirty(struct vnrs_lab *lab);   // recompute everything in the next turn of the loop
+void vnrs_lab_learned(struct vnrs_lab *lab); // what is learned changed
+// A merged set of `arg` (struct vnrs_lab) lost next hops: tell the sinks at once.
+void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged);
 void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_release_hold(struct vnrs_lab *lab);
-// Now, for callers that need lab->routing.
+// What is due, now.
 int vnrs_lab_compute(struct vnrs_lab *lab) VNRS_MUST_CHECK;
 
 // instance.c
@@ -232,6 +263,7 @@ int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_ki
                          const char *text) VNRS_MUST_CHECK;
 // instance_msg.c: one message of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
 int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len) VNRS_MUST_CHECK;
-void vnrs_instance_drop_routes(struct vnrs_instance *instance, bool only_stale);
+void vnrs_instance_drop_stale(struct vnrs_instance *instance); // routes
+void vnrs_instance_drop_sets(struct vnrs_instance *instance);  // of the last SETS message
 void vnrs_instance_end_queries(struct vnrs_instance *instance, int error);
 void vnrs_instance_expire_queries(struct vnrs_instance *instance, uint64_t now_ms);

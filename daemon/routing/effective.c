@@ -9,12 +9,12 @@
 static const struct vnrs_prefix default_v4 = {.family = VNRS_AF_IPV4};
 static const struct vnrs_prefix default_v6 = {.family = VNRS_AF_IPV6};
 
-// azure-routing.md 1.1. IPv6 has no such rows.
-static const struct vnrs_prefix reserved[] = {
-    {VNRS_AF_IPV4, 8, {10}},
-    {VNRS_AF_IPV4, 10, {100, 64}},
-    {VNRS_AF_IPV4, 12, {172, 16}},
-    {VNRS_AF_IPV4, 16, {192, 168}},
+// azure-routing.md 1.1: the reserved ranges, of which IPv6 has none, and the default routes.
+#define N_RESERVED 4u
+
+static const struct vnrs_prefix pivots[] = {
+    {VNRS_AF_IPV4, 8, {10}},        {VNRS_AF_IPV4, 10, {100, 64}}, {VNRS_AF_IPV4, 12, {172, 16}},
+    {VNRS_AF_IPV4, 16, {192, 168}}, {VNRS_AF_IPV4, 0, {0}},        {VNRS_AF_IPV6, 0, {0}},
 };
 
 enum beaten { BEATEN_DEFAULT = 1, BEATEN_GATEWAY = 2 };
@@ -26,12 +26,10 @@ struct table {
     const struct vnrs_reach *reach;
     const struct vnrs_learned *learned; // NULL: none
     struct vnrs_arena *arena;
-    struct vnrs_cover local;      // ranges of the virtual network and of its peered ones
-    struct vnrs_cover endpoints;  // prefixes of the subnets' services → struct vnrs_service
-    struct vnrs_cover udrs;       // → struct vnrs_udr
-    uint8_t *udr_beat;            // per user route: enum beaten
-    const char *learned_whys[17]; // by number of next hops, made when first needed
-    bool failed;                  // out of memory; looked at once in the end
+    const struct vnrs_domain_rules *rules;
+    uint8_t *udr_beat;                                    // per user route: enum beaten
+    const char *learned_whys[VNRS_LEARNED_PATHS_MAX + 1]; // by number of next hops, made when first needed
+    bool failed;                                          // out of memory; looked at once in the end
 };
 
 #define SAY(t, ...)                                                                                                    \
@@ -58,73 +56,109 @@ static int cover_alloc(struct vnrs_arena *arena, struct vnrs_cover *cover, size_
     return cover->entries ? 0 : -ENOMEM;
 }
 
-static bool peering_counts(const struct table *t, const struct vnrs_peering *peering)
+static bool peering_counts(const struct vnrs_domain *domain, const struct vnrs_peering *peering)
 {
-    return peering->vnet == t->domain->vnet && vnrs_peering_is_usable(peering);
+    return peering->vnet == domain->vnet && vnrs_peering_is_usable(peering);
 }
 
-static const struct vnrs_subnet *subnet_of(const struct table *t)
+static const struct vnrs_subnet *subnet_of(const struct vnrs_domain *domain)
 {
-    return t->domain->subnets.items[0]; // all are alike in what is read here
+    return domain->subnets.items[0]; // all are alike in what is read here
 }
 
-static int local_collect(struct table *t)
+static int local_collect(struct vnrs_domain *domain, const struct vnrs_model *model, struct vnrs_arena *arena,
+                         struct vnrs_cover *local)
 {
-    size_t n = t->domain->vnet->address_space.len;
+    size_t n = domain->vnet->address_space.len;
 
-    list_foreach (peering, &t->model->peerings)
-        n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
-    if (cover_alloc(t->arena, &t->local, n) < 0)
+    list_foreach (peering, &model->peerings)
+        n += peering_counts(domain, peering) ? peering->remote->address_space.len : 0;
+    if (cover_alloc(arena, local, n) < 0)
         return -ENOMEM;
-    list_foreach (range, &t->domain->vnet->address_space)
-        cover_put(&t->local, range, t->domain->vnet);
-    list_foreach (peering, &t->model->peerings) {
-        if (!peering_counts(t, peering))
+    list_foreach (range, &domain->vnet->address_space)
+        cover_put(local, range, domain->vnet);
+    list_foreach (peering, &model->peerings) {
+        if (!peering_counts(domain, peering))
             continue;
         list_foreach (range, &peering->remote->address_space)
-            cover_put(&t->local, range, peering->remote);
+            cover_put(local, range, peering->remote);
     }
-    vnrs_cover_build(&t->local);
+    vnrs_cover_build(local);
     return 0;
 }
 
-static int endpoints_collect(struct table *t)
+static int endpoints_collect(struct vnrs_domain *domain, struct vnrs_arena *arena, struct vnrs_cover *endpoints)
 {
     size_t n = 0;
 
-    list_foreach (service, &subnet_of(t)->service_endpoints)
+    list_foreach (service, &subnet_of(domain)->service_endpoints)
         n += (*service)->prefixes.len;
-    if (cover_alloc(t->arena, &t->endpoints, n) < 0)
+    if (cover_alloc(arena, endpoints, n) < 0)
         return -ENOMEM;
-    list_foreach (service, &subnet_of(t)->service_endpoints) {
+    list_foreach (service, &subnet_of(domain)->service_endpoints) {
         list_foreach (prefix, &(*service)->prefixes)
-            cover_put(&t->endpoints, prefix, *service);
+            cover_put(endpoints, prefix, *service);
     }
-    vnrs_cover_build(&t->endpoints);
+    vnrs_cover_build(endpoints);
     return 0;
 }
 
-static int udrs_collect(struct table *t)
+static int udrs_collect(struct vnrs_domain *domain, struct vnrs_arena *arena, struct vnrs_cover *udrs)
 {
-    const struct vnrs_route_table *table = t->domain->table;
-    size_t n = table ? table->routes.len : 0;
-
-    t->udr_beat = vnrs_arena_alloc(t->arena, n);
-    if (!t->udr_beat || cover_alloc(t->arena, &t->udrs, n) < 0)
+    if (cover_alloc(arena, udrs, domain->table ? domain->table->routes.len : 0) < 0)
         return -ENOMEM;
-    if (!table)
+    if (!domain->table)
         return 0;
-    list_foreach (udr, &table->routes)
-        cover_put(&t->udrs, &udr->prefix, udr);
-    vnrs_cover_build(&t->udrs);
+    list_foreach (udr, &domain->table->routes)
+        cover_put(udrs, &udr->prefix, udr);
+    vnrs_cover_build(udrs);
     return 0;
 }
 
-// Equal to or inside a range that system routes of this virtual network lead to: such a learned route is no candidate
-// and is not shown (azure-routing.md 2.2).
-static bool is_suppressed(const struct table *t, const struct vnrs_learned_route *route)
+int vnrs_effective_rules(struct vnrs_domain *domain, const struct vnrs_model *model, struct vnrs_arena *arena)
 {
-    return route->n == 0 || vnrs_cover_match(&t->local, &route->prefix);
+    struct vnrs_domain_rules *rules = vnrs_arena_alloc(arena, sizeof(*rules));
+
+    if (!rules || local_collect(domain, model, arena, &rules->local) < 0 ||
+        endpoints_collect(domain, arena, &rules->endpoints) < 0 || udrs_collect(domain, arena, &rules->udrs) < 0)
+        return -ENOMEM;
+    domain->rules = rules;
+    return 0;
+}
+
+enum vnrs_learned_fate vnrs_domain_fate(const struct vnrs_domain *domain, const struct vnrs_prefix *prefix)
+{
+    const struct vnrs_domain_rules *rules = domain->rules;
+
+    if (vnrs_cover_match(&rules->local, prefix))
+        return VNRS_LEARNED_SUPPRESSED;
+    // A service endpoint is asked before everything else (azure-routing.md 2.1 item 4, 7).
+    const struct vnrs_cover_entry *endpoint = vnrs_cover_match(&rules->endpoints, prefix);
+    if (endpoint && vnrs_prefix_equal(endpoint->prefix, prefix))
+        return VNRS_LEARNED_ENDPOINT;
+    if (vnrs_cover_find(&rules->udrs, prefix))
+        return VNRS_LEARNED_OVERRIDDEN;
+    return endpoint ? VNRS_LEARNED_SHADOWED : VNRS_LEARNED_USED;
+}
+
+bool vnrs_learned_is_pivotal(const struct vnrs_prefix *prefix)
+{
+    bool is = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(pivots) && !is; i++)
+        is = vnrs_prefix_equal(prefix, &pivots[i]);
+    return is;
+}
+
+const struct vnrs_prefix *vnrs_learned_pivots(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(pivots);
+    return pivots;
+}
+
+static bool is_shown(const struct table *t, const struct vnrs_learned_route *route)
+{
+    return route->set->n && vnrs_domain_fate(t->domain, &route->prefix) != VNRS_LEARNED_SUPPRESSED;
 }
 
 static int learned_cmp(const void *key, const void *item)
@@ -138,7 +172,7 @@ static bool is_learned(const struct table *t, const struct vnrs_prefix *prefix)
         return false;
     const struct vnrs_learned_route *route =
         bsearch(prefix, t->learned->routes, t->learned->n_routes, sizeof(*t->learned->routes), learned_cmp);
-    return route && !is_suppressed(t, route);
+    return route && is_shown(t, route);
 }
 
 // A zeroed row at the end; there is room for all (rows_max).
@@ -157,22 +191,22 @@ static struct vnrs_eff_route *row_new(struct table *t, const struct vnrs_prefix 
 // 2.1, 2.4).
 static void row_contest(struct table *t, struct vnrs_eff_route *row)
 {
-    const struct vnrs_cover_entry *entry = vnrs_cover_find(&t->udrs, &row->prefix);
+    const struct vnrs_route_table *table = t->domain->table;
+    const struct vnrs_cover_entry *entry = table ? vnrs_cover_find(&t->rules->udrs, &row->prefix) : NULL;
     if (!entry)
         return;
     const struct vnrs_udr *udr = entry->value;
     row->state = VNRS_ROUTE_INVALID;
-    row->why = SAY(t, "user route '%s' of route table '%s' has the same prefix: User beats %s", udr->name,
-                   t->domain->table->name, vnrs_route_source_name(row->source));
-    t->udr_beat[udr - t->domain->table->routes.items] |=
-        row->source == VNRS_SRC_GATEWAY ? BEATEN_GATEWAY : BEATEN_DEFAULT;
+    row->why = SAY(t, "user route '%s' of route table '%s' has the same prefix: User beats %s", udr->name, table->name,
+                   vnrs_route_source_name(row->source));
+    t->udr_beat[udr - table->routes.items] |= row->source == VNRS_SRC_GATEWAY ? BEATEN_GATEWAY : BEATEN_DEFAULT;
 }
 
 // A service endpoint is asked before everything else: a route at its prefix has lost, one inside is never reached
 // (azure-routing.md 2.1 item 4, 7). True when it has the prefix itself.
 static bool row_under_endpoint(struct table *t, struct vnrs_eff_route *row)
 {
-    const struct vnrs_cover_entry *entry = vnrs_cover_match(&t->endpoints, &row->prefix);
+    const struct vnrs_cover_entry *entry = vnrs_cover_match(&t->rules->endpoints, &row->prefix);
     if (!entry)
         return false;
     const struct vnrs_service *service = entry->value;
@@ -222,7 +256,7 @@ static void rows_peering(struct table *t)
     size_t from = t->domain->routes.len;
 
     list_foreach (peering, &t->model->peerings) {
-        if (!peering_counts(t, peering))
+        if (!peering_counts(t->domain, peering))
             continue;
         list_foreach (range, &peering->remote->address_space) {
             struct vnrs_eff_route *row = row_new(t, range, VNRS_SRC_DEFAULT,
@@ -252,17 +286,32 @@ static const char *learned_why(struct table *t, const struct vnrs_prefix *prefix
     return t->learned_whys[n];
 }
 
-// By prefix already.
+static const struct vnrs_addr *learned_hops(struct table *t, const struct vnrs_learned_set *set)
+{
+    struct vnrs_addr *hops = vnrs_arena_alloc(t->arena, set->n * sizeof(*hops));
+
+    t->failed |= !hops;
+    for (unsigned i = 0; hops && i < set->n; i++)
+        hops[i] = set->paths[i].nexthop;
+    return hops;
+}
+
+// By prefix already. Rows of one set share their next hops where they follow each other.
 static void rows_learned(struct table *t)
 {
-    for (size_t i = 0; t->learned && i < t->learned->n_routes; i++) {
+    const struct vnrs_learned_set *last = NULL;
+    const struct vnrs_addr *hops = NULL;
+
+    for (size_t i = 0; t->learned && i < t->learned->n_routes && !t->failed; i++) {
         const struct vnrs_learned_route *route = &t->learned->routes[i];
-        if (is_suppressed(t, route))
+        if (!is_shown(t, route))
             continue;
         struct vnrs_eff_route *row = row_new(t, &route->prefix, VNRS_SRC_GATEWAY, VNRS_NH_GATEWAY);
-        row->n_next_hops = MIN(route->n, (unsigned)ARRAY_SIZE(row->next_hops));
-        for (unsigned hop = 0; hop < row->n_next_hops; hop++)
-            row->next_hops[hop] = route->paths[hop].nexthop;
+        if (route->set != last)
+            hops = learned_hops(t, route->set);
+        last = route->set;
+        row->n_next_hops = hops ? last->n : 0;
+        row->next_hops = hops;
         row->why = learned_why(t, &row->prefix, row->n_next_hops);
         if (!row_under_endpoint(t, row))
             row_contest(t, row);
@@ -273,7 +322,7 @@ static void rows_endpoints(struct table *t)
 {
     size_t from = t->domain->routes.len;
 
-    list_foreach (service, &subnet_of(t)->service_endpoints) {
+    list_foreach (service, &subnet_of(t->domain)->service_endpoints) {
         list_foreach (prefix, &(*service)->prefixes) {
             struct vnrs_eff_route *row = row_new(t, prefix, VNRS_SRC_DEFAULT, VNRS_NH_SERVICE_ENDPOINT);
             row->service = *service;
@@ -310,12 +359,12 @@ static void rows_default(struct table *t)
 // or around a reserved one: rules 1 and 2 and the learned default's are applied to them.
 static void rows_none(struct table *t)
 {
-    if (vnrs_cover_find(&t->udrs, &default_v4) || is_learned(t, &default_v4))
+    if (vnrs_cover_find(&t->rules->udrs, &default_v4) || is_learned(t, &default_v4))
         return;
-    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
-        if (vnrs_cover_match(&t->local, &reserved[i]) || is_learned(t, &reserved[i]))
+    for (size_t i = 0; i < N_RESERVED; i++) {
+        if (vnrs_cover_match(&t->rules->local, &pivots[i]) || is_learned(t, &pivots[i]))
             continue;
-        struct vnrs_eff_route *row = row_new(t, &reserved[i], VNRS_SRC_DEFAULT, VNRS_NH_NONE);
+        struct vnrs_eff_route *row = row_new(t, &pivots[i], VNRS_SRC_DEFAULT, VNRS_NH_NONE);
         row->why = "system route: a reserved range that no virtual network route replaces is dropped";
         row_contest(t, row);
     }
@@ -369,7 +418,7 @@ static void rows_user(struct table *t)
         if (udr->type == VNRS_NH_VNET_LOCAL)
             row->vnet = t->domain->vnet;
         if (udr->type == VNRS_NH_APPLIANCE)
-            row->next_hops[row->n_next_hops++] = udr->next_hop;
+            row->next_hops = &udr->next_hop, row->n_next_hops = 1;
         (void)row_under_endpoint(t, row);
     }
     rows_sort(t, from);
@@ -377,12 +426,12 @@ static void rows_user(struct table *t)
 
 static size_t rows_max(const struct table *t)
 {
-    size_t n = ARRAY_SIZE(reserved) + 2;
+    size_t n = ARRAY_SIZE(pivots);
 
     n += t->domain->vnet->address_space.len;
     list_foreach (peering, &t->model->peerings)
-        n += peering_counts(t, peering) ? peering->remote->address_space.len : 0;
-    list_foreach (service, &subnet_of(t)->service_endpoints)
+        n += peering_counts(t->domain, peering) ? peering->remote->address_space.len : 0;
+    list_foreach (service, &subnet_of(t->domain)->service_endpoints)
         n += (*service)->prefixes.len;
     n += t->learned ? t->learned->n_routes : 0;
     return n + (t->domain->table ? t->domain->table->routes.len : 0);
@@ -412,12 +461,13 @@ static int index_build(struct table *t)
 int vnrs_effective_fill(struct vnrs_domain *domain, const struct vnrs_model *model, const struct vnrs_reach *reach,
                         const struct vnrs_learned *learned, struct vnrs_arena *arena)
 {
-    struct table t = {.domain = domain, .model = model, .reach = reach, .learned = learned, .arena = arena};
+    struct table t = {
+        .domain = domain, .model = model, .reach = reach, .learned = learned, .arena = arena, .rules = domain->rules};
 
-    if (local_collect(&t) < 0 || endpoints_collect(&t) < 0 || udrs_collect(&t) < 0)
-        return -ENOMEM;
+    t.udr_beat = vnrs_arena_alloc(arena, domain->table ? domain->table->routes.len : 0);
+    domain->routes.len = 0;
     domain->routes.items = vnrs_arena_alloc(arena, rows_max(&t) * sizeof(*domain->routes.items));
-    if (!domain->routes.items)
+    if (!t.udr_beat || !domain->routes.items)
         return -ENOMEM;
     rows_vnet_local(&t);
     rows_peering(&t);

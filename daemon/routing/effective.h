@@ -6,11 +6,21 @@
 #include "routing/reach.h"
 #include "routing/routing.h"
 
+struct vnrs_domain_rules {
+    struct vnrs_cover local;     // ranges of the virtual network and of its peered ones → struct vnrs_vnet
+    struct vnrs_cover endpoints; // prefixes of the subnets' services → struct vnrs_service
+    struct vnrs_cover udrs;      // → struct vnrs_udr
+};
+
 // Values are const struct vnrs_eff_route *.
 struct vnrs_domain_index {
     struct vnrs_cover endpoints; // service-endpoint rows: asked first (azure-routing.md 2.3)
     struct vnrs_cover routes;    // all other Active rows
 };
+
+// Make `rules` of a domain whose members before it are set.
+int vnrs_effective_rules(struct vnrs_domain *domain, const struct vnrs_model *model,
+                         struct vnrs_arena *arena) VNRS_MUST_CHECK;
 
 // Fill `routes` and `index` of a domain whose other members are set. `learned` (NULL: nothing) is what domain->rs
 // passes up. Memory comes from `arena`. Returns 0 or -ENOMEM.

@@ -4,15 +4,15 @@
 #include <errno.h>
 #include <string.h>
 
-static uint32_t shortest_path(const struct vnrs_learned_route *route, uint32_t shortest)
+static uint32_t shortest_path(const struct vnrs_learned_set *set, uint32_t shortest)
 {
-    for (unsigned i = 0; i < route->n; i++)
-        shortest = MIN(shortest, route->paths[i].path_len);
+    for (unsigned i = 0; i < set->n; i++)
+        shortest = MIN(shortest, set->paths[i].path_len);
     return shortest;
 }
 
 // Keep `out` sorted by next hop; the first path of a next hop stays. Beyond the array's end the highest addresses go.
-static void path_insert(struct vnrs_learned_route *out, const struct vnrs_learned_nexthop *path)
+static void path_insert(struct vnrs_learned_set *out, const struct vnrs_learned_nexthop *path)
 {
     unsigned at = 0;
 
@@ -26,10 +26,10 @@ static void path_insert(struct vnrs_learned_route *out, const struct vnrs_learne
     out->n = MIN(out->n + 1, (unsigned)ARRAY_SIZE(out->paths));
 }
 
-void vnrs_learned_merge(const struct vnrs_learned_route *a, const struct vnrs_learned_route *b,
-                        struct vnrs_learned_route *out)
+void vnrs_learned_merge(const struct vnrs_learned_set *a, const struct vnrs_learned_set *b,
+                        struct vnrs_learned_set *out)
 {
-    struct vnrs_learned_route merged = {.prefix = a->n ? a->prefix : b->prefix};
+    struct vnrs_learned_set merged = {0};
     uint32_t shortest = shortest_path(b, shortest_path(a, UINT32_MAX));
 
     for (unsigned i = 0; i < a->n; i++) {

@@ -94,6 +94,14 @@ static const struct vnrs_fwd_member *members_endpoint(struct resolver *r, const 
     return vnrs_map_put(&r->sets, &vnet->id, sizeof(vnet->id), member) == 0 ? member : NULL;
 }
 
+struct vnrs_fwd_member vnrs_fwd_nexthop(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
+                                        const struct vnrs_addr *addr)
+{
+    const struct vnrs_nic *nic = vnrs_reach_find(reach, vnet, addr);
+
+    return (struct vnrs_fwd_member){.kind = nic ? VNRS_FWD_NIC : VNRS_FWD_DEAD, .nic = nic, .via = *addr};
+}
+
 // One member for each next hop address of the route.
 static const struct vnrs_fwd_member *members_nics(struct resolver *r, const struct vnrs_eff_route *route)
 {
@@ -105,14 +113,8 @@ static const struct vnrs_fwd_member *members_nics(struct resolver *r, const stru
     members = vnrs_arena_alloc(r->arena, route->n_next_hops * sizeof(*members));
     if (!members)
         return NULL;
-    for (unsigned i = 0; i < route->n_next_hops; i++) {
-        const struct vnrs_nic *nic = vnrs_reach_find(r->reach, r->domain->vnet, &route->next_hops[i]);
-        members[i] = (struct vnrs_fwd_member){
-            .kind = nic ? VNRS_FWD_NIC : VNRS_FWD_DEAD,
-            .nic = nic,
-            .via = route->next_hops[i],
-        };
-    }
+    for (unsigned i = 0; i < route->n_next_hops; i++)
+        members[i] = vnrs_fwd_nexthop(r->reach, r->domain->vnet, &route->next_hops[i]);
     return vnrs_map_put(&r->sets, route->next_hops, key_len, members) == 0 ? members : NULL;
 }
 

@@ -45,6 +45,10 @@ struct vnrs_fwd_table { // by prefix (net/addr.h), no duplicates
 int vnrs_fwd_resolve(const struct vnrs_model *model, const struct vnrs_reach *reach, const struct vnrs_domain *domain,
                      struct vnrs_arena *arena, struct vnrs_fwd_table *ret_table) VNRS_MUST_CHECK;
 
+// Where packets for a next hop address go that a route of `vnet` names.
+struct vnrs_fwd_member vnrs_fwd_nexthop(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
+                                        const struct vnrs_addr *addr);
+
 // Tables for the platform's own NICs, which no subnet's routes apply to: every range of every virtual network leads to
 // its endpoints (of equal ranges the first in the file wins), every service host to that host, and the rest
 //   EDGE     (Internet edge)   nowhere

@@ -135,7 +135,8 @@ struct vnrs_routing *vnrs_routing_compute(const struct vnrs_model *model, const 
     if (!routing || !reach || !(routing->arena = vnrs_arena_new()) || domains_make(routing, model) < 0)
         goto fail;
     list_foreach (domain, &routing->domains) {
-        if (vnrs_effective_fill(domain, model, reach, learned_of(domain->rs, learned, n_learned), routing->arena) < 0)
+        if (vnrs_effective_rules(domain, model, routing->arena) < 0 ||
+            vnrs_effective_fill(domain, model, reach, learned_of(domain->rs, learned, n_learned), routing->arena) < 0)
             goto fail;
     }
     vnrs_reach_free(reach);
@@ -144,6 +145,18 @@ fail:
     vnrs_reach_free(reach);
     vnrs_routing_free(routing);
     return NULL;
+}
+
+int vnrs_domain_compute(const struct vnrs_domain *domain, const struct vnrs_model *model,
+                        const struct vnrs_reach *reach, const struct vnrs_learned *learned, struct vnrs_arena *arena,
+                        struct vnrs_domain *ret_domain)
+{
+    struct vnrs_domain computed = *domain;
+    int err = vnrs_effective_fill(&computed, model, reach, learned, arena);
+
+    if (err == 0)
+        *ret_domain = computed;
+    return err;
 }
 
 void vnrs_routing_free(struct vnrs_routing *routing)

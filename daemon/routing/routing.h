@@ -16,17 +16,24 @@ const char *vnrs_nexthop_type_name(enum vnrs_nexthop_type type); // "VnetLocal"
 const char *vnrs_route_source_name(enum vnrs_route_source source);
 const char *vnrs_route_state_name(enum vnrs_route_state state);
 
+#define VNRS_LEARNED_PATHS_MAX 16
+
 // What the instances of one Route Server pass up, merged: per prefix the set of next hops. Owned by the caller of
-// vnrs_routing_compute; read only.
+// vnrs_routing_compute; read only. Routes with the same next hops may share a set.
 struct vnrs_learned_nexthop {
     struct vnrs_addr nexthop;
-    uint32_t peer_asn, path_len;
+    uint8_t pad[3]; // 0: compared by bytes
+    uint32_t path_len;
+};
+
+struct vnrs_learned_set {
+    unsigned n;
+    struct vnrs_learned_nexthop paths[VNRS_LEARNED_PATHS_MAX]; // by address, no duplicates
 };
 
 struct vnrs_learned_route {
     struct vnrs_prefix prefix;
-    unsigned n;
-    struct vnrs_learned_nexthop paths[16]; // by address, no duplicates
+    const struct vnrs_learned_set *set;
 };
 
 struct vnrs_learned { // by prefix, no duplicates
@@ -37,8 +44,8 @@ struct vnrs_learned { // by prefix, no duplicates
 
 // Merge what the (up to two) instances of a Route Server said about one prefix into `out`: the union when their best
 // paths are equally long, else the shorter ones; by address, no duplicates (azure-routing.md 5.2, 5.5).
-void vnrs_learned_merge(const struct vnrs_learned_route *a, const struct vnrs_learned_route *b,
-                        struct vnrs_learned_route *out);
+void vnrs_learned_merge(const struct vnrs_learned_set *a, const struct vnrs_learned_set *b,
+                        struct vnrs_learned_set *out);
 
 struct vnrs_eff_route {
     struct vnrs_prefix prefix;
@@ -46,7 +53,7 @@ struct vnrs_eff_route {
     enum vnrs_route_state state;
     enum vnrs_nexthop_type type;
     unsigned n_next_hops;                 // 0 where the type has none
-    struct vnrs_addr next_hops[16];       // one effective-routes row each
+    const struct vnrs_addr *next_hops;    // one effective-routes row each
     const char *name;                     // UDR name, NULL otherwise
     const struct vnrs_route_table *table; // of the UDR
     const struct vnrs_vnet *vnet;         // VNET_LOCAL, peering: whose endpoints it leads to
@@ -54,6 +61,8 @@ struct vnrs_eff_route {
     const char *why;                      // one sentence: the rule that made it win, lose, or be there
 };
 
+struct vnrs_reach;
+struct vnrs_domain_rules; // effective.h; what learned routes meet in the domain
 struct vnrs_domain_index; // effective.h; makes vnrs_domain_match fast
 
 struct vnrs_domain {
@@ -62,6 +71,7 @@ struct vnrs_domain {
     const struct vnrs_route_table *table; // NULL: none
     const struct vnrs_route_server *rs;   // whose routes are programmed here, NULL: none (also with propagation off)
     VNRS_LIST(const struct vnrs_subnet *) subnets;
+    const struct vnrs_domain_rules *rules;
     VNRS_LIST(struct vnrs_eff_route) routes; // in the order that Azure shows them (cli-api.md)
     const struct vnrs_domain_index *index;
 };
@@ -76,6 +86,27 @@ struct vnrs_routing {
 struct vnrs_routing *vnrs_routing_compute(const struct vnrs_model *model, const struct vnrs_learned *learned,
                                           size_t n_learned) VNRS_MUST_CHECK;
 void vnrs_routing_free(struct vnrs_routing *routing); // accepts NULL
+
+// The domain with its routes computed anew for what domain->rs passes up (NULL: nothing): `*ret_domain` is a copy whose
+// routes live in `arena`. `reach` is of the same model. Returns 0 or -ENOMEM.
+int vnrs_domain_compute(const struct vnrs_domain *domain, const struct vnrs_model *model,
+                        const struct vnrs_reach *reach, const struct vnrs_learned *learned, struct vnrs_arena *arena,
+                        struct vnrs_domain *ret_domain) VNRS_MUST_CHECK;
+
+// What becomes of a learned route in a domain of its Route Server. It depends on the prefix and the model alone, never
+// on the next hops or on other learned routes.
+enum vnrs_learned_fate {
+    VNRS_LEARNED_USED,       // Active, and in the forwarding table
+    VNRS_LEARNED_SUPPRESSED, // equal to or inside a range that system routes lead to: not shown (azure-routing.md 2.2)
+    VNRS_LEARNED_ENDPOINT,   // at the prefix of a service endpoint: Invalid
+    VNRS_LEARNED_SHADOWED,   // inside one: Active, but decides for no packet
+    VNRS_LEARNED_OVERRIDDEN, // a user route has the prefix: Invalid
+};
+enum vnrs_learned_fate vnrs_domain_fate(const struct vnrs_domain *domain, const struct vnrs_prefix *prefix);
+// The few prefixes whose being learned changes other rows: the default routes and the reserved ranges
+// (azure-routing.md 1.2, 2.4). All other learned routes can be added and removed one by one.
+bool vnrs_learned_is_pivotal(const struct vnrs_prefix *prefix);
+const struct vnrs_prefix *vnrs_learned_pivots(size_t *ret_n); // static array
 
 const struct vnrs_domain *vnrs_routing_domain(const struct vnrs_routing *routing, const struct vnrs_subnet *subnet);
 

@@ -4,6 +4,7 @@
 #include "bgp/report.h"
 #include "speaker/conn.h"
 #include "speaker/protect.h"
+#include "speaker/route_sets.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/utf8.h"
@@ -46,6 +47,7 @@ struct vnrs_control {
     VEC(struct query) queries;
     uint64_t reviewed_ms;
     struct vnrs_spk_peer told[VNRS_BGP_PEERS_MAX]; // by slot
+    struct vnrs_route_sets sets;                   // of the message of routes
     // Structs lie in them behind a header of 16 bytes.
     alignas(16) uint8_t in[VNRS_SPEAKER_MSG_MAX];
     alignas(16) uint8_t out[VNRS_SPEAKER_MSG_MAX];
@@ -133,32 +135,57 @@ static void give_back_route(struct vnrs_speakerd *sp, struct vnrs_bgp_dest *dest
         vnrs_bgp_queue_unwalk(&sp->core->rib, CONSUMER, dest, BIT);
 }
 
+static bool put_routes(struct vnrs_speakerd *sp, const struct vnrs_spk_route *list, size_t n)
+{
+    const struct vnrs_route_sets *sets = &sp->control->sets;
+
+    return (!sets->n || put(sp, VNRS_SPK_SETS, sets->n, sets->sets, sets->n * sizeof(sets->sets[0]))) &&
+           put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list));
+}
+
 static bool send_routes(struct vnrs_speakerd *sp)
 {
     struct vnrs_control *ct = sp->control;
     struct vnrs_spk_route *list = (struct vnrs_spk_route *)ct->out;
     struct vnrs_bgp_dest *taken[ROUTES_PER], *d;
     unsigned looks = VNRS_BGP_WALK_LOOK;
+    struct vnrs_spk_set set;
     size_t n = 0;
 
+    vnrs_route_sets_clear(&ct->sets);
     while (n < ROUTES_PER && (d = take_route(sp, &looks))) {
-        vnrs_bgp_report_route(sp->core, d, &list[n]);
-        if (list[n].n || d->advertised & BIT)
+        vnrs_bgp_report_set(sp->core, d, &set);
+        list[n] = (struct vnrs_spk_route){.prefix = d->prefix};
+        if (vnrs_route_sets_add(&ct->sets, &set, &list[n].set) < 0) {
+            give_back_route(sp, d);
+            break;
+        }
+        if (set.n || d->advertised & BIT)
             taken[n++] = d;
         else // nothing that the controller could have
             vnrs_bgp_rib_done(&sp->core->rib, d);
     }
-    if (n && !put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list))) {
+    if (n && !put_routes(sp, list, n)) {
         while (n--)
             give_back_route(sp, taken[n]);
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        taken[i]->advertised = list[i].n ? taken[i]->advertised | BIT : taken[i]->advertised & ~BIT;
-        ct->replayed += !ct->synced && list[i].n;
+        taken[i]->advertised = list[i].set ? taken[i]->advertised | BIT : taken[i]->advertised & ~BIT;
+        ct->replayed += !ct->synced && list[i].set;
         vnrs_bgp_rib_done(&sp->core->rib, taken[i]);
     }
     return true;
+}
+
+void vnrs_control_lost(struct vnrs_speakerd *sp, const struct vnrs_bgp_member *member)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_down down = {.sources = UINT64_C(1) << member->slot};
+
+    // Without room the controller learns it prefix by prefix only.
+    if (ct && ct->greeted && !ct->hello_due && !ct->blocked)
+        (void)put(sp, VNRS_SPK_DOWN, 1, &down, sizeof(down));
 }
 
 static bool send_synced(struct vnrs_speakerd *sp)

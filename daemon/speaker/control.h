@@ -18,6 +18,8 @@ int vnrs_control_init(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
 void vnrs_control_free(struct vnrs_speakerd *sp);
 // Sends what is due. Returns true when there is more to do at once.
 bool vnrs_control_flush(struct vnrs_speakerd *sp);
+// The paths of the peer are about to go, which may take a while: the controller hears of it first.
+void vnrs_control_lost(struct vnrs_speakerd *sp, const struct vnrs_bgp_member *member);
 // The controller does not keep up.
 bool vnrs_control_is_behind(const struct vnrs_speakerd *sp);
 // When to look at the counters of peers again, or VNRS_BGP_NEVER.

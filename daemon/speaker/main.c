@@ -42,8 +42,19 @@ static uint32_t on_random(void *arg)
     return bits;
 }
 
+static void on_lost(void *arg, const struct vnrs_bgp_member *m)
+{
+    vnrs_control_lost(arg, m);
+}
+
 static const struct vnrs_bgp_speaker_ops core_ops = {
-    .connect = on_connect, .close = on_close, .send = on_send, .has_room = has_room, .random = on_random};
+    .connect = on_connect,
+    .close = on_close,
+    .send = on_send,
+    .has_room = has_room,
+    .random = on_random,
+    .lost = on_lost,
+};
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {

@@ -4,10 +4,10 @@
 // check every length and count and close on the first that is wrong.
 //
 // The controller speaks first: HELLO with its generation. The speaker answers HELLO and replays its whole state: PEER
-// for each peer, ROUTES for each prefix with usable paths, then SYNCED. Whatever was queued for an earlier controller
-// is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, MAP…, MAP_RULE…, MAP_ITEM…,
-// PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END (sessions of
-// peers that did not change go on, also where a route map did).
+// for each peer, SETS and ROUTES for the prefixes with usable paths, then SYNCED. Whatever was queued for an earlier
+// controller is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, MAP…, MAP_RULE…,
+// MAP_ITEM…, PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END
+// (sessions of peers that did not change go on, also where a route map did).
 //
 // The speaker also has a second pair, to the agent: SOCKET asks for a TCP socket of the instance's namespace, which
 // comes back as SOCKET with a descriptor; the listening socket is given at start.
@@ -40,7 +40,7 @@ enum vnrs_speaker_msg {
     VNRS_SPK_PEER_CONFIG,  // struct vnrs_spk_peer_config[]
     VNRS_SPK_CONFIG_END,
     VNRS_SPK_PEER,      // struct vnrs_spk_peer[]: state of peers, at every change
-    VNRS_SPK_ROUTES,    // struct vnrs_spk_route[]: usable best paths of a prefix; n 0: none any more
+    VNRS_SPK_ROUTES,    // struct vnrs_spk_route[]: usable best paths of a prefix, by set
     VNRS_SPK_SYNCED,    // end of the replay; struct vnrs_spk_synced
     VNRS_SPK_CONVERGED, // every peer is Established with End-of-RIB, or was given up on for now
     VNRS_SPK_QUERY,     // struct vnrs_spk_query
@@ -52,6 +52,9 @@ enum vnrs_speaker_msg {
     VNRS_SPK_MAP_RULE,  // struct vnrs_spk_map_rule[]: the rules of all maps, in their order
     VNRS_SPK_MAP_ITEM,  // struct vnrs_spk_map_item[]: what is in all rules, in their order
     VNRS_SPK_DETAIL,    // struct vnrs_spk_detail: answer to a query of that kind
+    VNRS_SPK_SETS,      // struct vnrs_spk_set[]: what the ROUTES up to the next SETS refer to
+    VNRS_SPK_DOWN, // struct vnrs_spk_down: the paths of these sources are gone; ROUTES say prefix by prefix what is
+                   // left
     _VNRS_SPK_MAX,
 };
 
@@ -171,16 +174,24 @@ struct vnrs_spk_peer {
 struct vnrs_spk_nexthop {
     struct vnrs_addr nexthop; // as received
     uint8_t pad[3];
-    uint32_t peer_asn;
     uint32_t path_len;
+    uint64_t sources; // bit per peer that announces it, the same as in DOWN
 };
 
-struct vnrs_spk_route { // all paths are equally good; the set as a whole replaces what was said before
-    struct vnrs_prefix prefix;
-    uint8_t n;
-    uint8_t pad;
-    uint32_t flags; // 0
+struct vnrs_spk_set { // paths that are equally good
+    uint32_t n;       // from 1
+    uint32_t pad;
     struct vnrs_spk_nexthop paths[VNRS_PATHS_MAX];
+};
+
+struct vnrs_spk_route { // replaces what was said of the prefix before
+    struct vnrs_prefix prefix;
+    uint8_t pad[2];
+    uint32_t set; // which of the last SETS, from 1; 0: no paths any more
+};
+
+struct vnrs_spk_down {
+    uint64_t sources;
 };
 
 struct vnrs_spk_synced {
@@ -283,8 +294,9 @@ static_assert(sizeof(struct vnrs_spk_hdr) == 16, "wire layout");
 static_assert(_VNRS_SPK_CAP_MAX <= 32, "they fit the words of vnrs_spk_detail");
 static_assert(offsetof(struct vnrs_spk_detail, error_ms) == 4184 && sizeof(struct vnrs_spk_detail) == 4840,
               "wire layout");
-static_assert(sizeof(struct vnrs_spk_nexthop) == 28, "wire layout");
-static_assert(sizeof(struct vnrs_spk_route) == 24 + 28 * VNRS_PATHS_MAX, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map) == 68, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map_rule) == 72, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map_item) == 28, "wire layout");
+static_assert(sizeof(struct vnrs_spk_nexthop) == 32, "wire layout");
+static_assert(sizeof(struct vnrs_spk_set) == 8 + 32 * VNRS_PATHS_MAX, "wire layout");
+static_assert(sizeof(struct vnrs_spk_route) == 24, "wire layout");

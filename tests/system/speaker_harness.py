@@ -38,7 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL) = range(1, 19)
+ SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN) = range(1, 21)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
 PROTO = 2
@@ -51,8 +51,10 @@ S_CONFIG = struct.Struct("=II17sBBBIH2x")
 S_LOCAL = struct.Struct("=18s2x")
 S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHH")
 S_PEER = struct.Struct("=64s17sBBBIQIIIIHHIII320s")
-S_NEXTHOP = struct.Struct("=17s3xII")
-S_ROUTE = struct.Struct("=18sBxI")
+S_NEXTHOP = struct.Struct("=17s3xIQ")
+S_SET = struct.Struct("=I4x")
+S_ROUTE = struct.Struct("=18s2xI")
+S_DOWN = struct.Struct("=Q")
 S_SYNCED = struct.Struct("=QII")
 S_QUERY = struct.Struct("=II64s18s2x")
 S_PATH = struct.Struct("=I18s17sBBBHI64s128s192s")
@@ -64,7 +66,7 @@ S_MAP_RULE = struct.Struct("=64sIB3x")
 S_MAP_ITEM = struct.Struct("=BBBBH18sI")
 S_SOCKET = struct.Struct("=IIi")
 PATHS_MAX = 16
-ROUTE_BYTES = S_ROUTE.size + PATHS_MAX * S_NEXTHOP.size
+SET_BYTES = S_SET.size + PATHS_MAX * S_NEXTHOP.size
 
 PeerState = namedtuple("PeerState", "name addr state eor stale asn established_ms received advertised messages_in "
                        "messages_out hold keepalive flaps router_id remote_asn last_error")
@@ -268,6 +270,7 @@ class Speaker:
         self.peers, self.routes, self.synced, self.converged = {}, {}, None, False
         self.details = []
         self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
+        self.sets, self.downs = [], ()
 
     def send(self, kind, count=0, body=b"", generation=None):
         self.control.send(HDR.pack(PROTO, kind, count, self.generation if generation is None else generation) + body)
@@ -315,11 +318,19 @@ class Speaker:
             for raw in S_PEER.iter_unpack(body):
                 p = PeerState(unpack_text(raw[0]), unpack_addr(raw[1]), STATES[raw[2]], *raw[3:-1], unpack_text(raw[-1]))
                 self.peers[p.name] = p
+        elif kind == SETS:
+            assert len(body) == count * SET_BYTES
+            self.sets = [self._unpack_set(body[i * SET_BYTES:(i + 1) * SET_BYTES]) for i in range(count)]
         elif kind == ROUTES:
-            assert len(body) == count * ROUTE_BYTES
+            assert len(body) == count * S_ROUTE.size
             self.route_messages += 1
-            for i in range(count):
-                self._take_route(body[i * ROUTE_BYTES:(i + 1) * ROUTE_BYTES])
+            for prefix, number in S_ROUTE.iter_unpack(body):
+                if number:
+                    self.routes[unpack_prefix(prefix)] = self.sets[number - 1]
+                else:
+                    self.routes.pop(unpack_prefix(prefix), None)
+        elif kind == DOWN:
+            self.downs += S_DOWN.unpack(body)
         elif kind == SYNCED:
             self.synced = S_SYNCED.unpack(body)
         elif kind == CONVERGED:
@@ -344,13 +355,11 @@ class Speaker:
         return Detail(*caps, v[4:9], v[9:14], v[14:16], v[16:18], v[18:20], *fields, v[32][:v[31]], *v[33:35],
                       unpack_text(v[35]), unpack_text(v[36]))
 
-    def _take_route(self, raw):
-        prefix, n, _ = S_ROUTE.unpack(raw[:S_ROUTE.size])
-        hops = [S_NEXTHOP.unpack_from(raw, S_ROUTE.size + i * S_NEXTHOP.size) for i in range(n)]
-        if hops:
-            self.routes[unpack_prefix(prefix)] = sorted((unpack_addr(nh), asn, length) for nh, asn, length in hops)
-        else:
-            self.routes.pop(unpack_prefix(prefix), None)
+    @staticmethod
+    def _unpack_set(raw):
+        hops = [S_NEXTHOP.unpack_from(raw, S_SET.size + i * S_NEXTHOP.size) for i in range(S_SET.unpack_from(raw)[0])]
+        assert hops and all(sources for _, _, sources in hops)
+        return sorted((unpack_addr(nh), length) for nh, length, _ in hops)
 
     def wait(self, check, timeout=15, what=None):
         """Until check() is true, handling messages meanwhile; returns the seconds it took."""

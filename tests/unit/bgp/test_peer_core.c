@@ -220,14 +220,14 @@ static struct heard listen_to(struct vnrs_bgp_member *m)
     return h;
 }
 
-static struct vnrs_spk_route route_of(struct world *w, const char *text)
+static struct vnrs_spk_set route_of(struct world *w, const char *text)
 {
     struct vnrs_prefix p = prefix(text);
     const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&w->sp->rib, &p);
-    struct vnrs_spk_route r = {0};
+    struct vnrs_spk_set r = {0};
 
     if (d)
-        vnrs_bgp_report_route(w->sp, d, &r);
+        vnrs_bgp_report_set(w->sp, d, &r);
     return r;
 }
 
@@ -255,9 +255,9 @@ static void exchange(void **state)
     struct vnrs_addr us = addr("10.0.0.4");
     assert_true(vnrs_addr_equal(&h.attrs.nexthop, &us) && !(h.attrs.has & VNRS_BGP_HAS_MED));
     assert_int_equal(listen_to(a).messages, 0);
-    struct vnrs_spk_route r = route_of(&w, "192.168.0.0/16");
+    struct vnrs_spk_set r = route_of(&w, "192.168.0.0/16");
     struct vnrs_addr kept = addr("10.0.0.77");
-    assert_true(r.n == 1 && r.paths[0].path_len == 2 && r.paths[0].peer_asn == 65001);
+    assert_true(r.n == 1 && r.paths[0].path_len == 2 && r.paths[0].sources);
     assert_true(vnrs_addr_equal(&r.paths[0].nexthop, &kept));
 
     // The same next hop from both is one way to go; a better path of b turns the direction around.
@@ -310,7 +310,7 @@ static void import_rules(void **state)
         assert_true(announce(a, (struct route){{65001}, 1, 0, NULL}, import_rows[i].prefix) > 0);
         assert_true(announce(a, import_rows[i].route, import_rows[i].prefix) > 0); // replaces the good one
         struct heard h = listen_to(b);
-        struct vnrs_spk_route r = route_of(&w, import_rows[i].prefix);
+        struct vnrs_spk_set r = route_of(&w, import_rows[i].prefix);
         if ((w.sp->rib.counts[a->slot] == 1) != import_rows[i].learned || (r.n == 1) != import_rows[i].used ||
             (h.announced == 1) != import_rows[i].told)
             fail_msg("%s: learned %u, used %u, told %u", import_rows[i].what, w.sp->rib.counts[a->slot], r.n,

@@ -34,6 +34,8 @@ struct fake_agent {
     // What was asked
     size_t n_ensure, n_created, n_changed, n_remove, n_list, n_fib[VNRS_AG_FIB_FLUSH + 1], n_record, n_requests;
     size_t fib_routes_set, fib_routes_removed;
+    VEC(struct vnrs_fib_route) routes; // as a sink has them
+    VEC(struct vnrs_fib_group) groups; // by handle
     char removed[64][VNRS_KEY_MAX];
     const char *fail_key; // ENSURE of this one fails
     int fail_fib;         // so many FIB messages fail
@@ -170,16 +172,49 @@ static inline void fake_list(struct fake_agent *agent, const struct vnrs_ag_hdr 
     fake_reply(agent, hdr->seq, 0, 0, "");
 }
 
+static inline void fake_fib_route(struct fake_agent *agent, const struct vnrs_fib_route *route)
+{
+    struct vnrs_fib_route *have = NULL;
+
+    vec_foreach (known, &agent->routes) {
+        if (known->domain == route->domain && memcmp(&known->prefix, &route->prefix, sizeof(route->prefix)) == 0)
+            have = known;
+    }
+    if (!route->group) {
+        if (have)
+            *have = agent->routes.items[--agent->routes.len];
+        return;
+    }
+    int r = have ? 0 : vec_push(&agent->routes, *route);
+    assert(r == 0);
+    if (have)
+        *have = *route;
+}
+
+static inline void fake_fib_group(struct fake_agent *agent, const struct vnrs_fib_group *group)
+{
+    while (agent->groups.len <= group->handle) {
+        int r = vec_push(&agent->groups, (struct vnrs_fib_group){0});
+        assert(r == 0);
+    }
+    agent->groups.items[group->handle] = *group;
+}
+
 static inline void fake_fib(struct fake_agent *agent, const struct vnrs_ag_hdr *hdr, const char *body)
 {
     const struct vnrs_ag_fib *fib = (const void *)body;
     const struct vnrs_fib_route *routes = (const void *)(body + sizeof(*fib));
 
     agent->n_fib[fib->kind]++;
+    if (fib->kind == VNRS_AG_FIB_BEGIN)
+        vec_clear(&agent->routes);
     for (uint32_t i = 0; fib->kind == VNRS_AG_FIB_ROUTES && i < fib->n; i++) {
         agent->fib_routes_set += routes[i].group != 0;
         agent->fib_routes_removed += routes[i].group == 0;
+        fake_fib_route(agent, &routes[i]);
     }
+    for (uint32_t i = 0; fib->kind == VNRS_AG_FIB_GROUPS && i < fib->n; i++)
+        fake_fib_group(agent, (const struct vnrs_fib_group *)(const void *)(body + sizeof(*fib)) + i);
     if (agent->fail_fib) {
         agent->fail_fib--;
         fake_reply(agent, hdr->seq, -EIO, 0, "the kernel refuses");
@@ -208,7 +243,8 @@ static inline void fake_on_read(evutil_socket_t fd, short what, void *arg)
         char *body = buf + sizeof(hdr);
         agent->n_requests++;
         switch (hdr.type) {
-        case VNRS_AG_HELLO:
+        case VNRS_AG_HELLO: // handles are the new controller's
+            vec_clear(&agent->groups);
             fake_hello(agent, &hdr);
             break;
         case VNRS_AG_ENSURE:
@@ -244,6 +280,8 @@ static inline void fake_fini(struct fake_agent *agent)
     vec_foreach (object, &agent->objects)
         free(*object);
     vec_free(&agent->objects);
+    vec_free(&agent->routes);
+    vec_free(&agent->groups);
     free(agent->record);
     for (size_t i = 0; i < agent->n_speakers; i++)
         (void)close(agent->speakers[i]);

@@ -228,15 +228,19 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
 static inline void speaker_route(struct fake_speaker *speaker, const char *prefix, const char *const *next_hops)
 {
     struct vnrs_spk_route route = {0};
+    struct vnrs_spk_set set = {0};
     int r = vnrs_prefix_parse(prefix, &route.prefix);
 
     assert(r == 0);
     for (; next_hops && *next_hops; next_hops++) {
-        struct vnrs_spk_nexthop *path = &route.paths[route.n++];
+        struct vnrs_spk_nexthop *path = &set.paths[set.n++];
         r = vnrs_addr_parse(*next_hops, &path->nexthop);
         assert(r == 0);
-        path->peer_asn = 65000u + route.n;
         path->path_len = 1;
+        path->sources = UINT64_C(1) << path->nexthop.bytes[3]; // 10.0.1.4 is peer 4
     }
+    route.set = set.n > 0;
+    if (set.n)
+        speaker_say(speaker, VNRS_SPK_SETS, &set, sizeof(set), 1);
     speaker_say(speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
 }

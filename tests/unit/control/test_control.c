@@ -339,7 +339,7 @@ static void a_speaker_that_dies_again_does_not_prolong_the_wait(void **state)
     start_speakers(f, speakers);
     struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
     speaker_route(&speakers[0], "10.50.0.0/16", first);
-    RUN_UNTIL(f, instance->n_routes == 1);
+    RUN_UNTIL(f, vnrs_learned_len(instance->learned, 0) == 1);
     close(speakers[0].fd);
     RUN_UNTIL(f, !instance->chan);
     assert_true(evtimer_pending(instance->timer, &ends));
@@ -351,7 +351,7 @@ static void a_speaker_that_dies_again_does_not_prolong_the_wait(void **state)
     assert_true(evtimer_pending(instance->timer, &then));
     assert_true(labs((then.tv_sec - ends.tv_sec) * 1000000L + then.tv_usec - ends.tv_usec) < 20000);
     event_active(instance->timer, EV_TIMEOUT, 0); // as if the wait were over
-    RUN_UNTIL(f, instance->n_routes == 0);
+    RUN_UNTIL(f, vnrs_learned_len(instance->learned, 0) == 0);
     close(speakers[1].fd);
 }
 
@@ -484,6 +484,10 @@ static void malformed_speaker_messages_end_the_channel(void **state)
         {"huge count", VNRS_SPK_ROUTES, UINT32_MAX, sizeof(struct vnrs_spk_route), 4, 16},
         {"no family", VNRS_SPK_ROUTES, 1, sizeof(struct vnrs_spk_route), 9, 16},
         {"length 33", VNRS_SPK_ROUTES, 1, sizeof(struct vnrs_spk_route), 4, 33},
+        {"set without next hops", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 0, 0},
+        {"set with 17 next hops", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 17, 0},
+        {"next hop without family", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 1, 0},
+        {"half of what is down", VNRS_SPK_DOWN, 1, 4, 1, 0},
         {"two HELLOs", VNRS_SPK_HELLO, 2, 2 * sizeof(struct vnrs_spk_hello), 0, 0},
         {"name without end", VNRS_SPK_PEER, 1, sizeof(struct vnrs_spk_peer), 1, 1},
     };

@@ -17,13 +17,14 @@
 #include <stdio.h>
 
 #define HANDLES 64
+#define ORIGIN  7u
+
+static struct vnrs_prefixes prefixes;
 
 struct sink {
     struct vnrs_fib_group groups[HANDLES]; // by handle
     VEC(struct vnrs_fib_route) routes;
     size_t sent[VNRS_AG_FIB_FLUSH + 1]; // items by kind; messages for those without
-    struct vnrs_prefix removed[64];
-    size_t n_removed;
     size_t n_nics, n_endpoints, n_acls;
     int fail;
 };
@@ -33,10 +34,8 @@ static void take_route(struct sink *sink, const struct vnrs_fib_route *route)
     vec_foreach (have, &sink->routes) {
         if (have->domain == route->domain && vnrs_prefix_equal(&have->prefix, &route->prefix)) {
             *have = *route;
-            if (!route->group) {
-                sink->removed[sink->n_removed++] = route->prefix;
+            if (!route->group)
                 *have = sink->routes.items[--sink->routes.len];
-            }
             return;
         }
     }
@@ -72,7 +71,6 @@ static int take(void *arg, unsigned kind, const void *items, size_t n)
 static void clear_counts(struct sink *sink)
 {
     memset(sink->sent, 0, sizeof(sink->sent));
-    sink->n_removed = 0;
 }
 
 static size_t total(const struct sink *sink)
@@ -101,7 +99,7 @@ static void want(struct vnrs_fib_state *state, unsigned from, unsigned n, const 
 {
     for (unsigned i = from; i < from + n; i++) {
         struct vnrs_prefix prefix = prefix_of(i);
-        vnrs_fib_want_route(state, 1, &prefix, VNRS_NH_GATEWAY, vnrs_fib_want_group(state, members, n_members));
+        vnrs_fib_want_route(state, 1, &prefix, VNRS_NH_GATEWAY, vnrs_fib_want_group(state, ORIGIN, members, n_members));
     }
 }
 
@@ -119,7 +117,7 @@ static const struct vnrs_fib_group *group_of(const struct sink *sink, unsigned i
 
 static void nothing_changed_nothing_sent(void **test)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct vnrs_fib_member both[] = {nic(16), nic(17)};
     struct sink sink = {0};
 
@@ -144,7 +142,7 @@ static void nothing_changed_nothing_sent(void **test)
 
 static void a_lost_member_is_one_write(void **test)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct vnrs_fib_member both[] = {nic(16), nic(17)}, one[] = {nic(17)};
     struct sink sink = {0};
 
@@ -176,7 +174,7 @@ static void a_lost_member_is_one_write(void **test)
 
 static void routes_that_part_are_sent_one_by_one(void **test)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct vnrs_fib_member both[] = {nic(16), nic(17)}, one[] = {nic(17)}, other[] = {nic(18)};
     struct sink sink = {0};
 
@@ -217,30 +215,95 @@ static void routes_that_part_are_sent_one_by_one(void **test)
     vnrs_fib_state_free(state);
 }
 
-static void withdrawals_descend(void **test)
+static void change(struct vnrs_fib_state *state, unsigned i, const struct vnrs_fib_member *members, unsigned n)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
-    struct vnrs_fib_member one[] = {nic(17)};
+    struct vnrs_prefix prefix = prefix_of(i);
+    uint32_t id;
+
+    assert_int_equal(vnrs_prefixes_get(&prefixes, &prefix, &id), 0);
+    if (n)
+        vnrs_fib_want_number(state, 1, id, VNRS_NH_GATEWAY, vnrs_fib_want_group(state, ORIGIN, members, n));
+    else
+        vnrs_fib_drop_number(state, 1, id);
+    vnrs_prefixes_drop(&prefixes, id);
+}
+
+static void changes_touch_nothing_else(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
+    struct vnrs_fib_member both[] = {nic(16), nic(17)}, one[] = {nic(17)};
     struct sink sink = {0};
 
     (void)test;
     vnrs_fib_begin(state, true);
-    want(state, 0, 40, one, 1);
+    want(state, 0, 40, both, 2);
     assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
     clear_counts(&sink);
-    vnrs_fib_begin(state, true);
-    want(state, 0, 3, one, 1);
-    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 37);
-    assert_int_equal(sink.n_removed, 37);
-    for (size_t i = 1; i < sink.n_removed; i++)
-        assert_true(vnrs_prefix_cmp(&sink.removed[i], &sink.removed[i - 1]) < 0);
+    change(state, 3, NULL, 0);
+    change(state, 4, one, 1);
+    change(state, 5, both, 2);  // as it is
+    change(state, 50, one, 1);  // new
+    change(state, 60, NULL, 0); // not there
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 4);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_ROUTES], 3);
+    assert_int_equal(sink.routes.len, 40);
+    assert_null(group_of(&sink, 3));
+    assert_int_equal(group_of(&sink, 4)->n, 1);
+    assert_int_equal(group_of(&sink, 5)->n, 2);
+    assert_int_equal(group_of(&sink, 50)->n, 1);
+    assert_int_equal(vnrs_fib_routes(state), 40);
+    clear_counts(&sink);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    assert_int_equal(total(&sink), 0);
     vec_free(&sink.routes);
     vnrs_fib_state_free(state);
+    assert_int_equal(vnrs_prefixes_len(&prefixes), 0);
+}
+
+static struct vnrs_fib_member via(uint32_t ifindex, uint32_t addr)
+{
+    struct vnrs_fib_member member = nic(ifindex);
+    member.via = vnrs_addr_from_v4(addr);
+    return member;
+}
+
+static void a_dead_next_hop_leaves_its_groups_in_place(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
+    struct vnrs_fib_member both[] = {via(16, 1), via(17, 2)}, one[] = {via(17, 2)}, gone[] = {via(16, 1)};
+    struct vnrs_learned_set left = {.n = 1, .paths = {{.nexthop = vnrs_addr_from_v4(2)}}};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_begin(state, true);
+    want(state, 0, 30, both, 2);
+    want(state, 30, 5, gone, 1);
+    struct vnrs_prefix other = prefix_of(50);
+    vnrs_fib_want_route(state, 1, &other, VNRS_NH_APPLIANCE, vnrs_fib_want_group(state, 0, both, 2));
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    clear_counts(&sink);
+    assert_int_equal(vnrs_fib_shrink(state, ORIGIN + 1, &left, take, &sink), 0);
+    assert_int_equal(total(&sink), 0);
+    assert_int_equal(vnrs_fib_shrink(state, ORIGIN, &left, take, &sink), 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_FLUSH], 1);
+    assert_int_equal(group_of(&sink, 0)->n, 1);
+    assert_int_equal(group_of(&sink, 29)->members[0].ifindex, 17);
+    assert_int_equal(group_of(&sink, 31)->members[0].ifindex, 16); // nothing would be left
+    assert_int_equal(group_of(&sink, 50)->n, 2);                   // the model's
+    // The prefixes follow, and are where they shall be.
+    clear_counts(&sink);
+    for (unsigned i = 0; i < 30; i++)
+        change(state, i, one, 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+    assert_int_equal(vnrs_prefixes_len(&prefixes), 0);
 }
 
 static void nics_endpoints_and_lists(void **test)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct vnrs_fib_nic a = {.ifindex = 16, .nic = {.flags = VNRS_NIC_PRESENT, .mtu = 1500}}, b = a;
     struct vnrs_fib_endpoint endpoint = {.vnet = 1, .ifindex = 16, .addr = vnrs_addr_from_v4(0x0a000004)};
     struct vnrs_fib_acl acl = {.ifindex = 16, .subnet = 3, .allowed = 1};
@@ -282,7 +345,7 @@ static void nics_endpoints_and_lists(void **test)
 
 static void after_a_failure_everything_is_sent_again(void **test)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct vnrs_fib_member one[] = {nic(17)};
     struct sink sink = {.fail = -EIO};
 
@@ -302,7 +365,7 @@ static void after_a_failure_everything_is_sent_again(void **test)
 // Random wishes; after each commit the sink has exactly them.
 static void random_walk(void **test)
 {
-    struct vnrs_fib_state *state = vnrs_fib_state_new();
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct sink sink = {0};
     uint32_t seed = 12345;
 
@@ -323,7 +386,6 @@ static void random_walk(void **test)
             }
         }
         memset(sink.sent, 0, sizeof(sink.sent));
-        sink.n_removed = 0;
         bool sync = round == 0 || round % 50 == 0;
         assert_true(vnrs_fib_commit(state, sync, take, &sink) >= 0);
         assert_int_equal(sink.routes.len, n);
@@ -333,7 +395,7 @@ static void random_walk(void **test)
         }
         if (round % 12 == 0) { // handles are not used twice; the test's array is short
             vnrs_fib_state_free(state);
-            state = vnrs_fib_state_new();
+            state = vnrs_fib_state_new(&prefixes);
             vec_clear(&sink.routes);
         }
     }
@@ -347,7 +409,8 @@ int main(void)
         cmocka_unit_test(nothing_changed_nothing_sent),
         cmocka_unit_test(a_lost_member_is_one_write),
         cmocka_unit_test(routes_that_part_are_sent_one_by_one),
-        cmocka_unit_test(withdrawals_descend),
+        cmocka_unit_test(changes_touch_nothing_else),
+        cmocka_unit_test(a_dead_next_hop_leaves_its_groups_in_place),
         cmocka_unit_test(nics_endpoints_and_lists),
         cmocka_unit_test(after_a_failure_everything_is_sent_again),
         cmocka_unit_test(random_walk),

@@ -155,9 +155,10 @@ static inline void lab_add_learned(struct lab *lab, char *const *arg, size_t n)
         learned->routes = vnrs_arena_alloc(lab->model.arena, LAB_ITEMS_MAX * sizeof(*learned->routes));
     }
 
-    struct vnrs_learned_route route = {.prefix = lab_prefix(arg[2])};
+    struct vnrs_learned_set *set = vnrs_arena_alloc(lab->model.arena, sizeof(*set));
     for (size_t i = 3; i < n; i++)
-        route.paths[route.n++] = (struct vnrs_learned_nexthop){.nexthop = lab_addr(arg[i]), .path_len = 1};
+        set->paths[set->n++] = (struct vnrs_learned_nexthop){.nexthop = lab_addr(arg[i]), .path_len = 1};
+    struct vnrs_learned_route route = {.prefix = lab_prefix(arg[2]), .set = set};
     struct vnrs_learned_route *routes = (struct vnrs_learned_route *)learned->routes;
     size_t at = learned->n_routes++;
     assert(at < LAB_ITEMS_MAX);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// NICs, endpoints and access lists of the packet path, as the model wants them.
+#include "control/state.h"
+
+#include "plan/names.h"
+#include "util/arena.h"
+
+#include <string.h>
+
+uint32_t vnrs_lab_link_number(const struct vnrs_lab *lab, const char *key)
+{
+    return key ? vnrs_ids_find(lab->ids, VNRS_ID_LINK, key) : 0;
+}
+
+// `subnet` NULL: outside every subnet.
+static void put_gateways(struct vnrs_bpf_nic *nic, const struct vnrs_subnet *subnet)
+{
+    struct vnrs_addr v4 = subnet ? vnrs_subnet_gateway(subnet, VNRS_AF_IPV4) : vnrs_fabric_gateway(VNRS_AF_IPV4);
+    struct vnrs_addr v6 = subnet ? vnrs_subnet_gateway(subnet, VNRS_AF_IPV6) : vnrs_fabric_gateway(VNRS_AF_IPV6);
+
+    memcpy(&nic->gateway_be, v4.bytes, sizeof(nic->gateway_be));
+    memcpy(nic->gateway6, v6.bytes, sizeof(nic->gateway6));
+}
+
+static void want_nic(struct vnrs_lab *lab, const char *key, struct vnrs_bpf_nic nic)
+{
+    struct vnrs_fib_nic out = {.ifindex = vnrs_lab_link_number(lab, key), .nic = nic};
+    struct vnrs_mac mac = vnrs_name_mac(lab->name, key ? key : "");
+
+    memcpy(out.nic.mac, mac.bytes, sizeof(out.nic.mac));
+    out.nic.flags |= VNRS_NIC_PRESENT;
+    if (out.ifindex)
+        vnrs_fib_want_nic(lab->fib, &out);
+}
+
+static void want_endpoint(struct vnrs_lab *lab, const char *key, uint32_t vnet, const struct vnrs_addr *addr)
+{
+    struct vnrs_fib_endpoint out = {.vnet = vnet, .ifindex = vnrs_lab_link_number(lab, key), .addr = *addr};
+
+    if (out.ifindex)
+        vnrs_fib_want_endpoint(lab->fib, &out);
+}
+
+static uint32_t domain_number(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_subnet *subnet)
+{
+    const struct vnrs_domain *domain = vnrs_routing_domain(lab->routing, subnet);
+    const char *key = domain ? vnrs_domain_key(arena, domain) : NULL;
+    return key ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, key) : 0;
+}
+
+static uint32_t subnet_number(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_subnet *subnet)
+{
+    const char *key = vnrs_subnet_key(arena, subnet);
+    return key ? vnrs_ids_find(lab->ids, VNRS_ID_SUBNET, key) : 0;
+}
+
+static void want_in_subnet(struct vnrs_lab *lab, struct vnrs_arena *arena, const char *key,
+                           const struct vnrs_subnet *subnet, uint32_t flags, unsigned mtu, const struct vnrs_addr *ips,
+                           size_t n_ips)
+{
+    struct vnrs_bpf_nic nic = {
+        .flags = flags,
+        .domain = domain_number(lab, arena, subnet),
+        .vnet = vnrs_ids_find(lab->ids, VNRS_ID_VNET, subnet->vnet->name),
+        .subnet = subnet_number(lab, arena, subnet),
+        .mtu = mtu,
+    };
+
+    put_gateways(&nic, subnet);
+    want_nic(lab, key, nic);
+    for (size_t i = 0; i < n_ips; i++)
+        want_endpoint(lab, key, nic.vnet, &ips[i]);
+}
+
+static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_service *service)
+{
+    list_foreach (host, &service->hosts) {
+        const char *key = vnrs_link_key_service(arena, host);
+        struct vnrs_bpf_nic nic = {
+            .flags = VNRS_NIC_SERVICE | (service->restricted ? VNRS_NIC_RESTRICTED : 0u),
+            .domain = vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_SERVICE),
+            .mtu = 1500,
+        };
+        put_gateways(&nic, NULL);
+        want_nic(lab, key, nic);
+        want_endpoint(lab, key, 0, &host->ip);
+        list_foreach (subnet, &service->allowed) {
+            struct vnrs_fib_acl acl = {
+                .ifindex = vnrs_lab_link_number(lab, key), .subnet = subnet_number(lab, arena, *subnet), .allowed = 1};
+            if (acl.ifindex)
+                vnrs_fib_want_acl(lab->fib, &acl);
+        }
+    }
+}
+
+void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
+{
+    list_foreach (nic, &lab->model->nics) {
+        const struct vnrs_nic *n = *nic;
+        want_in_subnet(lab, arena, n->name, n->subnet, n->forwarding ? VNRS_NIC_FORWARDING : 0, n->mtu, n->ips.items,
+                       n->ips.len);
+    }
+    list_foreach (rs, &lab->model->route_servers) {
+        for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
+            if (rs->ips[i].family != VNRS_AF_NONE)
+                want_in_subnet(lab, arena, vnrs_link_key_rs(arena, rs, i), rs->subnet, 0, 1500, &rs->ips[i], 1);
+        }
+    }
+    list_foreach (service, &lab->model->services)
+        want_service(lab, arena, service);
+    if (lab->model->internet.present) {
+        struct vnrs_bpf_nic edge = {
+            .flags = VNRS_NIC_EDGE,
+            .domain = vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_EDGE),
+            .mtu = 1500,
+        };
+        put_gateways(&edge, NULL);
+        want_nic(lab, VNRS_LINK_KEY_EDGE, edge);
+    }
+}
