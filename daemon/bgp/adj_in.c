@@ -37,6 +37,7 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
 
     if (!nlri.len)
         return 0;
+    m->n_loops += vnrs_bgp_attrs_has_asn(attrs, sp->conf.asn);
     if (is_refused(m, session, attrs)) {
         withdraw(m, nlri); // the announcement replaces what was there before, even if it is not taken itself
         return 0;
@@ -135,6 +136,9 @@ int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *m, const uint8_t *msg, size_t
     struct vnrs_bgp_update u = {0};
     enum vnrs_bgp_outcome outcome = vnrs_bgp_update_decode(session, msg, len, sp->scratch, &u, ret_error);
 
+    m->n_treated_as_withdraw += outcome == VNRS_BGP_TREAT_AS_WITHDRAW;
+    if (outcome >= VNRS_BGP_TREAT_AS_WITHDRAW && sp->observer && sp->observer->malformed)
+        sp->observer->malformed(sp->observer_arg, m, msg, len);
     if (outcome == VNRS_BGP_SESSION_RESET)
         return -EBADMSG;
     note_heard(m, &u);

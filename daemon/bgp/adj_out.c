@@ -118,6 +118,14 @@ const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, c
     return vnrs_bgp_export_attrs(m->speaker, member_group(m), path->attrs, ret_failed);
 }
 
+const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
+                                                   bool *ret_failed)
+{
+    bool is_told = vnrs_bgp_peer_session(&m->peer) && dest->advertised & bit_of(m);
+
+    return is_told ? vnrs_bgp_adj_out_attrs(m, dest, ret_failed) : NULL;
+}
+
 // --- one message
 
 static void deliver(struct vnrs_bgp_speaker *sp, uint64_t to, int len)
@@ -273,6 +281,8 @@ static void settle(const struct turn *t, const struct batch *batch, size_t used)
         count(sp, announced & ~d->advertised, 1);
         count(sp, sp->batch[i].withdraw, -1);
         d->advertised = (d->advertised | announced) & ~sp->batch[i].withdraw;
+        if (sp->observer && sp->observer->told)
+            sp->observer->told(sp->observer_arg, &d->prefix, announced | sp->batch[i].withdraw);
         vnrs_bgp_rib_done(&sp->rib, d);
     }
 }

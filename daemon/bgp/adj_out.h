@@ -29,3 +29,6 @@ void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *member, uint8_t af);
 // *ret_failed set) no memory.
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
                                                     bool *ret_failed);
+// The same, as far as the peer was told; NULL: it was not.
+const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
+                                                   bool *ret_failed);

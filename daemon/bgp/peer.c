@@ -42,10 +42,21 @@ static void on_close(void *arg, enum vnrs_bgp_side side)
     peer->ops->close(peer->arg, side);
 }
 
+static void keep(struct vnrs_bgp_kept *kept, const uint8_t *bytes, size_t len)
+{
+    free(kept->bytes);
+    kept->bytes = malloc(len);
+    kept->len = kept->bytes ? len : 0;
+    if (kept->bytes)
+        memcpy(kept->bytes, bytes, len);
+}
+
 static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
 {
     struct vnrs_bgp_peer *peer = arg;
 
+    if (bytes[VNRS_BGP_HEADER_BYTES - 1] == VNRS_BGP_OPEN)
+        keep(&peer->ends[side].open_sent, bytes, len);
     count_sent(peer, bytes);
     peer->ops->send(peer->arg, side, bytes, len);
 }
@@ -201,6 +212,8 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
             peer->errors = 0;
         peer->changed_ms = peer->now;
         peer->flaps++;
+        peer->end_cause = cause;
+        peer->end_error = *error;
     }
     say(peer, was_up, cause, error);
     record(peer, was_up, cause, error);
@@ -247,6 +260,15 @@ void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *
     *peer = (struct vnrs_bgp_peer){.conf = *conf, .ops = ops, .arg = arg};
     vnrs_bgp_fsm_init(&peer->fsm[VNRS_BGP_OUT], VNRS_BGP_OUT, &peer->conf, &fsm_ops, peer);
     vnrs_bgp_fsm_init(&peer->fsm[VNRS_BGP_IN], VNRS_BGP_IN, &peer->conf, &fsm_ops, peer);
+}
+
+void vnrs_bgp_peer_fini(struct vnrs_bgp_peer *peer)
+{
+    for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
+        free(peer->ends[side].open_sent.bytes);
+        free(peer->ends[side].open_received.bytes);
+        peer->ends[side] = (struct vnrs_bgp_ends){0};
+    }
 }
 
 void vnrs_bgp_peer_start(struct vnrs_bgp_peer *peer, uint64_t now_ms)
@@ -337,6 +359,7 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
     bool was_up = peer->fsm[side].state == VNRS_BGP_ST_ESTABLISHED;
 
     peer->now = now_ms;
+    peer->end_by_peer = !why;
     vnrs_bgp_fsm_event(&peer->fsm[side], VNRS_BGP_EV_TCP_FAIL, now_ms, NULL);
     if (why && !vnrs_bgp_peer_session(peer)) {
         peer->connect_error = !was_up;
@@ -406,6 +429,10 @@ ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vn
     if (len == 0 || (size_t)len > have)
         return 0;
     peer->messages_in[type]++;
+    if (type == VNRS_BGP_OPEN)
+        keep(&peer->ends[side].open_received, buf, (size_t)len);
+    if (peer->ops->received)
+        peer->ops->received(peer->arg, side, buf, (size_t)len);
     dispatch(peer, fsm, type, buf, (size_t)len);
     return fsm->connected ? len : -ECONNRESET;
 }

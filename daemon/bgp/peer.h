@@ -24,6 +24,18 @@ struct vnrs_bgp_peer_ops {
     int (*update)(void *arg, const uint8_t *msg, size_t len, struct vnrs_bgp_error *ret_error);
     void (*refresh)(void *arg, uint8_t af, uint8_t subtype);
     uint32_t (*random)(void *arg);
+    // Optional: every well-framed message, before it is handled.
+    void (*received)(void *arg, enum vnrs_bgp_side side, const uint8_t *msg, size_t len);
+};
+
+struct vnrs_bgp_kept { // a copy of a message, empty when there was none or no memory
+    uint8_t *bytes;
+    size_t len;
+};
+
+struct vnrs_bgp_ends {                // of a connection; what monitoring tells of it
+    uint16_t local_port, remote_port; // set by the owner
+    struct vnrs_bgp_kept open_sent, open_received;
 };
 
 struct vnrs_bgp_peer {
@@ -45,10 +57,16 @@ struct vnrs_bgp_peer {
     char last_reset[VNRS_BGP_ERROR_TEXT_MAX]; // why the last session ended
     char last_error[VNRS_BGP_ERROR_TEXT_MAX]; // outlives the next session only where it tells how the last one ended
     bool connect_error;                       // it does not
+    struct vnrs_bgp_ends ends[_VNRS_BGP_SIDE_MAX];
+    // How the last session ended; set before `down` is called.
+    enum vnrs_bgp_cause end_cause;
+    struct vnrs_bgp_error end_error; // sent or received
+    bool end_by_peer;                // CAUSE_TCP: the peer closed
 };
 
 void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *conf,
                         const struct vnrs_bgp_peer_ops *ops, void *arg);
+void vnrs_bgp_peer_fini(struct vnrs_bgp_peer *peer);
 void vnrs_bgp_peer_start(struct vnrs_bgp_peer *peer, uint64_t now_ms);
 // Ends its connections with Cease and the given subcode; nothing is opened or accepted until start. `text` goes along
 // with shutdown and reset (RFC 9003), NULL: none.

@@ -284,10 +284,8 @@ static size_t paths_advertised(const struct vnrs_spk_query *query, struct vnrs_b
                                const struct vnrs_bgp_dest *dest, struct vnrs_spk_path *ret_paths)
 {
     bool failed = false;
-    const struct vnrs_bgp_attrs *attrs = NULL;
+    const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_told(m, dest, &failed);
 
-    if (vnrs_bgp_peer_session(&m->peer) && dest->advertised & UINT64_C(1) << m->slot)
-        attrs = vnrs_bgp_adj_out_attrs(m, dest, &failed);
     if (!attrs)
         return 0;
     ret_paths[0] = path_make(query, dest, attrs);

@@ -328,9 +328,16 @@ static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, co
         vnrs_bgp_queue_change(rib, dest, inside | (moved ? outside : 0), VNRS_BGP_DEST_NEW_INSIDE);
 }
 
-static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path,
-                       const struct before *before)
+// `slot` is whose path changed; `path` is what there is of it now.
+static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned slot,
+                       const struct vnrs_bgp_path *path, const struct before *before)
 {
+    const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
+
+    rib->n_best = rib->n_best + (best ? 1 : 0) - (before->attrs ? 1 : 0);
+    if (rib->changed)
+        rib->changed(rib->arg, &dest->prefix, slot,
+                     best ? best->attrs != before->attrs || best->slot != before->slot : before->attrs != NULL);
     if (before->multipath || is_in_multipath(rib, dest, path))
         vnrs_bgp_queue_change(rib, dest, rib->queues.hears[VNRS_BGP_HEARS_MULTIPATH], 0);
     change_tell(rib, dest, before);
@@ -372,7 +379,7 @@ static void path_change(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, st
     path->barred = barred;
     path_insert(rib, dest, path);
     vnrs_bgp_attrs_unref(rib->attrs, old);
-    change_end(rib, dest, path, &before);
+    change_end(rib, dest, path->slot, path, &before);
 }
 
 int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot,
@@ -399,7 +406,7 @@ int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *pref
     struct before before = change_begin(rib, d, NULL);
     path_insert(rib, d, p);
     rib->counts[slot]++;
-    change_end(rib, d, p, &before);
+    change_end(rib, d, slot, p, &before);
     return 1;
 }
 
@@ -413,7 +420,7 @@ static bool withdraw_path(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, 
     path_unlink(dest, p);
     path_free(rib, p);
     rib->counts[slot]--;
-    change_end(rib, dest, NULL, &before);
+    change_end(rib, dest, slot, NULL, &before);
     return true;
 }
 

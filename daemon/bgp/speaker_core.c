@@ -11,6 +11,8 @@
 static void note_changed(struct vnrs_bgp_member *m)
 {
     m->changed = true;
+    if (m->speaker->observer && m->speaker->observer->changed)
+        m->speaker->observer->changed(m->speaker->observer_arg, m);
 }
 
 static void on_connect(void *arg)
@@ -91,12 +93,16 @@ static void on_up(void *arg)
         m->eor_out[af] = fsm->session.mp[af] && fsm->remote.caps.graceful_restart;
     }
     vnrs_bgp_adj_out_up(m);
+    if (sp->observer && sp->observer->up)
+        sp->observer->up(sp->observer_arg, m);
 }
 
 static void on_down(void *arg, bool graceful)
 {
     struct vnrs_bgp_member *m = arg;
 
+    if (m->speaker->observer && m->speaker->observer->down)
+        m->speaker->observer->down(m->speaker->observer_arg, m);
     vnrs_bgp_adj_out_down(m);
     vnrs_bgp_retain_down(m, graceful);
     m->burst_again = 0;
@@ -131,6 +137,15 @@ static uint32_t on_random(void *arg)
     return m->speaker->ops->random(m->speaker->arg);
 }
 
+static void on_received(void *arg, enum vnrs_bgp_side side, const uint8_t *msg, size_t len)
+{
+    struct vnrs_bgp_member *m = arg;
+    const struct vnrs_bgp_speaker *sp = m->speaker;
+
+    if (sp->observer && sp->observer->received)
+        sp->observer->received(sp->observer_arg, m, side, msg, len);
+}
+
 static const struct vnrs_bgp_peer_ops peer_ops = {
     .connect = on_connect,
     .close = on_close,
@@ -141,6 +156,7 @@ static const struct vnrs_bgp_peer_ops peer_ops = {
     .update = on_update,
     .refresh = on_refresh,
     .random = on_random,
+    .received = on_received,
 };
 
 struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops *ops, void *arg, uint64_t seed)
@@ -161,16 +177,34 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
     return sp;
 }
 
+static void on_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, bool best)
+{
+    const struct vnrs_bgp_speaker *sp = arg;
+    sp->observer->path(sp->observer_arg, prefix, slot, best);
+}
+
+void vnrs_bgp_speaker_observe(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_observer *observer, void *arg)
+{
+    sp->observer = observer;
+    sp->observer_arg = arg;
+    sp->rib.changed = observer && observer->path ? on_path : NULL;
+}
+
+static void member_free(struct vnrs_bgp_member *m)
+{
+    if (!m)
+        return;
+    vnrs_bgp_import_free(m);
+    vnrs_bgp_peer_fini(&m->peer);
+    free(m);
+}
+
 void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
 {
     if (!sp)
         return;
-    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
-        if (!sp->members[i])
-            continue;
-        vnrs_bgp_import_free(sp->members[i]);
-        free(sp->members[i]);
-    }
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        member_free(sp->members[i]);
     vnrs_bgp_policy_free(sp->policy);
     vnrs_bgp_rib_fini(&sp->rib);
     vnrs_bgp_export_forget(sp);
@@ -271,6 +305,7 @@ static void member_init(struct vnrs_bgp_member *m)
 {
     struct vnrs_bgp_conf conf = member_conf(m->speaker, &m->conf);
 
+    vnrs_bgp_peer_fini(&m->peer);
     vnrs_bgp_peer_init(&m->peer, &conf, &peer_ops, m);
     caps_set(m);
 }
@@ -287,9 +322,8 @@ static void member_remove(struct vnrs_bgp_speaker *sp, unsigned slot)
     struct vnrs_bgp_member *m = sp->members[slot];
 
     member_stop(m, VNRS_BGP_CEASE_DECONFIGURED, NULL);
-    vnrs_bgp_import_free(m);
     sp->members[slot] = NULL;
-    free(m);
+    member_free(m);
 }
 
 static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *conf)

@@ -40,7 +40,20 @@ struct vnrs_bgp_member { // a configured peer
     uint64_t complete_at; // entries of its queue that leave the ring before it has heard of everything
     uint32_t advertised;
     uint64_t burst_begin_ms, burst_last_ms, burst_again; // announcements of what was there (bgp/adj_in.h)
+    uint32_t n_loops, n_treated_as_withdraw;             // UPDATEs, since the peer was configured
     bool changed; // state differs from what the controller was told; cleared by the owner
+};
+
+// Who watches a speaker (BMP, MRT). Called from within what happens: it may look, and change nothing. NULL: not wanted.
+struct vnrs_bgp_observer {
+    void (*received)(void *arg, struct vnrs_bgp_member *member, enum vnrs_bgp_side side, const uint8_t *msg,
+                     size_t len); // before it is handled
+    void (*malformed)(void *arg, struct vnrs_bgp_member *member, const uint8_t *msg, size_t len); // UPDATE, RFC 7606
+    void (*changed)(void *arg, struct vnrs_bgp_member *member);                                   // maybe its state
+    void (*up)(void *arg, struct vnrs_bgp_member *member);
+    void (*down)(void *arg, struct vnrs_bgp_member *member); // before its routes go; member->peer.end_* tell why
+    void (*path)(void *arg, const struct vnrs_prefix *prefix, unsigned slot, bool best); // vnrs_bgp_rib.changed
+    void (*told)(void *arg, const struct vnrs_prefix *prefix, uint64_t members); // bit per slot; announced or withdrawn
 };
 
 struct vnrs_bgp_speaker_ops {
@@ -73,6 +86,8 @@ struct vnrs_bgp_export { // attributes as received, and as they are told on
 struct vnrs_bgp_speaker {
     const struct vnrs_bgp_speaker_ops *ops;
     void *arg;
+    const struct vnrs_bgp_observer *observer; // NULL: none
+    void *observer_arg;
     uint64_t now;
     bool configured;
     bool deferring;       // restarted: nothing is told before the peers' routes are in (RFC 4724 section 4.1)
@@ -100,6 +115,8 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
                                               uint64_t seed) VNRS_MUST_CHECK;
 // Says nothing to the peers: call _stop before.
 void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *speaker);
+// From now on; NULL: nobody watches.
+void vnrs_bgp_speaker_observe(struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_observer *observer, void *arg);
 
 // Brings the speaker to this configuration. Peers are told apart by address; sessions of those that did not change go
 // on. *policy has the maps to which peers refer (NULL, or *policy NULL: none); it is taken once it is in use. Returns

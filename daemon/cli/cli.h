@@ -15,6 +15,8 @@ struct vnrs_cli {
     unsigned timeout_s;
     const char *from, *to; // next-hop
     const char *message;   // bgp clear: what the peer is told
+    bool updates;          // bgp dump
+    const char *file;      // -w, or NULL
     int argc;
     char **argv; // positional
 };
@@ -43,6 +45,7 @@ int vnrs_verb_advertised_routes(const struct vnrs_cli *cli);
 // BGP verbs
 int vnrs_verb_peer(const struct vnrs_cli *cli);
 int vnrs_verb_bgp(const struct vnrs_cli *cli);
+int vnrs_cli_bgp_dump(const struct vnrs_cli *cli); // of `bgp`
 // machine verbs
 int vnrs_verb_exec(const struct vnrs_cli *cli);
 int vnrs_verb_shell(const struct vnrs_cli *cli);

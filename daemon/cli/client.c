@@ -92,6 +92,53 @@ out:
     return answer;
 }
 
+struct stream {
+    CURL *curl;
+    bool (*piece)(void *arg, const void *bytes, size_t len);
+    void *arg;
+    struct vnrs_strbuf refusal;
+};
+
+static size_t pass_on(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct stream *stream = arg;
+    long status = 0;
+
+    curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300)
+        return stream->piece(stream->arg, bytes, size * n) ? size * n : 0;
+    return collect(bytes, size, n, &stream->refusal);
+}
+
+struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
+                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg)
+{
+    struct vnrs_answer answer = {.exit = VNRS_EXIT_FAILED};
+    struct stream stream = {.curl = curl_easy_init(), .piece = piece, .arg = arg};
+    struct vnrs_strbuf url = {0};
+    long status = 0;
+
+    vnrs_strbuf_printf(&url, "http://vnrs%s", path);
+    if (stream.curl && !url.failed) {
+        curl_easy_setopt(stream.curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+        curl_easy_setopt(stream.curl, CURLOPT_URL, url.text);
+        curl_easy_setopt(stream.curl, CURLOPT_WRITEFUNCTION, pass_on);
+        curl_easy_setopt(stream.curl, CURLOPT_WRITEDATA, &stream);
+        curl_easy_setopt(stream.curl, CURLOPT_NOSIGNAL, 1L);
+        CURLcode rc = curl_easy_perform(stream.curl);
+        curl_easy_getinfo(stream.curl, CURLINFO_RESPONSE_CODE, &status);
+        answer.status = (int)status;
+        answer.exit = rc == CURLE_OK ? exit_of_status(status) : status ? VNRS_EXIT_FAILED : exit_of_socket(socket);
+        if (stream.refusal.text)
+            answer.json = json_loadb(stream.refusal.text, stream.refusal.len, JSON_REJECT_DUPLICATES, NULL);
+    }
+    if (stream.curl)
+        curl_easy_cleanup(stream.curl);
+    vnrs_strbuf_fini(&stream.refusal);
+    vnrs_strbuf_fini(&url);
+    return answer;
+}
+
 int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket)
 {
     const char *message = NULL, *help = NULL;

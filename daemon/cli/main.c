@@ -27,8 +27,9 @@ static const struct verb {
     {"next-hop", NULL, vnrs_verb_next_hop, 0, 0, "--from NIC --to IP", "where a packet goes first, and why"},
     {"peers", NULL, vnrs_verb_peers, 0, 0, "", "BGP peers of every Route Server instance"},
     {"peer", NULL, vnrs_verb_peer, 1, 1, "NAME", "everything about one BGP connection"},
-    {"bgp", NULL, vnrs_verb_bgp, 1, 2, "rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER",
-     "paths and why they lost; reset; ask again"},
+    {"bgp", NULL, vnrs_verb_bgp, 1, 2,
+     "rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER | dump [--updates] [-w FILE] [RS]",
+     "paths and why they lost; reset; ask again; MRT"},
     {"learned-routes", NULL, vnrs_verb_learned_routes, 1, 1, "PEER", "what a peer announced"},
     {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER", "what a peer was told"},
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
@@ -92,6 +93,7 @@ enum {
     OPT_FROM,
     OPT_TO,
     OPT_MESSAGE,
+    OPT_UPDATES,
     OPT_NO_COLOR,
     OPT_VERSION
 };
@@ -107,6 +109,8 @@ static const struct option options[] = {
     {"from", required_argument, NULL, OPT_FROM},
     {"to", required_argument, NULL, OPT_TO},
     {"message", required_argument, NULL, OPT_MESSAGE},
+    {"updates", no_argument, NULL, OPT_UPDATES},
+    {"write", required_argument, NULL, 'w'},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -153,6 +157,12 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
     case OPT_MESSAGE:
         cli->message = optarg;
         return -1;
+    case OPT_UPDATES:
+        cli->updates = true;
+        return -1;
+    case 'w':
+        cli->file = optarg;
+        return -1;
     case OPT_NO_COLOR:
         cli->color = false;
         return -1;
@@ -178,7 +188,7 @@ int main(int argc, char **argv)
     int opt;
 
     opterr = 0;
-    while ((opt = getopt_long(argc, argv, ":o:qh", options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, ":o:w:qh", options, NULL)) != -1) {
         int rc = take_option(&cli, opt, argv);
         if (rc >= 0)
             return rc;

@@ -86,6 +86,10 @@ int vnrs_verb_bgp(const struct vnrs_cli *cli)
         return print_rib(cli);
     if (cli->argc == 2 && (strcmp(what, "clear") == 0 || (strcmp(what, "refresh") == 0 && !cli->message)))
         return act_on_peer(cli, what);
-    (void)fputs("usage: vnrs bgp rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER\n", stderr);
+    if (strcmp(what, "dump") == 0)
+        return vnrs_cli_bgp_dump(cli);
+    (void)fputs("usage: vnrs bgp rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER |\n"
+                "       dump [--updates] [-w FILE] [ROUTE-SERVER[/INSTANCE]]\n",
+                stderr);
     return VNRS_EXIT_USAGE;
 }

@@ -7,6 +7,7 @@
 #include "util/strbuf.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
@@ -14,11 +15,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
-#define BODY_MAX      (6u << 20) // fits a record with room for the rest
-#define BODY_HARD_MAX (8u << 20) // beyond it the connection is cut by the HTTP layer
-#define HEADERS_MAX   16384
-#define TIMEOUT_S     60
+#define BODY_MAX         (6u << 20) // fits a record with room for the rest
+#define BODY_HARD_MAX    (8u << 20) // beyond it the connection is cut by the HTTP layer
+#define HEADERS_MAX      16384
+#define TIMEOUT_S        60
+#define STREAM_TIMEOUT_S 60 // for a client that does not read
 
 static const struct {
     enum evhttp_cmd_type method;
@@ -39,6 +42,7 @@ static const struct {
     {EVHTTP_REQ_GET, "/v1/labs/*/learned-routes", vnrs_api_learned_routes},
     {EVHTTP_REQ_GET, "/v1/labs/*/advertised-routes", vnrs_api_advertised_routes},
     {EVHTTP_REQ_GET, "/v1/labs/*/rib", vnrs_api_rib},
+    {EVHTTP_REQ_GET, "/v1/labs/*/dump", vnrs_api_dump},
     {EVHTTP_REQ_POST, "/v1/labs/*/peers/clear", vnrs_api_peer_clear},
     {EVHTTP_REQ_POST, "/v1/labs/*/peers/refresh", vnrs_api_peer_refresh},
     {EVHTTP_REQ_GET, "/v1/labs/*/counters", vnrs_api_counters},
@@ -110,6 +114,45 @@ void vnrs_api_error(struct vnrs_api_call *call, int status, const char *id, cons
                    json_pack("{s:{s:s, s:s, s:s}}", "error", "id", id, "message", message, "help", help ? help : ""));
 }
 
+struct bufferevent *vnrs_api_wire(const struct vnrs_api_call *call)
+{
+    struct evhttp_connection *conn = call->request ? evhttp_request_get_connection(call->request) : NULL;
+    return conn ? evhttp_connection_get_bufferevent(conn) : NULL;
+}
+
+void vnrs_api_stream(struct vnrs_api_call *call, const char *type, void (*gone)(struct vnrs_api_call *call))
+{
+    static const struct timeval patience = {STREAM_TIMEOUT_S, 0};
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(call->request);
+
+    call->streaming = true;
+    call->gone = gone;
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_send_reply_start(call->request, 200, "OK");
+    if (vnrs_api_wire(call))
+        bufferevent_set_timeouts(vnrs_api_wire(call), NULL, &patience);
+}
+
+void vnrs_api_stream_end(struct vnrs_api_call *call)
+{
+    struct evhttp_connection *conn = evhttp_request_get_connection(call->request);
+
+    if (conn)
+        evhttp_connection_set_closecb(conn, NULL, NULL);
+    evhttp_send_reply_end(TAKE_PTR(call->request));
+    call_free(call);
+}
+
+// Without the last chunk. The end of the connection is what frees the request.
+void vnrs_api_stream_abort(struct vnrs_api_call *call)
+{
+    struct bufferevent *wire = vnrs_api_wire(call);
+
+    if (wire)
+        (void)shutdown(bufferevent_getfd(wire), SHUT_RDWR);
+}
+
 const char *vnrs_api_param(struct vnrs_api_call *call, const char *name, bool needed)
 {
     const char *value = evhttp_find_header(call->query, name);
@@ -132,7 +175,7 @@ static void on_closed(struct evhttp_connection *conn, void *arg)
         evhttp_request_free(call->request);
     call->request = NULL;
     if (call->streaming) {
-        vnrs_events_unfollow(call);
+        call->gone(call);
         call_free(call);
     }
 }

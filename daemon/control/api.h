@@ -22,8 +22,9 @@ struct vnrs_api_call {
     struct vnrs_lab *lab;           // named in the path
     char lab_name[64];
     struct evkeyvalq *query;
-    json_t *body; // POST
-    bool streaming;
+    json_t *body;                             // POST
+    bool streaming;                           // the answer comes in chunks
+    void (*gone)(struct vnrs_api_call *call); // streaming: the client went away; the call is freed then
     // State of handlers that answer later.
     json_t *result;
     unsigned waiting;
@@ -37,6 +38,13 @@ void vnrs_api_stop(struct vnrs_control *control);
 void vnrs_api_reply(struct vnrs_api_call *call, int status, json_t *json);
 void vnrs_api_reply_text(struct vnrs_api_call *call, const char *type, const char *text);
 void vnrs_api_error(struct vnrs_api_call *call, int status, const char *id, const char *message, const char *help);
+// The answer begins: it comes in chunks, for as long as it takes. `gone` is told when the client goes away. Only one
+// that does not read is cut off: nothing may happen for hours, and the client says nothing at all.
+void vnrs_api_stream(struct vnrs_api_call *call, const char *type, void (*gone)(struct vnrs_api_call *call));
+// Both end it; the second so that the client sees that something is missing. The call is freed.
+void vnrs_api_stream_end(struct vnrs_api_call *call);
+void vnrs_api_stream_abort(struct vnrs_api_call *call);
+struct bufferevent *vnrs_api_wire(const struct vnrs_api_call *call); // of the connection, or NULL
 // NULL: not given (then a 400 was answered where `needed`).
 const char *vnrs_api_param(struct vnrs_api_call *call, const char *name, bool needed);
 
@@ -73,6 +81,8 @@ struct vnrs_api_peer_ref {
 bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *ref);
 // api_peer.c
 void vnrs_api_peer(struct vnrs_api_call *call);
+// api_dump.c
+void vnrs_api_dump(struct vnrs_api_call *call);
 // api_misc.c
 void vnrs_api_counters(struct vnrs_api_call *call);
 void vnrs_api_doctor(struct vnrs_api_call *call);
@@ -83,4 +93,3 @@ void vnrs_api_readyz(struct vnrs_api_call *call);
 void vnrs_api_metrics(struct vnrs_api_call *call);
 // events.c
 void vnrs_api_events(struct vnrs_api_call *call);
-void vnrs_events_unfollow(struct vnrs_api_call *call);

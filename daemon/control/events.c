@@ -34,16 +34,10 @@ static bool is_asked_for(const struct vnrs_api_call *call, const struct vnrs_eve
     return !call->lab_name[0] || strcmp(call->lab_name, event->lab) == 0;
 }
 
-static struct bufferevent *wire_of(const struct vnrs_api_call *call)
-{
-    struct evhttp_connection *conn = evhttp_request_get_connection(call->request);
-    return conn ? evhttp_connection_get_bufferevent(conn) : NULL;
-}
-
 // A client that does not read loses events, which it sees by their numbers; it does not cost memory without end.
 static bool is_slow(const struct vnrs_api_call *call)
 {
-    struct bufferevent *wire = wire_of(call);
+    struct bufferevent *wire = vnrs_api_wire(call);
     return wire && evbuffer_get_length(bufferevent_get_output(wire)) > QUEUE_MAX;
 }
 
@@ -78,7 +72,7 @@ void vnrs_event_add(struct vnrs_control *control, const struct vnrs_lab *lab, co
     }
 }
 
-void vnrs_events_unfollow(struct vnrs_api_call *call)
+static void unfollow(struct vnrs_api_call *call)
 {
     struct vnrs_control *control = call->control;
 
@@ -97,20 +91,11 @@ static const struct vnrs_event_entry *find_event(const struct vnrs_control *cont
 
 static void follow(struct vnrs_api_call *call, uint64_t from)
 {
-    static const struct timeval patience = {60, 0};
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(call->request);
-
     if (vec_push(&call->control->followers, call) < 0) {
         vnrs_api_error(call, 500, "failed", "out of memory", NULL);
         return;
     }
-    call->streaming = true;
-    evhttp_add_header(headers, "Content-Type", "text/event-stream");
-    evhttp_add_header(headers, "Cache-Control", "no-store");
-    evhttp_send_reply_start(call->request, 200, "OK");
-    // Nothing may happen for hours, and the client says nothing at all: only one that does not read is cut off.
-    if (wire_of(call))
-        bufferevent_set_timeouts(wire_of(call), NULL, &patience);
+    vnrs_api_stream(call, "text/event-stream", unfollow);
     for (uint64_t id = from; id <= call->control->n_events; id++) {
         if (is_asked_for(call, find_event(call->control, id)))
             push_event(call, find_event(call->control, id));

@@ -26,8 +26,8 @@ static const struct vnrs_route_server *find_rs(const struct vnrs_lab *lab, const
     return NULL;
 }
 
-static int send_msg(struct vnrs_instance *instance, enum vnrs_speaker_msg type, const void *items, size_t n,
-                    size_t size)
+int vnrs_instance_send(struct vnrs_instance *instance, enum vnrs_speaker_msg type, const void *items, size_t n,
+                       size_t size)
 {
     struct vnrs_spk_hdr hdr = {
         .proto = VNRS_SPEAKER_PROTO, .type = (uint16_t)type, .count = (uint32_t)n, .generation = instance->generation};
@@ -51,7 +51,8 @@ static int send_locals(struct vnrs_instance *instance, const struct vnrs_route_s
     for (size_t i = 0; i < n && r == 0; i++)
         locals[i].prefix = prefixes[i];
     for (size_t at = 0; at < n && r == 0; at += PER_MESSAGE)
-        r = send_msg(instance, VNRS_SPK_LOCAL, locals + at, MIN((size_t)PER_MESSAGE, n - at), sizeof(*locals));
+        r = vnrs_instance_send(instance, VNRS_SPK_LOCAL, locals + at, MIN((size_t)PER_MESSAGE, n - at),
+                               sizeof(*locals));
     return r;
 }
 
@@ -79,7 +80,7 @@ static int send_peers(struct vnrs_instance *instance)
 
     vec_foreach (peer, &instance->configured) {
         if (r == 0)
-            r = send_msg(instance, VNRS_SPK_PEER_CONFIG, peer, 1, sizeof(*peer));
+            r = vnrs_instance_send(instance, VNRS_SPK_PEER_CONFIG, peer, 1, sizeof(*peer));
     }
     return r;
 }
@@ -161,13 +162,13 @@ static int send_config(struct vnrs_instance *instance)
     };
     int r = set_configured(instance, rs, config.features);
     if (r == 0)
-        r = send_msg(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
+        r = vnrs_instance_send(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
     if (r == 0)
         r = send_locals(instance, rs);
     if (r == 0)
         r = send_peers(instance);
     if (r == 0)
-        r = send_msg(instance, VNRS_SPK_CONFIG_END, NULL, 0, 0);
+        r = vnrs_instance_send(instance, VNRS_SPK_CONFIG_END, NULL, 0, 0);
     return r;
 }
 
@@ -191,6 +192,7 @@ static void speaker_gone(struct vnrs_instance *instance)
     instance->hello = instance->converged = false;
     vec_clear(&instance->peers);
     vnrs_instance_end_queries(instance, -ECONNRESET);
+    vnrs_instance_end_dumps(instance, -ECONNRESET);
     vnrs_instance_drop_sets(instance);
     vnrs_learned_stale(instance->learned, instance->index);
     if (!evtimer_pending(instance->timer, NULL)) // one that dies again and again does not keep them for ever
@@ -227,7 +229,7 @@ static void start_channel(struct vnrs_instance *instance)
     instance->chan = vnrs_chan_new(control->base, fd, VNRS_SPEAKER_MSG_MAX, &ops, instance);
     instance->generation = ++control->generation;
     struct vnrs_spk_hello hello = {.generation = instance->generation, .pid = getpid()};
-    int r = instance->chan ? send_msg(instance, VNRS_SPK_HELLO, &hello, 1, sizeof(hello)) : -ENOMEM;
+    int r = instance->chan ? vnrs_instance_send(instance, VNRS_SPK_HELLO, &hello, 1, sizeof(hello)) : -ENOMEM;
     if (r == 0)
         r = send_config(instance);
     if (r < 0)
@@ -327,6 +329,7 @@ void vnrs_instance_free(struct vnrs_instance *instance)
     if (instance->fd >= 0)
         (void)close(instance->fd);
     vnrs_instance_end_queries(instance, -ECONNRESET);
+    vnrs_instance_end_dumps(instance, -ECONNRESET);
     forget_configured(instance);
     vec_free(&instance->configured);
     vnrs_instance_drop_sets(instance);
@@ -335,6 +338,7 @@ void vnrs_instance_free(struct vnrs_instance *instance)
     vec_free(&instance->sets);
     vec_free(&instance->peers);
     vec_free(&instance->queries);
+    vec_free(&instance->dumps);
     if (instance->timer)
         event_free(instance->timer);
     free(instance->rs_name);
@@ -382,7 +386,7 @@ int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_qu
     int r = vec_push(&instance->queries, entry);
     if (r < 0)
         return r;
-    r = send_msg(instance, VNRS_SPK_QUERY, &out, 1, sizeof(out));
+    r = vnrs_instance_send(instance, VNRS_SPK_QUERY, &out, 1, sizeof(out));
     if (r < 0)
         instance->queries.len--;
     return r;
@@ -396,5 +400,5 @@ int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_ki
     vnrs_str_copy(action.peer, sizeof(action.peer), peer);
     vnrs_str_copy(action.text, sizeof(action.text), text);
     vnrs_utf8_trim(action.text);
-    return instance->hello ? send_msg(instance, VNRS_SPK_ACTION, &action, 1, sizeof(action)) : -ENOTCONN;
+    return instance->hello ? vnrs_instance_send(instance, VNRS_SPK_ACTION, &action, 1, sizeof(action)) : -ENOTCONN;
 }

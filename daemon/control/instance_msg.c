@@ -290,6 +290,8 @@ static const struct {
     [VNRS_SPK_PATHS] = {on_paths, sizeof(struct vnrs_spk_path), false},
     [VNRS_SPK_DETAIL] = {on_detail, sizeof(struct vnrs_spk_detail), true},
     [VNRS_SPK_QUERY_END] = {on_query_end, sizeof(struct vnrs_spk_query_end), true},
+    [VNRS_SPK_DUMP_DATA] = {vnrs_instance_on_dump_data, sizeof(struct vnrs_spk_dump_data), false},
+    [VNRS_SPK_DUMP_END] = {vnrs_instance_on_dump_end, sizeof(struct vnrs_spk_dump_end), true},
 };
 
 int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len)

@@ -39,6 +39,19 @@ struct vnrs_spk_pending { // a query under way
 };
 
 #define VNRS_SESSION_TTL 128 // azure-routing.md 5.2
+struct vnrs_dump_sink {      // who takes an MRT dump
+    void (*data)(void *arg, const void *bytes, size_t len);
+    void (*end)(void *arg, int error); // exactly once, unless it was stopped
+    void *arg;
+};
+
+struct vnrs_spk_dumping { // a dump under way
+    uint32_t id;
+    uint64_t credit; // what the speaker may still send
+    struct vnrs_dump_sink sink;
+};
+
+#define VNRS_INSTANCE_DUMPS_MAX 4 // as many as a speaker takes
 
 struct vnrs_instance {
     struct vnrs_lab *lab;
@@ -57,6 +70,7 @@ struct vnrs_instance {
     VEC(uint32_t) sets;              // of the last SETS message
     VEC(struct vnrs_spk_peer) peers;
     VEC(struct vnrs_spk_pending) queries;
+    VEC(struct vnrs_spk_dumping) dumps;
     struct event *timer; // end of the bounded wait
 };
 
@@ -261,6 +275,19 @@ int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_qu
                         const struct vnrs_spk_pending *pending) VNRS_MUST_CHECK;
 int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer,
                          const char *text) VNRS_MUST_CHECK;
+// instance_dump.c: an MRT dump of the speaker (kind TABLE or UPDATES); `view` names the RIB in it. The sink is called
+// from now on, never from within. -EBUSY: there are too many.
+int vnrs_instance_dump(struct vnrs_instance *instance, enum vnrs_spk_dump_kind kind, const char *view, uint32_t credit,
+                       const struct vnrs_dump_sink *sink, uint32_t *ret_id) VNRS_MUST_CHECK;
+// The sink has room for so much more.
+void vnrs_instance_dump_more(struct vnrs_instance *instance, uint32_t id, uint32_t credit);
+// The sink wants no more; it is not called again.
+void vnrs_instance_dump_stop(struct vnrs_instance *instance, uint32_t id);
+void vnrs_instance_end_dumps(struct vnrs_instance *instance, int error);
+int vnrs_instance_on_dump_data(struct vnrs_instance *instance, const void *items, size_t n) VNRS_MUST_CHECK;
+int vnrs_instance_on_dump_end(struct vnrs_instance *instance, const void *items, size_t n) VNRS_MUST_CHECK;
+int vnrs_instance_send(struct vnrs_instance *instance, enum vnrs_speaker_msg type, const void *items, size_t n,
+                       size_t size) VNRS_MUST_CHECK;
 // instance_msg.c: one message of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
 int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len) VNRS_MUST_CHECK;
 void vnrs_instance_drop_stale(struct vnrs_instance *instance); // routes

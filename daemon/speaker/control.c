@@ -3,6 +3,7 @@
 
 #include "bgp/report.h"
 #include "speaker/conn.h"
+#include "speaker/dump.h"
 #include "speaker/protect.h"
 #include "speaker/route_sets.h"
 #include "util/fd.h"
@@ -55,8 +56,7 @@ struct vnrs_control {
 
 // --- sending
 
-// Returns false when the socket is full; what was to be sent is still due then.
-static bool put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size_t count, const void *body, size_t len)
+bool vnrs_control_put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size_t count, const void *body, size_t len)
 {
     struct vnrs_control *ct = sp->control;
     struct vnrs_spk_hdr hdr = {
@@ -80,7 +80,7 @@ static bool send_hello(struct vnrs_speakerd *sp)
 {
     struct vnrs_spk_hello hello = {.generation = sp->control->generation, .pid = getpid()};
 
-    if (!put(sp, VNRS_SPK_HELLO, 1, &hello, sizeof(hello)))
+    if (!vnrs_control_put(sp, VNRS_SPK_HELLO, 1, &hello, sizeof(hello)))
         return false;
     sp->control->hello_due = false;
     return true;
@@ -104,7 +104,7 @@ static bool send_peers(struct vnrs_speakerd *sp, bool review)
         sent[n] = m;
         list[n++] = now;
     }
-    if (n && !put(sp, VNRS_SPK_PEER, n, list, n * sizeof(*list)))
+    if (n && !vnrs_control_put(sp, VNRS_SPK_PEER, n, list, n * sizeof(*list)))
         return false;
     for (size_t i = 0; i < n; i++) {
         sent[i]->changed = false;
@@ -139,8 +139,8 @@ static bool put_routes(struct vnrs_speakerd *sp, const struct vnrs_spk_route *li
 {
     const struct vnrs_route_sets *sets = &sp->control->sets;
 
-    return (!sets->n || put(sp, VNRS_SPK_SETS, sets->n, sets->sets, sets->n * sizeof(sets->sets[0]))) &&
-           put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list));
+    return (!sets->n || vnrs_control_put(sp, VNRS_SPK_SETS, sets->n, sets->sets, sets->n * sizeof(sets->sets[0]))) &&
+           vnrs_control_put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list));
 }
 
 static bool send_routes(struct vnrs_speakerd *sp)
@@ -185,7 +185,7 @@ void vnrs_control_lost(struct vnrs_speakerd *sp, const struct vnrs_bgp_member *m
 
     // Without room the controller learns it prefix by prefix only.
     if (ct && ct->greeted && !ct->hello_due && !ct->blocked)
-        (void)put(sp, VNRS_SPK_DOWN, 1, &down, sizeof(down));
+        (void)vnrs_control_put(sp, VNRS_SPK_DOWN, 1, &down, sizeof(down));
 }
 
 static bool send_synced(struct vnrs_speakerd *sp)
@@ -194,7 +194,7 @@ static bool send_synced(struct vnrs_speakerd *sp)
 
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
         synced.peers += sp->core->members[slot] != NULL;
-    if (!put(sp, VNRS_SPK_SYNCED, 1, &synced, sizeof(synced)))
+    if (!vnrs_control_put(sp, VNRS_SPK_SYNCED, 1, &synced, sizeof(synced)))
         return false;
     sp->control->synced = true;
     return true;
@@ -202,7 +202,7 @@ static bool send_synced(struct vnrs_speakerd *sp)
 
 static bool send_converged(struct vnrs_speakerd *sp)
 {
-    if (!put(sp, VNRS_SPK_CONVERGED, 0, NULL, 0))
+    if (!vnrs_control_put(sp, VNRS_SPK_CONVERGED, 0, NULL, 0))
         return false;
     sp->control->converged = true;
     return true;
@@ -240,7 +240,7 @@ static bool detail_run(struct vnrs_speakerd *sp, struct query *q, struct vnrs_bg
     vnrs_bgp_report_detail(m, vnrs_clock_ms(), detail);
     if (session)
         vnrs_conn_ports(sp, m, session->side, &detail->local_port, &detail->remote_port);
-    q->done = put(sp, VNRS_SPK_DETAIL, 1, detail, sizeof(*detail));
+    q->done = vnrs_control_put(sp, VNRS_SPK_DETAIL, 1, detail, sizeof(*detail));
     return q->done;
 }
 
@@ -263,7 +263,7 @@ static bool query_run(struct vnrs_speakerd *sp)
         q->done = !vnrs_bgp_report_next(sp->core, &q->ask, m, &q->at, list + n, &more);
         n += more;
     }
-    if (n && !put(sp, VNRS_SPK_PATHS, n, list, n * sizeof(*list))) {
+    if (n && !vnrs_control_put(sp, VNRS_SPK_PATHS, n, list, n * sizeof(*list))) {
         q->at = start;
         q->done = false;
         return false;
@@ -271,7 +271,7 @@ static bool query_run(struct vnrs_speakerd *sp)
     if (!q->done)
         return true;
     struct vnrs_spk_query_end end = {.query = q->ask.id, .error = q->error};
-    if (!put(sp, VNRS_SPK_QUERY_END, 1, &end, sizeof(end)))
+    if (!vnrs_control_put(sp, VNRS_SPK_QUERY_END, 1, &end, sizeof(end)))
         return false;
     ct->queries.len--;
     memmove(q, q + 1, ct->queries.len * sizeof(*q));
@@ -313,7 +313,8 @@ bool vnrs_control_flush(struct vnrs_speakerd *sp)
     // Answers take their turn with routes: neither can hold up the other for long.
     if (!ct->blocked && ct->greeted && !ct->hello_due && ct->queries.len)
         (void)query_run(sp);
-    return !ct->blocked && (left == 0 || ct->queries.len);
+    bool dumping = !ct->blocked && ct->greeted && !ct->hello_due && vnrs_dump_run(sp);
+    return !ct->blocked && (left == 0 || ct->queries.len || dumping);
 }
 
 bool vnrs_control_is_behind(const struct vnrs_speakerd *sp)
@@ -339,6 +340,7 @@ static int take_hello(struct vnrs_speakerd *sp, const void *body, size_t n)
     ct->greeted = ct->hello_due = true;
     ct->synced = ct->converged = ct->staging = false;
     vec_clear(&ct->queries); // they were the earlier controller's
+    vnrs_dump_forget(sp);
     vnrs_bgp_queue_leave(&sp->core->rib, CONSUMER);
     sp->core->rib.queues.by_number[CONSUMER].is_scattered = true;
     vnrs_bgp_queue_join(&sp->core->rib, CONSUMER, CONSUMER, VNRS_BGP_HEARS_MULTIPATH);
@@ -478,6 +480,12 @@ static int take_action(struct vnrs_speakerd *sp, const void *body, size_t n)
     return 0;
 }
 
+static int take_dump(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    (void)n;
+    return vnrs_dump_take(sp, body);
+}
+
 static const struct {
     int (*take)(struct vnrs_speakerd *sp, const void *body, size_t n);
     size_t size; // of one struct
@@ -493,6 +501,7 @@ static const struct {
     [VNRS_SPK_CONFIG_END] = {take_config_end, 0, 0, 0},
     [VNRS_SPK_QUERY] = {take_query, sizeof(struct vnrs_spk_query), 1, 1},
     [VNRS_SPK_ACTION] = {take_action, sizeof(struct vnrs_spk_action), 1, 1},
+    [VNRS_SPK_DUMP] = {take_dump, sizeof(struct vnrs_spk_dump), 1, 1},
 };
 
 static int take_message(struct vnrs_speakerd *sp, const uint8_t *msg, size_t len)

@@ -16,6 +16,8 @@
 
 int vnrs_control_init(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
 void vnrs_control_free(struct vnrs_speakerd *sp);
+// One message to the controller. Returns false when the socket is full: what was to be sent is still due then.
+bool vnrs_control_put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size_t count, const void *body, size_t len);
 // Sends what is due. Returns true when there is more to do at once.
 bool vnrs_control_flush(struct vnrs_speakerd *sp);
 // The paths of the peer are about to go, which may take a while: the controller hears of it first.

@@ -3,6 +3,7 @@
 // learns from the controller.
 #include "speaker/conn.h"
 #include "speaker/control.h"
+#include "speaker/dump.h"
 #include "speaker/sandbox.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -113,6 +114,7 @@ static int start(struct vnrs_speakerd *sp)
 static void finish(struct vnrs_speakerd *sp)
 {
     vnrs_conn_free_all(sp);
+    vnrs_dump_forget(sp);
     vnrs_bgp_speaker_free(sp->core);
     vnrs_control_free(sp);
     struct event *events[] = {sp->timer, sp->listener, sp->agent, sp->signals[0], sp->signals[1]};

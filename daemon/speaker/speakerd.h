@@ -8,8 +8,11 @@
 
 #include <event2/event.h>
 
+#define VNRS_DUMPS_MAX 4
+
 struct vnrs_conn;
 struct vnrs_control;
+struct vnrs_dump;
 struct vnrs_protect_key;
 
 struct vnrs_speakerd {
@@ -24,7 +27,8 @@ struct vnrs_speakerd {
     bool socket_failed[VNRS_BGP_PEERS_MAX];      // the request could not be sent
     uint32_t last_request;
     struct vnrs_protect_key *keys; // on the listening socket, by slot
-    bool reading_paused;           // the controller does not keep up: nothing is read from peers
+    struct vnrs_dump *dumps[VNRS_DUMPS_MAX];
+    bool reading_paused; // the controller does not keep up: nothing is read from peers
     bool stopping;
     int status; // exit status
 };

@@ -55,6 +55,10 @@ enum vnrs_speaker_msg {
     VNRS_SPK_SETS,      // struct vnrs_spk_set[]: what the ROUTES up to the next SETS refer to
     VNRS_SPK_DOWN, // struct vnrs_spk_down: the paths of these sources are gone; ROUTES say prefix by prefix what is
                    // left
+    VNRS_SPK_BMP,  // struct vnrs_spk_bmp[]: stations, as a part of the configuration
+    VNRS_SPK_DUMP, // struct vnrs_spk_dump
+    VNRS_SPK_DUMP_DATA, // struct vnrs_spk_dump_data[]: a piece of the MRT file
+    VNRS_SPK_DUMP_END,  // struct vnrs_spk_dump_end
     _VNRS_SPK_MAX,
 };
 
@@ -282,6 +286,53 @@ struct vnrs_spk_action {
     uint32_t kind;
     char peer[VNRS_PEER_NAME_MAX];
     char text[VNRS_SHUTDOWN_MAX]; // CLEAR: what the peer is told (RFC 9003), in UTF-8; empty: a default
+};
+
+#define VNRS_BMP_STATIONS_MAX 4
+
+enum {                                 // RIBs that a station is told about
+    VNRS_SPK_BMP_PRE_POLICY = 1 << 0,  // Adj-RIB-In, RFC 7854
+    VNRS_SPK_BMP_POST_POLICY = 1 << 1, // of it what may be used
+    VNRS_SPK_BMP_LOC_RIB = 1 << 2,     // RFC 9069
+    VNRS_SPK_BMP_ADJ_RIB_OUT = 1 << 3, // RFC 8671, post-policy
+};
+
+struct vnrs_spk_bmp {
+    char name[VNRS_PEER_NAME_MAX]; // of this speaker, as the station shall know it
+    struct vnrs_addr station;
+    uint8_t ribs;          // VNRS_SPK_BMP_*
+    uint16_t port;         // 0: 11019
+    uint16_t statistics_s; // seconds between two Statistics Reports; 0: none
+    uint8_t pad[2];
+};
+
+enum vnrs_spk_dump_kind {
+    VNRS_SPK_DUMP_TABLE = 1, // all that the RIB holds, then DUMP_END
+    VNRS_SPK_DUMP_UPDATES,   // messages received and changes of state from now on, until STOP
+    VNRS_SPK_DUMP_MORE,      // more credit
+    VNRS_SPK_DUMP_STOP,
+};
+
+struct vnrs_spk_dump {
+    uint32_t id; // chosen by the controller
+    uint32_t kind;
+    uint32_t credit; // octets that may be sent besides those allowed before; not with STOP
+    uint32_t pad;
+    char view[VNRS_PEER_NAME_MAX]; // TABLE: name of the RIB in the file
+};
+
+#define VNRS_DUMP_PIECE 1016
+
+struct vnrs_spk_dump_data {
+    uint32_t id;
+    uint16_t len;
+    uint8_t pad[2];
+    uint8_t bytes[VNRS_DUMP_PIECE];
+};
+
+struct vnrs_spk_dump_end {
+    uint32_t id;
+    int32_t error; // 0 or a negative errno (ENOBUFS: the reader of updates did not keep up)
 };
 
 struct vnrs_spk_socket {

@@ -38,7 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN) = range(1, 21)
+ SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END) = range(1, 25)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
 PROTO = 2
@@ -65,6 +65,11 @@ S_MAP = struct.Struct("=64sI")
 S_MAP_RULE = struct.Struct("=64sIB3x")
 S_MAP_ITEM = struct.Struct("=BBBBH18sI")
 S_SOCKET = struct.Struct("=IIi")
+S_BMP = struct.Struct("=64s17sBHH2x")
+S_DUMP = struct.Struct("=IIII64s")
+S_DUMP_PIECE = struct.Struct("=IH2x1016s")
+S_DUMP_END = struct.Struct("=Ii")
+DUMP_TABLE, DUMP_UPDATES, DUMP_MORE, DUMP_STOP = range(1, 5)
 PATHS_MAX = 16
 SET_BYTES = S_SET.size + PATHS_MAX * S_NEXTHOP.size
 
@@ -188,6 +193,18 @@ class Net:
             subprocess.run(["ip", "netns", "del", ns], check=False)
 
 
+class Dump:
+    def __init__(self, spk, ident, credit):
+        self.spk, self.id, self.credit, self.bytes, self.error = spk, ident, credit, bytearray(), None
+
+    def more(self, credit):
+        self.credit += credit
+        self.spk.send(DUMP, 1, S_DUMP.pack(self.id, DUMP_MORE, credit, 0, b""))
+
+    def stop(self):
+        self.spk.send(DUMP, 1, S_DUMP.pack(self.id, DUMP_STOP, 0, 0, b""))
+
+
 class Speaker:
     def __init__(self, net, name="test/0", listen=True, uid=None):
         self.uid = uid  # run as that user, as the agent does; None: as ourselves
@@ -271,6 +288,7 @@ class Speaker:
         self.details = []
         self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
         self.sets, self.downs = [], ()
+        self.dumps = {}
 
     def send(self, kind, count=0, body=b"", generation=None):
         self.control.send(HDR.pack(PROTO, kind, count, self.generation if generation is None else generation) + body)
@@ -345,6 +363,16 @@ class Speaker:
         elif kind == QUERY_END:
             q, error = S_QUERY_END.unpack(body)
             self.query_ends[q] = error
+        elif kind == DUMP_DATA:
+            assert len(body) == count * S_DUMP_PIECE.size
+            for ident, length, raw in S_DUMP_PIECE.iter_unpack(body):
+                dump = self.dumps[ident]
+                dump.bytes += raw[:length]
+                assert dump.error is None and 0 < length and len(dump.bytes) <= dump.credit
+        elif kind == DUMP_END:
+            ident, error = S_DUMP_END.unpack(body)
+            assert self.dumps[ident].error is None
+            self.dumps[ident].error = error
         else:
             raise AssertionError(f"unexpected message {kind}")
 
@@ -404,6 +432,25 @@ class Speaker:
 
     def clear(self, peer="", text=""):
         self.send(ACTION, 1, S_ACTION.pack(1, peer.encode(), text.encode()))
+
+    def dump(self, kind, credit=1 << 20, view="test"):
+        """Begins an MRT dump; `more` and `stop` are for it, `bytes` is what came, `error` is set at its end."""
+        dump = Dump(self, len(self.dumps) + 1, credit)
+        self.dumps[dump.id] = dump
+        self.send(DUMP, 1, S_DUMP.pack(dump.id, kind, credit, 0, view.encode()))
+        return dump
+
+    def table(self, view="test"):
+        """The whole table, with credit given as it comes."""
+        dump = self.dump(DUMP_TABLE, 100000, view)
+
+        def done():
+            if dump.credit - len(dump.bytes) < 50000:
+                dump.more(100000)
+            return dump.error is not None
+        self.wait(done, 60, "dump")
+        assert dump.error == 0
+        return bytes(dump.bytes)
 
     def refresh(self, peer=""):
         self.send(ACTION, 1, S_ACTION.pack(2, peer.encode(), b""))

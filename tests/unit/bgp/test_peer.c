@@ -92,6 +92,11 @@ static const struct vnrs_bgp_peer_ops ops = {
     .random = on_random,
 };
 
+static void world_fini(struct world *w)
+{
+    vnrs_bgp_peer_fini(&w->peer);
+}
+
 static void world_init(struct world *w, bool passive)
 {
     struct vnrs_bgp_conf conf = {.local_asn = 65515,
@@ -102,6 +107,7 @@ static void world_init(struct world *w, bool passive)
                                  .connect_retry_ms = 5000,
                                  .passive = passive,
                                  .caps = {.mp = {true, true}, .any_mp = true, .refresh = true, .as4 = true}};
+    vnrs_bgp_peer_fini(&w->peer);
     *w = (struct world){0};
     vnrs_bgp_peer_init(&w->peer, &conf, &ops, w);
     vnrs_bgp_peer_start(&w->peer, 1000);
@@ -161,7 +167,7 @@ static void open_is_byte_exact(void **state)
     static const uint8_t image[] = {0x00, 0x33, 0x01, 0x04, 0xff, 0xeb, 0x00, 0xb4, 10,   0,    0,    4,
                                     0x16, 0x02, 0x14, 0x01, 0x04, 0x00, 0x01, 0x00, 0x01, 0x01, 0x04, 0x00,
                                     0x02, 0x00, 0x01, 0x02, 0x00, 0x41, 0x04, 0x00, 0x00, 0xff, 0xeb};
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, true);
@@ -173,7 +179,7 @@ static void open_is_byte_exact(void **state)
 static void session_of_the_peers_making(void **state)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, true);
@@ -236,7 +242,7 @@ static void header_errors(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
-        struct world w;
+        _cleanup_(world_fini) struct world w = {0};
         world_init(&w, true);
         establish_in(&w, 1000);
         w.log[0] = '\0';
@@ -257,7 +263,7 @@ static void notification_is_remembered(void **state)
 {
     const uint8_t body[] = {6, 2, 5, 'l', 'u', 'n', 'c', 'h'};
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, true);
@@ -274,7 +280,7 @@ static void damping(void **state)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
     uint64_t now = 1000;
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, false);
@@ -306,7 +312,7 @@ static void refused_version_is_not_counted(void **state)
 {
     static const uint8_t refused[] = {2, 1, 0, 3}, other[] = {2, 2};
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, true);
@@ -326,7 +332,7 @@ static void refused_version_is_not_counted(void **state)
 static void delayed_open(void **state)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, true);
@@ -352,7 +358,7 @@ static void delayed_open(void **state)
 
 static void refused_connections_are_retried(void **state)
 {
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, false);
@@ -375,7 +381,7 @@ static void collide(uint32_t remote, enum vnrs_bgp_side first, enum vnrs_bgp_sid
     enum vnrs_bgp_side second = first == VNRS_BGP_OUT ? VNRS_BGP_IN : VNRS_BGP_OUT;
     enum vnrs_bgp_side goes = stays == VNRS_BGP_OUT ? VNRS_BGP_IN : VNRS_BGP_OUT;
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     world_init(&w, false);
     vnrs_bgp_peer_connected(&w.peer, 1000);
@@ -410,7 +416,7 @@ static void collisions(void **state)
 static void established_session_stays(void **state)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct world w;
+    _cleanup_(world_fini) struct world w = {0};
 
     (void)state;
     world_init(&w, false);
