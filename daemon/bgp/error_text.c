@@ -75,7 +75,7 @@ static bool unwrap(const struct vnrs_bgp_error *error, struct vnrs_bgp_error *in
 const char *vnrs_bgp_error_text(const struct vnrs_bgp_error *error, char *buf, size_t size)
 {
     const char *code = error->code < ARRAY_SIZE(codes) ? codes[error->code] : NULL, *sub = NULL;
-    char text[VNRS_BGP_ERROR_DATA_MAX];
+    char text[UINT8_MAX + 1]; // a whole RFC 9003 text
 
     struct vnrs_bgp_error inner;
     if (unwrap(error, &inner)) {
