@@ -80,7 +80,8 @@ static int print_role_routes(const struct vnrs_cli *cli, const char *what)
                                                  {"SourcePeer", "sourcePeer"},
                                                  {"Origin", "origin"},
                                                  {"AsPath", "asPath"},
-                                                 {"Weight", "weight"}};
+                                                 {"Weight", "weight"},
+                                                 {"Note", "note"}}; // Azure has no such column
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     int rc = get_with(cli, what, "peer", cli->argv[0], NULL, NULL, &answer);
     const char *role;
@@ -94,7 +95,7 @@ static int print_role_routes(const struct vnrs_cli *cli, const char *what)
     }
     rows = json_array();
     json_object_foreach(answer.json, role, routes)(void) json_array_extend(rows, routes);
-    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), rows);
+    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - !cli->wide, rows);
     json_decref(rows);
     return VNRS_EXIT_OK;
 }

@@ -94,12 +94,14 @@ static void on_peer_path(void *arg, const struct vnrs_spk_path *path)
     // What a peer announced is EBgp, whatever its ORIGIN; what is sent keeps it (azure-routing.md 9.2).
     const char *origin = part->learned ? "EBgp" : origins[path->origin < ARRAY_SIZE(origins) ? path->origin : 2];
 
-    (void)json_array_append_new(part->list,
-                                json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:i}", "localAddress", part->local, "network",
-                                          vnrs_prefix_format(&path->prefix, network), "nextHop",
-                                          vnrs_addr_format(&path->nexthop, next_hop), "sourcePeer",
-                                          part->learned ? json_string(part->remote) : json_null(), "origin", origin,
-                                          "asPath", path->as_path, "weight", (int)path->weight));
+    json_t *route =
+        json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:i}", "localAddress", part->local, "network",
+                  vnrs_prefix_format(&path->prefix, network), "nextHop", vnrs_addr_format(&path->nexthop, next_hop),
+                  "sourcePeer", part->learned ? json_string(part->remote) : json_null(), "origin", origin, "asPath",
+                  path->as_path, "weight", (int)path->weight);
+    if (route && path->note[0]) // Azure has no such key
+        (void)json_object_set_new(route, "note", json_string(path->note));
+    (void)json_array_append_new(part->list, route);
 }
 
 static void on_peer_end(void *arg, int error)

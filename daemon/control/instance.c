@@ -4,6 +4,7 @@
 // path must not notice a restart.
 #include "control/state.h"
 
+#include "control/route_map.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/strbuf.h"
@@ -38,9 +39,20 @@ int vnrs_instance_send(struct vnrs_instance *instance, enum vnrs_speaker_msg typ
 
 // ---- configuration
 
+// As many messages as it takes.
+static int send_array(struct vnrs_instance *instance, enum vnrs_speaker_msg type, const void *items, size_t n,
+                      size_t size)
+{
+    size_t room = (VNRS_SPEAKER_MSG_MAX - sizeof(struct vnrs_spk_hdr)) / size;
+    int r = 0;
+
+    for (size_t at = 0; at < n && r == 0; at += room)
+        r = vnrs_instance_send(instance, type, (const char *)items + at * size, MIN(room, n - at), size);
+    return r;
+}
+
 static int send_locals(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
 {
-    enum { PER_MESSAGE = 1000 };
     _free_ struct vnrs_prefix *prefixes = NULL;
     size_t n = 0;
     int r = vnrs_route_server_locals(instance->lab->model, rs, &prefixes, &n);
@@ -50,9 +62,20 @@ static int send_locals(struct vnrs_instance *instance, const struct vnrs_route_s
         r = -ENOMEM;
     for (size_t i = 0; i < n && r == 0; i++)
         locals[i].prefix = prefixes[i];
-    for (size_t at = 0; at < n && r == 0; at += PER_MESSAGE)
-        r = vnrs_instance_send(instance, VNRS_SPK_LOCAL, locals + at, MIN((size_t)PER_MESSAGE, n - at),
-                               sizeof(*locals));
+    return r == 0 ? send_array(instance, VNRS_SPK_LOCAL, locals, n, sizeof(*locals)) : r;
+}
+
+static int send_maps(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+{
+    _cleanup_(vnrs_route_map_msgs_fini) struct vnrs_route_map_msgs msgs = {0};
+    int r = vnrs_route_map_msgs_make(rs, &msgs);
+
+    if (r == 0)
+        r = send_array(instance, VNRS_SPK_MAP, msgs.maps.items, msgs.maps.len, sizeof(*msgs.maps.items));
+    if (r == 0)
+        r = send_array(instance, VNRS_SPK_MAP_RULE, msgs.rules.items, msgs.rules.len, sizeof(*msgs.rules.items));
+    if (r == 0)
+        r = send_array(instance, VNRS_SPK_MAP_ITEM, msgs.items.items, msgs.items.len, sizeof(*msgs.items.items));
     return r;
 }
 
@@ -67,6 +90,8 @@ static struct vnrs_spk_peer_config make_peer(const struct vnrs_model *model, con
         .max_prefixes = model->limits == VNRS_LIMITS_AZURE ? AZURE_MAX_PREFIXES : 0,
         .ttl = VNRS_SESSION_TTL,
         .ttl_min = conn->ttl_security_hops ? (uint8_t)(256 - conn->ttl_security_hops) : 0,
+        .in_map = conn->in_map ? (uint16_t)conn->in_map->id : 0,
+        .out_map = conn->out_map ? (uint16_t)conn->out_map->id : 0,
     };
 
     vnrs_str_copy(peer.name, sizeof(peer.name), conn->name);
@@ -165,6 +190,8 @@ static int send_config(struct vnrs_instance *instance)
         r = vnrs_instance_send(instance, VNRS_SPK_CONFIG_BEGIN, &config, 1, sizeof(config));
     if (r == 0)
         r = send_locals(instance, rs);
+    if (r == 0)
+        r = send_maps(instance, rs);
     if (r == 0)
         r = send_peers(instance);
     if (r == 0)

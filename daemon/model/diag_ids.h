@@ -94,7 +94,15 @@
     X(VNRS_V_TEST_PORT, 88, "test-port")                                                                               \
     X(VNRS_V_GATEWAY_SUBNET_SMALL, 89, "gateway-subnet-small")                                                         \
     X(VNRS_V_BGP_PASSWORD, 90, "bgp-password")                                                                         \
-    X(VNRS_V_TTL_SECURITY, 91, "ttl-security-hops")
+    X(VNRS_V_TTL_SECURITY, 91, "ttl-security-hops")                                                                    \
+    X(VNRS_V_MAP_EMPTY_MATCH, 92, "route-map-empty-match")                                                             \
+    X(VNRS_V_MAP_EMPTY_ACTION, 93, "route-map-empty-action")                                                           \
+    X(VNRS_V_MAP_BAD_ACTION, 94, "route-map-bad-action")                                                               \
+    X(VNRS_V_MAP_ASN, 95, "route-map-asn")                                                                             \
+    X(VNRS_V_MAP_OWN_SPACE, 96, "route-map-own-space")                                                                 \
+    X(VNRS_V_MAP_NO_SUMMARY, 97, "route-map-no-summary")                                                               \
+    X(VNRS_V_MAP_UNUSED, 98, "route-map-unused")                                                                       \
+    X(VNRS_V_MAP_UNREACHABLE, 99, "route-map-unreachable-rule")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

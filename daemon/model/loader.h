@@ -57,6 +57,9 @@ struct vnrs_nic_key {
 
 // Memory of the model, zeroed; NULL when there is none left (which vnrs_diags_has_error then says).
 void *vnrs_loader_alloc(struct vnrs_loader *l, size_t size);
+// Room for as many objects as the list has entries; `out` is a VNRS_LIST whose len the caller counts up.
+#define loader_room(l, out, list)                                                                                      \
+    (((out)->items = vnrs_loader_alloc(l, ((list) ? (list)->n : 0) * sizeof(*(out)->items))))
 const char *vnrs_loader_strdup(struct vnrs_loader *l, const char *text);
 // Remember and find where the value of a member stands; `fallback` is the position of its object.
 void vnrs_loader_mark(struct vnrs_loader *l, const void *field, struct vnrs_pos pos);
@@ -71,6 +74,9 @@ int vnrs_loader_put_nic(struct vnrs_loader *l, const struct vnrs_vnet *vnet, con
 #define loader_warning(l, id, pos, ...) vnrs_diag_add((l)->diags, VNRS_DIAG_WARNING, id, pos, __VA_ARGS__)
 
 void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root);
+void vnrs_model_parse_route_maps(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs);
+void vnrs_model_parse_map_refs(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_route_server *rs,
+                               struct vnrs_bgp_connection *connection);
 void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *list);
 void vnrs_model_parse_tests(struct vnrs_loader *l, const struct vnrs_node *list);
 void vnrs_model_resolve(struct vnrs_loader *l);
@@ -82,6 +88,7 @@ void vnrs_validate_vnets(struct vnrs_loader *l);
 void vnrs_validate_peerings(struct vnrs_loader *l);
 void vnrs_validate_routes(struct vnrs_loader *l);
 void vnrs_validate_route_servers(struct vnrs_loader *l);
+void vnrs_validate_route_maps(struct vnrs_loader *l);
 void vnrs_validate_outside(struct vnrs_loader *l); // services, Internet, hosts
 void vnrs_validate_machines(struct vnrs_loader *l);
 
@@ -115,8 +122,15 @@ void vnrs_read_ref(struct vnrs_loader *l, struct vnrs_node *node, enum vnrs_ref_
 // Name the object; a second of the same kind and name is an error.
 void vnrs_read_name(struct vnrs_loader *l, enum vnrs_ref_kind kind, const char *noun, const char *name,
                     struct vnrs_pos pos, void *object);
+// A name that lives only inside one object: of a route, a BGP connection. `seen` has those before it.
+void vnrs_read_local_name(struct vnrs_loader *l, struct vnrs_map *seen, const char *noun, const char *name,
+                          struct vnrs_node *node);
+void vnrs_read_communities(struct vnrs_loader *l, const struct vnrs_node *list, vnrs_number_list *out);
 void vnrs_read_hosts(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_host **ret, size_t *ret_n);
 
-extern const char *const vnrs_dataplane_names[3],
-    *const vnrs_limits_names[2], *const vnrs_preference_names[3], *const vnrs_run_kind_names[4],
+extern const char *const vnrs_dataplane_names[3], *const vnrs_limits_names[2],
+                                                      *const vnrs_preference_names[3],
+                                                          *const vnrs_run_kind_names[4],
+                                                              *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX],
+                                                                  *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX],
                                                                       *const vnrs_nexthop_names[_VNRS_NH_MAX];

@@ -7,6 +7,7 @@
 #include "net/addr.h"
 #include "util/diag.h"
 #include "vnrs/nexthop_type.h"
+#include "vnrs/route_map.h"
 
 #include <stdbool.h>
 
@@ -22,6 +23,7 @@
 
 typedef VNRS_LIST(struct vnrs_prefix) vnrs_prefix_list;
 typedef VNRS_LIST(struct vnrs_addr) vnrs_addr_list;
+typedef VNRS_LIST(uint32_t) vnrs_number_list; // communities, ASNs
 
 enum vnrs_dataplane { VNRS_DATAPLANE_EBPF, VNRS_DATAPLANE_KERNEL, VNRS_DATAPLANE_NONE };
 enum vnrs_limits { VNRS_LIMITS_AZURE, VNRS_LIMITS_NONE };
@@ -87,16 +89,51 @@ struct vnrs_bgp_options {
 #define VNRS_BGP_PASSWORD_MAX    80         // bytes, of the kernel's TCP_MD5SIG
 #define VNRS_BGP_PASSWORD_HIDDEN "********" // what is shown of one
 
+struct vnrs_map_values { // of a criterion, or a parameter of an action
+    struct vnrs_pos pos;
+    bool has_prefixes, has_communities, has_asns; // the list is there, even if it is empty
+    bool incomplete;                              // while the file is read: some of it was refused
+    vnrs_prefix_list prefixes;
+    vnrs_number_list communities, asns;
+};
+
+struct vnrs_map_criterion {
+    enum vnrs_map_condition condition;
+    struct vnrs_map_values values;
+};
+
+struct vnrs_map_action {
+    struct vnrs_pos pos;
+    enum vnrs_map_action_type type;
+    VNRS_LIST(struct vnrs_map_values) parameters;
+};
+
+struct vnrs_map_rule {
+    const char *name;
+    struct vnrs_pos pos;
+    bool terminate; // nextStepIfMatched
+    VNRS_LIST(struct vnrs_map_criterion) criteria;
+    VNRS_LIST(struct vnrs_map_action) actions;
+};
+
+struct vnrs_route_map { // what it means is in bgp/policy.h
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id; // from 1, of its Route Server
+    VNRS_LIST(struct vnrs_map_rule) rules;
+};
+
 struct vnrs_bgp_connection {
     const char *name;
     struct vnrs_pos pos;
     struct vnrs_addr peer_ip;
     uint32_t peer_asn;
     struct vnrs_bgp_timers timers;
-    const char *password;       // TCP MD5 (RFC 2385), NULL: none. Never shown to anybody
-    unsigned ttl_security_hops; // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
-    bool passive;               // the Route Server waits for the peer's connection
-    struct vnrs_nic *nic;       // the NIC of this lab with that address in reach of the Route Server, or NULL
+    const char *password;                    // TCP MD5 (RFC 2385), NULL: none. Never shown to anybody
+    unsigned ttl_security_hops;              // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
+    bool passive;                            // the Route Server waits for the peer's connection
+    struct vnrs_route_map *in_map, *out_map; // NULL: none
+    struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL
 };
 
 enum vnrs_hub_preference { VNRS_HRP_EXPRESSROUTE, VNRS_HRP_VPN, VNRS_HRP_ASPATH };
@@ -114,6 +151,7 @@ struct vnrs_route_server {
     enum vnrs_hub_preference preference;
     struct vnrs_bgp_timers timers; // of connections that say nothing
     struct vnrs_bgp_options options;
+    VNRS_LIST(struct vnrs_route_map) route_maps;
     VNRS_LIST(struct vnrs_bgp_connection) connections;
 };
 
@@ -163,7 +201,7 @@ struct vnrs_announce {
     struct vnrs_addr next_hop; // NONE: the NIC's address
     bool has_med;
     uint32_t med;
-    VNRS_LIST(uint32_t) communities;
+    vnrs_number_list communities;
 };
 
 struct vnrs_run {

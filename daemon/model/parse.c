@@ -7,33 +7,14 @@
 
 #define RESTART_S_DEFAULT 120u
 
-// Room for as many objects as the list has entries; `out` is a VNRS_LIST whose len the caller counts up.
-#define list_room(l, out, list)                                                                                        \
-    (((out)->items = vnrs_loader_alloc(l, ((list) ? (list)->n : 0) * sizeof(*(out)->items))))
-
 static bool is_map(const struct vnrs_node *node)
 {
     return !node->bad && node->kind == VNRS_NODE_MAP;
 }
 
-// Names that live only inside one object: routes, BGP connections.
-static void check_local_name(struct vnrs_loader *l, struct vnrs_map *seen, const char *noun, const char *name,
-                             struct vnrs_node *node)
-{
-    if (!name)
-        return;
-    const struct vnrs_node *other = vnrs_map_find(seen, name, strlen(name));
-    if (other) {
-        struct vnrs_diag *d = loader_error(l, VNRS_V_DUPLICATE_NAME, node->pos, "a second %s named '%s'", noun, name);
-        vnrs_diag_note(l->diags, d, other->pos, "the first is here");
-    } else if (vnrs_map_put(seen, name, strlen(name), node) < 0) {
-        l->diags->failed = true;
-    }
-}
-
 static void parse_endpoints(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_subnet *subnet)
 {
-    if (!list || !list_room(l, &subnet->service_endpoints, list))
+    if (!list || !loader_room(l, &subnet->service_endpoints, list))
         return;
     node_foreach (node, list) {
         struct vnrs_node *service = is_map(node) ? vnrs_node_get(node, "service") : NULL;
@@ -76,7 +57,7 @@ static void parse_vnets(struct vnrs_loader *l, const struct vnrs_node *list)
 {
     struct vnrs_model *m = l->model;
 
-    if (!list || !list_room(l, &m->vnets, list))
+    if (!list || !loader_room(l, &m->vnets, list))
         return;
     node_foreach (node, list) {
         if (!is_map(node))
@@ -89,7 +70,7 @@ static void parse_vnets(struct vnrs_loader *l, const struct vnrs_node *list)
         vnrs_read_prefixes(l, vnrs_node_get(node, "addressSpace"), &vnet->address_space);
         vnrs_read_name(l, VNRS_REF_VNET, "virtual network", vnet->name, node->pos, vnet);
         const struct vnrs_node *subnets = vnrs_node_get(node, "subnets");
-        if (!subnets || !list_room(l, &vnet->subnets, subnets))
+        if (!subnets || !loader_room(l, &vnet->subnets, subnets))
             continue;
         node_foreach (s, subnets)
             if (is_map(s))
@@ -101,7 +82,7 @@ static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
 {
     struct vnrs_model *m = l->model;
 
-    if (!list || !list_room(l, &m->peerings, list))
+    if (!list || !loader_room(l, &m->peerings, list))
         return;
     node_foreach (node, list) {
         if (!is_map(node))
@@ -143,7 +124,7 @@ static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *li
 {
     struct vnrs_model *m = l->model;
 
-    if (!list || !list_room(l, &m->route_tables, list))
+    if (!list || !loader_room(l, &m->route_tables, list))
         return;
     node_foreach (node, list) {
         if (!is_map(node))
@@ -156,14 +137,14 @@ static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *li
         table->id = (unsigned)m->route_tables.len;
         table->disable_bgp_propagation = vnrs_read_bool(node, "disableBgpRoutePropagation", false);
         vnrs_read_name(l, VNRS_REF_ROUTE_TABLE, "route table", table->name, node->pos, table);
-        if (!routes || !list_room(l, &table->routes, routes))
+        if (!routes || !loader_room(l, &table->routes, routes))
             continue;
         node_foreach (r, routes) {
             if (!is_map(r))
                 continue;
             struct vnrs_udr *udr = &table->routes.items[table->routes.len++];
             parse_route(l, r, udr);
-            check_local_name(l, &names, "route", udr->name, r);
+            vnrs_read_local_name(l, &names, "route", udr->name, r);
         }
         vnrs_map_fini(&names);
     }
@@ -204,7 +185,7 @@ static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node 
 {
     struct vnrs_map names = {0};
 
-    if (!list || !list_room(l, &rs->connections, list))
+    if (!list || !loader_room(l, &rs->connections, list))
         return;
     node_foreach (node, list) {
         if (!is_map(node))
@@ -215,10 +196,11 @@ static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node 
         vnrs_read_addr(l, node, "peerIp", &c->peer_ip);
         const struct vnrs_node *asn = vnrs_node_get(node, "peerAsn");
         c->peer_asn = vnrs_read_number(node, "peerAsn", 0);
+        vnrs_model_parse_map_refs(l, vnrs_node_get(node, "routingConfiguration"), rs, c);
         if (asn)
             vnrs_loader_mark(l, &c->peer_asn, asn->pos);
         parse_session(l, node, rs, c);
-        check_local_name(l, &names, "BGP connection", c->name, node);
+        vnrs_read_local_name(l, &names, "BGP connection", c->name, node);
     }
     vnrs_map_fini(&names);
 }
@@ -248,7 +230,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
     struct vnrs_model *m = l->model;
     struct vnrs_map names = {0};
 
-    if (!list || !list_room(l, &m->route_servers, list))
+    if (!list || !loader_room(l, &m->route_servers, list))
         return;
     node_foreach (node, list) {
         if (!is_map(node))
@@ -256,7 +238,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
         struct vnrs_route_server *rs = &m->route_servers.items[m->route_servers.len++];
         rs->name = vnrs_read_text(l, node, "name");
         rs->pos = node->pos;
-        check_local_name(l, &names, "Route Server", rs->name, node);
+        vnrs_read_local_name(l, &names, "Route Server", rs->name, node);
         vnrs_read_ref(l, vnrs_node_get(node, "virtualNetwork"), VNRS_REF_VNET, (void **)&rs->vnet);
         rs->allow_branch_to_branch = vnrs_read_bool(node, "allowBranchToBranchTraffic", false);
         rs->preference =
@@ -264,6 +246,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
                                                      ARRAY_SIZE(vnrs_preference_names), VNRS_HRP_EXPRESSROUTE);
         parse_instance_ips(l, vnrs_node_get(node, "instanceIps"), rs);
         parse_bgp_options(l, vnrs_node_get(node, "bgp"), rs);
+        vnrs_model_parse_route_maps(l, vnrs_node_get(node, "routeMaps"), rs);
         parse_bgp_connections(l, vnrs_node_get(node, "bgpConnections"), rs);
     }
     vnrs_map_fini(&names);
@@ -273,7 +256,7 @@ static void parse_services(struct vnrs_loader *l, const struct vnrs_node *list)
 {
     struct vnrs_model *m = l->model;
 
-    if (!list || !list_room(l, &m->services, list))
+    if (!list || !loader_room(l, &m->services, list))
         return;
     node_foreach (node, list) {
         if (!is_map(node))
@@ -287,7 +270,7 @@ static void parse_services(struct vnrs_loader *l, const struct vnrs_node *list)
         vnrs_read_hosts(l, vnrs_node_get(node, "hosts"), &s->hosts.items, &s->hosts.len);
         vnrs_read_name(l, VNRS_REF_SERVICE, "service", s->name, node->pos, s);
         s->restricted = allowed;
-        if (!allowed || !list_room(l, &s->allowed, allowed))
+        if (!allowed || !loader_room(l, &s->allowed, allowed))
             continue;
         node_foreach (ref, allowed)
             if (!ref->bad)

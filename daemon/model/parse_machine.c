@@ -82,37 +82,6 @@ static void parse_inject(const struct vnrs_node *node, struct vnrs_inject *injec
     inject->metric = vnrs_read_number(node, "metric", inject->metric);
 }
 
-// "65001:1", two 16-bit numbers (RFC 1997).
-static int parse_community(const char *text, uint32_t *ret)
-{
-    unsigned high, low;
-    int used = 0;
-
-    if (!strchr("0123456789", text[0]) || sscanf(text, "%5u:%5u%n", &high, &low, &used) != 2 || text[used] ||
-        high > UINT16_MAX || low > UINT16_MAX || strspn(text, "0123456789:") != strlen(text))
-        return -EINVAL;
-    *ret = high << 16 | low;
-    return 0;
-}
-
-static void parse_communities(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_announce *a)
-{
-    if (!list || !(a->communities.items = vnrs_loader_alloc(l, list->n * sizeof(*a->communities.items))))
-        return;
-    node_foreach (node, list) {
-        uint32_t *out = &a->communities.items[a->communities.len];
-        if (node->bad)
-            continue;
-        if (parse_community(node->text, out) == 0) {
-            vnrs_loader_mark(l, out, node->pos);
-            a->communities.len++;
-            continue;
-        }
-        struct vnrs_diag *d = loader_error(l, VNRS_V_BAD_COMMUNITY, node->pos, "'%s' is not a community", node->text);
-        vnrs_diag_help(l->diags, d, "two numbers up to 65535 in quotes: \"65001:1\"");
-    }
-}
-
 static void parse_announce(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_announce *a)
 {
     bool alone = node->kind == VNRS_NODE_SCALAR;
@@ -126,7 +95,7 @@ static void parse_announce(struct vnrs_loader *l, const struct vnrs_node *node, 
     vnrs_read_addr(l, node, "nextHop", &a->next_hop);
     a->has_med = vnrs_node_get(node, "med");
     a->med = vnrs_read_number(node, "med", 0);
-    parse_communities(l, vnrs_node_get(node, "communities"), a);
+    vnrs_read_communities(l, vnrs_node_get(node, "communities"), &a->communities);
 }
 
 static void parse_config(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_run *run)

@@ -130,6 +130,83 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
     }
 }
 
+static void put_numbers(struct vnrs_strbuf *out, const char *key, const vnrs_number_list *list, bool communities)
+{
+    vnrs_strbuf_printf(out, "%s: [", key);
+    list_foreach (n, list) {
+        vnrs_strbuf_puts(out, n == list->items ? "" : ", ");
+        if (communities)
+            vnrs_strbuf_printf(out, "\"%u:%u\"", *n >> 16, *n & 0xffff);
+        else
+            vnrs_strbuf_printf(out, "%u", *n);
+    }
+    vnrs_strbuf_puts(out, "]");
+}
+
+// As members of a map that has begun; `before` stands before the first.
+static void put_map_values(struct vnrs_strbuf *out, const struct vnrs_map_values *values, const char *before)
+{
+    if (values->has_prefixes) {
+        vnrs_strbuf_printf(out, "%sroutePrefix: ", before);
+        put_prefixes(out, &values->prefixes);
+        before = ", ";
+    }
+    if (values->has_communities) {
+        vnrs_strbuf_puts(out, before);
+        put_numbers(out, "community", &values->communities, true);
+        before = ", ";
+    }
+    if (values->has_asns) {
+        vnrs_strbuf_puts(out, before);
+        put_numbers(out, "asPath", &values->asns, false);
+    }
+    vnrs_strbuf_puts(out, "}");
+}
+
+static void print_map_rule(struct vnrs_strbuf *out, const struct vnrs_map_rule *rule)
+{
+    vnrs_strbuf_printf(out, "          - name: %s\n            nextStepIfMatched: %s\n%s", rule->name,
+                       rule->terminate ? "Terminate" : "Continue",
+                       rule->criteria.len ? "            matchCriteria:\n" : "");
+    list_foreach (c, &rule->criteria) {
+        vnrs_strbuf_printf(out, "              - {matchCondition: %s", vnrs_map_condition_names[c->condition]);
+        put_map_values(out, &c->values, ", ");
+        vnrs_strbuf_puts(out, "\n");
+    }
+    vnrs_strbuf_puts(out, rule->actions.len ? "            actions:\n" : "");
+    list_foreach (action, &rule->actions) {
+        vnrs_strbuf_printf(out, "              - type: %s\n%s", vnrs_map_action_names[action->type],
+                           action->parameters.len ? "                parameters:\n" : "");
+        list_foreach (values, &action->parameters) {
+            vnrs_strbuf_puts(out, "                  - {");
+            put_map_values(out, values, "");
+            vnrs_strbuf_puts(out, "\n");
+        }
+    }
+}
+
+static void print_route_maps(struct vnrs_strbuf *out, const struct vnrs_route_server *rs)
+{
+    vnrs_strbuf_puts(out, rs->route_maps.len ? "    routeMaps:\n" : "");
+    list_foreach (map, &rs->route_maps) {
+        vnrs_strbuf_printf(out, "      - name: %s\n%s", map->name, map->rules.len ? "        rules:\n" : "");
+        list_foreach (rule, &map->rules)
+            print_map_rule(out, rule);
+    }
+}
+
+static void print_map_refs(struct vnrs_strbuf *out, const struct vnrs_bgp_connection *c)
+{
+    if (!c->in_map && !c->out_map)
+        return;
+    vnrs_strbuf_puts(out, "        routingConfiguration: {");
+    if (c->in_map)
+        vnrs_strbuf_printf(out, "inboundRouteMap: %s%s", c->in_map->name, c->out_map ? ", " : "");
+    if (c->out_map)
+        vnrs_strbuf_printf(out, "outboundRouteMap: %s", c->out_map->name);
+    vnrs_strbuf_puts(out, "}\n");
+}
+
 static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_connection *c)
 {
     vnrs_strbuf_printf(out, "      - name: %s\n        peerIp: ", c->name);
@@ -141,6 +218,7 @@ static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_conn
     if (c->ttl_security_hops)
         vnrs_strbuf_printf(out, "        ttlSecurityHops: %u\n", c->ttl_security_hops);
     vnrs_strbuf_printf(out, "        passive: %s\n", yes_no(c->passive));
+    print_map_refs(out, c);
 }
 
 static void print_bgp_options(struct vnrs_strbuf *out, const struct vnrs_route_server *rs)
@@ -169,7 +247,9 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
         print_bgp_options(out, rs);
         vnrs_strbuf_puts(out, "    instanceIps: ");
         put_addrs(out, rs->ips, rs->ips[1].family ? 2 : 1);
-        vnrs_strbuf_puts(out, rs->connections.len ? "\n    bgpConnections:\n" : "\n");
+        vnrs_strbuf_puts(out, "\n");
+        print_route_maps(out, rs);
+        vnrs_strbuf_puts(out, rs->connections.len ? "    bgpConnections:\n" : "");
         list_foreach (c, &rs->connections)
             print_connection(out, c);
     }
@@ -208,11 +288,11 @@ static void print_announce(struct vnrs_strbuf *out, const struct vnrs_announce *
     }
     if (a->has_med)
         vnrs_strbuf_printf(out, ", med: %u", a->med);
-    vnrs_strbuf_puts(out, a->communities.len ? ", communities: [" : "");
-    list_foreach (community, &a->communities)
-        vnrs_strbuf_printf(out, "%s\"%u:%u\"", community == a->communities.items ? "" : ", ", *community >> 16,
-                           *community & 0xffff);
-    vnrs_strbuf_puts(out, a->communities.len ? "]}\n" : "}\n");
+    if (a->communities.len) {
+        vnrs_strbuf_puts(out, ", ");
+        put_numbers(out, "communities", &a->communities, true);
+    }
+    vnrs_strbuf_puts(out, "}\n");
 }
 
 static void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)

@@ -2,6 +2,8 @@
 // Values of nodes into values of the model. The schema check came first: what it refused reads as absent.
 #include "model/loader.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *const vnrs_dataplane_names[3] = {
@@ -9,6 +11,12 @@ const char *const vnrs_dataplane_names[3] = {
 const char *const vnrs_limits_names[2] = {[VNRS_LIMITS_AZURE] = "azure", [VNRS_LIMITS_NONE] = "none"};
 const char *const vnrs_preference_names[3] = {
     [VNRS_HRP_EXPRESSROUTE] = "ExpressRoute", [VNRS_HRP_VPN] = "VpnGateway", [VNRS_HRP_ASPATH] = "ASPath"};
+const char *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX] = {[VNRS_MAP_EQUALS] = "Equals",
+                                                                       [VNRS_MAP_CONTAINS] = "Contains",
+                                                                       [VNRS_MAP_NOT_EQUALS] = "NotEquals",
+                                                                       [VNRS_MAP_NOT_CONTAINS] = "NotContains"};
+const char *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX] = {
+    [VNRS_MAP_DROP] = "Drop", [VNRS_MAP_ADD] = "Add", [VNRS_MAP_REPLACE] = "Replace", [VNRS_MAP_REMOVE] = "Remove"};
 const char *const vnrs_run_kind_names[4] = {
     [VNRS_RUN_NONE] = "", [VNRS_RUN_FRR] = "frr", [VNRS_RUN_BIRD] = "bird", [VNRS_RUN_EXEC] = "exec"};
 const char *const vnrs_nexthop_names[_VNRS_NH_MAX] = {
@@ -150,4 +158,49 @@ void vnrs_read_hosts(struct vnrs_loader *l, const struct vnrs_node *list, struct
     }
     *ret = hosts;
     *ret_n = n;
+}
+
+void vnrs_read_local_name(struct vnrs_loader *l, struct vnrs_map *seen, const char *noun, const char *name,
+                          struct vnrs_node *node)
+{
+    if (!name)
+        return;
+    const struct vnrs_node *other = vnrs_map_find(seen, name, strlen(name));
+    if (other) {
+        struct vnrs_diag *d = loader_error(l, VNRS_V_DUPLICATE_NAME, node->pos, "a second %s named '%s'", noun, name);
+        vnrs_diag_note(l->diags, d, other->pos, "the first is here");
+    } else if (vnrs_map_put(seen, name, strlen(name), node) < 0) {
+        l->diags->failed = true;
+    }
+}
+
+// "65001:1", two 16-bit numbers (RFC 1997).
+static int parse_community(const char *text, uint32_t *ret)
+{
+    unsigned high, low;
+    int used = 0;
+
+    if (!strchr("0123456789", text[0]) || sscanf(text, "%5u:%5u%n", &high, &low, &used) != 2 || text[used] ||
+        high > UINT16_MAX || low > UINT16_MAX || strspn(text, "0123456789:") != strlen(text))
+        return -EINVAL;
+    *ret = high << 16 | low;
+    return 0;
+}
+
+void vnrs_read_communities(struct vnrs_loader *l, const struct vnrs_node *list, vnrs_number_list *out)
+{
+    if (!list || !(out->items = vnrs_loader_alloc(l, list->n * sizeof(*out->items))))
+        return;
+    node_foreach (node, list) {
+        uint32_t *community = &out->items[out->len];
+        if (node->bad)
+            continue;
+        if (parse_community(node->text, community) == 0) {
+            vnrs_loader_mark(l, community, node->pos);
+            out->len++;
+            continue;
+        }
+        struct vnrs_diag *d = loader_error(l, VNRS_V_BAD_COMMUNITY, node->pos, "'%s' is not a community", node->text);
+        vnrs_diag_help(l->diags, d, "two numbers up to 65535 in quotes: \"65001:1\"");
+    }
 }

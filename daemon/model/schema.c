@@ -106,6 +106,77 @@ static const struct vnrs_schema_key timers_keys[] = {
 };
 SCHEMA(timers, "BGP timers", "BGP timers; keepalive 60 and hold 180 are Azure's");
 
+#define MAP_VALUE_KEYS                                                                                                 \
+    {.key = "routePrefix", .types = LIST | PREFIX, .max = VNRS_MAP_PREFIXES_MAX, .help = "Prefixes"},                  \
+        {.key = "community",                                                                                           \
+         .types = LIST | TEXT,                                                                                         \
+         .max = VNRS_MAP_COMMUNITIES_MAX,                                                                              \
+         .help = "Communities, e.g. \"65001:100\""},                                                                   \
+    {                                                                                                                  \
+        .key = "asPath", .types = LIST | INT, .min = 1, .max = UINT32_MAX, .help = "ASNs, the nearest first"           \
+    }
+
+static const struct vnrs_schema_key map_criterion_keys[] = {
+    {.key = "matchCondition",
+     .types = ENUM,
+     .required = true,
+     .values = VALUES("Equals", "Contains", "NotEquals", "NotContains"),
+     .help = "Prefixes: Contains takes in what is inside them. Communities: Equals is all of them, Contains any. AS "
+             "path: Equals is the whole path, Contains any of the ASNs"},
+    MAP_VALUE_KEYS,
+};
+SCHEMA(map_criterion, "match criterion", "What a route must be like");
+
+static const struct vnrs_schema_key map_parameter_keys[] = {MAP_VALUE_KEYS};
+SCHEMA(map_parameter, "action parameter", "Values of an action");
+
+static const struct vnrs_schema_key map_action_keys[] = {
+    {.key = "type",
+     .types = ENUM,
+     .required = true,
+     .values = VALUES("Drop", "Add", "Replace", "Remove"),
+     .help =
+         "Add puts ASNs in front. Replace of prefixes summarises; with an empty list it leaves no ASN or community"},
+    {.key = "parameters",
+     .types = LIST | OBJECT,
+     .max = VNRS_MAP_PARTS_MAX,
+     .object = &map_parameter,
+     .help = "Values; none for Drop"},
+};
+SCHEMA(map_action, "route map action", "What is done to routes that match");
+
+static const struct vnrs_schema_key map_rule_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the rule"},
+    {.key = "matchCriteria",
+     .types = LIST | OBJECT,
+     .max = VNRS_MAP_PARTS_MAX,
+     .object = &map_criterion,
+     .help = "All must hold; every route matches where there is none"},
+    {.key = "actions",
+     .types = LIST | OBJECT,
+     .max = VNRS_MAP_PARTS_MAX,
+     .object = &map_action,
+     .help = "Actions; their order does not matter"},
+    {.key = "nextStepIfMatched",
+     .types = ENUM,
+     .values = VALUES("Continue", "Terminate"),
+     .def = "Continue",
+     .help = "Terminate: no later rule is looked at"},
+};
+SCHEMA(map_rule, "route map rule", "A rule of a route map");
+
+static const struct vnrs_schema_key route_map_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the route map"},
+    {.key = "rules", .types = LIST | OBJECT, .max = VNRS_MAP_RULES_MAX, .object = &map_rule, .help = "Rules, in order"},
+};
+SCHEMA(route_map, "route map", "A route map of a Route Server");
+
+static const struct vnrs_schema_key routing_configuration_keys[] = {
+    {.key = "inboundRouteMap", .types = NAME, .help = "Route map for what the NVA announces"},
+    {.key = "outboundRouteMap", .types = NAME, .help = "Route map for what the NVA is told"},
+};
+SCHEMA(routing_configuration, "routing configuration", "Route maps of a BGP connection");
+
 static const struct vnrs_schema_key bgp_connection_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the peering"},
     {.key = "peerIp", .types = ADDR, .required = true, .help = "Address of the NVA"},
@@ -125,6 +196,7 @@ static const struct vnrs_schema_key bgp_connection_keys[] = {
      .help = "Take packets only from this many hops away at most (GTSM, RFC 5082); the fabric itself is no hop with "
              "'dataplane: ebpf' and one with 'kernel'"},
     {.key = "passive", .types = BOOL, .def = "false", .help = "Wait for the NVA's connection, do not open one"},
+    {.key = "routingConfiguration", .types = OBJECT, .object = &routing_configuration, .help = "Route maps"},
 };
 SCHEMA(bgp_connection, "BGP connection", "A BGP peer of a Route Server");
 
@@ -166,6 +238,11 @@ static const struct vnrs_schema_key route_server_keys[] = {
      .help = "Addresses of the two instances; the fourth and fifth of RouteServerSubnet where absent. With 'dataplane: "
              "none' one or two addresses that the host has"},
     {.key = "bgp", .types = OBJECT, .object = &bgp_options, .help = "Timers and features of its sessions"},
+    {.key = "routeMaps",
+     .types = LIST | OBJECT,
+     .max = VNRS_MAPS_MAX,
+     .object = &route_map,
+     .help = "Route maps that connections refer to"},
     {.key = "bgpConnections", .types = LIST | OBJECT, .max = 1000, .object = &bgp_connection, .help = "BGP peers"},
 };
 SCHEMA(route_server, "Route Server", "An Azure Route Server");

@@ -91,9 +91,10 @@ static json_t *key_schema(const struct vnrs_schema_key *key)
 
     if (key->types & VNRS_T_LIST) {
         json_t *list = json_pack("{s:s,s:O}", "type", "array", "items", value);
-        if (key->min)
+        bool counted = !(key->types & VNRS_T_INT); // else the range is that of the numbers
+        if (counted && key->min)
             (void)json_object_set_new(list, "minItems", json_integer((json_int_t)key->min));
-        if (key->max)
+        if (counted && key->max)
             (void)json_object_set_new(list, "maxItems", json_integer((json_int_t)key->max));
         if (key->types & VNRS_T_ONE) {
             json_t *either = json_pack("{s:[O,O]}", "anyOf", value, list);

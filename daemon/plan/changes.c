@@ -2,6 +2,7 @@
 #include "plan/changes.h"
 
 #include "plan/appliance.h"
+#include "plan/route_map_text.h"
 #include "util/hash.h"
 #include "util/strbuf.h"
 #include "vnrs/rtprot.h"
@@ -123,6 +124,29 @@ static void put_connection(struct vnrs_strbuf *text, const struct vnrs_bgp_conne
     vnrs_strbuf_puts(text, conn->passive ? ", passive" : "");
 }
 
+// Apart from the connections: a session goes on when its maps change.
+static void route_map_rows(struct rows *rows, const struct vnrs_route_server *rs)
+{
+    char name[2 * VNRS_NAME_LEN_MAX + 16];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach (map, &rs->route_maps) {
+        (void)snprintf(name, sizeof(name), "%s/%s", rs->name, map->name);
+        vnrs_route_map_text(&text, map);
+        add_row(rows, "route map", name, NULL, &text);
+    }
+    list_foreach (conn, &rs->connections) {
+        if (!conn->in_map && !conn->out_map)
+            continue;
+        (void)snprintf(name, sizeof(name), "%s/%s", rs->name, conn->name);
+        if (conn->in_map)
+            vnrs_strbuf_printf(&text, "inbound %s%s", conn->in_map->name, conn->out_map ? ", " : "");
+        if (conn->out_map)
+            vnrs_strbuf_printf(&text, "outbound %s", conn->out_map->name);
+        add_row(rows, "routing configuration", name, NULL, &text);
+    }
+}
+
 static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
 {
     char name[2 * VNRS_NAME_LEN_MAX + 16], a[VNRS_ADDR_STR_MAX], b[VNRS_ADDR_STR_MAX];
@@ -142,6 +166,7 @@ static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
             if (!rows->failed)
                 rows->list.items[rows->list.len - 1].hidden = conn->password;
         }
+        route_map_rows(rows, rs);
     }
 }
 

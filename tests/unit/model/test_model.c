@@ -217,9 +217,26 @@ static const char everything[] =
     "    instanceIps: [10.0.1.8, 10.0.1.7]\n"
     "    bgp: {keepalive: 0, hold: 0, gracefulRestart: true, restartTime: 99, enhancedRefresh: true, "
     "extendedMessages: true, addPath: true, extendedNextHop: true}\n"
+    "    routeMaps:\n"
+    "      - name: first\n"
+    "        rules:\n"
+    "          - {name: all}\n"
+    "          - name: much\n"
+    "            matchCriteria:\n"
+    "              - {matchCondition: NotContains, routePrefix: [10.9.0.0/16, \"fd00::/8\"], asPath: [65001]}\n"
+    "              - {matchCondition: NotEquals, community: [\"65001:1\", \"65001:2\"]}\n"
+    "            actions:\n"
+    "              - {type: Replace, parameters: [{routePrefix: [10.0.0.0/8]}, {asPath: [], community: []}]}\n"
+    "              - {type: Remove, parameters: [{asPath: [4200000000]}]}\n"
+    "              - {type: Add, parameters: [{community: [\"65001:9\"]}]}\n"
+    "            nextStepIfMatched: Terminate\n"
+    "          - {name: no, matchCriteria: [{matchCondition: Equals, asPath: [2, 1]}], actions: [{type: Drop}]}\n"
+    "      - {name: second}\n"
     "    bgpConnections:\n"
-    "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, bgp: {keepalive: 7, hold: 30}}\n"
-    "      - {name: p2, peerIp: 10.0.2.5, peerAsn: 65002, ttlSecurityHops: 3, password: n0-b0dy}\n"
+    "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, bgp: {keepalive: 7, hold: 30}, "
+    "routingConfiguration: {inboundRouteMap: first, outboundRouteMap: second}}\n"
+    "      - {name: p2, peerIp: 10.0.2.5, peerAsn: 65002, ttlSecurityHops: 3, password: n0-b0dy, "
+    "routingConfiguration: {outboundRouteMap: first}}\n"
     "services:\n"
     "  - {name: Microsoft.Sql, addressPrefixes: [198.18.0.0/20, \"2001:db8:5::/48\"], hosts: [{name: sql, ip: "
     "198.18.0.4}]}\n"
@@ -311,6 +328,49 @@ static void same_vnets(const struct vnrs_model *a, const struct vnrs_model *b)
     }
 }
 
+static void same_values(const struct vnrs_map_values *a, const struct vnrs_map_values *b)
+{
+    assert_int_equal(a->has_prefixes, b->has_prefixes);
+    assert_int_equal(a->has_communities, b->has_communities);
+    assert_int_equal(a->has_asns, b->has_asns);
+    same_list(a->prefixes, b->prefixes);
+    same_list(a->communities, b->communities);
+    same_list(a->asns, b->asns);
+}
+
+static void same_rule(const struct vnrs_map_rule *a, const struct vnrs_map_rule *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->terminate, b->terminate);
+    assert_int_equal(a->criteria.len, b->criteria.len);
+    for (size_t i = 0; i < a->criteria.len; i++) {
+        assert_int_equal(a->criteria.items[i].condition, b->criteria.items[i].condition);
+        same_values(&a->criteria.items[i].values, &b->criteria.items[i].values);
+    }
+    assert_int_equal(a->actions.len, b->actions.len);
+    for (size_t i = 0; i < a->actions.len; i++) {
+        const struct vnrs_map_action *x = &a->actions.items[i], *y = &b->actions.items[i];
+        assert_int_equal(x->type, y->type);
+        assert_int_equal(x->parameters.len, y->parameters.len);
+        for (size_t j = 0; j < x->parameters.len; j++)
+            same_values(&x->parameters.items[j], &y->parameters.items[j]);
+    }
+}
+
+static void same_route_maps(const struct vnrs_route_server *a, const struct vnrs_route_server *b)
+{
+    assert_int_equal(a->route_maps.len, b->route_maps.len);
+    for (size_t i = 0; i < a->route_maps.len; i++) {
+        const struct vnrs_route_map *x = &a->route_maps.items[i], *y = &b->route_maps.items[i];
+        assert_string_equal(x->name, y->name);
+        assert_int_equal(x->id, i + 1);
+        assert_int_equal(y->id, i + 1);
+        assert_int_equal(x->rules.len, y->rules.len);
+        for (size_t j = 0; j < x->rules.len; j++)
+            same_rule(&x->rules.items[j], &y->rules.items[j]);
+    }
+}
+
 static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
 {
     assert_int_equal(a->route_tables.len, b->route_tables.len);
@@ -342,6 +402,7 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
         assert_int_equal(x->options.extended_messages, y->options.extended_messages);
         assert_int_equal(x->options.add_path, y->options.add_path);
         assert_int_equal(x->options.extended_next_hop, y->options.extended_next_hop);
+        same_route_maps(x, y);
         assert_int_equal(x->connections.len, y->connections.len);
         for (size_t j = 0; j < x->connections.len; j++) {
             const struct vnrs_bgp_connection *c = &x->connections.items[j], *d = &y->connections.items[j];
@@ -350,6 +411,8 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
             assert_int_equal(c->peer_asn, d->peer_asn);
             same_bytes(c->timers, d->timers);
             assert_int_equal(c->passive, d->passive);
+            assert_int_equal(c->in_map ? c->in_map->id : 0, d->in_map ? d->in_map->id : 0);
+            assert_int_equal(c->out_map ? c->out_map->id : 0, d->out_map ? d->out_map->id : 0);
             assert_int_equal(c->ttl_security_hops, d->ttl_security_hops);
             assert_int_equal(!c->password, !d->password);
             assert_int_equal(c->nic ? c->nic->index + 1 : 0, d->nic ? d->nic->index + 1 : 0);
@@ -474,6 +537,16 @@ static void printed_text_means_the_same(void **state)
     assert_true(p1->passive && p1->timers.keepalive == 7 && p1->timers.hold == 30 && !p1->password);
     assert_true(!p2->passive && p2->timers.hold == 0 && p2->ttl_security_hops == 3);
     assert_string_equal(p2->password, "n0-b0dy");
+    assert_ptr_equal(p1->in_map, &rs->route_maps.items[0]);
+    assert_ptr_equal(p1->out_map, &rs->route_maps.items[1]);
+    assert_true(!p2->in_map && p2->out_map == p1->in_map);
+    const struct vnrs_map_rule *much = &rs->route_maps.items[0].rules.items[1];
+    assert_true(much->terminate && much->criteria.len == 2 && much->actions.len == 3);
+    assert_int_equal(much->criteria.items[0].condition, VNRS_MAP_NOT_CONTAINS);
+    assert_int_equal(much->criteria.items[1].values.communities.items[1], 65001u << 16 | 2);
+    assert_true(much->actions.items[0].parameters.items[1].has_asns);
+    assert_int_equal(much->actions.items[0].parameters.items[1].asns.len, 0);
+    assert_int_equal(rs->route_maps.items[0].rules.items[2].criteria.items[0].values.asns.items[0], 2);
     check_round_trip(m);
 }
 

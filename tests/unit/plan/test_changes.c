@@ -137,6 +137,44 @@ static void passwords_are_compared_and_not_shown(void **state)
     vnrs_model_free(b);
 }
 
+static const char with_maps[] =
+    "name: l\n"
+    "virtualNetworks:\n"
+    "  - name: hub\n"
+    "    addressSpace: [10.0.0.0/16]\n"
+    "    subnets:\n"
+    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
+    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
+    "routeServers:\n"
+    "  - name: rs\n"
+    "    virtualNetwork: hub\n"
+    "    routeMaps: [{name: m, rules: [{name: r, actions: [{type: Add, parameters: [{asPath: [65001]}]}]}]}]\n"
+    "    bgpConnections:\n"
+    "      - {name: nva, peerIp: 10.0.2.4, peerAsn: 65001, routingConfiguration: {inboundRouteMap: m}}\n"
+    "machines:\n"
+    "  - {name: nva, nics: [{subnet: hub/nva, privateIp: 10.0.2.4}], run: {kind: bird, asn: 65001}}\n";
+
+static void route_maps_disturb_nothing(void **state)
+{
+    _free_ char *other = strdup(with_maps);
+    memcpy(strstr(other, "65001]}]}]}]"), "65002", 5);
+    struct vnrs_model *a = labs_load_text("l", with_maps), *b = labs_load_text("l", other);
+    struct vnrs_changes changes;
+
+    (void)state;
+    assert_int_equal(vnrs_changes_make(NULL, a, &changes), 0);
+    assert_string_equal(find(&changes, '+', "route map", "rs/m")->detail, "r → Add asPath 65001");
+    assert_string_equal(find(&changes, '+', "routing configuration", "rs/nva")->detail, "inbound m");
+    vnrs_changes_fini(&changes);
+    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
+    assert_int_equal(changes.list.len, 1); // the session goes on
+    assert_string_equal(find(&changes, '~', "route map", "rs/m")->detail,
+                        "r → Add asPath 65001 → r → Add asPath 65002");
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(a);
+    vnrs_model_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +182,7 @@ int main(void)
         cmocka_unit_test(everything_is_new_at_first),
         cmocka_unit_test(changes_are_named_with_both_sides),
         cmocka_unit_test(passwords_are_compared_and_not_shown),
+        cmocka_unit_test(route_maps_disturb_nothing),
     };
     return cmocka_run_group_tests_name("plan.changes", tests, NULL, NULL);
 }
