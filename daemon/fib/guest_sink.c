@@ -40,7 +40,7 @@ static int sync_begin(struct vnrs_sink *sink)
 {
     struct guest_sink *self = of(sink);
 
-    vnrs_fibdb_fini(&self->db);
+    vnrs_fibdb_clear(&self->db);
     self->in_sync = true;
     vec_foreach (table, &self->tables)
         (*table)->suspect = true;
@@ -102,6 +102,8 @@ static int sweep(struct guest_sink *self)
 
     vec_foreach (ns, &self->namespaces) {
         bool suspect = false;
+        if (!(*ns)->nexthops.sweep)
+            continue;
         vec_foreach (table, &self->tables)
             suspect |= (*table)->ns == *ns && (*table)->suspect;
         if (suspect)
@@ -265,7 +267,8 @@ static int add_table(struct guest_sink *self, const char *key, const struct vnrs
     table->ns = ns;
     table->owner = ++self->last_owner;
     table->suspect = true;
-    vnrs_kroutes_init(&table->routes, ns->nl, &ns->nexthops, spec->table, spec->metric, (uint8_t)spec->protocol);
+    vnrs_kroutes_init(&table->routes, ns->nl, &self->db.prefixes, &ns->nexthops, spec->table, spec->metric,
+                      (uint8_t)spec->protocol);
     *ret_table = TAKE_PTR(table);
     return 0;
 }

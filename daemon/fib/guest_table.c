@@ -126,7 +126,7 @@ static int target_of(struct vnrs_guest_table *table, const struct vnrs_fibdb *db
     struct resolved resolved;
 
     if (!slot) {
-        resolve(table, vnrs_fibdb_group_find(db, handle), family, &resolved);
+        resolve(table, &vnrs_fibdb_group_find(db, handle)->group, family, &resolved);
         // Without anything that can fail over, a plain route will do: an object for it would need `lo` to be up, which
         // is not ours to see to in a namespace of somebody else.
         if (resolved.drop || (resolved.n == 0 && resolved.direct)) {
@@ -142,38 +142,25 @@ static int target_of(struct vnrs_guest_table *table, const struct vnrs_fibdb *db
     return 0;
 }
 
-struct walk {
-    struct vnrs_guest_table *table;
-    const struct vnrs_fibdb *db;
-};
-
-static int claim_route(const struct vnrs_prefix *prefix, void *value, void *arg)
+// Every route that the domain wants: its target is made, and then either the objects of routes that are there are
+// found again, or the routes are written.
+static int walk_routes(struct vnrs_guest_table *table, const struct vnrs_fibdb *db,
+                       const struct vnrs_fibdb_domain *domain, bool claim)
 {
-    const struct walk *walk = arg;
-    const struct vnrs_fibdb_route *route = value;
     struct vnrs_ktarget target;
+    int r = 0;
 
-    if (!route->group)
-        return 0;
-    int r = target_of(walk->table, walk->db, route->group, prefix->family, &target);
-    if (r < 0)
-        return r;
-    const struct vnrs_kroute *have = vnrs_kroutes_find(&walk->table->routes, prefix);
-    if (target.nh && have && have->nhid)
-        vnrs_nhset_claim(&walk->table->ns->nexthops, walk->table->owner, route->group, prefix->family, have->nhid);
-    return 0;
-}
-
-static int put_route(const struct vnrs_prefix *prefix, void *value, void *arg)
-{
-    const struct walk *walk = arg;
-    const struct vnrs_fibdb_route *route = value;
-    struct vnrs_ktarget target;
-
-    if (!route->group)
-        return 0;
-    int r = target_of(walk->table, walk->db, route->group, prefix->family, &target);
-    return r < 0 ? r : vnrs_kroutes_put(&walk->table->routes, prefix, &target);
+    for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(&domain->routes, id));) {
+        uint32_t handle = vnrs_slots_find(&domain->routes, id);
+        uint8_t family = vnrs_prefixes_prefix(&db->prefixes, id).family;
+        r = target_of(table, db, handle, family, &target);
+        if (r == 0 && !claim)
+            r = vnrs_kroutes_put(&table->routes, id, &target);
+        uint32_t nhid = claim ? vnrs_kroutes_nhid(&table->routes, id) : 0;
+        if (r == 0 && nhid && target.nh)
+            vnrs_nhset_claim(&table->ns->nexthops, table->owner, handle, family, nhid);
+    }
+    return r;
 }
 
 // What the kernel refused, once all is sent.
@@ -194,7 +181,6 @@ static int reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db
 {
     const struct vnrs_fibdb_domain *domain = vnrs_fibdb_domain_find(db, table->spec.domain);
     struct vnrs_nhset *nexthops = &table->ns->nexthops;
-    struct walk walk = {table, db};
 
     // Slots are found again by what the routes point to, so a new controller's handles change nothing.
     vnrs_nhset_release_owner(nexthops, table->owner);
@@ -202,13 +188,13 @@ static int reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db
     if (r == 0)
         r = vnrs_kroutes_load(&table->routes);
     if (r == 0 && domain)
-        r = vnrs_trie_walk(&domain->routes, claim_route, &walk);
+        r = walk_routes(table, db, domain, true);
     if (r == 0)
         r = vnrs_nhset_write(nexthops);
     if (r == 0)
         r = vnrs_kroutes_begin(&table->routes);
     if (r == 0 && domain)
-        r = vnrs_trie_walk(&domain->routes, put_route, &walk);
+        r = walk_routes(table, db, domain, false);
     if (r == 0)
         r = vnrs_kroutes_remove_unseen(&table->routes);
     return r;
@@ -259,30 +245,33 @@ static int update_groups(struct vnrs_guest_table *table, const struct vnrs_fibdb
     return 0;
 }
 
+static int remove_changes(struct vnrs_guest_table *table, const struct vnrs_fibdb_domain *domain)
+{
+    VEC(uint32_t) removed = {0};
+    int r = 0;
+
+    vec_foreach (change, &domain->changes)
+        if (r == 0 && !change->group && change->written)
+            r = vec_push(&removed, change->prefix);
+    if (r == 0)
+        r = vnrs_kroutes_remove(&table->routes, removed.items, removed.len);
+    vec_free(&removed);
+    return r;
+}
+
 static int write_changes(struct vnrs_guest_table *table, const struct vnrs_fibdb *db,
                          const struct vnrs_fibdb_domain *domain)
 {
-    VEC(struct vnrs_prefix) removed = {0};
     struct vnrs_ktarget target;
-    int r = 0;
+    int r = remove_changes(table, domain);
 
-    vec_foreach (change, &domain->changes) {
-        const struct vnrs_fibdb_route *route = *change;
-        if (r >= 0 && !route->group && route->written)
-            r = vec_push(&removed, route->prefix);
-    }
-    if (r >= 0)
-        r = vnrs_kroutes_remove(&table->routes, removed.items, removed.len);
-    vec_free(&removed);
-    vec_foreach (change, &domain->changes) {
-        const struct vnrs_fibdb_route *route = *change;
-        if (r < 0)
-            break;
-        if (!route->group || route->group == route->written)
+    for (size_t i = 0; r == 0 && i < domain->changes.len; i++) {
+        const struct vnrs_fibdb_change *change = &domain->changes.items[i];
+        if (!change->group || change->group == change->written)
             continue;
-        r = target_of(table, db, route->group, route->prefix.family, &target);
-        if (r >= 0)
-            r = vnrs_kroutes_write(&table->routes, &route->prefix, &target, route->written != 0);
+        r = target_of(table, db, change->group, vnrs_prefixes_prefix(&db->prefixes, change->prefix).family, &target);
+        if (r == 0)
+            r = vnrs_kroutes_write(&table->routes, change->prefix, &target, change->written != 0);
     }
     return r;
 }
@@ -295,13 +284,14 @@ static int update(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
 
     nexthops->failed = table->routes.failed = 0;
     for (size_t i = 0; domain && i < domain->changes.len; i++) {
-        const struct vnrs_fibdb_route *route = domain->changes.items[i];
-        int r = route->group ? target_of(table, db, route->group, route->prefix.family, &target) : 0;
+        const struct vnrs_fibdb_change *change = &domain->changes.items[i];
+        uint8_t family = vnrs_prefixes_prefix(&db->prefixes, change->prefix).family;
+        int r = change->group ? target_of(table, db, change->group, family, &target) : 0;
         if (r < 0)
             return r;
     }
     int r = vnrs_nhset_write(nexthops);
-    if (r == 0 && domain) {
+    if (r == 0 && domain && domain->changes.len) {
         r = vnrs_kroutes_begin(&table->routes);
         if (r == 0)
             r = write_changes(table, db, domain);

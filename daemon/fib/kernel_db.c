@@ -1,38 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/kernel_db.h"
 
-struct refs {
+struct vnrs_fibdb_refs {
     struct {
         uint32_t domain, handle;
     } key;
     uint32_t n;
 };
 
-static int free_route(const struct vnrs_prefix *prefix VNRS_UNUSED, void *value, void *arg VNRS_UNUSED)
+static void drop_routes(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain)
 {
-    free(value);
-    return 0;
+    for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_slots_next(&domain->routes, id));)
+        vnrs_prefixes_drop(&db->prefixes, id);
+    vec_foreach (change, &domain->changes)
+        vnrs_prefixes_drop(&db->prefixes, change->prefix);
+    vnrs_slots_fini(&domain->routes);
+    vnrs_slots_fini(&domain->changed);
+    vec_free(&domain->changes);
+}
+
+void vnrs_fibdb_clear(struct vnrs_fibdb *db)
+{
+    struct vnrs_map_entry *e;
+
+    for (size_t at = 0; (e = vnrs_map_next(&db->domains, &at));)
+        drop_routes(db, e->value);
+    vnrs_map_fini_values(&db->domains);
+    vnrs_map_fini_values(&db->groups);
+    vnrs_map_fini_values(&db->refs);
+    vec_free(&db->touched);
+    vec_free(&db->emptied);
+    db->groups_dirty = false;
 }
 
 void vnrs_fibdb_fini(struct vnrs_fibdb *db)
 {
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(&db->domains, &at));) {
-        struct vnrs_fibdb_domain *domain = e->value;
-        (void)vnrs_trie_walk(&domain->routes, free_route, NULL);
-        vnrs_trie_fini(&domain->routes);
-        vec_free(&domain->changes);
-        free(domain);
-    }
-    for (size_t at = 0; (e = vnrs_map_next(&db->groups, &at));)
-        free(e->value);
-    for (size_t at = 0; (e = vnrs_map_next(&db->refs, &at));)
-        free(e->value);
-    vnrs_map_fini(&db->domains);
-    vnrs_map_fini(&db->groups);
-    vnrs_map_fini(&db->refs);
-    db->groups_dirty = false;
+    vnrs_fibdb_clear(db);
+    vnrs_prefixes_fini(&db->prefixes);
 }
 
 struct vnrs_fibdb_domain *vnrs_fibdb_domain_find(const struct vnrs_fibdb *db, uint32_t id)
@@ -40,17 +44,47 @@ struct vnrs_fibdb_domain *vnrs_fibdb_domain_find(const struct vnrs_fibdb *db, ui
     return vnrs_map_find(&db->domains, &id, sizeof(id));
 }
 
-const struct vnrs_fib_group *vnrs_fibdb_group_find(const struct vnrs_fibdb *db, uint32_t handle)
+const struct vnrs_fibdb_group *vnrs_fibdb_group_find(const struct vnrs_fibdb *db, uint32_t handle)
 {
-    const struct vnrs_fibdb_group *group = vnrs_map_find(&db->groups, &handle, sizeof(handle));
-    return group ? &group->group : NULL;
+    return vnrs_map_find(&db->groups, &handle, sizeof(handle));
+}
+
+uint32_t vnrs_fibdb_match(const struct vnrs_fibdb *db, const struct vnrs_fibdb_domain *domain,
+                          const struct vnrs_addr *addr)
+{
+    unsigned len = VNRS_PREFIX_LENS_MAX;
+    uint32_t id, handle = 0;
+
+    while (!handle && (id = vnrs_prefixes_around(&db->prefixes, addr, &len)))
+        handle = vnrs_slots_find(&domain->routes, id);
+    return handle;
+}
+
+static struct vnrs_fibdb_refs *find_refs(const struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
+{
+    const struct vnrs_fibdb_refs key = {.key = {domain, handle}};
+    return vnrs_map_find(&db->refs, &key.key, sizeof(key.key));
 }
 
 uint32_t vnrs_fibdb_refs(const struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
 {
-    const struct refs key = {.key = {domain, handle}};
-    const struct refs *refs = vnrs_map_find(&db->refs, &key.key, sizeof(key.key));
+    const struct vnrs_fibdb_refs *refs = find_refs(db, domain, handle);
     return refs ? refs->n : 0;
+}
+
+// NULL: out of memory.
+static struct vnrs_fibdb_group *add_group(struct vnrs_fibdb *db, uint32_t handle)
+{
+    struct vnrs_fibdb_group *added = calloc(1, sizeof(*added));
+
+    if (!added)
+        return NULL;
+    added->group.handle = handle;
+    if (vnrs_map_put(&db->groups, &added->group.handle, sizeof(added->group.handle), added) < 0) {
+        free(added);
+        return NULL;
+    }
+    return added;
 }
 
 int vnrs_fibdb_group_set(struct vnrs_fibdb *db, const struct vnrs_fib_group *group)
@@ -58,19 +92,15 @@ int vnrs_fibdb_group_set(struct vnrs_fibdb *db, const struct vnrs_fib_group *gro
     if (group->handle == 0 || group->n == 0 || group->n > VNRS_GROUP_MEMBERS_MAX)
         return -EINVAL;
     struct vnrs_fibdb_group *known = vnrs_map_find(&db->groups, &group->handle, sizeof(group->handle));
-    if (!known) {
-        _free_ struct vnrs_fibdb_group *added = calloc(1, sizeof(*added));
-        if (!added)
-            return -ENOMEM;
-        added->group.handle = group->handle;
-        int r = vnrs_map_put(&db->groups, &added->group.handle, sizeof(added->group.handle), added);
-        if (r < 0)
-            return r;
-        known = TAKE_PTR(added);
-    }
-    if (known->group.n == group->n &&
+    if (known && known->group.n == group->n &&
         memcmp(known->group.members, group->members, sizeof(group->members[0]) * group->n) == 0)
         return 0;
+    if (vec_push(&db->touched, group->handle) < 0)
+        return -ENOMEM;
+    if (!known)
+        known = add_group(db, group->handle);
+    if (!known)
+        return -ENOMEM;
     known->group.n = group->n;
     memcpy(known->group.members, group->members, sizeof(group->members[0]) * group->n);
     known->dirty = db->groups_dirty = true;
@@ -95,17 +125,42 @@ static int get_domain(struct vnrs_fibdb *db, uint32_t id, struct vnrs_fibdb_doma
     return 0;
 }
 
-static int change(struct vnrs_fibdb_domain *domain, struct vnrs_fibdb_route *route, uint32_t group)
+// The change of the prefix, made if there is none. The domain has room for the new value after this.
+static int get_change(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain, uint32_t prefix, uint32_t **ret_group)
 {
-    if (route->group == group)
-        return 0;
-    if (!route->dirty) {
-        int r = vec_push(&domain->changes, route);
+    uint32_t written = vnrs_slots_find(&domain->routes, prefix), at = vnrs_slots_find(&domain->changed, prefix);
+
+    if (!at) {
+        int r = vec_push(&domain->changes, (struct vnrs_fibdb_change){prefix, written, written});
         if (r < 0)
             return r;
-        route->dirty = true;
+        r = vnrs_slots_put(&domain->changed, prefix, at = (uint32_t)domain->changes.len);
+        if (r < 0) {
+            domain->changes.len--;
+            return r;
+        }
+        vnrs_prefixes_hold(&db->prefixes, prefix);
     }
-    route->group = group;
+    *ret_group = &domain->changes.items[at - 1].group;
+    return 0;
+}
+
+static int change(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain, uint32_t prefix, uint32_t group)
+{
+    uint32_t old = vnrs_slots_find(&domain->routes, prefix), *wanted;
+
+    if (old == group)
+        return 0;
+    int r = get_change(db, domain, prefix, &wanted);
+    if (r == 0)
+        r = vnrs_slots_put(&domain->routes, prefix, group);
+    if (r < 0)
+        return r;
+    *wanted = group;
+    if (!old)
+        vnrs_prefixes_hold(&db->prefixes, prefix);
+    if (!group)
+        vnrs_prefixes_drop(&db->prefixes, prefix);
     return 0;
 }
 
@@ -113,6 +168,7 @@ int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *rou
 {
     struct vnrs_fibdb_domain *domain;
     unsigned bits = vnrs_af_bits(route->prefix.family);
+    uint32_t prefix;
 
     if (route->domain == 0 || (route->prefix.family != VNRS_AF_IPV4 && route->prefix.family != VNRS_AF_IPV6) ||
         route->prefix.len > bits)
@@ -122,79 +178,71 @@ int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *rou
     int r = get_domain(db, route->domain, &domain);
     if (r < 0)
         return r;
-    struct vnrs_fibdb_route *known = vnrs_trie_find(&domain->routes, &route->prefix);
-    if (!known) {
-        if (!route->group)
-            return 0;
-        _free_ struct vnrs_fibdb_route *added = calloc(1, sizeof(*added));
-        if (!added)
-            return -ENOMEM;
-        added->prefix = route->prefix;
-        r = vnrs_trie_put(&domain->routes, &added->prefix, added);
-        if (r < 0)
-            return r;
-        known = TAKE_PTR(added);
-    }
-    return change(domain, known, route->group);
-}
-
-static void count_use(struct vnrs_fibdb *db, uint32_t handle, bool more)
-{
-    struct vnrs_fibdb_group *group = vnrs_map_find(&db->groups, &handle, sizeof(handle));
-
-    if (group && (more || group->uses))
-        group->uses += more ? 1 : -1;
+    if (!route->group && !vnrs_prefixes_find(&db->prefixes, &route->prefix))
+        return 0;
+    r = vnrs_prefixes_get(&db->prefixes, &route->prefix, &prefix);
+    if (r < 0)
+        return r;
+    r = change(db, domain, prefix, route->group);
+    vnrs_prefixes_drop(&db->prefixes, prefix);
+    return r;
 }
 
 static int ref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
 {
-    const struct refs key = {.key = {domain, handle}};
-    struct refs *refs = vnrs_map_find(&db->refs, &key.key, sizeof(key.key));
+    struct vnrs_fibdb_refs *refs = find_refs(db, domain, handle);
+    struct vnrs_fibdb_group *group = vnrs_map_find(&db->groups, &handle, sizeof(handle));
 
     if (!refs) {
-        _free_ struct refs *added = calloc(1, sizeof(*added));
+        _free_ struct vnrs_fibdb_refs *added = calloc(1, sizeof(*added));
         if (!added)
             return -ENOMEM;
-        *added = key;
+        *added = (struct vnrs_fibdb_refs){.key = {domain, handle}};
         int r = vnrs_map_put(&db->refs, &added->key, sizeof(added->key), added);
         if (r < 0)
             return r;
         refs = TAKE_PTR(added);
     }
     refs->n++;
-    count_use(db, handle, true);
+    if (group) {
+        group->uses++;
+        group->was_used = true;
+    }
     return 0;
 }
 
-static void unref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
+static int unref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
 {
-    const struct refs key = {.key = {domain, handle}};
-    struct refs *refs = vnrs_map_find(&db->refs, &key.key, sizeof(key.key));
+    struct vnrs_fibdb_refs *refs = find_refs(db, domain, handle);
+    struct vnrs_fibdb_group *group = vnrs_map_find(&db->groups, &handle, sizeof(handle));
+    int r = 0;
 
     if (!refs || !refs->n)
-        return;
+        return 0;
+    if (refs->n == 1)
+        r = vec_push(&db->emptied, refs);
+    if (r == 0 && group && group->uses == 1)
+        r = vec_push(&db->touched, handle);
+    if (r < 0)
+        return r;
     refs->n--;
-    count_use(db, handle, false);
+    if (group && group->uses)
+        group->uses--;
+    return 0;
 }
 
 static int commit_domain(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain)
 {
     while (domain->changes.len) {
-        struct vnrs_fibdb_route *route = domain->changes.items[domain->changes.len - 1];
-        if (route->group) {
-            int r = ref(db, domain->id, route->group);
-            if (r < 0)
-                return r;
-        }
-        if (route->written)
-            unref(db, domain->id, route->written);
-        route->written = route->group;
-        route->dirty = false;
+        const struct vnrs_fibdb_change change = domain->changes.items[domain->changes.len - 1];
+        int r = change.group ? ref(db, domain->id, change.group) : 0;
+        if (r == 0 && change.written)
+            r = unref(db, domain->id, change.written);
+        if (r < 0)
+            return r;
         domain->changes.len--;
-        if (!route->group) {
-            (void)vnrs_trie_remove(&domain->routes, &route->prefix);
-            free(route);
-        }
+        vnrs_slots_remove(&domain->changed, change.prefix);
+        vnrs_prefixes_drop(&db->prefixes, change.prefix);
     }
     vec_free(&domain->changes);
     return 0;
@@ -209,24 +257,29 @@ int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_
         if (r < 0)
             return r;
     }
-    for (size_t at = 0; (e = vnrs_map_next(&db->refs, &at));) {
-        struct refs *refs = e->value;
-        if (refs->n)
+    vec_foreach (at, &db->emptied) {
+        struct vnrs_fibdb_refs *refs = *at;
+        if (!refs || refs->n)
             continue;
+        for (struct vnrs_fibdb_refs **again = at + 1; again < db->emptied.items + db->emptied.len; again++)
+            *again = *again == refs ? NULL : *again;
         if (released)
             released(arg, refs->key.domain, refs->key.handle);
         (void)vnrs_map_remove(&db->refs, &refs->key, sizeof(refs->key));
         free(refs);
     }
-    for (size_t at = 0; (e = vnrs_map_next(&db->groups, &at));) {
-        struct vnrs_fibdb_group *group = e->value;
+    vec_foreach (handle, &db->touched) {
+        struct vnrs_fibdb_group *group = vnrs_map_find(&db->groups, handle, sizeof(*handle));
+        if (!group)
+            continue;
         group->dirty = false;
-        group->was_used |= group->uses > 0;
         if (group->uses || !group->was_used)
             continue;
-        (void)vnrs_map_remove(&db->groups, &group->group.handle, sizeof(group->group.handle));
+        (void)vnrs_map_remove(&db->groups, handle, sizeof(*handle));
         free(group);
     }
+    vec_free(&db->touched);
+    vec_free(&db->emptied);
     db->groups_dirty = false;
     return 0;
 }

@@ -136,6 +136,7 @@ int vnrs_nhset_load(struct vnrs_nhset *set)
     set->error[0] = '\0';
     for (size_t at = 0; (e = vnrs_map_next(&set->slots, &at));)
         ((struct vnrs_nhslot *)e->value)->dirty = true;
+    set->dirty = true;
     if (set->legacy)
         return 0;
     vnrs_nlnexthop_encode_dump(&request);
@@ -194,7 +195,7 @@ int vnrs_nhset_put(struct vnrs_nhset *set, uint32_t owner, uint32_t handle, uint
         if (!moved)
             want.id = known->id;
         *known = want;
-        set->sweep = true;
+        set->sweep = set->dirty = true;
         return moved;
     }
     _free_ struct vnrs_nhslot *added = malloc(sizeof(*added));
@@ -205,6 +206,7 @@ int vnrs_nhset_put(struct vnrs_nhset *set, uint32_t owner, uint32_t handle, uint
     if (r < 0)
         return r;
     TAKE_PTR(added);
+    set->dirty = true;
     return 1;
 }
 
@@ -400,7 +402,7 @@ int vnrs_nhset_write(struct vnrs_nhset *set)
     struct vnrs_map_entry *e;
     int r;
 
-    if (set->legacy)
+    if (set->legacy || !set->dirty)
         return 0;
     r = vnrs_nl_handler_set(set->nl, on_error, set);
     if (r < 0)
@@ -425,7 +427,9 @@ int vnrs_nhset_write(struct vnrs_nhset *set)
         if (r < 0)
             return r;
     }
-    return vnrs_nl_flush(set->nl);
+    r = vnrs_nl_flush(set->nl);
+    set->dirty = r < 0;
+    return r;
 }
 
 static void mark_used(struct vnrs_nhset *set)

@@ -38,6 +38,7 @@ struct vnrs_nhset {
     VEC(uint32_t) links;   // whose next hops are ours
     uint32_t next_id;
     bool sweep;      // something may be unused
+    bool dirty;      // a slot is
     unsigned failed; // refused since the last load
     int first_error; // of them, a negative errno
     char error[256];

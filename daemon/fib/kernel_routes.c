@@ -9,28 +9,104 @@
 
 #define COOKIE_DELETE (1ull << 63)
 
-void vnrs_kroutes_init(struct vnrs_kroutes *routes, struct vnrs_nl *nl, const struct vnrs_nhset *nexthops,
-                       uint32_t table, uint32_t metric, uint8_t protocol)
+// What a route leads to, in `have`: a next-hop object, by its id (ours are below the marks); a type other than unicast;
+// hops, by the place of their digest; or something that is never wanted.
+#define LEADS_TYPE  UINT32_C(0x80000000)
+#define LEADS_HOPS  UINT32_C(0xc0000000)
+#define LEADS_OTHER UINT32_C(0xffffffff)
+
+static_assert(VNRS_NHID_LAST < LEADS_TYPE, "ids of ours are no marks");
+
+void vnrs_kroutes_init(struct vnrs_kroutes *routes, struct vnrs_nl *nl, struct vnrs_prefixes *prefixes,
+                       const struct vnrs_nhset *nexthops, uint32_t table, uint32_t metric, uint8_t protocol)
 {
-    *routes =
-        (struct vnrs_kroutes){.nl = nl, .nexthops = nexthops, .table = table, .metric = metric, .protocol = protocol};
+    *routes = (struct vnrs_kroutes){
+        .nl = nl, .prefixes = prefixes, .nexthops = nexthops, .table = table, .metric = metric, .protocol = protocol};
 }
 
-void vnrs_kroutes_fini(struct vnrs_kroutes *routes)
+static void drop_slots(struct vnrs_kroutes *routes, struct vnrs_slots *slots)
 {
-    vnrs_map_fini_values(&routes->have);
-    vnrs_map_fini_values(&routes->foreign);
-    vec_free(&routes->pending);
+    for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_slots_next(slots, id));)
+        vnrs_prefixes_drop(routes->prefixes, id);
+    vnrs_slots_fini(slots);
+}
+
+static void drop_pending(struct vnrs_kroutes *routes)
+{
+    vec_foreach (id, &routes->pending)
+        vnrs_prefixes_drop(routes->prefixes, *id);
+    vec_clear(&routes->pending);
 }
 
 void vnrs_kroutes_forget(struct vnrs_kroutes *routes)
 {
-    vnrs_map_fini_values(&routes->have);
+    drop_slots(routes, &routes->have);
+    vnrs_slots_fini(&routes->seen);
+    routes->comparing = false;
+    vec_free(&routes->digests);
 }
 
-const struct vnrs_kroute *vnrs_kroutes_find(const struct vnrs_kroutes *routes, const struct vnrs_prefix *prefix)
+void vnrs_kroutes_fini(struct vnrs_kroutes *routes)
 {
-    return vnrs_map_find(&routes->have, prefix, sizeof(*prefix));
+    vnrs_kroutes_forget(routes);
+    vnrs_kroutes_unsee(routes);
+    drop_slots(routes, &routes->foreign);
+    drop_pending(routes);
+    vec_free(&routes->pending);
+}
+
+static int put_slot(struct vnrs_kroutes *routes, struct vnrs_slots *slots, uint32_t id, uint32_t value)
+{
+    bool known = vnrs_slots_find(slots, id);
+    int r = vnrs_slots_put(slots, id, value);
+
+    if (r == 0 && !known)
+        vnrs_prefixes_hold(routes->prefixes, id);
+    return r;
+}
+
+static bool drop_slot(struct vnrs_kroutes *routes, struct vnrs_slots *slots, uint32_t id)
+{
+    if (!vnrs_slots_find(slots, id))
+        return false;
+    vnrs_slots_remove(slots, id);
+    vnrs_prefixes_drop(routes->prefixes, id);
+    return true;
+}
+
+bool vnrs_kroutes_has(const struct vnrs_kroutes *routes, uint32_t prefix)
+{
+    return vnrs_slots_find(&routes->have, prefix);
+}
+
+uint32_t vnrs_kroutes_nhid(const struct vnrs_kroutes *routes, uint32_t prefix)
+{
+    uint32_t leads = vnrs_slots_find(&routes->have, prefix);
+    return leads < LEADS_TYPE ? leads : 0;
+}
+
+static int leads_to_hops(struct vnrs_kroutes *routes, const struct vnrs_nlroute *route, uint32_t *ret_leads)
+{
+    struct vnrs_nlhop hops[VNRS_NLHOPS_MAX] = {0};
+    uint32_t at = 0;
+
+    memcpy(hops, route->hops, route->n_hops * sizeof(hops[0]));
+    uint64_t digest = vnrs_nlhops_digest(hops, route->n_hops);
+    while (at < routes->digests.len && routes->digests.items[at] != digest)
+        at++;
+    int r = at < routes->digests.len ? 0 : vec_push(&routes->digests, digest);
+    *ret_leads = LEADS_HOPS | at;
+    return r;
+}
+
+static int leads_of(struct vnrs_kroutes *routes, const struct vnrs_nlroute *route, uint32_t *ret_leads)
+{
+    if (!route->nhid && route->type == RTN_UNICAST && route->n_hops)
+        return leads_to_hops(routes, route, ret_leads);
+    *ret_leads = route->nhid                  ? (route->nhid < LEADS_TYPE ? route->nhid : LEADS_OTHER)
+                 : route->type != RTN_UNICAST ? LEADS_TYPE | route->type
+                                              : LEADS_OTHER;
+    return 0;
 }
 
 static uint32_t metric_of(const struct vnrs_kroutes *routes, uint8_t family)
@@ -38,39 +114,21 @@ static uint32_t metric_of(const struct vnrs_kroutes *routes, uint8_t family)
     return routes->metric || family == VNRS_AF_IPV4 ? routes->metric : VNRS_NL_METRIC6;
 }
 
-static int remember(struct vnrs_kroutes *routes, const struct vnrs_kroute *route)
-{
-    struct vnrs_kroute *known = vnrs_map_find(&routes->have, &route->prefix, sizeof(route->prefix));
-
-    if (known) {
-        *known = *route;
-        return 0;
-    }
-    _free_ struct vnrs_kroute *added = malloc(sizeof(*added));
-    if (!added)
-        return -ENOMEM;
-    *added = *route;
-    int r = vnrs_map_put(&routes->have, &added->prefix, sizeof(added->prefix), added);
-    if (r < 0)
-        return r;
-    TAKE_PTR(added);
-    return 0;
-}
-
 int vnrs_kroutes_adopt(struct vnrs_kroutes *routes, const struct vnrs_nlroute *route)
 {
-    struct vnrs_nlroute copy = *route;
+    uint32_t id, leads;
 
     if (route->table != routes->table || route->protocol != routes->protocol ||
         route->metric != metric_of(routes, route->prefix.family))
         return 0;
-    const struct vnrs_kroute have = {
-        .prefix = route->prefix,
-        .type = route->type,
-        .nhid = route->nhid,
-        .digest = route->nhid || route->type != RTN_UNICAST ? 0 : vnrs_nlhops_digest(copy.hops, copy.n_hops),
-    };
-    return remember(routes, &have);
+    int r = leads_of(routes, route, &leads);
+    if (r == 0)
+        r = vnrs_prefixes_get(routes->prefixes, &route->prefix, &id);
+    if (r < 0)
+        return r;
+    r = put_slot(routes, &routes->have, id, leads);
+    vnrs_prefixes_drop(routes->prefixes, id);
+    return r;
 }
 
 static int take_route(const struct nlmsghdr *msg, void *arg)
@@ -90,8 +148,9 @@ int vnrs_kroutes_load(struct vnrs_kroutes *routes)
     static const uint8_t families[] = {VNRS_AF_IPV4, VNRS_AF_IPV6};
     struct vnrs_nlmsg request;
 
-    vnrs_map_fini_values(&routes->have);
-    vnrs_map_fini_values(&routes->foreign);
+    vnrs_kroutes_forget(routes);
+    vnrs_kroutes_unsee(routes);
+    drop_slots(routes, &routes->foreign);
     routes->failed = 0;
     routes->error[0] = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
@@ -103,31 +162,21 @@ int vnrs_kroutes_load(struct vnrs_kroutes *routes)
     return 0;
 }
 
-static void add_foreign(struct vnrs_kroutes *routes, const struct vnrs_prefix *prefix)
-{
-    struct vnrs_prefix *added =
-        vnrs_map_find(&routes->foreign, prefix, sizeof(*prefix)) ? NULL : malloc(sizeof(*added));
-
-    if (!added)
-        return;
-    *added = *prefix;
-    if (vnrs_map_put(&routes->foreign, added, sizeof(*added), added) < 0)
-        free(added);
-}
-
 static void on_error(void *arg, uint64_t cookie, int error, const char *text)
 {
     struct vnrs_kroutes *routes = arg;
-    const struct vnrs_prefix *prefix = &routes->pending.items[cookie & ~COOKIE_DELETE];
+    uint32_t id = routes->pending.items[cookie & ~COOKIE_DELETE];
+    const struct vnrs_prefix prefix = vnrs_prefixes_prefix(routes->prefixes, id);
     char where[VNRS_PREFIX_STR_MAX];
 
     if (cookie & COOKIE_DELETE) {
         if (error == -ESRCH || error == -ENOENT)
             return; // gone already
     } else {
-        free(vnrs_map_remove(&routes->have, prefix, sizeof(*prefix)));
+        (void)drop_slot(routes, &routes->have, id);
         if (error == -EEXIST) {
-            add_foreign(routes, prefix);
+            if (put_slot(routes, &routes->foreign, id, 1) < 0)
+                routes->failed++; // it is told apart no more
             text = "a route of somebody else with the same metric is in its place";
         }
     }
@@ -135,28 +184,32 @@ static void on_error(void *arg, uint64_t cookie, int error, const char *text)
         return;
     routes->first_error = error;
     (void)snprintf(routes->error, sizeof(routes->error), "%s route '%s' in table %u: %s",
-                   cookie & COOKIE_DELETE ? "removing" : "writing", vnrs_prefix_format(prefix, where), routes->table,
+                   cookie & COOKIE_DELETE ? "removing" : "writing", vnrs_prefix_format(&prefix, where), routes->table,
                    text);
 }
 
 int vnrs_kroutes_begin(struct vnrs_kroutes *routes)
 {
-    vec_clear(&routes->pending);
+    drop_pending(routes);
     return vnrs_nl_handler_set(routes->nl, on_error, routes);
 }
 
 int vnrs_kroutes_flush(struct vnrs_kroutes *routes)
 {
     int r = vnrs_nl_flush(routes->nl);
+    drop_pending(routes);
     vec_free(&routes->pending);
     return r;
 }
 
-static int queue(struct vnrs_kroutes *routes, const struct vnrs_nlmsg *msg, const struct vnrs_prefix *prefix,
-                 uint64_t cookie)
+static int queue(struct vnrs_kroutes *routes, const struct vnrs_nlmsg *msg, uint32_t prefix, uint64_t cookie)
 {
-    int r = vec_push(&routes->pending, *prefix);
-    return r < 0 ? r : vnrs_nl_queue(routes->nl, msg, cookie | (routes->pending.len - 1));
+    int r = vec_push(&routes->pending, prefix);
+
+    if (r < 0)
+        return r;
+    vnrs_prefixes_hold(routes->prefixes, prefix);
+    return vnrs_nl_queue(routes->nl, msg, cookie | (routes->pending.len - 1));
 }
 
 static void set_target(const struct vnrs_kroutes *routes, const struct vnrs_ktarget *target, struct vnrs_nlroute *route)
@@ -177,94 +230,109 @@ static void set_target(const struct vnrs_kroutes *routes, const struct vnrs_ktar
     }
 }
 
-static struct vnrs_nlroute route_of(const struct vnrs_kroutes *routes, const struct vnrs_prefix *prefix,
-                                    const struct vnrs_ktarget *target)
+// `ret_route->hops` is set as far as there are hops: it is long.
+static void make_route(const struct vnrs_kroutes *routes, uint32_t prefix, const struct vnrs_ktarget *target,
+                       struct vnrs_nlroute *ret_route)
 {
-    struct vnrs_nlroute route = {.prefix = *prefix,
-                                 .table = routes->table,
-                                 .metric = metric_of(routes, prefix->family),
-                                 .protocol = routes->protocol};
+    ret_route->prefix = vnrs_prefixes_prefix(routes->prefixes, prefix);
+    ret_route->table = routes->table;
+    ret_route->metric = metric_of(routes, ret_route->prefix.family);
+    ret_route->protocol = routes->protocol;
+    ret_route->type = RTN_UNSPEC;
+    ret_route->nhid = ret_route->n_hops = 0;
     if (target)
-        set_target(routes, target, &route);
-    return route;
+        set_target(routes, target, ret_route);
 }
 
-int vnrs_kroutes_write(struct vnrs_kroutes *routes, const struct vnrs_prefix *prefix, const struct vnrs_ktarget *target,
-                       bool known)
+static int write_route(struct vnrs_kroutes *routes, uint32_t prefix, const struct vnrs_nlroute *route, bool known)
 {
-    struct vnrs_nlroute route = route_of(routes, prefix, target);
     // Whether it is still in the way shows now; if it is, the kernel's answer says so again.
-    struct vnrs_prefix *foreign = vnrs_map_remove(&routes->foreign, prefix, sizeof(*prefix));
+    bool foreign = drop_slot(routes, &routes->foreign, prefix);
     struct vnrs_nlmsg msg;
 
-    known = known && !foreign;
-    free(foreign);
-    return vnrs_nlroute_encode(&route, known ? VNRS_NL_PUT : VNRS_NL_CREATE, &msg) ? queue(routes, &msg, prefix, 0)
-                                                                                   : -E2BIG;
+    return vnrs_nlroute_encode(route, known && !foreign ? VNRS_NL_PUT : VNRS_NL_CREATE, &msg)
+               ? queue(routes, &msg, prefix, 0)
+               : -E2BIG;
 }
 
-int vnrs_kroutes_put(struct vnrs_kroutes *routes, const struct vnrs_prefix *prefix, const struct vnrs_ktarget *target)
+int vnrs_kroutes_write(struct vnrs_kroutes *routes, uint32_t prefix, const struct vnrs_ktarget *target, bool known)
 {
-    struct vnrs_kroute *known = vnrs_map_find(&routes->have, prefix, sizeof(*prefix));
-    struct vnrs_nlroute route = route_of(routes, prefix, target);
-    struct vnrs_kroute want = {.prefix = *prefix, .type = route.type, .seen = true, .nhid = route.nhid};
+    struct vnrs_nlroute route;
 
-    if (route.n_hops)
-        want.digest = vnrs_nlhops_digest(route.hops, route.n_hops);
-    if (known && known->type == want.type && known->nhid == want.nhid && known->digest == want.digest) {
-        known->seen = true;
-        return 0;
-    }
-    int r = vnrs_kroutes_write(routes, prefix, target, known != NULL);
-    return r < 0 ? r : remember(routes, &want);
+    make_route(routes, prefix, target, &route);
+    return write_route(routes, prefix, &route, known);
 }
+
+int vnrs_kroutes_put(struct vnrs_kroutes *routes, uint32_t prefix, const struct vnrs_ktarget *target)
+{
+    uint32_t have = vnrs_slots_find(&routes->have, prefix), leads;
+    struct vnrs_nlroute route;
+
+    make_route(routes, prefix, target, &route);
+    int r = leads_of(routes, &route, &leads);
+    if (r == 0 && routes->comparing)
+        r = vnrs_slots_put(&routes->seen, prefix, 1);
+    if (r < 0 || have == leads)
+        return r;
+    r = write_route(routes, prefix, &route, have);
+    return r < 0 ? r : put_slot(routes, &routes->have, prefix, leads);
+}
+
+struct removal {
+    struct vnrs_prefix prefix;
+    uint32_t id;
+};
 
 static int cmp_descending(const void *a, const void *b)
 {
-    return vnrs_prefix_cmp(b, a);
+    return vnrs_prefix_cmp(&((const struct removal *)b)->prefix, &((const struct removal *)a)->prefix);
 }
 
-int vnrs_kroutes_remove(struct vnrs_kroutes *routes, struct vnrs_prefix *prefixes, size_t n)
+static int remove_one(struct vnrs_kroutes *routes, uint32_t prefix)
 {
+    struct vnrs_nlroute route;
     struct vnrs_nlmsg msg;
 
+    make_route(routes, prefix, NULL, &route);
+    int r = vnrs_nlroute_encode(&route, VNRS_NL_DELETE, &msg) ? queue(routes, &msg, prefix, COOKIE_DELETE) : -E2BIG;
+    (void)drop_slot(routes, &routes->have, prefix);
+    return r;
+}
+
+int vnrs_kroutes_remove(struct vnrs_kroutes *routes, const uint32_t *prefixes, size_t n)
+{
+    _free_ struct removal *sorted = calloc(n + 1, sizeof(*sorted));
+    int r = sorted ? 0 : -ENOMEM;
+
     // Removing in ascending order makes the kernel search its trie anew each time: 20 times slower.
-    if (n)
-        qsort(prefixes, n, sizeof(prefixes[0]), cmp_descending);
-    for (size_t i = 0; i < n; i++) {
-        struct vnrs_nlroute route = route_of(routes, &prefixes[i], NULL);
-        free(vnrs_map_remove(&routes->have, &prefixes[i], sizeof(prefixes[i])));
-        struct vnrs_prefix *foreign = vnrs_map_remove(&routes->foreign, &prefixes[i], sizeof(prefixes[i]));
-        free(foreign);
-        if (foreign)
-            continue;
-        int r = vnrs_nlroute_encode(&route, VNRS_NL_DELETE, &msg) ? queue(routes, &msg, &prefixes[i], COOKIE_DELETE)
-                                                                  : -E2BIG;
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        sorted[i] = (struct removal){vnrs_prefixes_prefix(routes->prefixes, prefixes[i]), prefixes[i]};
+    if (r == 0 && n)
+        qsort(sorted, n, sizeof(sorted[0]), cmp_descending);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (!drop_slot(routes, &routes->foreign, sorted[i].id))
+            r = remove_one(routes, sorted[i].id);
+    return r;
 }
 
 int vnrs_kroutes_remove_unseen(struct vnrs_kroutes *routes)
 {
-    VEC(struct vnrs_prefix) unseen = {0};
-    struct vnrs_map_entry *e;
+    VEC(uint32_t) unseen = {0};
     int r = 0;
 
-    for (size_t at = 0; r >= 0 && (e = vnrs_map_next(&routes->have, &at));)
-        if (!((struct vnrs_kroute *)e->value)->seen)
-            r = vec_push(&unseen, ((struct vnrs_kroute *)e->value)->prefix);
-    if (r >= 0)
+    for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(&routes->have, id));)
+        if (!vnrs_slots_find(&routes->seen, id))
+            r = vec_push(&unseen, id);
+    if (r == 0)
         r = vnrs_kroutes_remove(routes, unseen.items, unseen.len);
     vec_free(&unseen);
+    vnrs_slots_fini(&routes->seen);
+    routes->comparing = false;
     return r;
 }
 
 void vnrs_kroutes_unsee(struct vnrs_kroutes *routes)
 {
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(&routes->have, &at));)
-        ((struct vnrs_kroute *)e->value)->seen = false;
+    vnrs_slots_fini(&routes->seen);
+    routes->comparing = true;
 }

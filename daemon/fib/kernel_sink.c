@@ -37,7 +37,7 @@ static int sync_begin(struct vnrs_sink *sink)
 {
     struct kernel_sink *self = of(sink);
 
-    vnrs_fibdb_fini(&self->tables.db);
+    vnrs_fibdb_clear(&self->tables.db);
     vnrs_fabric_fini(&self->tables.fabric);
     self->in_sync = self->suspect = true;
     return 0;
@@ -147,7 +147,7 @@ static int write_all(struct kernel_sink *self)
     r = vnrs_ktables_update_groups(&self->tables);
     whole |= r > 0;
     if (r >= 0)
-        r = vnrs_ktables_prepare(&self->tables, reload);
+        r = vnrs_ktables_prepare(&self->tables, links, reload);
     self->suspect = false;
     if (r < 0)
         return fail(self, r, "next hops: ", NULL);

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
-#define CHANGES_CHECKED_MAX 256 // more changes than this: compare whole domains instead
-
 enum { OWNER_GROUPS, OWNER_NICS }; // of slots: by group handle, by ifindex
 
 struct domain {
@@ -57,6 +55,14 @@ static int nic_target(struct vnrs_ktables *tables, uint32_t ifindex, struct vnrs
     return 0;
 }
 
+static struct vnrs_addr gateway_of(const struct vnrs_fib_nic *nic)
+{
+    struct vnrs_addr gateway = {.family = VNRS_AF_IPV4};
+
+    memcpy(gateway.bytes, &nic->nic.gateway_be, sizeof(nic->nic.gateway_be));
+    return gateway;
+}
+
 static struct vnrs_ktarget nowhere(uint8_t family)
 {
     return family == VNRS_AF_IPV4 ? (struct vnrs_ktarget){.type = RTN_UNICAST, .hop = &to_nowhere}
@@ -64,14 +70,20 @@ static struct vnrs_ktarget nowhere(uint8_t family)
 }
 
 // Where a route of a domain leads in the kernel. The slots that it needs are made.
-static int target_of(struct vnrs_ktables *tables, const struct vnrs_fibdb_route *route, struct vnrs_ktarget *ret_target)
+static int target_of(struct vnrs_ktables *tables, const struct vnrs_prefix *prefix, uint32_t handle,
+                     struct vnrs_ktarget *ret_target)
 {
-    struct vnrs_nlhop hops[VNRS_GROUP_MEMBERS_MAX] = {0};
-    const struct vnrs_prefix *prefix = &route->prefix;
+    const struct vnrs_nhslot *slot = vnrs_nhset_find(&tables->nexthops, OWNER_GROUPS, handle, 0);
+    struct vnrs_nlhop hops[VNRS_GROUP_MEMBERS_MAX];
     uint32_t n, vnet;
-    int r = 0;
+    int r;
 
-    switch (resolve(vnrs_fibdb_group_find(&tables->db, route->group), hops, &n, &vnet)) {
+    if (slot) {
+        *ret_target = (struct vnrs_ktarget){.type = RTN_UNICAST, .nh = slot};
+        return 0;
+    }
+    memset(hops, 0, sizeof(hops));
+    switch (resolve(&vnrs_fibdb_group_find(&tables->db, handle)->group, hops, &n, &vnet)) {
     case TO_DROP:
         *ret_target = (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
         return 0;
@@ -86,12 +98,11 @@ static int target_of(struct vnrs_ktables *tables, const struct vnrs_fibdb_route 
     case TO_HOPS:
         break;
     }
-    if (!vnrs_nhset_find(&tables->nexthops, OWNER_GROUPS, route->group, 0))
-        r = vnrs_nhset_put(&tables->nexthops, OWNER_GROUPS, route->group, 0, hops, n, false);
+    r = vnrs_nhset_put(&tables->nexthops, OWNER_GROUPS, handle, 0, hops, n, false);
     if (r < 0)
         return r;
-    *ret_target = (struct vnrs_ktarget){.type = RTN_UNICAST,
-                                        .nh = vnrs_nhset_find(&tables->nexthops, OWNER_GROUPS, route->group, 0)};
+    *ret_target =
+        (struct vnrs_ktarget){.type = RTN_UNICAST, .nh = vnrs_nhset_find(&tables->nexthops, OWNER_GROUPS, handle, 0)};
     return 0;
 }
 
@@ -104,7 +115,8 @@ static int get_domain(struct vnrs_ktables *tables, uint32_t id, struct domain **
         if (!added)
             return -ENOMEM;
         added->id = id;
-        vnrs_kroutes_init(&added->routes, tables->nl, &tables->nexthops, VNRS_KERNEL_TABLE_DOMAIN + id, 0, VNRS_RTPROT);
+        vnrs_kroutes_init(&added->routes, tables->nl, &tables->db.prefixes, &tables->nexthops,
+                          VNRS_KERNEL_TABLE_DOMAIN + id, 0, VNRS_RTPROT);
         int r = vnrs_map_put(&tables->domains, &added->id, sizeof(added->id), added);
         if (r < 0)
             return r;
@@ -159,188 +171,210 @@ int vnrs_ktables_load(struct vnrs_ktables *tables)
     return r;
 }
 
-struct walk {
-    struct vnrs_ktables *tables;
-    struct domain *domain;
-};
+// ---- hosts: addresses that tables have routes of their own for
 
-static int claim_route(const struct vnrs_prefix *prefix, void *value, void *arg)
+static int cmp_addr(const void *a, const void *b)
 {
-    const struct walk *walk = arg;
-    const struct vnrs_fibdb_route *route = value;
-    struct vnrs_ktarget target;
+    return vnrs_addr_cmp(a, b);
+}
 
-    if (!route->group)
-        return 0;
-    int r = target_of(walk->tables, route, &target);
-    const struct vnrs_kroute *have = r == 0 && target.nh ? vnrs_kroutes_find(&walk->domain->routes, prefix) : NULL;
-    if (have && have->nhid && target.nh->key.owner == OWNER_GROUPS)
-        vnrs_nhset_claim(&walk->tables->nexthops, OWNER_GROUPS, route->group, 0, have->nhid);
+static int add_host(struct vnrs_ktables *tables, const struct vnrs_addr *addr)
+{
+    return vec_push(&tables->hosts, *addr);
+}
+
+// Endpoints, and gateways of NICs.
+static int find_hosts(struct vnrs_ktables *tables)
+{
+    struct vnrs_map_entry *e;
+    int r = 0;
+
+    vec_clear(&tables->hosts);
+    for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->fabric.endpoints, &at));)
+        r = add_host(tables, &((const struct vnrs_fabric_endpoint *)e->value)->key.addr);
+    for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->fabric.nics, &at));) {
+        const struct vnrs_fib_nic *nic = e->value;
+        const struct vnrs_addr gateway = gateway_of(nic);
+        if (nic->nic.gateway_be)
+            r = add_host(tables, &gateway);
+    }
+    if (tables->hosts.len)
+        qsort(tables->hosts.items, tables->hosts.len, sizeof(tables->hosts.items[0]), cmp_addr);
     return r;
 }
 
-static int put_route(const struct vnrs_prefix *prefix, void *value, void *arg)
+// The first host at or after the address.
+static size_t first_host(const struct vnrs_ktables *tables, const struct vnrs_addr *addr)
 {
-    const struct walk *walk = arg;
-    const struct vnrs_fibdb_route *route = value;
-    struct vnrs_ktarget target;
+    size_t low = 0, high = tables->hosts.len;
 
-    if (!route->group)
-        return 0;
-    int r = target_of(walk->tables, route, &target);
-    return r < 0 ? r : vnrs_kroutes_put(&walk->domain->routes, prefix, &target);
-}
-
-static const struct vnrs_fibdb_route *live_route(const struct vnrs_fibdb_domain *routes,
-                                                 const struct vnrs_prefix *prefix)
-{
-    const struct vnrs_fibdb_route *route = vnrs_trie_find(&routes->routes, prefix);
-    return route && route->group ? route : NULL;
-}
-
-// The longest match whose route is not about to be removed.
-static const struct vnrs_fibdb_route *match(const struct vnrs_fibdb_domain *routes, const struct vnrs_addr *addr)
-{
-    struct vnrs_prefix prefix;
-    const struct vnrs_fibdb_route *route = vnrs_trie_match(&routes->routes, addr, &prefix);
-
-    for (unsigned len = prefix.len; route && !route->group && len-- > 0;) {
-        prefix = vnrs_prefix_make(addr, len);
-        const struct vnrs_fibdb_route *shorter = vnrs_trie_find(&routes->routes, &prefix);
-        if (shorter)
-            route = shorter;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (vnrs_addr_cmp(&tables->hosts.items[mid], addr) < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return route && route->group ? route : NULL;
+    return low;
 }
 
-static int put_endpoints(struct vnrs_ktables *tables, struct domain *domain, const struct vnrs_fibdb_domain *routes)
+// The endpoint's NIC, if the domain's longest match leads to endpoints of its network. 0: none.
+static uint32_t endpoint_nic(const struct vnrs_ktables *tables, const struct vnrs_fibdb_domain *routes,
+                             const struct vnrs_addr *addr)
 {
     struct vnrs_nlhop hops[VNRS_GROUP_MEMBERS_MAX];
-    struct vnrs_ktarget target;
-    struct vnrs_map_entry *e;
-    uint32_t n, vnet;
+    uint32_t n, vnet, handle = vnrs_fibdb_match(&tables->db, routes, addr);
 
-    for (size_t at = 0; (e = vnrs_map_next(&tables->fabric.endpoints, &at));) {
-        const struct vnrs_fabric_endpoint *endpoint = e->value;
-        const struct vnrs_prefix host = vnrs_prefix_host(&endpoint->key.addr);
-        const struct vnrs_fibdb_route *route = match(routes, &endpoint->key.addr);
-        if (!route || live_route(routes, &host) ||
-            resolve(vnrs_fibdb_group_find(&tables->db, route->group), hops, &n, &vnet) != TO_ENDPOINT ||
-            vnet != endpoint->key.vnet)
-            continue;
-        int r = nic_target(tables, endpoint->ifindex, &target);
-        if (r == 0)
-            r = vnrs_kroutes_put(&domain->routes, &host, &target);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    if (!handle || resolve(&vnrs_fibdb_group_find(&tables->db, handle)->group, hops, &n, &vnet) != TO_ENDPOINT)
+        return 0;
+    return vnrs_fabric_endpoint_find(&tables->fabric, vnet, addr);
 }
 
-static int put_gateways(struct vnrs_ktables *tables, struct domain *domain, const struct vnrs_fibdb_domain *routes)
+static bool is_gateway(const struct vnrs_ktables *tables, uint32_t domain, const struct vnrs_addr *addr)
 {
-    const struct vnrs_ktarget target = nowhere(VNRS_AF_IPV4);
     struct vnrs_map_entry *e;
+    bool is = false;
 
-    for (size_t at = 0; (e = vnrs_map_next(&tables->fabric.nics, &at));) {
+    for (size_t at = 0; !is && addr->family == VNRS_AF_IPV4 && (e = vnrs_map_next(&tables->fabric.nics, &at));) {
         const struct vnrs_fib_nic *nic = e->value;
-        struct vnrs_addr gateway = {.family = VNRS_AF_IPV4};
-        memcpy(gateway.bytes, &nic->nic.gateway_be, sizeof(nic->nic.gateway_be));
-        const struct vnrs_prefix host = vnrs_prefix_host(&gateway);
-        if (!nic->nic.gateway_be || nic->nic.domain != domain->id || live_route(routes, &host) ||
-            vnrs_fabric_endpoint_find(&tables->fabric, nic->nic.vnet, &gateway))
-            continue;
-        int r = vnrs_kroutes_put(&domain->routes, &host, &target);
-        if (r < 0)
-            return r;
+        const struct vnrs_addr gateway = gateway_of(nic);
+        is = nic->nic.gateway_be && nic->nic.domain == domain && vnrs_addr_equal(&gateway, addr) &&
+             !vnrs_fabric_endpoint_find(&tables->fabric, nic->nic.vnet, addr);
     }
-    return 0;
+    return is;
 }
 
-static int put_defaults(struct domain *domain, const struct vnrs_fibdb_domain *routes)
+// ---- routes
+
+// Where the table of a domain leads for a prefix. Returns 1, 0 when it has no route for it, or a negative errno.
+static int wanted_target(struct vnrs_ktables *tables, const struct vnrs_fibdb_domain *routes, uint32_t prefix_id,
+                         struct vnrs_ktarget *ret_target)
 {
-    static const uint8_t families[] = {VNRS_AF_IPV4, VNRS_AF_IPV6};
-    static const struct vnrs_ktarget drop = {.type = RTN_BLACKHOLE};
+    const struct vnrs_prefix prefix = vnrs_prefixes_prefix(&tables->db.prefixes, prefix_id);
+    uint32_t handle = vnrs_slots_find(&routes->routes, prefix_id);
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
-        const struct vnrs_prefix all = {.family = families[i]};
-        if (!live_route(routes, &all))
-            r = vnrs_kroutes_put(&domain->routes, &all, &drop);
+    if (handle) {
+        r = target_of(tables, &prefix, handle, ret_target);
+        return r < 0 ? r : 1;
     }
+    if (prefix.len == 0) { // no lookup leaves the table
+        *ret_target = (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
+        return 1;
+    }
+    if (prefix.len != vnrs_af_bits(prefix.family))
+        return 0;
+    const struct vnrs_addr addr = vnrs_prefix_addr(&prefix);
+    uint32_t ifindex = endpoint_nic(tables, routes, &addr);
+    if (ifindex) {
+        r = nic_target(tables, ifindex, ret_target);
+        return r < 0 ? r : 1;
+    }
+    if (!is_gateway(tables, routes->id, &addr))
+        return 0;
+    *ret_target = nowhere(VNRS_AF_IPV4);
+    return 1;
+}
+
+typedef VEC(uint32_t) numbers;
+
+// Make the table right for one prefix; a route that goes is added to `removed`, with a reference.
+static int write_prefix(struct vnrs_ktables *tables, struct domain *domain, const struct vnrs_fibdb_domain *routes,
+                        uint32_t prefix, numbers *removed)
+{
+    struct vnrs_ktarget target;
+    int r = wanted_target(tables, routes, prefix, &target);
+
+    if (r > 0)
+        return vnrs_kroutes_put(&domain->routes, prefix, &target);
+    if (r < 0 || !vnrs_kroutes_has(&domain->routes, prefix))
+        return r;
+    r = vec_push(removed, prefix);
+    if (r == 0)
+        vnrs_prefixes_hold(&tables->db.prefixes, prefix);
+    return r;
+}
+
+static int write_text(struct vnrs_ktables *tables, struct domain *domain, const struct vnrs_fibdb_domain *routes,
+                      const struct vnrs_prefix *prefix, numbers *removed)
+{
+    uint32_t id;
+    int r = vnrs_prefixes_get(&tables->db.prefixes, prefix, &id);
+
+    if (r < 0)
+        return r;
+    r = write_prefix(tables, domain, routes, id, removed);
+    vnrs_prefixes_drop(&tables->db.prefixes, id);
+    return r;
+}
+
+// Hosts inside a prefix: what leads to them may change with it.
+static int write_hosts(struct vnrs_ktables *tables, struct domain *domain, const struct vnrs_fibdb_domain *routes,
+                       const struct vnrs_prefix *prefix, numbers *removed)
+{
+    const struct vnrs_addr from = vnrs_prefix_addr(prefix);
+    int r = 0;
+
+    for (size_t i = first_host(tables, &from); r == 0 && i < tables->hosts.len; i++) {
+        if (!vnrs_prefix_contains_addr(prefix, &tables->hosts.items[i]))
+            break;
+        const struct vnrs_prefix host = vnrs_prefix_host(&tables->hosts.items[i]);
+        r = write_text(tables, domain, routes, &host, removed);
+    }
+    return r;
+}
+
+static int remove_all(struct vnrs_ktables *tables, struct domain *domain, numbers *removed)
+{
+    int r = vnrs_kroutes_remove(&domain->routes, removed->items, removed->len);
+
+    vec_foreach (id, removed)
+        vnrs_prefixes_drop(&tables->db.prefixes, *id);
+    vec_free(removed);
     return r;
 }
 
 // Compare a whole domain with what its table is known to have.
 static int write_domain(struct vnrs_ktables *tables, struct domain *domain)
 {
+    static const struct vnrs_prefix all[] = {{.family = VNRS_AF_IPV4}, {.family = VNRS_AF_IPV6}};
     const struct vnrs_fibdb_domain *routes = vnrs_fibdb_domain_find(&tables->db, domain->id);
-    struct walk walk = {tables, domain};
+    numbers removed = {0};
     int r = 0;
 
     vnrs_kroutes_unsee(&domain->routes);
-    if (routes) {
-        r = vnrs_trie_walk(&routes->routes, put_route, &walk);
+    for (uint32_t id = VNRS_PREFIX_NONE; routes && r == 0 && (id = vnrs_slots_next(&routes->routes, id));)
+        r = write_prefix(tables, domain, routes, id, &removed);
+    for (size_t i = 0; routes && i < ARRAY_SIZE(all) && r == 0; i++) {
+        r = write_text(tables, domain, routes, &all[i], &removed);
         if (r == 0)
-            r = put_endpoints(tables, domain, routes);
-        if (r == 0)
-            r = put_gateways(tables, domain, routes);
-        if (r == 0)
-            r = put_defaults(domain, routes);
+            r = write_hosts(tables, domain, routes, &all[i], &removed);
     }
+    int gone = remove_all(tables, domain, &removed);
+    r = r < 0 ? r : gone;
     return r < 0 ? r : vnrs_kroutes_remove_unseen(&domain->routes);
-}
-
-static bool holds_endpoint(const struct vnrs_ktables *tables, const struct vnrs_prefix *prefix)
-{
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(&tables->fabric.endpoints, &at));)
-        if (vnrs_prefix_contains_addr(prefix, &((const struct vnrs_fabric_endpoint *)e->value)->key.addr))
-            return true;
-    return false;
-}
-
-// True: the changed routes may move host routes, gateways or the default with them.
-static bool needs_whole(const struct vnrs_ktables *tables, const struct vnrs_fibdb_domain *routes)
-{
-    if (routes->changes.len > CHANGES_CHECKED_MAX)
-        return true;
-    vec_foreach (change, &routes->changes) {
-        const struct vnrs_prefix *prefix = &(*change)->prefix;
-        if (prefix->len == 0 || prefix->len == vnrs_af_bits(prefix->family) || holds_endpoint(tables, prefix))
-            return true;
-    }
-    return false;
 }
 
 static int write_changes(struct vnrs_ktables *tables, struct domain *domain, const struct vnrs_fibdb_domain *routes)
 {
-    struct walk walk = {tables, domain};
-    VEC(struct vnrs_prefix) removed = {0};
+    numbers removed = {0};
     int r = 0;
 
-    for (size_t i = 0; r >= 0 && i < routes->changes.len; i++) {
-        struct vnrs_fibdb_route *route = routes->changes.items[i];
-        if (route->group)
-            r = put_route(&route->prefix, route, &walk);
-        else if (vnrs_kroutes_find(&domain->routes, &route->prefix))
-            r = vec_push(&removed, route->prefix);
+    for (size_t i = 0; r == 0 && i < routes->changes.len; i++) {
+        uint32_t id = routes->changes.items[i].prefix;
+        const struct vnrs_prefix prefix = vnrs_prefixes_prefix(&tables->db.prefixes, id);
+        r = write_prefix(tables, domain, routes, id, &removed);
+        if (r == 0 && prefix.len < vnrs_af_bits(prefix.family))
+            r = write_hosts(tables, domain, routes, &prefix, &removed);
     }
-    if (r >= 0)
-        r = vnrs_kroutes_remove(&domain->routes, removed.items, removed.len);
-    vec_free(&removed);
-    return r;
+    int gone = remove_all(tables, domain, &removed);
+    return r < 0 ? r : gone;
 }
 
 static bool is_used(const struct vnrs_ktables *tables, uint32_t handle)
 {
-    struct vnrs_map_entry *e;
-
-    for (size_t at = 0; (e = vnrs_map_next(&tables->db.domains, &at));)
-        if (vnrs_fibdb_refs(&tables->db, ((const struct vnrs_fibdb_domain *)e->value)->id, handle))
-            return true;
-    return false;
+    const struct vnrs_fibdb_group *group = vnrs_fibdb_group_find(&tables->db, handle);
+    return group && group->uses;
 }
 
 int vnrs_ktables_update_groups(struct vnrs_ktables *tables)
@@ -373,23 +407,54 @@ int vnrs_ktables_update_groups(struct vnrs_ktables *tables)
     return whole;
 }
 
-int vnrs_ktables_prepare(struct vnrs_ktables *tables, bool claim)
+// Slots find their objects again by what the routes in the kernel point to.
+static int claim(struct vnrs_ktables *tables, const struct domain *domain, const struct vnrs_fibdb_domain *routes)
+{
+    struct vnrs_ktarget target;
+    int r = 0;
+
+    for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(&routes->routes, id));) {
+        const struct vnrs_prefix prefix = vnrs_prefixes_prefix(&tables->db.prefixes, id);
+        uint32_t handle = vnrs_slots_find(&routes->routes, id), nhid = vnrs_kroutes_nhid(&domain->routes, id);
+        r = target_of(tables, &prefix, handle, &target);
+        if (r == 0 && nhid && target.nh && target.nh->key.owner == OWNER_GROUPS)
+            vnrs_nhset_claim(&tables->nexthops, OWNER_GROUPS, handle, 0, nhid);
+    }
+    return r;
+}
+
+// What the changed routes need.
+static int prepare_changes(struct vnrs_ktables *tables, const struct vnrs_fibdb_domain *routes)
+{
+    struct vnrs_ktarget target;
+    uint32_t last = 0;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < routes->changes.len; i++) {
+        const struct vnrs_fibdb_change *change = &routes->changes.items[i];
+        if (!change->group || change->group == last)
+            continue;
+        last = change->group;
+        const struct vnrs_prefix prefix = vnrs_prefixes_prefix(&tables->db.prefixes, change->prefix);
+        r = target_of(tables, &prefix, change->group, &target);
+    }
+    return r;
+}
+
+int vnrs_ktables_prepare(struct vnrs_ktables *tables, bool links, bool claim_objects)
 {
     struct vnrs_ktarget target;
     struct vnrs_map_entry *e;
-    int r = 0;
+    int r = links ? find_hosts(tables) : 0;
 
-    for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->fabric.endpoints, &at));)
+    for (size_t at = 0; links && r == 0 && (e = vnrs_map_next(&tables->fabric.endpoints, &at));)
         r = nic_target(tables, ((const struct vnrs_fabric_endpoint *)e->value)->ifindex, &target);
     for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->db.domains, &at));) {
         const struct vnrs_fibdb_domain *routes = e->value;
-        struct walk walk = {.tables = tables};
-        r = get_domain(tables, routes->id, &walk.domain);
-        if (r == 0 && claim)
-            r = vnrs_trie_walk(&routes->routes, claim_route, &walk);
-        for (size_t i = 0; r == 0 && !claim && i < routes->changes.len; i++)
-            if (routes->changes.items[i]->group)
-                r = target_of(tables, routes->changes.items[i], &target);
+        struct domain *domain;
+        r = get_domain(tables, routes->id, &domain);
+        if (r == 0)
+            r = claim_objects ? claim(tables, domain, routes) : prepare_changes(tables, routes);
     }
     if (r == 0)
         r = vnrs_nhset_write(&tables->nexthops);
@@ -409,8 +474,7 @@ int vnrs_ktables_write(struct vnrs_ktables *tables, bool whole)
         domain->routes.failed = 0;
         int r = vnrs_kroutes_begin(&domain->routes);
         if (r == 0)
-            r = whole || needs_whole(tables, routes) ? write_domain(tables, domain)
-                                                     : write_changes(tables, domain, routes);
+            r = whole ? write_domain(tables, domain) : write_changes(tables, domain, routes);
         int flushed = vnrs_kroutes_flush(&domain->routes);
         r = r < 0 ? r : flushed;
         if (r < 0) {
@@ -449,6 +513,7 @@ void vnrs_ktables_init(struct vnrs_ktables *tables, struct vnrs_nl *nl)
 void vnrs_ktables_fini(struct vnrs_ktables *tables)
 {
     free_domains(tables);
+    vec_free(&tables->hosts);
     vnrs_fabric_fini(&tables->fabric);
     vnrs_fibdb_fini(&tables->db);
     vnrs_nhset_fini(&tables->nexthops);

@@ -23,10 +23,11 @@
 struct vnrs_ktables {
     struct vnrs_nl *nl;
     struct vnrs_nhset nexthops;
-    struct vnrs_fibdb db;      // what is wanted
-    struct vnrs_fabric fabric; // likewise
-    struct vnrs_map domains;   // what the kernel has, by domain
-    char error[256];           // of the last vnrs_ktables_write that failed
+    struct vnrs_fibdb db;        // what is wanted
+    struct vnrs_fabric fabric;   // likewise
+    struct vnrs_map domains;     // what the kernel has, by domain
+    VEC(struct vnrs_addr) hosts; // endpoints and gateways, sorted
+    char error[256];             // of the last vnrs_ktables_write that failed
 };
 
 void vnrs_ktables_init(struct vnrs_ktables *tables, struct vnrs_nl *nl);
@@ -36,9 +37,9 @@ void vnrs_ktables_fini(struct vnrs_ktables *tables); // leaves `nl`
 int vnrs_ktables_load(struct vnrs_ktables *tables) VNRS_MUST_CHECK;
 // Slots of groups whose members changed. Returns 1 when routes have to be written again for it.
 int vnrs_ktables_update_groups(struct vnrs_ktables *tables) VNRS_MUST_CHECK;
-// Every next hop that routes will need; refused ones are told by `nexthops.failed`. `claim` after a load: slots find
-// their objects by the routes that are there.
-int vnrs_ktables_prepare(struct vnrs_ktables *tables, bool claim) VNRS_MUST_CHECK;
+// Every next hop that routes will need; refused ones are told by `nexthops.failed`. `links`: NICs or endpoints changed.
+// `claim_objects` after a load: slots find their objects by the routes that are there.
+int vnrs_ktables_prepare(struct vnrs_ktables *tables, bool links, bool claim_objects) VNRS_MUST_CHECK;
 // Routes: changes, or everything compared with what the kernel is known to have.
 int vnrs_ktables_write(struct vnrs_ktables *tables, bool whole) VNRS_MUST_CHECK;
 // All is written: forget what changed, remove next hops that nothing uses.
