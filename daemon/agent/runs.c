@@ -233,19 +233,26 @@ static int open_listener(const struct vnrs_obj_speaker *spec, int ns_fd)
     return TAKE_FD(fd);
 }
 
-// The speaker asks for a TCP socket of its namespace. It handles bytes of peers: what it says is checked.
+// The speaker asks for a socket of its namespace. It handles bytes of peers: what it says is checked.
 static int answer_socket(struct vnrs_agentd_speaker *speaker, const struct vnrs_spk_socket *request)
 {
+    static const struct {
+        int type, protocol;
+    } kinds[] = {
+        [VNRS_SPK_SOCKET_TCP] = {SOCK_STREAM, IPPROTO_TCP},
+        [VNRS_SPK_SOCKET_UDP] = {SOCK_DGRAM, IPPROTO_UDP},
+    };
+    static_assert(ARRAY_SIZE(kinds) == _VNRS_SPK_SOCKET_MAX, "every kind of socket");
     struct vnrs_spk_hdr hdr = {.proto = VNRS_SPEAKER_PROTO, .type = VNRS_SPK_SOCKET, .count = 1};
-    struct vnrs_spk_socket answer = {.id = request->id, .family = request->family};
+    struct vnrs_spk_socket answer = {.id = request->id, .family = request->family, .kind = request->kind};
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&answer, sizeof(answer)}};
     struct vnrs_err err = {0};
     _close_ int ns_fd = -1;
     _close_ int fd = vnrs_netns_resolve(speaker->object->lab->name, &speaker->spec.ns, &ns_fd, &err);
 
     if (fd == 0)
-        fd = vnrs_netns_socket(ns_fd, request->family == VNRS_AF_IPV6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK,
-                               IPPROTO_TCP);
+        fd = vnrs_netns_socket(ns_fd, request->family == VNRS_AF_IPV6 ? AF_INET6 : AF_INET,
+                               kinds[request->kind].type | SOCK_NONBLOCK, kinds[request->kind].protocol);
     answer.error = MIN(fd, 0);
     return vnrs_msg_send(speaker->agent_fd, parts, ARRAY_SIZE(parts), &fd, fd >= 0 ? 1 : 0);
 }
@@ -263,7 +270,7 @@ static void on_agent_request(evutil_socket_t fd, short what, void *arg)
     if (len == -EAGAIN)
         return;
     bool right = len == (ssize_t)(sizeof(msg.hdr) + sizeof(msg.body)) && msg.hdr.proto == VNRS_SPEAKER_PROTO &&
-                 msg.hdr.type == VNRS_SPK_SOCKET && msg.hdr.count == 1 &&
+                 msg.hdr.type == VNRS_SPK_SOCKET && msg.hdr.count == 1 && msg.body.kind < _VNRS_SPK_SOCKET_MAX &&
                  (msg.body.family == VNRS_AF_IPV4 || msg.body.family == VNRS_AF_IPV6);
     int err = right ? answer_socket(speaker, &msg.body) : -EPROTO;
     if (err == 0)

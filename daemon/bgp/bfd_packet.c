@@ -5,7 +5,6 @@
 
 #include <assert.h>
 
-#define VERSION    1
 #define AUTH_BYTES 2 // the least that an authentication section takes
 
 enum {
@@ -25,7 +24,7 @@ enum vnrs_bfd_outcome vnrs_bfd_packet_decode(const uint8_t *bytes, size_t len, s
 
     if (w.failed)
         return VNRS_BFD_TRUNCATED;
-    if (version_diag >> 5 != VERSION)
+    if (version_diag >> 5 != VNRS_BFD_VERSION)
         return VNRS_BFD_BAD_VERSION;
     if (length < VNRS_BFD_PACKET_BYTES + (flags & FLAG_AUTH ? AUTH_BYTES : 0))
         return VNRS_BFD_TOO_SHORT;
@@ -63,7 +62,7 @@ void vnrs_bfd_packet_encode(const struct vnrs_bfd_packet *p, uint8_t ret_bytes[s
 {
     struct vnrs_wire_out w = vnrs_wire_out_make(ret_bytes, VNRS_BFD_PACKET_BYTES);
 
-    vnrs_wire_put_u8(&w, (uint8_t)(VERSION << 5 | (p->diag & VNRS_BFD_DIAG_MAX)));
+    vnrs_wire_put_u8(&w, (uint8_t)(VNRS_BFD_VERSION << 5 | (p->diag & VNRS_BFD_DIAG_MAX)));
     vnrs_wire_put_u8(&w, (uint8_t)(p->state << 6 | (p->poll ? FLAG_POLL : 0) | (p->final ? FLAG_FINAL : 0) |
                                    (p->independent ? FLAG_INDEPENDENT : 0) | (p->demand ? FLAG_DEMAND : 0)));
     vnrs_wire_put_u8(&w, p->multiplier);

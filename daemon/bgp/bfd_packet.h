@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define VNRS_BFD_PACKET_BYTES 24
+#define VNRS_BFD_VERSION      1
 #define VNRS_BFD_PORT_SINGLE  3784  // RFC 5881
 #define VNRS_BFD_PORT_MULTI   4784  // RFC 5883
 #define VNRS_BFD_TTL          255   // of what is sent; single hop: of what is received, too (RFC 5881 section 5)

@@ -51,8 +51,8 @@ static const char *const subcodes[ARRAY_SIZE(codes)][SUBCODES_MAX] = {
                             [VNRS_BGP_CEASE_CONFIG_CHANGE] = "other configuration change",
                             [VNRS_BGP_CEASE_COLLISION] = "connection collision resolution",
                             [VNRS_BGP_CEASE_RESOURCES] = "out of resources",
-                            "hard reset",
-                            "BFD down"},
+                            [VNRS_BGP_CEASE_HARD_RESET] = "hard reset",
+                            [VNRS_BGP_CEASE_BFD_DOWN] = "BFD down"},
     [VNRS_BGP_ERR_REFRESH] = {[1] = "invalid message length"},
 };
 

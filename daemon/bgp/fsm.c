@@ -6,8 +6,9 @@
 
 #define OPEN_HOLD_MS          240000u // RFC 4271 8.2.2: "a large value", 4 minutes suggested
 #define CONNECT_RETRY_MS      5000u
-#define KEEPALIVE_MIN_MS      1000u // RFC 4271 4.4: never more than one a second
-#define SUB_BAD_PEER_AS       2     // RFC 4271 6.2
+#define KEEPALIVE_MIN_MS      1000u  // RFC 4271 4.4: never more than one a second
+#define BFD_WAIT_MS           30000u // strict mode; also where the hold time is 0
+#define SUB_BAD_PEER_AS       2      // RFC 4271 6.2
 #define SUB_BAD_ID            3
 #define SUB_HOLD_UNACCEPTABLE 6
 #define SUB_UNSUPPORTED_CAP   7 // RFC 5492 section 5
@@ -61,6 +62,7 @@ static void go_idle(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_cause cause, const s
     bool was_up = fsm->state == VNRS_BGP_ST_ESTABLISHED;
 
     memset(fsm->deadline, 0, sizeof(fsm->deadline));
+    fsm->waits_for_bfd = fsm->confirmed = false;
     disconnect(fsm);
     enter(fsm, VNRS_BGP_ST_IDLE);
     fsm->ops->idle(fsm->arg, fsm->side, was_up, cause, error ? error : &none);
@@ -111,7 +113,7 @@ static bool is_final(const struct vnrs_bgp_error *error)
     return error->code == VNRS_BGP_ERR_CEASE &&
            (error->subcode == VNRS_BGP_CEASE_MAX_PREFIXES || error->subcode == VNRS_BGP_CEASE_SHUTDOWN ||
             error->subcode == VNRS_BGP_CEASE_DECONFIGURED || error->subcode == VNRS_BGP_CEASE_RESET ||
-            error->subcode == VNRS_BGP_CEASE_CONFIG_CHANGE);
+            error->subcode == VNRS_BGP_CEASE_CONFIG_CHANGE || error->subcode == VNRS_BGP_CEASE_BFD_DOWN);
 }
 
 static void fail(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
@@ -227,12 +229,25 @@ static void act_dump_early(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input
     go_idle(fsm, VNRS_BGP_CAUSE_COLLISION, NULL);
 }
 
+// RFC 9384. The path is broken: what RFC 5882 section 4.3 says about routes kept for a restart is about one that goes
+// on already.
+static void act_bfd_down(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    static const struct vnrs_bgp_error cease = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_BFD_DOWN};
+
+    (void)in;
+    if (fsm->state == VNRS_BGP_ST_ESTABLISHED || fsm->session.bfd_strict)
+        fail(fsm, VNRS_BGP_CAUSE_BFD, &cease);
+}
+
 static void act_hold(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     static const struct vnrs_bgp_error expired = {.code = VNRS_BGP_ERR_HOLD_TIMER};
 
-    (void)in;
-    fail(fsm, VNRS_BGP_CAUSE_HOLD, &expired);
+    if (fsm->waits_for_bfd)
+        act_bfd_down(fsm, in);
+    else
+        fail(fsm, VNRS_BGP_CAUSE_HOLD, &expired);
 }
 
 static void act_send_hold(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
@@ -298,6 +313,7 @@ static struct vnrs_bgp_session negotiate(const struct vnrs_bgp_conf *conf, const
         .extended_message = ours->extended_message && theirs->extended_message,
         .graceful_restart = ours->graceful_restart && theirs->graceful_restart,
         .gr_notification = ours->gr_notification && theirs->gr_notification,
+        .bfd_strict = ours->bfd_strict && theirs->bfd_strict,
         .ibgp = conf->local_asn == conf->peer_asn,
         .local_asn = conf->local_asn,
         .peer_asn = conf->peer_asn,
@@ -339,6 +355,13 @@ static bool is_acceptable(const struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_
     return false;
 }
 
+static void confirm(struct vnrs_bgp_fsm *fsm)
+{
+    fsm->waits_for_bfd = false;
+    send_keepalive(fsm);
+    timer_set(fsm, VNRS_BGP_TM_HOLD, fsm->session.hold * UINT64_C(1000));
+}
+
 static void act_open(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     struct vnrs_bgp_session session = negotiate(fsm->conf, in->open);
@@ -355,8 +378,11 @@ static void act_open(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
         return;
     }
     fsm->deadline[VNRS_BGP_TM_RETRY] = VNRS_BGP_TIMER_OFF;
-    send_keepalive(fsm);
-    timer_set(fsm, VNRS_BGP_TM_HOLD, session.hold * UINT64_C(1000));
+    fsm->waits_for_bfd = session.bfd_strict && !fsm->conf->bfd_up;
+    if (fsm->waits_for_bfd)
+        timer_set(fsm, VNRS_BGP_TM_HOLD, BFD_WAIT_MS);
+    else
+        confirm(fsm);
     enter(fsm, VNRS_BGP_ST_OPEN_CONFIRM);
 }
 
@@ -384,6 +410,23 @@ static void act_established(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_inpu
     send_hold_set(fsm);
     enter(fsm, VNRS_BGP_ST_ESTABLISHED);
     fsm->ops->up(fsm->arg, fsm->side);
+}
+
+static void act_confirmed(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    // In strict mode the peer may know before us that BFD is up.
+    fsm->confirmed = true;
+    if (!fsm->waits_for_bfd)
+        act_established(fsm, in);
+}
+
+static void act_bfd_up(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    if (!fsm->waits_for_bfd)
+        return;
+    confirm(fsm);
+    if (fsm->confirmed)
+        act_established(fsm, in);
 }
 
 static void act_update(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
@@ -461,9 +504,11 @@ static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
                                   [VNRS_BGP_EV_ERROR] = act_error,
                                   [VNRS_BGP_EV_DUMP] = act_dump,
                                   [VNRS_BGP_EV_NOTIFICATION] = act_notification,
-                                  [VNRS_BGP_EV_KEEPALIVE] = act_established,
+                                  [VNRS_BGP_EV_KEEPALIVE] = act_confirmed,
                                   [VNRS_BGP_EV_UPDATE] = act_unexpected,
-                                  [VNRS_BGP_EV_REFRESH] = act_unexpected},
+                                  [VNRS_BGP_EV_REFRESH] = act_unexpected,
+                                  [VNRS_BGP_EV_BFD_UP] = act_bfd_up,
+                                  [VNRS_BGP_EV_BFD_DOWN] = act_bfd_down},
     [VNRS_BGP_ST_ESTABLISHED] = {[VNRS_BGP_EV_STOP] = act_stop,
                                  [VNRS_BGP_EV_RETRY] = act_unexpected,
                                  [VNRS_BGP_EV_HOLD] = act_hold,
@@ -477,7 +522,8 @@ static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
                                  [VNRS_BGP_EV_KEEPALIVE] = act_heard,
                                  [VNRS_BGP_EV_UPDATE] = act_update,
                                  [VNRS_BGP_EV_SEND_HOLD] = act_send_hold,
-                                 [VNRS_BGP_EV_REFRESH] = act_refresh},
+                                 [VNRS_BGP_EV_REFRESH] = act_refresh,
+                                 [VNRS_BGP_EV_BFD_DOWN] = act_bfd_down},
 };
 
 void vnrs_bgp_fsm_event(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_event event, uint64_t now_ms,
@@ -520,7 +566,8 @@ uint64_t vnrs_bgp_fsm_next(const struct vnrs_bgp_fsm *fsm)
 void vnrs_bgp_fsm_heard(struct vnrs_bgp_fsm *fsm, uint64_t now_ms)
 {
     fsm->now = now_ms;
-    if (fsm->deadline[VNRS_BGP_TM_HOLD] != VNRS_BGP_TIMER_OFF && fsm->state >= VNRS_BGP_ST_OPEN_CONFIRM)
+    if (fsm->deadline[VNRS_BGP_TM_HOLD] != VNRS_BGP_TIMER_OFF && fsm->state >= VNRS_BGP_ST_OPEN_CONFIRM &&
+        !fsm->waits_for_bfd)
         act_heard(fsm, NULL);
 }
 

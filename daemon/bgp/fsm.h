@@ -30,6 +30,8 @@ enum vnrs_bgp_event {         // number in RFC 4271 section 8.1
     VNRS_BGP_EV_UPDATE,       // 27
     VNRS_BGP_EV_SEND_HOLD,    // 29, SendHoldTimer (RFC 9687)
     VNRS_BGP_EV_REFRESH,      // RFC 2918
+    VNRS_BGP_EV_BFD_UP,       // RFC 5882
+    VNRS_BGP_EV_BFD_DOWN,
     _VNRS_BGP_EV_MAX
 };
 
@@ -51,6 +53,7 @@ enum vnrs_bgp_cause {
     VNRS_BGP_CAUSE_RECEIVED, // the peer sent a NOTIFICATION
     VNRS_BGP_CAUSE_COLLISION,
     VNRS_BGP_CAUSE_EARLY, // a message of the peer that cannot come before OPENs; it is not answered
+    VNRS_BGP_CAUSE_BFD,   // down, or strict mode has waited for it in vain
 };
 
 #define VNRS_BGP_GR_TIME_MAX  4095u   // seconds, RFC 4724 section 3
@@ -61,6 +64,7 @@ struct vnrs_bgp_conf { // of one peer, borrowed by its machines
     uint16_t hold, keepalive;                 // seconds, proposed
     uint32_t connect_retry_ms, delay_open_ms; // delay_open_ms 0: no DelayOpen
     bool passive;
+    bool bfd_up;               // now; looked at in strict mode
     struct vnrs_bgp_caps caps; // announced
 };
 
@@ -105,6 +109,8 @@ struct vnrs_bgp_fsm {
     struct vnrs_bgp_caps announced;      // in the OPEN that was sent last
     struct vnrs_bgp_open remote;         // from OpenConfirm on
     struct vnrs_bgp_session session;     // from OpenConfirm on
+    bool waits_for_bfd;                  // OpenConfirm in strict mode: our first KEEPALIVE is held back until BFD is up
+    bool confirmed;                      // and that of the peer has come meanwhile
 };
 
 void vnrs_bgp_fsm_init(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_side side, const struct vnrs_bgp_conf *conf,

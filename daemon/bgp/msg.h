@@ -53,6 +53,7 @@ enum { // RFC 4486, 8538, 9384
     VNRS_BGP_CEASE_COLLISION = 7,
     VNRS_BGP_CEASE_RESOURCES = 8,
     VNRS_BGP_CEASE_HARD_RESET = 9,
+    VNRS_BGP_CEASE_BFD_DOWN = 10,
 };
 
 struct vnrs_bgp_error { // a NOTIFICATION to send, or received
@@ -79,6 +80,7 @@ struct vnrs_bgp_caps {
     bool gr_af[_VNRS_BGP_AF_MAX], gr_forwarding[_VNRS_BGP_AF_MAX];
     bool add_path_receive[_VNRS_BGP_AF_MAX], add_path_send[_VNRS_BGP_AF_MAX]; // RFC 7911: several paths of a prefix
     bool ext_nexthop; // RFC 8950: IPv4 unicast with an IPv6 next hop
+    bool bfd_strict;  // draft-ietf-idr-bgp-bfd-strict-mode
 };
 
 struct vnrs_bgp_open {
@@ -97,6 +99,7 @@ struct vnrs_bgp_session {
     bool graceful_restart, gr_notification;
     bool add_path_rx[_VNRS_BGP_AF_MAX], add_path_tx[_VNRS_BGP_AF_MAX]; // prefixes carry a path identifier that way
     bool ext_nexthop;                                                  // IPv4 prefixes may have an IPv6 next hop
+    bool bfd_strict;                                                   // Established only while BFD is up
     bool ibgp;
     uint32_t local_asn, peer_asn;
     uint32_t local_id;        // BGP identifier

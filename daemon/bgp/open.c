@@ -25,6 +25,7 @@ enum {
     CAP_AS4 = 65,
     CAP_ADD_PATH = 69,
     CAP_ENHANCED_REFRESH = 70,
+    CAP_BFD_STRICT = 74, // draft-ietf-idr-bgp-bfd-strict-mode
 };
 
 #define GR_RESTARTED  0x8000u // restart state bit, RFC 4724 section 3
@@ -70,6 +71,12 @@ static bool cap_extended_message(struct open_decode *d, struct vnrs_wire w)
 static bool cap_enhanced_refresh(struct open_decode *d, struct vnrs_wire w)
 {
     d->open.caps.enhanced_refresh |= w.left == 0;
+    return true;
+}
+
+static bool cap_bfd_strict(struct open_decode *d, struct vnrs_wire w)
+{
+    d->open.caps.bfd_strict |= w.left == 0;
     return true;
 }
 
@@ -158,6 +165,7 @@ static const struct {
     [CAP_AS4] = {cap_as4},
     [CAP_ADD_PATH] = {cap_add_path},
     [CAP_ENHANCED_REFRESH] = {cap_enhanced_refresh},
+    [CAP_BFD_STRICT] = {cap_bfd_strict},
 };
 
 static bool caps_decode(struct open_decode *d, struct vnrs_wire w)
@@ -314,11 +322,12 @@ static void put_caps(struct vnrs_wire_out *w, const struct vnrs_bgp_open *open)
         put_graceful_restart(w, caps);
     put_add_path(w, caps);
     put_flag_cap(w, caps->enhanced_refresh, CAP_ENHANCED_REFRESH);
+    put_flag_cap(w, caps->bfd_strict, CAP_BFD_STRICT);
 }
 
 int vnrs_bgp_open_encode(const struct vnrs_bgp_open *open, uint8_t *buf, size_t size)
 {
-    uint8_t caps[64]; // every capability there is takes 54 octets
+    uint8_t caps[64]; // every capability there is takes 56 octets
     struct vnrs_wire_out c = vnrs_wire_out_make(caps, sizeof(caps));
     struct vnrs_wire_out w = vnrs_wire_out_make(buf, MIN(size, (size_t)VNRS_BGP_MSG_MAX));
 

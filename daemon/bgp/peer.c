@@ -128,6 +128,10 @@ static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cau
     case VNRS_BGP_CAUSE_EARLY:
         (void)vnrs_str_copy(peer->last_error, sizeof(peer->last_error), "unexpected message before the OPEN");
         break;
+    case VNRS_BGP_CAUSE_BFD:
+        (void)snprintf(peer->last_error, sizeof(peer->last_error), "BFD: %s",
+                       was_up ? peer->bfd_why : "not up, as strict mode wants");
+        break;
     case VNRS_BGP_CAUSE_STOP:
     case VNRS_BGP_CAUSE_COLLISION:
         break;
@@ -139,7 +143,7 @@ static void record(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause 
                    const struct vnrs_bgp_error *error)
 {
     bool is_told = cause == VNRS_BGP_CAUSE_SENT || cause == VNRS_BGP_CAUSE_HOLD || cause == VNRS_BGP_CAUSE_RECEIVED ||
-                   (cause == VNRS_BGP_CAUSE_STOP && was_up);
+                   cause == VNRS_BGP_CAUSE_BFD || (cause == VNRS_BGP_CAUSE_STOP && was_up);
     char text[VNRS_BGP_ERROR_TEXT_MAX];
 
     if (is_told && error->code) {
@@ -170,8 +174,10 @@ static void pace(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause ca
 {
     if (cause == VNRS_BGP_CAUSE_STOP || cause == VNRS_BGP_CAUSE_COLLISION)
         return;
-    // A connection that the peer drops before it is up may be no more than its side of a collision.
-    bool counts = was_up || (cause != VNRS_BGP_CAUSE_TCP && !is_version_refused(cause, error));
+    // A connection that the peer drops before it is up may be no more than its side of a collision. A broken path is
+    // no error of the peer.
+    bool counts =
+        cause != VNRS_BGP_CAUSE_BFD && (was_up || (cause != VNRS_BGP_CAUSE_TCP && !is_version_refused(cause, error)));
     peer->errors += counts;
     uint64_t wait = vnrs_bgp_timer_idle_hold(counts ? peer->errors : 1);
     wait = vnrs_bgp_timer_jitter(wait, peer->ops->random(peer->arg));
@@ -197,6 +203,7 @@ static bool is_graceful(const struct vnrs_bgp_session *session, enum vnrs_bgp_ca
     case VNRS_BGP_CAUSE_STOP:
     case VNRS_BGP_CAUSE_COLLISION:
     case VNRS_BGP_CAUSE_EARLY:
+    case VNRS_BGP_CAUSE_BFD:
         break;
     }
     return false;
@@ -317,6 +324,34 @@ void vnrs_bgp_peer_fail(struct vnrs_bgp_peer *peer, uint64_t now_ms, const struc
     peer->now = now_ms;
     if (session)
         vnrs_bgp_fsm_event(session, VNRS_BGP_EV_ERROR, now_ms, &in);
+}
+
+// What waits between two tries to connect does not wait any longer.
+static void hurry(struct vnrs_bgp_peer *peer)
+{
+    struct vnrs_bgp_fsm *out = &peer->fsm[VNRS_BGP_OUT];
+
+    if (peer->idle_until != VNRS_BGP_TIMER_OFF)
+        peer->idle_until = peer->now; // the next tick
+    else if (out->deadline[VNRS_BGP_TM_RETRY] != VNRS_BGP_TIMER_OFF)
+        out->deadline[VNRS_BGP_TM_RETRY] = peer->now;
+}
+
+void vnrs_bgp_peer_bfd_up(struct vnrs_bgp_peer *peer, uint64_t now_ms)
+{
+    peer->conf.bfd_up = true;
+    both(peer, now_ms, VNRS_BGP_EV_BFD_UP, NULL);
+    if (peer->enabled && now_ms >= peer->refuse_until && vnrs_bgp_peer_state(peer) < VNRS_BGP_ST_OPEN_SENT)
+        hurry(peer);
+}
+
+void vnrs_bgp_peer_bfd_down(struct vnrs_bgp_peer *peer, uint64_t now_ms, const char *why)
+{
+    peer->conf.bfd_up = false;
+    if (!why)
+        return;
+    peer->bfd_why = why;
+    both(peer, now_ms, VNRS_BGP_EV_BFD_DOWN, NULL);
 }
 
 int vnrs_bgp_peer_accept(struct vnrs_bgp_peer *peer, uint64_t now_ms)

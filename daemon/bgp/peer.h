@@ -62,6 +62,7 @@ struct vnrs_bgp_peer {
     enum vnrs_bgp_cause end_cause;
     struct vnrs_bgp_error end_error; // sent or received
     bool end_by_peer;                // CAUSE_TCP: the peer closed
+    const char *bfd_why;             // of the last BFD failure, a literal
 };
 
 void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *conf,
@@ -75,6 +76,13 @@ void vnrs_bgp_peer_stop(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cea
 void vnrs_bgp_peer_reset(struct vnrs_bgp_peer *peer, uint64_t now_ms, uint8_t cease, const char *text);
 // The session, if there is one, ends with this NOTIFICATION, as for an error of the peer.
 void vnrs_bgp_peer_fail(struct vnrs_bgp_peer *peer, uint64_t now_ms, const struct vnrs_bgp_error *error);
+
+// BFD with the peer is Up: strict mode goes on, and a connection that waits for its next try is tried at once, unless
+// the peer is kept out for an error of its own.
+void vnrs_bgp_peer_bfd_up(struct vnrs_bgp_peer *peer, uint64_t now_ms);
+// BFD with the peer is not Up any more: by the peer's will or by configuration (`why` NULL), or by a failure, which
+// ends the session. `why` is a literal.
+void vnrs_bgp_peer_bfd_down(struct vnrs_bgp_peer *peer, uint64_t now_ms, const char *why);
 
 // A connection from the peer is there: 0 when it may become side IN, -EBUSY when it has to be closed. After 0 the owner
 // keeps the socket as side IN and calls _accepted, from within which the OPEN goes out.

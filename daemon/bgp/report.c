@@ -2,11 +2,27 @@
 #include "bgp/report.h"
 
 #include "bgp/adj_out.h"
+#include "bgp/bfd_packet.h"
 #include "bgp/error_text.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
+
+// Why there is no session, where BFD has more to say than the last try to connect.
+static void explain_bfd(const struct vnrs_bgp_member *m, char *text, size_t size)
+{
+    const struct vnrs_bgp_fsm *fsm = m->peer.fsm;
+    bool waits = fsm[VNRS_BGP_OUT].waits_for_bfd || fsm[VNRS_BGP_IN].waits_for_bfd;
+
+    if (waits)
+        (void)vnrs_str_copy(text, size, "BFD is not up: strict mode waits for it");
+    else if (m->bfd.configured && m->bfd.failures && m->bfd.state != VNRS_BFD_UP && strncmp(text, "BFD: ", 5) != 0)
+        (void)snprintf(text, size, "BFD: %s%s%.*s", vnrs_bfd_diag_text(m->bfd.failure),
+                       m->peer.last_error[0] ? "; " : "", (int)size - 64, m->peer.last_error);
+    vnrs_utf8_trim(text);
+}
 
 void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_peer)
 {
@@ -28,9 +44,12 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_p
         .flaps = m->peer.flaps,
         .router_id = session ? session->remote.id : 0,
         .remote_asn = session ? session->remote.asn : 0,
+        .bfd = m->bfd,
     };
     (void)vnrs_str_copy(ret_peer->name, sizeof(ret_peer->name), m->conf.name);
     (void)vnrs_str_copy(ret_peer->last_error, sizeof(ret_peer->last_error), m->peer.last_error);
+    if (!session)
+        explain_bfd(m, ret_peer->last_error, sizeof(ret_peer->last_error));
 }
 
 static uint32_t bit(bool is_set, unsigned cap)
@@ -40,13 +59,13 @@ static uint32_t bit(bool is_set, unsigned cap)
 
 static uint32_t bits_of_caps(const struct vnrs_bgp_caps *caps)
 {
-    uint32_t bits = bit(caps->as4, VNRS_SPK_CAP_AS4) | bit(caps->refresh, VNRS_SPK_CAP_REFRESH) |
-                    bit(caps->enhanced_refresh, VNRS_SPK_CAP_ENHANCED_REFRESH) |
-                    bit(caps->extended_message, VNRS_SPK_CAP_EXTENDED_MESSAGES) |
-                    bit(caps->graceful_restart, VNRS_SPK_CAP_GRACEFUL_RESTART) |
-                    bit(caps->gr_notification, VNRS_SPK_CAP_GR_NOTIFICATION) |
-                    bit(caps->gr_restarted, VNRS_SPK_CAP_GR_RESTARTED) |
-                    bit(caps->ext_nexthop, VNRS_SPK_CAP_EXTENDED_NEXTHOP);
+    uint32_t bits =
+        bit(caps->as4, VNRS_SPK_CAP_AS4) | bit(caps->refresh, VNRS_SPK_CAP_REFRESH) |
+        bit(caps->enhanced_refresh, VNRS_SPK_CAP_ENHANCED_REFRESH) |
+        bit(caps->extended_message, VNRS_SPK_CAP_EXTENDED_MESSAGES) |
+        bit(caps->graceful_restart, VNRS_SPK_CAP_GRACEFUL_RESTART) |
+        bit(caps->gr_notification, VNRS_SPK_CAP_GR_NOTIFICATION) | bit(caps->gr_restarted, VNRS_SPK_CAP_GR_RESTARTED) |
+        bit(caps->ext_nexthop, VNRS_SPK_CAP_EXTENDED_NEXTHOP) | bit(caps->bfd_strict, VNRS_SPK_CAP_BFD_STRICT);
 
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         bits |= bit(caps->mp[af] || (af == VNRS_BGP_AF4 && !caps->any_mp), VNRS_SPK_CAP_FAMILY + af) |
@@ -64,7 +83,8 @@ static uint32_t bits_of_session(const struct vnrs_bgp_session *session)
                     bit(session->extended_message, VNRS_SPK_CAP_EXTENDED_MESSAGES) |
                     bit(session->graceful_restart, VNRS_SPK_CAP_GRACEFUL_RESTART) |
                     bit(session->gr_notification, VNRS_SPK_CAP_GR_NOTIFICATION) |
-                    bit(session->ext_nexthop, VNRS_SPK_CAP_EXTENDED_NEXTHOP);
+                    bit(session->ext_nexthop, VNRS_SPK_CAP_EXTENDED_NEXTHOP) |
+                    bit(session->bfd_strict, VNRS_SPK_CAP_BFD_STRICT);
 
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         bits |= bit(session->mp[af], VNRS_SPK_CAP_FAMILY + af) |

@@ -3,6 +3,7 @@
 
 #include "bgp/adj_in.h"
 #include "bgp/adj_out.h"
+#include "bgp/bfd_packet.h"
 #include "bgp/export.h"
 
 #include <errno.h>
@@ -66,6 +67,7 @@ static void caps_set(struct vnrs_bgp_member *m)
         .gr_time = restart_s(conf),
         .gr_af = {graceful, graceful},
         .gr_forwarding = {forwarding, forwarding},
+        .bfd_strict = m->conf.bfd.multiplier && m->conf.bfd.strict,
         .add_path_receive = {add_path, add_path},
         .add_path_send = {add_path, add_path},
         .ext_nexthop = conf->features & VNRS_SPK_EXTENDED_NEXTHOP,
@@ -305,6 +307,7 @@ static void member_init(struct vnrs_bgp_member *m)
 {
     struct vnrs_bgp_conf conf = member_conf(m->speaker, &m->conf);
 
+    conf.bfd_up = m->bfd.configured && m->bfd.state == VNRS_BFD_UP;
     vnrs_bgp_peer_fini(&m->peer);
     vnrs_bgp_peer_init(&m->peer, &conf, &peer_ops, m);
     caps_set(m);
@@ -346,7 +349,8 @@ static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnr
 {
     return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
            a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min || a->delay_open != b->delay_open ||
-           memcmp(a->md5, b->md5, sizeof(a->md5)) != 0;
+           memcmp(a->md5, b->md5, sizeof(a->md5)) != 0 ||
+           (a->bfd.multiplier && a->bfd.strict) != (b->bfd.multiplier && b->bfd.strict);
 }
 
 static void member_change(struct vnrs_bgp_member *m, const struct vnrs_spk_peer_config *conf, bool restart)
@@ -402,7 +406,8 @@ static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_sp
         const struct vnrs_spk_peer_config *p = &peers[i];
         if (!p->asn || p->hold == 1 || p->hold == 2 || p->addr.family != conf->local.family ||
             !memchr(p->name, '\0', sizeof(p->name)) || !memchr(p->md5, '\0', VNRS_MD5_KEY_MAX + 1) ||
-            p->in_map > n_maps || p->out_map > n_maps)
+            p->in_map > n_maps || p->out_map > n_maps ||
+            (p->bfd.multiplier && (!p->bfd.min_tx_us || !p->bfd.min_rx_us)))
             return -EINVAL;
         if (conf_find(peers, i, &p->addr))
             return -EEXIST;
@@ -615,6 +620,24 @@ void vnrs_bgp_member_clear(struct vnrs_bgp_member *m, uint64_t now_ms, const cha
     m->speaker->now = now_ms;
     vnrs_bgp_peer_reset(&m->peer, now_ms, VNRS_BGP_CEASE_RESET, text[0] ? text : "cleared by an operator");
     vnrs_bgp_retain_drop(m);
+}
+
+void vnrs_bgp_member_bfd(struct vnrs_bgp_member *m, uint64_t now_ms, const struct vnrs_spk_bfd_state *state)
+{
+    struct vnrs_spk_bfd_state old = m->bfd;
+    bool up = state->state == VNRS_BFD_UP && state->configured, failed = state->failures > old.failures;
+
+    m->speaker->now = now_ms;
+    m->bfd = *state;
+    if (old.state != state->state || old.configured != state->configured || old.error != state->error || failed)
+        note_changed(m);
+    if (failed && state->independent)
+        vnrs_bgp_retain_drop(m);
+    // It may have been down and be up again before this was told.
+    if (failed || !up)
+        vnrs_bgp_peer_bfd_down(&m->peer, now_ms, failed ? vnrs_bfd_diag_text(state->failure) : NULL);
+    if (up && (failed || !m->peer.conf.bfd_up))
+        vnrs_bgp_peer_bfd_up(&m->peer, now_ms);
 }
 
 void vnrs_bgp_member_refresh(struct vnrs_bgp_member *m, uint64_t now_ms)

@@ -36,8 +36,9 @@ struct vnrs_bgp_member { // a configured peer
     bool was_up;
     struct vnrs_bgp_import *import; // of the inbound route map, NULL: none
     struct vnrs_bgp_retain retain;
-    size_t locals_told;   // of the prefixes originated here, at the start of a session
-    uint64_t complete_at; // entries of its queue that leave the ring before it has heard of everything
+    size_t locals_told;            // of the prefixes originated here, at the start of a session
+    uint64_t complete_at;          // entries of its queue that leave the ring before it has heard of everything
+    struct vnrs_spk_bfd_state bfd; // as the owner said last
     uint32_t advertised;
     uint64_t burst_begin_ms, burst_last_ms, burst_again; // announcements of what was there (bgp/adj_in.h)
     uint32_t n_loops, n_treated_as_withdraw;             // UPDATEs, since the peer was configured
@@ -138,5 +139,8 @@ struct vnrs_bgp_member *vnrs_bgp_speaker_find_addr(const struct vnrs_bgp_speaker
 struct vnrs_bgp_member *vnrs_bgp_speaker_find_name(const struct vnrs_bgp_speaker *speaker, const char *name);
 // Ends the session with Cease, administrative reset and opens a new one. `text` (RFC 9003) may be empty.
 void vnrs_bgp_member_clear(struct vnrs_bgp_member *member, uint64_t now_ms, const char *text);
+// What the owner's BFD session with the peer says now (all zero: there is none). A failure ends the BGP session, and
+// what is kept for a restart of the peer where its BFD does not share the fate of its BGP (RFC 5882 section 4.3).
+void vnrs_bgp_member_bfd(struct vnrs_bgp_member *member, uint64_t now_ms, const struct vnrs_spk_bfd_state *state);
 // Asks the peer for its routes again: ROUTE-REFRESH, or a reset where it cannot do that, as Azure does.
 void vnrs_bgp_member_refresh(struct vnrs_bgp_member *member, uint64_t now_ms);

@@ -80,6 +80,7 @@ static const struct {
     {"ADD-PATH IPv6 unicast, in", "7911", VNRS_SPK_CAP_ADD_PATH_RX + 1, VNRS_SPK_CAP_ADD_PATH_TX + 1},
     {"ADD-PATH IPv4 unicast, out", "7911", VNRS_SPK_CAP_ADD_PATH_TX, VNRS_SPK_CAP_ADD_PATH_RX},
     {"ADD-PATH IPv6 unicast, out", "7911", VNRS_SPK_CAP_ADD_PATH_TX + 1, VNRS_SPK_CAP_ADD_PATH_RX + 1},
+    {"BFD strict mode", "draft", VNRS_SPK_CAP_BFD_STRICT, VNRS_SPK_CAP_BFD_STRICT},
 };
 
 static json_t *capabilities_json(const struct vnrs_spk_detail *d)

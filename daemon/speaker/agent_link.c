@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "speaker/bfd_link.h"
 #include "speaker/conn.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -7,21 +8,31 @@
 #include <stdio.h>
 #include <string.h>
 
-void vnrs_agent_link_request(struct vnrs_speakerd *sp, unsigned slot)
+int vnrs_agent_link_ask(struct vnrs_speakerd *sp, enum vnrs_spk_socket_kind kind, uint32_t *ret_id)
 {
     struct vnrs_spk_hdr hdr = {.proto = VNRS_SPEAKER_PROTO, .type = VNRS_SPK_SOCKET, .count = 1};
-    struct vnrs_spk_socket req = {.id = ++sp->last_request, .family = sp->core->conf.local.family};
+    struct vnrs_spk_socket req = {.id = ++sp->last_request, .family = sp->core->conf.local.family, .kind = kind};
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&req, sizeof(req)}};
 
     if (!req.id)
         req.id = ++sp->last_request; // 0 means none
+    int err = vnrs_msg_send(VNRS_SPEAKER_FD_AGENT, parts, ARRAY_SIZE(parts), NULL, 0);
+    if (err == 0)
+        *ret_id = req.id;
+    return err;
+}
+
+void vnrs_agent_link_request(struct vnrs_speakerd *sp, unsigned slot)
+{
+    sp->socket_request[slot] = 0;
     // The failure is delivered later: this is called from within the state machine.
-    sp->socket_failed[slot] = vnrs_msg_send(VNRS_SPEAKER_FD_AGENT, parts, ARRAY_SIZE(parts), NULL, 0) < 0;
-    sp->socket_request[slot] = sp->socket_failed[slot] ? 0 : req.id;
+    sp->socket_failed[slot] = vnrs_agent_link_ask(sp, VNRS_SPK_SOCKET_TCP, &sp->socket_request[slot]) < 0;
 }
 
 static void take_answer(struct vnrs_speakerd *sp, const struct vnrs_spk_socket *answer, int *fd)
 {
+    if (vnrs_bfd_link_socket(sp, answer, fd))
+        return;
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
         struct vnrs_bgp_member *m = sp->core->members[slot];
         if (!m || sp->socket_request[slot] != answer->id)

@@ -99,7 +99,7 @@ socklen_t vnrs_conn_sockaddr(const struct vnrs_addr *addr, uint16_t port, struct
     return sizeof(*sin);
 }
 
-static struct vnrs_addr addr_from_sockaddr(const struct sockaddr_storage *ss)
+struct vnrs_addr vnrs_conn_addr(const struct sockaddr_storage *ss)
 {
     struct vnrs_addr addr = {0};
 
@@ -193,7 +193,7 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
     (void)what;
     if (fd < 0)
         return;
-    struct vnrs_addr addr = addr_from_sockaddr(&ss);
+    struct vnrs_addr addr = vnrs_conn_addr(&ss);
     struct vnrs_bgp_member *m = vnrs_bgp_speaker_find_addr(sp->core, &addr);
     uint64_t now = vnrs_clock_ms();
     if (m && !sp->stopping && socket_prepare(fd, m) == 0 && vnrs_protect_is_trusted(fd, &m->conf) &&

@@ -18,6 +18,8 @@
 int vnrs_conn_listen(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
 // Returns the length of what it wrote.
 socklen_t vnrs_conn_sockaddr(const struct vnrs_addr *addr, uint16_t port, struct sockaddr_storage *ret_ss);
+// IPv4 also where it stands in an IPv6 address.
+struct vnrs_addr vnrs_conn_addr(const struct sockaddr_storage *ss);
 // Uses `fd` (consumed) for the outgoing connection of a slot.
 void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, int fd);
 void vnrs_conn_send(struct vnrs_speakerd *sp, struct vnrs_bgp_member *member, enum vnrs_bgp_side side,

@@ -2,6 +2,7 @@
 #include "speaker/control.h"
 
 #include "bgp/report.h"
+#include "speaker/bfd_link.h"
 #include "speaker/conn.h"
 #include "speaker/dump.h"
 #include "speaker/protect.h"
@@ -441,6 +442,7 @@ static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
                                          ct->peers.items, ct->peers.len, &policy);
     vnrs_bgp_policy_free(policy);
     vnrs_protect_listener(sp);
+    vnrs_bfd_link_sync(sp);
     return err;
 }
 

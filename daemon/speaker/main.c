@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // vnrs-speaker NAME: started by the agent with its descriptors in place (vnrs/speaker_proto.h). Everything else it
 // learns from the controller.
+#include "speaker/bfd_link.h"
 #include "speaker/conn.h"
 #include "speaker/control.h"
 #include "speaker/dump.h"
@@ -78,14 +79,32 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
     (void)what;
     sp->stopping = true;
     vnrs_bgp_speaker_stop(sp->core, vnrs_clock_ms());
+    vnrs_bfd_link_free(sp);
     vnrs_speakerd_settle(sp);
+}
+
+// After each ordinary event it is looked whether there is an urgent one: BFD does not wait until 62 peers are served.
+static struct event_base *base_new(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+
+    if (config && event_config_set_max_dispatch_interval(config, NULL, 1, VNRS_SPEAKERD_ORDINARY) == 0)
+        base = event_base_new_with_config(config);
+    if (config)
+        event_config_free(config);
+    if (base && event_base_priority_init(base, _VNRS_SPEAKERD_PRIORITY_MAX) < 0) {
+        event_base_free(base);
+        return NULL;
+    }
+    return base;
 }
 
 static int loop_init(struct vnrs_speakerd *sp)
 {
     static const int signals[] = {SIGTERM, SIGINT};
 
-    if (!(sp->base = event_base_new()) || !(sp->timer = evtimer_new(sp->base, on_timer, sp)))
+    if (!(sp->base = base_new()) || !(sp->timer = evtimer_new(sp->base, on_timer, sp)))
         return -ENOMEM;
     for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
         sp->signals[i] = evsignal_new(sp->base, signals[i], on_signal, sp);
@@ -108,11 +127,15 @@ static int start(struct vnrs_speakerd *sp)
         return -ENOMEM;
     if ((err = vnrs_agent_link_init(sp)) < 0 || (err = vnrs_control_init(sp)) < 0 || (err = vnrs_conn_listen(sp)) < 0)
         return err;
-    return vnrs_sandbox_enter();
+    // In between, because the sandbox holds for every thread and lets none be started.
+    if ((err = vnrs_sandbox_begin()) < 0 || (err = vnrs_bfd_link_init(sp)) < 0)
+        return err;
+    return vnrs_sandbox_seal();
 }
 
 static void finish(struct vnrs_speakerd *sp)
 {
+    vnrs_bfd_link_free(sp);
     vnrs_conn_free_all(sp);
     vnrs_dump_forget(sp);
     vnrs_bgp_speaker_free(sp->core);

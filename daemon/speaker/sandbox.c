@@ -64,7 +64,7 @@ static void release_filter(scmp_filter_ctx *ctx)
 static int filter_load(void)
 {
     _cleanup_(release_filter) scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int err = ctx ? 0 : -ENOMEM;
+    int err = ctx ? seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) : -ENOMEM;
 
     for (size_t i = 0; i < ARRAY_SIZE(allowed) && err == 0; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
@@ -94,14 +94,19 @@ static int capabilities_drop(void)
     return capng_apply(what) < 0 ? -EPERM : 0;
 }
 
-int vnrs_sandbox_enter(void)
+int vnrs_sandbox_begin(void)
+{
+    int err = capabilities_drop();
+
+    if (err == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        err = -errno;
+    return err;
+}
+
+int vnrs_sandbox_seal(void)
 {
     int err = limits_set();
 
-    if (err == 0)
-        err = capabilities_drop();
-    if (err == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        err = -errno;
     // Nobody of the same user may look into this process; the leak checker would have to.
     if (err == 0 && !WITH_SANITIZER && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         err = -errno;

@@ -5,5 +5,8 @@
 
 #include "util/macros.h"
 
-// Returns 0 or a negative errno. In a sanitizer build the system call filter is left out: their runtimes need more.
-int vnrs_sandbox_enter(void) VNRS_MUST_CHECK;
+// The capabilities, which are a thread's own: before the first other thread is started. 0 or a negative errno.
+int vnrs_sandbox_begin(void) VNRS_MUST_CHECK;
+// The rest, for every thread there is; none can be started any more. Returns 0 or a negative errno. In a sanitizer
+// build the system call filter is left out: their runtimes need more.
+int vnrs_sandbox_seal(void) VNRS_MUST_CHECK;

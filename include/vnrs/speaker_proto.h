@@ -9,8 +9,8 @@
 // MAP_ITEM…, PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END
 // (sessions of peers that did not change go on, also where a route map did).
 //
-// The speaker also has a second pair, to the agent: SOCKET asks for a TCP socket of the instance's namespace, which
-// comes back as SOCKET with a descriptor; the listening socket is given at start.
+// The speaker also has a second pair, to the agent: SOCKET asks for a TCP or UDP socket of the instance's namespace,
+// which comes back as SOCKET with a descriptor; the listening socket is given at start.
 #pragma once
 
 #include "vnrs/addr.h"
@@ -107,6 +107,14 @@ struct vnrs_spk_local {
     uint8_t pad[2];
 };
 
+struct vnrs_spk_bfd {              // RFC 5880, asynchronous mode
+    uint32_t min_tx_us, min_rx_us; // wanted intervals
+    uint8_t multiplier;            // 0: no BFD
+    uint8_t multihop;              // RFC 5883, else RFC 5881
+    uint8_t ttl_min;               // multihop: received packets must have it; 0: no check
+    uint8_t strict; // draft-ietf-idr-bgp-bfd-strict-mode: no session before BFD is up, where the peer wants that, too
+};
+
 struct vnrs_spk_peer_config {
     char name[VNRS_PEER_NAME_MAX];
     struct vnrs_addr addr;
@@ -121,6 +129,7 @@ struct vnrs_spk_peer_config {
     uint8_t delay_open;    // seconds to wait for the peer's OPEN before ours goes (RFC 4271 section 8.1.3); 0: none
     char md5[VNRS_MD5_KEY_MAX + 4]; // RFC 2385, never logged or told to anybody; empty: none
     uint16_t in_map, out_map;       // place of the route map among the MAPs, from 1; 0: none
+    struct vnrs_spk_bfd bfd;
 };
 
 struct vnrs_spk_map {
@@ -157,6 +166,22 @@ enum vnrs_bgp_state {
     _VNRS_BGP_ST_MAX
 };
 
+struct vnrs_spk_bfd_state {       // numbers as in bgp/bfd_packet.h
+    uint8_t configured;           // 0: there is no BFD with this peer, and nothing else here means anything
+    uint8_t state, remote_state;  // enum vnrs_bfd_state
+    uint8_t diag, remote_diag;    // of the last change, ours and as received
+    uint8_t failure;              // diagnostic of the last failure
+    uint8_t remote_multiplier;    // as received
+    uint8_t independent;          // C bit of the peer: its BFD does not share the fate of its BGP
+    int32_t error;                // a negative errno: why there is no session, 0: there is one
+    uint32_t failures;            // from Up to Down, but for the peer's AdminDown
+    uint32_t tx_us, detection_us; // negotiated: between two packets of ours, until the peer is given up; 0: none
+    uint32_t discarded;           // packets that came from the peer and were not acceptable
+    uint32_t pad;
+    uint64_t packets_in, packets_out;
+    uint64_t changed_ms; // CLOCK_MONOTONIC of the last change of the state
+};
+
 struct vnrs_spk_peer {
     char name[VNRS_PEER_NAME_MAX];
     struct vnrs_addr addr;
@@ -173,6 +198,7 @@ struct vnrs_spk_peer {
     uint32_t router_id;
     uint32_t remote_asn;                  // from its OPEN
     char last_error[VNRS_PEER_ERROR_MAX]; // one sentence in UTF-8, empty: none
+    struct vnrs_spk_bfd_state bfd;
 };
 
 struct vnrs_spk_nexthop {
@@ -243,7 +269,8 @@ enum vnrs_spk_cap {
     VNRS_SPK_CAP_GR_FORWARDING = VNRS_SPK_CAP_GR_FAMILY + 2,   // with the F bit
     VNRS_SPK_CAP_ADD_PATH_RX = VNRS_SPK_CAP_GR_FORWARDING + 2, // of the one whose OPEN it is; in use: we receive
     VNRS_SPK_CAP_ADD_PATH_TX = VNRS_SPK_CAP_ADD_PATH_RX + 2,
-    _VNRS_SPK_CAP_MAX = VNRS_SPK_CAP_ADD_PATH_TX + 2
+    VNRS_SPK_CAP_BFD_STRICT = VNRS_SPK_CAP_ADD_PATH_TX + 2,
+    _VNRS_SPK_CAP_MAX
 };
 
 #define VNRS_SPK_FAMILIES      2
@@ -335,9 +362,12 @@ struct vnrs_spk_dump_end {
     int32_t error; // 0 or a negative errno (ENOBUFS: the reader of updates did not keep up)
 };
 
+enum vnrs_spk_socket_kind { VNRS_SPK_SOCKET_TCP, VNRS_SPK_SOCKET_UDP, _VNRS_SPK_SOCKET_MAX };
+
 struct vnrs_spk_socket {
     uint32_t id;     // chosen by the speaker, repeated in the answer
     uint32_t family; // VNRS_AF_IPV4 or VNRS_AF_IPV6
+    uint32_t kind;   // enum vnrs_spk_socket_kind
     int32_t error;   // answer: 0 with a descriptor attached, or a negative errno
 };
 
@@ -345,6 +375,8 @@ static_assert(sizeof(struct vnrs_spk_hdr) == 16, "wire layout");
 static_assert(_VNRS_SPK_CAP_MAX <= 32, "they fit the words of vnrs_spk_detail");
 static_assert(offsetof(struct vnrs_spk_detail, error_ms) == 4184 && sizeof(struct vnrs_spk_detail) == 4840,
               "wire layout");
+static_assert(sizeof(struct vnrs_spk_bfd) == 12, "wire layout");
+static_assert(sizeof(struct vnrs_spk_bfd_state) == 56, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map) == 68, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map_rule) == 72, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map_item) == 28, "wire layout");

@@ -49,8 +49,9 @@ HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
 S_CONFIG = struct.Struct("=II17sBBBIH2x")
 S_LOCAL = struct.Struct("=18s2x")
-S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHH")
-S_PEER = struct.Struct("=64s17sBBBIQIIIIHHIII320s")
+S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHHIIBBBB")
+S_BFD = struct.Struct("=8BiIIII4xQQQ")
+S_PEER = struct.Struct(f"=64s17sBBBIQIIIIHHIII320s{S_BFD.size}s")
 S_NEXTHOP = struct.Struct("=17s3xIQ")
 S_SET = struct.Struct("=I4x")
 S_ROUTE = struct.Struct("=18s2xI")
@@ -64,24 +65,28 @@ S_ACTION = struct.Struct("=I64s256s")
 S_MAP = struct.Struct("=64sI")
 S_MAP_RULE = struct.Struct("=64sIB3x")
 S_MAP_ITEM = struct.Struct("=BBBBH18sI")
-S_SOCKET = struct.Struct("=IIi")
 S_BMP = struct.Struct("=64s17sBHH2x")
 S_DUMP = struct.Struct("=IIII64s")
 S_DUMP_PIECE = struct.Struct("=IH2x1016s")
 S_DUMP_END = struct.Struct("=Ii")
 DUMP_TABLE, DUMP_UPDATES, DUMP_MORE, DUMP_STOP = range(1, 5)
+S_SOCKET = struct.Struct("=IIIi")
+UDP = 1  # kind of socket
 PATHS_MAX = 16
 SET_BYTES = S_SET.size + PATHS_MAX * S_NEXTHOP.size
 
 PeerState = namedtuple("PeerState", "name addr state eor stale asn established_ms received advertised messages_in "
-                       "messages_out hold keepalive flaps router_id remote_asn last_error")
+                       "messages_out hold keepalive flaps router_id remote_asn last_error bfd")
 # Bits of enum vnrs_spk_cap: a set of names each in announced, received, in_use.
 CAPS = ["as4", "refresh", "enhanced-refresh", "extended-messages", "graceful-restart", "gr-notification", "gr-restarted",
         "extended-nexthop", "ipv4", "ipv6", "gr-ipv4", "gr-ipv6", "forwarding-ipv4", "forwarding-ipv6", "add-path-rx-ipv4",
-        "add-path-rx-ipv6", "add-path-tx-ipv4", "add-path-tx-ipv6"]
+        "add-path-rx-ipv6", "add-path-tx-ipv4", "add-path-tx-ipv6", "bfd-strict"]
 Detail = namedtuple("Detail", "announced received in_use messages_in messages_out paths accepted advertised queued "
                     "hold_left_ms local_port remote_port hold_remote gr_time_local gr_time_remote opened_by error_by "
                     "error_code error_subcode error_data error_ms reset_ms error_text reset_text")
+BfdState = namedtuple("BfdState", "configured state remote_state diag remote_diag failure remote_multiplier independent "
+                      "error failures tx_us detection_us discarded packets_in packets_out changed_ms")
+BFD_STATES = ["AdminDown", "Down", "Init", "Up"]
 Path = namedtuple("Path", "prefix nexthop origin best lost_at weight med peer as_path note")
 
 
@@ -124,11 +129,16 @@ class Peer:
     delay_open: int = 0
     in_map: int = 0
     out_map: int = 0
+    bfd: tuple = (0, 0, 0)  # milliseconds to send and to receive, multiplier; 0: none
+    multihop: bool = True
+    bfd_ttl_min: int = 0
+    strict: bool = False
 
     def pack(self):
         return S_PEER_CONFIG.pack(self.name.encode(), pack_addr(self.addr), self.passive, self.hold, self.keepalive,
                                   self.port, self.asn, self.max_prefixes, self.ttl, self.shutdown, self.ttl_min,
-                                  self.delay_open, self.md5.encode(), self.in_map, self.out_map)
+                                  self.delay_open, self.md5.encode(), self.in_map, self.out_map, self.bfd[0] * 1000,
+                                  self.bfd[1] * 1000, self.bfd[2], self.multihop, self.bfd_ttl_min, self.strict)
 
 
 SIGNS = [("!=", 0, 2), ("!~", 0, 3), ("=", 0, 0), ("~", 0, 1), ("+", 1, 1), ("-", 1, 3), (">", 1, 2), ("drop", 1, 0)]
@@ -267,15 +277,15 @@ class Speaker:
                 return
             if not msg:
                 return
-            ident, family, _ = S_SOCKET.unpack(msg[HDR.size:])
+            ident, family, kind, _ = S_SOCKET.unpack(msg[HDR.size:])
             self.agent_requests += 1
             if self.agent_refuses:
-                self.agent.send(HDR.pack(PROTO, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, -1))
+                self.agent.send(HDR.pack(PROTO, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, kind, -1))
                 continue
             af = socket.AF_INET if family == 4 else socket.AF_INET6
-            s = in_netns(self.net.rs, lambda: socket.socket(af, socket.SOCK_STREAM))
+            s = in_netns(self.net.rs, lambda: socket.socket(af, socket.SOCK_DGRAM if kind == UDP else socket.SOCK_STREAM))
             try:
-                socket.send_fds(self.agent, [HDR.pack(PROTO, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, 0)],
+                socket.send_fds(self.agent, [HDR.pack(PROTO, SOCKET, 1, 0) + S_SOCKET.pack(ident, family, kind, 0)],
                                 [s.fileno()])
             except OSError:
                 return
@@ -334,7 +344,9 @@ class Speaker:
         elif kind == PEER:
             assert len(body) == count * S_PEER.size
             for raw in S_PEER.iter_unpack(body):
-                p = PeerState(unpack_text(raw[0]), unpack_addr(raw[1]), STATES[raw[2]], *raw[3:-1], unpack_text(raw[-1]))
+                bfd = BfdState(*S_BFD.unpack(raw[-1]))
+                bfd = bfd._replace(state=BFD_STATES[bfd.state], remote_state=BFD_STATES[bfd.remote_state])
+                p = PeerState(unpack_text(raw[0]), unpack_addr(raw[1]), STATES[raw[2]], *raw[3:-2], unpack_text(raw[-2]), bfd)
                 self.peers[p.name] = p
         elif kind == SETS:
             assert len(body) == count * SET_BYTES

@@ -72,7 +72,7 @@ static void on_up(void *arg, enum vnrs_bgp_side side)
 static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_bgp_cause cause,
                     const struct vnrs_bgp_error *error)
 {
-    static const char *const names[] = {"stop", "tcp", "hold", "sent", "received", "collision", "early"};
+    static const char *const names[] = {"stop", "tcp", "hold", "sent", "received", "collision", "early", "bfd"};
 
     (void)side;
     (void)error;
@@ -294,6 +294,7 @@ static const struct {
     {ESTABLISHED, VNRS_BGP_EV_UPDATE, ESTABLISHED, "update"},
     {ESTABLISHED, VNRS_BGP_EV_SEND_HOLD, IDLE, "N8/0 close down:hold"}, // 29, RFC 9687
     {ESTABLISHED, VNRS_BGP_EV_REFRESH, ESTABLISHED, "refresh:0/0"},
+    {ESTABLISHED, VNRS_BGP_EV_BFD_DOWN, IDLE, "N6/10 close down:bfd"},
 };
 
 static void every_state_and_event(void **state)
@@ -585,6 +586,62 @@ static void sending(void **state)
     assert_true(w.fsm.deadline[VNRS_BGP_TM_KEEPALIVE] == 3000);
 }
 
+static void bring_to_strict(struct world *w, bool announced, bool bfd_up)
+{
+    struct vnrs_bgp_open open = good_open();
+    struct vnrs_bgp_input in = {.open = &open};
+
+    bring_to(w, OPENSENT);
+    w->conf.caps.bfd_strict = true;
+    w->conf.bfd_up = bfd_up;
+    open.caps.bfd_strict = announced;
+    vnrs_bgp_fsm_event(&w->fsm, VNRS_BGP_EV_OPEN, 2000, &in);
+    assert_int_equal(w->fsm.state, OPENCONFIRM);
+}
+
+// draft-ietf-idr-bgp-bfd-strict-mode
+static void bfd_strict_mode(void **state)
+{
+    struct world w;
+
+    (void)state;
+    bring_to_strict(&w, false, false); // the peer does not want it
+    assert_string_equal(w.log, "KEEPALIVE");
+    event(&w, VNRS_BGP_EV_BFD_DOWN, 2000);
+    assert_int_equal(w.fsm.state, OPENCONFIRM);
+    bring_to_strict(&w, true, true); // BFD is up already
+    assert_string_equal(w.log, "KEEPALIVE");
+    event(&w, VNRS_BGP_EV_KEEPALIVE, 2000);
+    assert_string_equal(w.log, "up");
+
+    bring_to_strict(&w, true, false); // BFD comes up, then the peer confirms
+    assert_string_equal(w.log, "");
+    vnrs_bgp_fsm_heard(&w.fsm, 20000); // means nothing yet
+    vnrs_bgp_fsm_tick(&w.fsm, 31999);
+    assert_string_equal(w.log, "");
+    event(&w, VNRS_BGP_EV_BFD_UP, 31999);
+    assert_string_equal(w.log, "KEEPALIVE");
+    assert_true(w.fsm.deadline[VNRS_BGP_TM_HOLD] == 31999 + 90000);
+    event(&w, VNRS_BGP_EV_BFD_UP, 32000);
+    assert_string_equal(w.log, "");
+    event(&w, VNRS_BGP_EV_KEEPALIVE, 32000);
+    assert_string_equal(w.log, "up");
+
+    bring_to_strict(&w, true, false); // the peer confirms before we know that BFD is up
+    event(&w, VNRS_BGP_EV_KEEPALIVE, 2100);
+    assert_int_equal(w.fsm.state, OPENCONFIRM);
+    event(&w, VNRS_BGP_EV_BFD_UP, 2100);
+    assert_string_equal(w.log, "KEEPALIVE up");
+
+    bring_to_strict(&w, true, false); // it does not come up
+    vnrs_bgp_fsm_tick(&w.fsm, 32000);
+    assert_string_equal(w.log, "N6/10 close idle:bfd");
+    assert_false(w.fsm.waits_for_bfd);
+    bring_to_strict(&w, true, true); // it fails before the session is there
+    event(&w, VNRS_BGP_EV_BFD_DOWN, 2100);
+    assert_string_equal(w.log, "N6/10 close idle:bfd");
+}
+
 static void waits_grow(void **state)
 {
     (void)state;
@@ -612,6 +669,7 @@ int main(void)
         cmocka_unit_test(timers),
         cmocka_unit_test(delay_open),
         cmocka_unit_test(sending),
+        cmocka_unit_test(bfd_strict_mode),
         cmocka_unit_test(waits_grow),
     };
     return cmocka_run_group_tests_name("fsm", tests, NULL, NULL);

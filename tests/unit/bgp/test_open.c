@@ -34,7 +34,7 @@ static const struct row {
      NULL,
      {.asn = 4294967294, .hold = 180, .id = 0x0a000001, .caps = {.as4 = true}}},
     {"everything we know",
-     FIXED "1a 0218 0600 4600 400a c07b 0001 01 80 0002 01 00 0104 0001 00 01 0200",
+     FIXED "1c 021a 0600 4600 4a00 400a c07b 0001 01 80 0002 01 00 0104 0001 00 01 0200",
      -1,
      NULL,
      {.asn = 65001,
@@ -45,6 +45,7 @@ static const struct row {
                .refresh = true,
                .extended_message = true,
                .enhanced_refresh = true,
+               .bfd_strict = true,
                .graceful_restart = true,
                .gr_restarted = true,
                .gr_notification = true,
@@ -227,7 +228,7 @@ static void test_no_capabilities(void **state)
 static void test_round_trip(void **state)
 {
     (void)state;
-    for (unsigned bits = 0; bits < 1u << 17; bits += bits < 1u << 12 ? 1 : 37) {
+    for (unsigned bits = 0; bits < 1u << 18; bits += bits < 1u << 12 ? 1 : 37) {
         struct vnrs_bgp_caps caps = {
             .mp = {bits & 1, bits & 2},
             .any_mp = bits & 3,
@@ -239,6 +240,7 @@ static void test_round_trip(void **state)
             .add_path_receive = {bits & 1 << 12, bits & 1 << 13},
             .add_path_send = {bits & 1 << 14, bits & 1 << 15},
             .ext_nexthop = bits & 1 << 16,
+            .bfd_strict = bits & 1 << 17,
         };
         if (caps.graceful_restart) {
             caps.gr_restarted = bits & 128;
