@@ -11,10 +11,11 @@
 
 // For ourselves: namespaces and mounts (SYS_ADMIN), networks, BPF, private directories of other users, ending their
 // processes. The others for the daemons we start, which change their user and drop on their own.
-static const int kept[] = {CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_NET_RAW,        CAP_NET_BROADCAST, CAP_NET_BIND_SERVICE,
-                           CAP_BPF,          CAP_PERFMON,   CAP_CHOWN,          CAP_FOWNER,        CAP_DAC_OVERRIDE,
-                           CAP_KILL,         CAP_SETUID,    CAP_SETGID,         CAP_SETPCAP,       CAP_SYS_PTRACE,
-                           CAP_SYS_RESOURCE, CAP_IPC_LOCK,  CAP_DAC_READ_SEARCH};
+static const int kept[] = {
+    CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_NET_RAW,         CAP_NET_BROADCAST, CAP_NET_BIND_SERVICE,
+    CAP_BPF,          CAP_PERFMON,   CAP_CHOWN,           CAP_FOWNER,        CAP_DAC_OVERRIDE,
+    CAP_KILL,         CAP_SETUID,    CAP_SETGID,          CAP_SETPCAP,       CAP_SYS_PTRACE,
+    CAP_SYS_RESOURCE, CAP_IPC_LOCK,  CAP_DAC_READ_SEARCH, CAP_SYS_CHROOT};
 
 bool vnrs_priv_has(int capability)
 {

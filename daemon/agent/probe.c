@@ -131,6 +131,9 @@ static const struct {
     {"nftables", "nft", NULL, "source NAT and the checks of `dataplane: kernel` do not work: install nftables"},
     {"FRR", "/usr/lib/frr/bgpd", "/usr/libexec/frr/bgpd", "machines with `run: frr` do not work: install frr"},
     {"BIRD", "bird", NULL, "machines with `run: bird` do not work: install bird2"},
+    {"GoBGP", "gobgpd", NULL, "machines with `run: gobgp` do not work: install gobgpd"},
+    {"ExaBGP", "exabgp", NULL, "machines with `run: exabgp` do not work: install exabgp"},
+    {"OpenBGPD", "/usr/sbin/bgpd", NULL, "machines with `run: openbgpd` do not work: install openbgpd"},
     {"containers", "podman", "docker", "machines with `container:` do not work: install podman"},
 };
 

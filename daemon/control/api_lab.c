@@ -78,7 +78,7 @@ static const char *machine_state(const struct vnrs_lab *lab, const struct vnrs_m
 
 static json_t *machine_json(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_machine *machine)
 {
-    static const char *const runs[] = {"", "frr", "bird", "exec"};
+    static const char *const runs[] = {"", "frr", "bird", "exec", "gobgp", "exabgp", "openbgpd"};
     static const char *const kinds[] = {"namespace", "self", "path", "pid", "container"};
     json_t *nics = json_array();
 

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define VNRS_PROC_USER   "vnrs-run"
 #define CONFIG_MAX_BYTES (8u << 20)
@@ -32,20 +33,54 @@
 #define RECONFIGURE_MS   3000 // the agent waits for it
 #define PROCESSES_MAX    64   // ended at a time
 
-static const char *const frr_dirs[] = {"/usr/lib/frr", "/usr/libexec/frr"};
-
 struct kind {
     const char *name;
-    const char *config;  // file name
-    const char *user;    // owner of the private directory
-    const char *package; // what to install
+    const char *config;   // file name
+    const char *commands; // file name of what follows it, NULL: nothing
+    const char *user;     // owner of the private directory
+    const char *package;  // what to install
     const char *members[VNRS_PROC_MEMBERS_MAX];
+    bool is_plain; // does not change its user on its own
+    const struct fixed_file {
+        const char *name, *text;
+    } * fixed; // files that are always the same, until one without name
 };
 
+static const struct fixed_file frr_files[] = {{"empty.conf", ""}, {"vtysh.conf", ""}, {0}}; // vtysh complains without
+static const struct fixed_file exabgp_files[] = {{"exabgp.env", "[exabgp.api]\ncli = false\n"
+                                                                "[exabgp.daemon]\ndaemonize = false\ndrop = false\n"
+                                                                "[exabgp.log]\ndestination = stdout\n"},
+                                                 {0}};
+
 static const struct kind kinds[_VNRS_PROC_MAX] = {
-    [VNRS_PROC_FRR] = {"FRR", "frr.conf", "frr", "frr", {"zebra", "staticd", "bgpd", "bfdd"}},
-    [VNRS_PROC_BIRD] = {"BIRD", "bird.conf", "bird", "bird2", {"bird"}},
-    [VNRS_PROC_EXEC] = {"command", "argv", VNRS_PROC_USER, NULL, {"exec"}},
+    [VNRS_PROC_FRR] = {.name = "FRR",
+                       .config = "frr.conf",
+                       .user = "frr",
+                       .package = "frr",
+                       .members = {"zebra", "staticd", "bgpd", "bfdd"},
+                       .fixed = frr_files},
+    [VNRS_PROC_BIRD] = {.name = "BIRD", .config = "bird.conf", .user = "bird", .package = "bird2", .members = {"bird"}},
+    [VNRS_PROC_EXEC] =
+        {.name = "command", .config = "argv", .user = VNRS_PROC_USER, .members = {"exec"}, .is_plain = true},
+    [VNRS_PROC_GOBGP] = {.name = "GoBGP",
+                         .config = "gobgpd.toml",
+                         .commands = "commands",
+                         .user = VNRS_PROC_USER,
+                         .package = "gobgpd",
+                         .members = {"gobgpd"},
+                         .is_plain = true},
+    [VNRS_PROC_EXABGP] = {.name = "ExaBGP",
+                          .config = "exabgp.conf",
+                          .user = VNRS_PROC_USER,
+                          .package = "exabgp",
+                          .members = {"exabgp"},
+                          .is_plain = true,
+                          .fixed = exabgp_files},
+    [VNRS_PROC_OPENBGPD] = {.name = "OpenBGPD",
+                            .config = "bgpd.conf",
+                            .user = "root", // its children change theirs
+                            .package = "openbgpd",
+                            .members = {"bgpd"}},
 };
 
 static unsigned members_of(const struct kind *kind)
@@ -55,120 +90,6 @@ static unsigned members_of(const struct kind *kind)
     while (n < VNRS_PROC_MEMBERS_MAX && kind->members[n])
         n++;
     return n;
-}
-
-// Commands.
-
-struct builder {
-    struct vnrs_proc_args *args;
-    size_t used;
-    unsigned n;
-    bool failed;
-};
-
-static void add_arg(struct builder *b, const char *fmt, ...) VNRS_PRINTF(2, 3);
-
-static void add_arg(struct builder *b, const char *fmt, ...)
-{
-    va_list ap;
-    size_t room = sizeof(b->args->text) - b->used;
-
-    va_start(ap, fmt);
-    int len = vsnprintf(b->args->text + b->used, room, fmt, ap);
-    va_end(ap);
-    if (len < 0 || (size_t)len >= room || b->n + 1 >= ARRAY_SIZE(b->args->argv)) {
-        b->failed = true;
-        return;
-    }
-    b->args->argv[b->n++] = b->args->text + b->used;
-    b->used += (size_t)len + 1;
-}
-
-static const char *frr_dir(void)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(frr_dirs); i++)
-        if (access(frr_dirs[i], X_OK) == 0)
-            return frr_dirs[i];
-    return frr_dirs[0];
-}
-
-static void frr_argv(struct builder *b, const char *dir, const char *member)
-{
-    add_arg(b, "%s/%s", frr_dir(), member);
-    // The configuration comes through vtysh, which knows which daemon each line is for.
-    static const char *const pairs[][2] = {{"-f", "empty.conf"}, {"-z", "zserv.api"}};
-    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-        add_arg(b, "%s", pairs[i][0]);
-        add_arg(b, "%s/%s", dir, pairs[i][1]);
-    }
-    add_arg(b, "-i");
-    add_arg(b, "%s/%s.pid", dir, member);
-    add_arg(b, "--vty_socket");
-    add_arg(b, "%s", dir);
-    add_arg(b, "-P");
-    add_arg(b, "0");
-    add_arg(b, "-u");
-    add_arg(b, "frr");
-    add_arg(b, "-g");
-    add_arg(b, "frr");
-    add_arg(b, "--log");
-    add_arg(b, "stdout");
-    if (strcmp(member, "bfdd") == 0) {
-        add_arg(b, "--bfdctl");
-        add_arg(b, "%s/bfdd.sock", dir);
-    }
-}
-
-static void bird_argv(struct builder *b, const char *dir)
-{
-    add_arg(b, "bird");
-    add_arg(b, "-f");
-    add_arg(b, "-c");
-    add_arg(b, "%s/bird.conf", dir);
-    add_arg(b, "-s");
-    add_arg(b, "%s/bird.ctl", dir);
-    add_arg(b, "-P");
-    add_arg(b, "%s/bird.pid", dir);
-    add_arg(b, "-u");
-    add_arg(b, "bird");
-    add_arg(b, "-g");
-    add_arg(b, "bird");
-}
-
-// data: strings, each with its NUL. They stay where they are.
-static void exec_argv(struct builder *b, const char *data, size_t size)
-{
-    if (size == 0 || data[size - 1] != '\0' || data[0] == '\0')
-        b->failed = true;
-    for (size_t at = 0; at < size && !b->failed; at += strlen(data + at) + 1) {
-        if (b->n + 1 >= ARRAY_SIZE(b->args->argv))
-            b->failed = true;
-        else
-            b->args->argv[b->n++] = data + at;
-    }
-}
-
-int vnrs_proc_argv(const struct vnrs_proc_want *want, const char *member, struct vnrs_proc_args *ret_args)
-{
-    struct builder b = {.args = ret_args};
-
-    switch ((enum vnrs_proc_kind)want->kind) {
-    case VNRS_PROC_FRR:
-        frr_argv(&b, want->dir, member);
-        break;
-    case VNRS_PROC_BIRD:
-        bird_argv(&b, want->dir);
-        break;
-    case VNRS_PROC_EXEC:
-        exec_argv(&b, want->data, want->size);
-        break;
-    default:
-        return -EINVAL;
-    }
-    if (b.failed)
-        return -EINVAL;
-    ret_args->argv[b.n] = NULL;
-    return 0;
 }
 
 // The private directory.
@@ -188,14 +109,38 @@ static int open_dir(const struct vnrs_proc_want *want, const struct passwd *owne
     return dir < 0 ? dir : TAKE_FD(dir);
 }
 
-static bool is_config_same(const struct vnrs_proc_want *want, const struct kind *kind)
+// The configuration, and the commands that follow it behind a NUL.
+static size_t config_len(const struct vnrs_proc_want *want, const struct kind *kind)
 {
-    _close_ int dir = vnrs_private_open(want->dir);
+    const char *end = kind->commands && want->size ? memchr(want->data, '\0', want->size) : NULL;
+    return end ? (size_t)(end - (const char *)want->data) : want->size;
+}
+
+static const char *commands_of(const struct vnrs_proc_want *want, const struct kind *kind, size_t *ret_len)
+{
+    size_t at = MIN(config_len(want, kind) + 1, want->size);
+
+    *ret_len = want->size - at;
+    return (const char *)want->data + at;
+}
+
+static bool is_file_same(int dir, const char *name, const char *want, size_t want_len)
+{
     _free_ char *text = NULL;
     size_t len;
 
-    return dir >= 0 && vnrs_private_load(dir, kind->config, CONFIG_MAX_BYTES, &text, &len) == 0 && len == want->size &&
-           memcmp(text, want->data, len) == 0;
+    return vnrs_private_load(dir, name, CONFIG_MAX_BYTES, &text, &len) == 0 && len == want_len &&
+           memcmp(text, want, len) == 0;
+}
+
+static bool is_config_same(const struct vnrs_proc_want *want, const struct kind *kind)
+{
+    _close_ int dir = vnrs_private_open(want->dir);
+    size_t len;
+    const char *commands = commands_of(want, kind, &len);
+
+    return dir >= 0 && is_file_same(dir, kind->config, want->data, config_len(want, kind)) &&
+           (!kind->commands || is_file_same(dir, kind->commands, commands, len));
 }
 
 static int write_config(const struct vnrs_proc_want *want, const struct kind *kind)
@@ -204,12 +149,15 @@ static int write_config(const struct vnrs_proc_want *want, const struct kind *ki
     uid_t uid = owner ? owner->pw_uid : 0;
     gid_t gid = owner ? owner->pw_gid : 0;
     _close_ int dir = open_dir(want, owner);
-    int err = dir < 0 ? dir : vnrs_private_store(dir, kind->config, want->data, want->size, uid, gid);
+    int err = dir < 0 ? dir : vnrs_private_store(dir, kind->config, want->data, config_len(want, kind), uid, gid);
+    size_t len;
+    const char *commands = commands_of(want, kind, &len);
 
-    if (err < 0 || want->kind != VNRS_PROC_FRR)
-        return err;
-    err = vnrs_private_store(dir, "empty.conf", "", 0, uid, gid);
-    return err < 0 ? err : vnrs_private_store(dir, "vtysh.conf", "", 0, uid, gid); // vtysh complains without one
+    if (err == 0 && kind->commands)
+        err = vnrs_private_store(dir, kind->commands, commands, len, uid, gid);
+    for (const struct fixed_file *file = kind->fixed; err == 0 && file && file->name; file++)
+        err = vnrs_private_store(dir, file->name, file->text, strlen(file->text), uid, gid);
+    return err;
 }
 
 // Beside the directory, where only we write: what it says is ended. No key makes a file name with '~'.
@@ -328,7 +276,7 @@ static int become(const struct passwd *user, const unsigned *kept, size_t n)
 }
 
 // A command of the file's author is no reason to run anything as root: it gets the network of its machine and no files.
-// The routing daemons change their user on their own.
+// Neither are daemons that do not change their user on their own.
 static int become_command(void *arg)
 {
     static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
@@ -349,7 +297,7 @@ static int start_member(const struct vnrs_proc_want *want, const struct kind *ki
                                     .log_fd = log_fd,
                                     .dir = want->dir,
                                     .session = true};
-    if (want->kind == VNRS_PROC_EXEC) {
+    if (kind->is_plain) {
         spawn.setup = become_command;
         spawn.arg = getpwnam(VNRS_PROC_USER);
         if (!spawn.arg)
@@ -430,6 +378,68 @@ static int configure_frr(const struct vnrs_proc_want *want, int log_fd, struct v
     return pid < 0 ? vnrs_err_errno(err, pid, "starting vtysh") : 0;
 }
 
+// GoBGP is told what it announces when it answers, one command a line. A child does it.
+
+struct feeding {
+    const char *dir;
+    const struct passwd *user;
+    char target[256];
+};
+
+static int run_gobgp(const struct feeding *feeding, char *line)
+{
+    const char *argv[32] = {"gobgp", "--target", feeding->target};
+    struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1, .timeout_ms = SOCKETS_WAIT_MS};
+    unsigned n = 3;
+
+    for (char *rest = NULL, *word = strtok_r(line, " ", &rest); word && n + 1 < ARRAY_SIZE(argv);
+         word = strtok_r(NULL, " ", &rest))
+        argv[n++] = word;
+    return vnrs_exec_run(&run, NULL, NULL);
+}
+
+static int feed_gobgp(void *arg)
+{
+    const struct timespec pause = {.tv_nsec = CONNECT_RETRY_MS * 10 * 1000000L};
+    const struct feeding *feeding = arg;
+    uint64_t deadline = vnrs_clock_ms() + SOCKETS_WAIT_MS;
+    _free_ char *text = NULL;
+    size_t len;
+    _close_ int dir = vnrs_private_open(feeding->dir);
+    int err = dir < 0 ? dir : become(feeding->user, NULL, 0);
+
+    if (err == 0)
+        err = vnrs_private_load(dir, "commands", CONFIG_MAX_BYTES, &text, &len);
+    for (char ask[] = "global"; err == 0 && run_gobgp(feeding, ask) != 0 && vnrs_clock_ms() < deadline;)
+        (void)nanosleep(&pause, NULL);
+    for (char *rest = NULL, *line = err ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (run_gobgp(feeding, line) != 0)
+            (void)fprintf(stderr, "gobgp refuses a command of the machine's\n"); // into the machine's log
+    return err;
+}
+
+static int configure_gobgp(const struct vnrs_proc_want *want, int log_fd, struct vnrs_err *err)
+{
+    struct feeding feeding = {.dir = want->dir, .user = getpwnam(VNRS_PROC_USER)};
+    const char *const argv[] = {"gobgp", "--target", feeding.target, "global", "rib", "summary", NULL};
+    struct vnrs_exec_spawn spawn = {.path = "gobgp",
+                                    .argv = argv,
+                                    .ns_fd = -1,
+                                    .log_fd = log_fd,
+                                    .dir = want->dir,
+                                    .session = true,
+                                    .detach = true,
+                                    .setup = feed_gobgp,
+                                    .arg = &feeding};
+
+    if (snprintf(feeding.target, sizeof(feeding.target), "unix://%s/api", want->dir) >= (int)sizeof(feeding.target))
+        return -ENAMETOOLONG;
+    pid_t pid = feeding.user ? vnrs_exec_spawn(&spawn, 3) : -ENOENT;
+    if (pid == -ENOENT)
+        return vnrs_err_set(err, -ENOENT, "GoBGP is missing (gobgp): install the package gobgpd");
+    return pid < 0 ? vnrs_err_errno(err, pid, "starting gobgp") : 0;
+}
+
 // Sockets and pid files of an earlier run would be taken for those of this one.
 static void remove_leftovers(const char *dir, const char *member)
 {
@@ -439,6 +449,17 @@ static void remove_leftovers(const char *dir, const char *member)
     for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
         if (snprintf(path, sizeof(path), "%s/%s.%s", dir, member, suffixes[i]) < (int)sizeof(path))
             (void)unlink(path);
+    if (snprintf(path, sizeof(path), "%s/api", dir) < (int)sizeof(path)) // GoBGP's
+        (void)unlink(path);
+}
+
+// The chroot of OpenBGPD's children, which its service unit makes otherwise.
+static void make_chroot(void)
+{
+    const struct passwd *user = getpwnam("_openbgpd");
+
+    if (user)
+        (void)mkdir(user->pw_dir, 0755);
 }
 
 static int start_missing(const struct vnrs_proc_want *want, const struct kind *kind, struct vnrs_proc *proc,
@@ -448,6 +469,8 @@ static int start_missing(const struct vnrs_proc_want *want, const struct kind *k
     int code = log_fd < 0 ? log_fd : 0;
 
     proc->n = members_of(kind);
+    if (want->kind == VNRS_PROC_OPENBGPD)
+        make_chroot();
     for (unsigned i = 0; i < proc->n && code == 0; i++) {
         struct vnrs_proc_member *m = &proc->members[i];
         if (m->pid)
@@ -461,6 +484,8 @@ static int start_missing(const struct vnrs_proc_want *want, const struct kind *k
     }
     if (code == 0 && want->kind == VNRS_PROC_FRR)
         code = configure_frr(want, log_fd, err);
+    if (code == 0 && want->kind == VNRS_PROC_GOBGP)
+        code = configure_gobgp(want, log_fd, err);
     return code < 0 ? vnrs_err_errno(err, code, "starting %s", kind->name) : 0;
 }
 

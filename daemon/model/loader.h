@@ -130,7 +130,7 @@ void vnrs_read_hosts(struct vnrs_loader *l, const struct vnrs_node *list, struct
 
 extern const char *const vnrs_dataplane_names[3], *const vnrs_limits_names[2],
                                                       *const vnrs_preference_names[3],
-                                                          *const vnrs_run_kind_names[4],
+                                                          *const vnrs_run_kind_names[_VNRS_RUN_MAX],
                                                               *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX],
                                                                   *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX],
                                                                       *const vnrs_nexthop_names[_VNRS_NH_MAX];

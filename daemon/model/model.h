@@ -193,7 +193,16 @@ struct vnrs_nic {
 
 enum vnrs_netns_kind { VNRS_NETNS_OURS, VNRS_NETNS_SELF, VNRS_NETNS_PATH, VNRS_NETNS_PID, VNRS_NETNS_CONTAINER };
 
-enum vnrs_run_kind { VNRS_RUN_NONE, VNRS_RUN_FRR, VNRS_RUN_BIRD, VNRS_RUN_EXEC };
+enum vnrs_run_kind {
+    VNRS_RUN_NONE,
+    VNRS_RUN_FRR,
+    VNRS_RUN_BIRD,
+    VNRS_RUN_EXEC,
+    VNRS_RUN_GOBGP,
+    VNRS_RUN_EXABGP,
+    VNRS_RUN_OPENBGPD,
+    _VNRS_RUN_MAX
+};
 
 struct vnrs_announce {
     struct vnrs_prefix prefix;

@@ -153,9 +153,7 @@ static void parse_run_kind(struct vnrs_loader *l, const struct vnrs_node *node, 
         return;
     run->kind = (enum vnrs_run_kind)vnrs_read_enum(node, "kind", vnrs_run_kind_names, ARRAY_SIZE(vnrs_run_kind_names),
                                                    VNRS_RUN_NONE);
-    if (run->kind == VNRS_RUN_NONE)
-        (void)loader_error(l, VNRS_V_NOT_BUILT, kind->pos, "running %s is not built yet", kind->text);
-    else if (run->kind == VNRS_RUN_EXEC && !exec)
+    if (run->kind == VNRS_RUN_EXEC && !exec)
         (void)loader_error(l, VNRS_V_MISSING_KEY, node->pos, "run of kind exec without 'exec'");
     else if (run->kind != VNRS_RUN_EXEC && exec) {
         struct vnrs_diag *d =

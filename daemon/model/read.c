@@ -17,8 +17,9 @@ const char *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX] = {[VNRS_MAP
                                                                        [VNRS_MAP_NOT_CONTAINS] = "NotContains"};
 const char *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX] = {
     [VNRS_MAP_DROP] = "Drop", [VNRS_MAP_ADD] = "Add", [VNRS_MAP_REPLACE] = "Replace", [VNRS_MAP_REMOVE] = "Remove"};
-const char *const vnrs_run_kind_names[4] = {
-    [VNRS_RUN_NONE] = "", [VNRS_RUN_FRR] = "frr", [VNRS_RUN_BIRD] = "bird", [VNRS_RUN_EXEC] = "exec"};
+const char *const vnrs_run_kind_names[_VNRS_RUN_MAX] = {
+    [VNRS_RUN_NONE] = "",       [VNRS_RUN_FRR] = "frr",       [VNRS_RUN_BIRD] = "bird",        [VNRS_RUN_EXEC] = "exec",
+    [VNRS_RUN_GOBGP] = "gobgp", [VNRS_RUN_EXABGP] = "exabgp", [VNRS_RUN_OPENBGPD] = "openbgpd"};
 const char *const vnrs_nexthop_names[_VNRS_NH_MAX] = {
 #define X(id, text) [id] = text,
     VNRS_NEXTHOP_TYPES(X)

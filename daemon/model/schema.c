@@ -281,7 +281,7 @@ static const struct vnrs_schema_key run_keys[] = {
     {.key = "kind",
      .types = ENUM,
      .values = VALUES("frr", "bird", "exec", "gobgp", "exabgp", "openbgpd"),
-     .help = "BGP daemon to run with a generated configuration; gobgp, exabgp and openbgpd are not built yet"},
+     .help = "BGP daemon to run with a generated configuration, or exec"},
     {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the machine"},
     {.key = "announce",
      .types = LIST | PREFIX | OBJECT,

@@ -45,7 +45,7 @@ static void check_nic(struct vnrs_loader *l, const struct vnrs_machine *machine,
 
 static bool speaks_bgp(const struct vnrs_machine *machine)
 {
-    return machine->run.kind == VNRS_RUN_FRR || machine->run.kind == VNRS_RUN_BIRD;
+    return machine->run.kind != VNRS_RUN_NONE && machine->run.kind != VNRS_RUN_EXEC;
 }
 
 static bool is_peer_of(const struct vnrs_machine *machine, const struct vnrs_route_server *rs)

@@ -46,6 +46,12 @@ struct vnrs_addr appliance_next_hop6(const struct vnrs_machine *machine, const s
     return announce->next_hop.family == VNRS_AF_IPV6 ? announce->next_hop : first_ip(machine, VNRS_AF_IPV6);
 }
 
+struct vnrs_addr appliance_next_hop(const struct vnrs_machine *machine, const struct vnrs_announce *announce)
+{
+    return announce->next_hop.family == announce->prefix.family ? announce->next_hop
+                                                                : first_ip(machine, announce->prefix.family);
+}
+
 bool appliance_has_family(const struct vnrs_run *run, uint8_t family)
 {
     list_foreach (a, &run->announce) {
@@ -57,7 +63,11 @@ bool appliance_has_family(const struct vnrs_run *run, uint8_t family)
 
 char *vnrs_appliance_config(const struct vnrs_model *model, const struct vnrs_machine *machine)
 {
-    static const appliance_fn kinds[] = {[VNRS_RUN_FRR] = appliance_frr, [VNRS_RUN_BIRD] = appliance_bird};
+    static const appliance_fn kinds[_VNRS_RUN_MAX] = {
+        [VNRS_RUN_FRR] = appliance_frr,           [VNRS_RUN_BIRD] = appliance_bird,
+        [VNRS_RUN_GOBGP] = appliance_gobgp,       [VNRS_RUN_EXABGP] = appliance_exabgp,
+        [VNRS_RUN_OPENBGPD] = appliance_openbgpd,
+    };
 
     if (machine->run.config)
         return strdup(machine->run.config);
@@ -70,6 +80,17 @@ char *vnrs_appliance_config(const struct vnrs_model *model, const struct vnrs_ma
         kinds[machine->run.kind](&out, model, machine, &sessions);
     vec_free(&sessions.list);
     char *text = vnrs_strbuf_take(&out);
+    vnrs_strbuf_fini(&out);
+    return text;
+}
+
+char *vnrs_appliance_commands(const struct vnrs_machine *machine)
+{
+    struct vnrs_strbuf out = {0};
+
+    if (machine->run.kind == VNRS_RUN_GOBGP && !machine->run.config)
+        appliance_gobgp_commands(&out, machine);
+    char *text = out.len ? vnrs_strbuf_take(&out) : strdup("");
     vnrs_strbuf_fini(&out);
     return text;
 }

@@ -9,6 +9,9 @@
 
 #include "model/model.h"
 
-// Owned by the caller; NULL: out of memory. `machine->run.kind` is FRR or BIRD; a configuration of the user's is
+// Owned by the caller; NULL: out of memory. `machine->run.kind` is a routing daemon; a configuration of the user's is
 // copied.
 char *vnrs_appliance_config(const struct vnrs_model *model, const struct vnrs_machine *machine) VNRS_MUST_CHECK;
+// Arguments of commands that the daemon is given when it runs, one command a line, for what its configuration cannot
+// say: what GoBGP announces. Empty: none.
+char *vnrs_appliance_commands(const struct vnrs_machine *machine) VNRS_MUST_CHECK;

@@ -30,3 +30,12 @@ void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, cons
                    const struct appliance_sessions *sessions);
 void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
                     const struct appliance_sessions *sessions);
+void appliance_gobgp(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
+                     const struct appliance_sessions *sessions);
+void appliance_gobgp_commands(struct vnrs_strbuf *out, const struct vnrs_machine *machine);
+void appliance_exabgp(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
+                      const struct appliance_sessions *sessions);
+void appliance_openbgpd(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
+                        const struct appliance_sessions *sessions);
+// The next hop that is told of a prefix: the one given, or the machine's own of that family. NONE: there is none.
+struct vnrs_addr appliance_next_hop(const struct vnrs_machine *machine, const struct vnrs_announce *announce);

@@ -203,7 +203,7 @@ static void outside_rows(struct rows *rows, const struct vnrs_model *model)
 
 static void daemon_row(struct rows *rows, const struct vnrs_model *model, const struct vnrs_machine *machine)
 {
-    static const char *const kinds[] = {"none", "FRR", "BIRD", "command"};
+    static const char *const kinds[] = {"none", "FRR", "BIRD", "command", "GoBGP", "ExaBGP", "OpenBGPD"};
     char buf[VNRS_PREFIX_STR_MAX];
     struct vnrs_strbuf text = {0};
 
@@ -218,8 +218,8 @@ static void daemon_row(struct rows *rows, const struct vnrs_model *model, const 
     add_row(rows, "daemon", machine->name, "it restarts or reads its configuration again", &text);
     // Attributes and the user's own text change what runs, not what is shown.
     if (!rows->failed && machine->run.kind != VNRS_RUN_EXEC) {
-        _free_ char *config = vnrs_appliance_config(model, machine);
-        char *kept = config ? vnrs_arena_strndup(rows->arena, config, strlen(config)) : NULL;
+        _free_ char *config = vnrs_appliance_config(model, machine), *commands = vnrs_appliance_commands(machine);
+        char *kept = config && commands ? vnrs_arena_printf(rows->arena, "%s%s", config, commands) : NULL;
         rows->failed |= !kept;
         rows->list.items[rows->list.len - 1].hidden = kept;
     }

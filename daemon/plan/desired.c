@@ -312,8 +312,9 @@ static void machine_table(struct build *b, const struct vnrs_nic *nic)
 
 static void machine_proc(struct build *b, const struct vnrs_machine *machine)
 {
-    static const uint32_t kinds[] = {
-        [VNRS_RUN_FRR] = VNRS_PROC_FRR, [VNRS_RUN_BIRD] = VNRS_PROC_BIRD, [VNRS_RUN_EXEC] = VNRS_PROC_EXEC};
+    static const uint32_t kinds[] = {[VNRS_RUN_FRR] = VNRS_PROC_FRR,       [VNRS_RUN_BIRD] = VNRS_PROC_BIRD,
+                                     [VNRS_RUN_EXEC] = VNRS_PROC_EXEC,     [VNRS_RUN_GOBGP] = VNRS_PROC_GOBGP,
+                                     [VNRS_RUN_EXABGP] = VNRS_PROC_EXABGP, [VNRS_RUN_OPENBGPD] = VNRS_PROC_OPENBGPD};
     struct vnrs_obj_proc *proc =
         build_object(b, VNRS_OBJ_PROC, machine->name, build_text(b, "daemon of machine '%s'", machine->name));
 
@@ -328,9 +329,14 @@ static void machine_proc(struct build *b, const struct vnrs_machine *machine)
             vnrs_strbuf_add(&data, *arg, strlen(*arg) + 1);
     } else {
         _free_ char *text = vnrs_appliance_config(b->model, machine);
+        _free_ char *commands = vnrs_appliance_commands(machine);
         if (text)
             vnrs_strbuf_puts(&data, text);
-        data.failed |= !text;
+        if (commands && *commands) { // a second file
+            vnrs_strbuf_add(&data, "", 1);
+            vnrs_strbuf_puts(&data, commands);
+        }
+        data.failed |= !text || !commands;
     }
     object->data_size = data.len;
     object->data = data.failed || !data.len ? NULL : vnrs_arena_dup(b->out->arena, data.text, data.len);

@@ -165,9 +165,17 @@ struct vnrs_obj_table {
     uint8_t pad;
 };
 
-enum vnrs_proc_kind { VNRS_PROC_FRR = 1, VNRS_PROC_BIRD, VNRS_PROC_EXEC, _VNRS_PROC_MAX };
+enum vnrs_proc_kind {
+    VNRS_PROC_FRR = 1,
+    VNRS_PROC_BIRD,
+    VNRS_PROC_EXEC,
+    VNRS_PROC_GOBGP,
+    VNRS_PROC_EXABGP,
+    VNRS_PROC_OPENBGPD,
+    _VNRS_PROC_MAX
+};
 
-struct vnrs_obj_proc {       // data: configuration file (FRR, BIRD) or NUL-separated argv (EXEC)
+struct vnrs_obj_proc {       // data: configuration file, or NUL-separated argv (EXEC); GOBGP: NUL, then commands
     struct vnrs_ag_netns ns; // not the agent's own
     uint32_t kind;           // enum vnrs_proc_kind
 };

@@ -67,10 +67,12 @@ static void check(const char *source, const char *machine, const char *golden)
 {
     const char *root = getenv("VNRS_SOURCE_DIR");
     struct vnrs_model *model = labs_load_text("l", source);
-    char *text = vnrs_appliance_config(model, vnrs_model_find_machine(model, machine)), *want = NULL, path[512];
+    const struct vnrs_machine *which = vnrs_model_find_machine(model, machine);
+    _free_ char *config = vnrs_appliance_config(model, which), *commands = vnrs_appliance_commands(which);
+    char *text = NULL, *want = NULL, path[512];
     size_t len;
 
-    assert_non_null(text);
+    assert_true(config && commands && asprintf(&text, "%s%s", config, commands) > 0);
     (void)snprintf(path, sizeof(path), "%s/tests/unit/plan/%s", root ? root : ".", golden);
     if (getenv("VNRS_UPDATE_GOLDEN"))
         assert_int_equal(vnrs_file_store(path, text, strlen(text), 0644), 0);
@@ -79,6 +81,32 @@ static void check(const char *source, const char *machine, const char *golden)
     free(text);
     free(want);
     vnrs_model_free(model);
+}
+
+// The same with the other daemons in place of the first one.
+static char *with_kind(const char *source, const char *kind)
+{
+    static const char was[] = "{kind: frr,";
+    const char *at = strstr(source, was);
+    char *text = NULL;
+
+    assert_true(asprintf(&text, "%.*s{kind: %s,%s", (int)(at - source), source, kind, at + strlen(was)) > 0);
+    return text;
+}
+
+static void others(void **state)
+{
+    static const char *const kinds[] = {"gobgp", "exabgp", "openbgpd"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        _free_ char *plain = with_kind(lab, kinds[i]), *all = with_kind(options, kinds[i]);
+        char golden[64];
+        (void)snprintf(golden, sizeof(golden), "%s.golden", kinds[i]);
+        check(plain, "nva1", golden);
+        (void)snprintf(golden, sizeof(golden), "%s-options.golden", kinds[i]);
+        check(all, "nva1", golden);
+    }
 }
 
 static void frr(void **state)
@@ -100,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frr),
         cmocka_unit_test(bird),
+        cmocka_unit_test(others),
     };
     return cmocka_run_group_tests_name("plan.appliance", tests, NULL, NULL);
 }
