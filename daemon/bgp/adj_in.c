@@ -25,7 +25,7 @@ static void withdraw(struct vnrs_bgp_member *m, struct vnrs_bgp_nlri nlri)
     struct vnrs_prefix prefix;
 
     while (vnrs_bgp_nlri_next(&nlri, &prefix))
-        vnrs_bgp_import_withdraw(m, &prefix);
+        vnrs_bgp_import_withdraw(m, &prefix, nlri.path_id);
 }
 
 static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session, struct vnrs_bgp_nlri nlri,
@@ -42,12 +42,19 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
         withdraw(m, nlri); // the announcement replaces what was there before, even if it is not taken itself
         return 0;
     }
-    const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, attrs);
+    struct vnrs_bgp_attrs taken = *attrs;
+    // RFC 8326 section 4.1: whoever is about to go says so, and is used only where nobody else is there. Inside the AS
+    // the border router has seen to that.
+    if (!session->ibgp && vnrs_bgp_attrs_has_community(attrs, VNRS_BGP_GRACEFUL_SHUTDOWN)) {
+        taken.has |= VNRS_BGP_HAS_LOCAL_PREF;
+        taken.local_pref = 0;
+    }
+    const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, &taken);
     if (!set)
         return -ENOMEM;
     while (err == 0 && vnrs_bgp_nlri_next(&nlri, &prefix))
         if (vnrs_bgp_nlri_is_unicast(&prefix)) // else ignored (RFC 4271 6.3)
-            err = vnrs_bgp_import_update(m, &prefix, set);
+            err = vnrs_bgp_import_update(m, &prefix, nlri.path_id, set);
     vnrs_bgp_attrs_unref(sp->attrs, set);
     return err;
 }
@@ -67,7 +74,7 @@ static struct incoming count_prefixes(const struct vnrs_bgp_member *m, const str
         if (!nlri.len || !session->mp[nlri.af])
             continue;
         while (vnrs_bgp_nlri_next(&nlri, &prefix)) {
-            bool known = vnrs_bgp_import_find(m, &prefix);
+            bool known = vnrs_bgp_import_find(m, &prefix, nlri.path_id);
             n.added += !known;
             n.again += known;
         }

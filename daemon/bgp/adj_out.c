@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bgp/adj_out.h"
 
+#include "bgp/adj_out_turn.h"
 #include "bgp/export.h"
 #include "bgp/nlri.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define BEST_PATH_ID   1u  // RFC 7911: of the one path of a prefix that is told
 #define WITHDRAW_BYTES 64u // an UPDATE that withdraws has no more octets besides its prefixes
-
-enum turn_kind { // where entries are taken from
-    TURN_RING,   // for all of the group who are in step
-    TURN_WALK,   // for those who are not
-    TURN_LOCALS, // for one who begins: the prefixes originated here leave first, together, as a Route Server's do
-};
-
-struct turn {
-    struct vnrs_bgp_speaker *sp;
-    const struct vnrs_bgp_group *group;
-    unsigned number; // of the group and its queue
-    enum turn_kind kind;
-    uint64_t consumers; // all have room
-    unsigned *looks;
-};
 
 struct batch {                          // entries of which all of `to` are told the same in one message
     const struct vnrs_bgp_attrs *attrs; // NULL: withdraw
@@ -40,13 +25,6 @@ struct verdict { // on one entry
 static uint64_t bit_of(const struct vnrs_bgp_member *m)
 {
     return UINT64_C(1) << m->slot;
-}
-
-static struct vnrs_bgp_member *take_member(const struct vnrs_bgp_speaker *sp, uint64_t *members)
-{
-    unsigned slot = (unsigned)__builtin_ctzll(*members);
-    *members &= *members - 1;
-    return sp->members[slot];
 }
 
 static struct vnrs_bgp_queue *queue_of(struct vnrs_bgp_member *m)
@@ -71,6 +49,12 @@ static struct vnrs_bgp_group group_of(const struct vnrs_bgp_session *session)
     return group;
 }
 
+// It is told all paths of a prefix, of one family at least.
+static bool has_paths(const struct vnrs_bgp_group *group)
+{
+    return group->add_path[VNRS_BGP_AF4] || group->add_path[VNRS_BGP_AF6];
+}
+
 static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group)
 {
     unsigned spare = 0;
@@ -88,8 +72,10 @@ static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_gr
 void vnrs_bgp_adj_out_up(struct vnrs_bgp_member *m)
 {
     struct vnrs_bgp_group group = group_of(&vnrs_bgp_peer_session(&m->peer)->session);
-    enum vnrs_bgp_hears hears = group.ibgp ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE;
+    unsigned hears = 1u << (group.ibgp ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE);
 
+    if (has_paths(&group))
+        hears |= 1u << VNRS_BGP_HEARS_PATHS;
     m->locals_told = 0;
     vnrs_bgp_queue_join(&m->speaker->rib, group_find(m->speaker, &group), m->slot, hears);
 }
@@ -108,70 +94,40 @@ static const struct vnrs_bgp_group *member_group(struct vnrs_bgp_member *m)
     return &m->speaker->groups[m->speaker->rib.queues.number_of[m->slot]];
 }
 
-const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
+const struct vnrs_bgp_path *vnrs_bgp_adj_out_next_path(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
+                                                       const struct vnrs_bgp_path *last)
+{
+    const struct vnrs_bgp_path *p = last ? last->next : dest->paths;
+
+    if (!vnrs_bgp_peer_session(&m->peer) || !(dest->advertised & bit_of(m)))
+        return NULL;
+    if (!member_group(m)->add_path[vnrs_bgp_af_of(&dest->prefix)]) {
+        p = last ? NULL : vnrs_bgp_export_path(m->speaker, member_group(m), dest);
+        return p && p->slot != m->slot ? p : NULL;
+    }
+    while (p && (p->slot == m->slot || !vnrs_bgp_export_is_allowed(m->speaker, member_group(m), dest, p)))
+        p = p->next;
+    return p;
+}
+
+const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, const struct vnrs_bgp_path *path,
                                                     bool *ret_failed)
 {
-    const struct vnrs_bgp_path *path = vnrs_bgp_export_path(m->speaker, member_group(m), dest);
-
-    if (!path || path->slot == m->slot)
-        return NULL;
     return vnrs_bgp_export_attrs(m->speaker, member_group(m), path->attrs, ret_failed);
 }
 
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
                                                    bool *ret_failed)
 {
-    bool is_told = vnrs_bgp_peer_session(&m->peer) && dest->advertised & bit_of(m);
+    const struct vnrs_bgp_path *path = vnrs_bgp_adj_out_next_path(m, dest, NULL);
 
-    return is_told ? vnrs_bgp_adj_out_attrs(m, dest, ret_failed) : NULL;
+    return path ? vnrs_bgp_adj_out_attrs(m, path, ret_failed) : NULL;
 }
 
 // --- one message
 
-static void deliver(struct vnrs_bgp_speaker *sp, uint64_t to, int len)
-{
-    while (to) {
-        struct vnrs_bgp_member *m = take_member(sp, &to);
-        vnrs_bgp_peer_told(&m->peer, sp->now, sp->message);
-        sp->ops->send(sp->arg, m, vnrs_bgp_peer_session(&m->peer)->side, sp->message, (size_t)len);
-    }
-}
-
-static struct vnrs_bgp_dest *take(const struct turn *t, uint64_t *ret_for)
-{
-    struct vnrs_bgp_rib *rib = &t->sp->rib;
-
-    *ret_for = t->consumers;
-    if (t->kind == TURN_RING)
-        return vnrs_bgp_queue_pop(rib, t->number);
-    if (t->kind == TURN_WALK)
-        return vnrs_bgp_queue_walk(rib, t->number, t->consumers, t->looks, ret_for);
-    struct vnrs_bgp_member *m = t->sp->members[__builtin_ctzll(t->consumers)];
-    while (m->locals_told < t->sp->locals.len) {
-        struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(rib, &t->sp->locals.items[m->locals_told++]);
-        if (d && vnrs_bgp_queue_take(rib, d, m->slot))
-            return d;
-    }
-    return NULL;
-}
-
-static void give_back(const struct turn *t, struct vnrs_bgp_dest *d, uint64_t consumers)
-{
-    struct vnrs_bgp_rib *rib = &t->sp->rib;
-
-    if (t->kind == TURN_RING) {
-        vnrs_bgp_queue_unpop(rib, t->number, d);
-    } else if (t->kind == TURN_WALK) {
-        vnrs_bgp_queue_unwalk(rib, t->number, d, consumers);
-    } else {
-        struct vnrs_bgp_member *m = t->sp->members[__builtin_ctzll(consumers)];
-        vnrs_bgp_queue_untake(rib, d, m->slot);
-        m->locals_told--;
-    }
-}
-
 // Who of `consumers` is to be told what about an entry, seeing what they were told before.
-static int judge(const struct turn *t, const struct vnrs_bgp_dest *d, uint64_t consumers, struct verdict *ret)
+static int judge(const struct vnrs_bgp_turn *t, const struct vnrs_bgp_dest *d, uint64_t consumers, struct verdict *ret)
 {
     const struct vnrs_bgp_path *path = vnrs_bgp_export_path(t->sp, t->group, d);
     uint8_t changed = t->group->ibgp ? VNRS_BGP_DEST_NEW_INSIDE : VNRS_BGP_DEST_NEW_OUTSIDE;
@@ -188,17 +144,17 @@ static int judge(const struct turn *t, const struct vnrs_bgp_dest *d, uint64_t c
 
 // Takes entries as long as they go into the same message. The attributes are kept by the cache, in which nothing is
 // replaced while all entries lead to the same set; the one that does not is given back.
-static int collect(const struct turn *t, struct batch *batch)
+static int collect(const struct vnrs_bgp_turn *t, struct batch *batch)
 {
     struct vnrs_bgp_speaker *sp = t->sp;
     size_t room = (t->group->extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX) - WITHDRAW_BYTES;
     struct vnrs_bgp_dest *d;
     uint64_t consumers;
 
-    while (batch->n < VNRS_BGP_BATCH && batch->bytes < room && (d = take(t, &consumers))) {
+    while (batch->n < VNRS_BGP_BATCH && batch->bytes < room && (d = vnrs_bgp_turn_take(t, &consumers))) {
         struct verdict v;
         if (judge(t, d, consumers, &v) < 0) {
-            give_back(t, d, consumers);
+            vnrs_bgp_turn_give_back(t, d, consumers);
             return -ENOMEM;
         }
         if (!v.announce && !v.withdraw) {
@@ -211,11 +167,11 @@ static int collect(const struct turn *t, struct batch *batch)
         if (batch->n == 0) {
             *batch = (struct batch){.attrs = attrs ? vnrs_bgp_attrs_ref(attrs) : NULL, .to = to, .af = af};
         } else if (attrs != batch->attrs || to != batch->to || af != batch->af) {
-            give_back(t, d, consumers);
+            vnrs_bgp_turn_give_back(t, d, consumers);
             break;
         }
         sp->batch[batch->n++] = (struct vnrs_bgp_batch){.dest = d, .consumers = consumers, .withdraw = v.withdraw};
-        batch->bytes += vnrs_bgp_nlri_bytes(&d->prefix) + (t->group->add_path[af] ? VNRS_BGP_PATH_ID_BYTES : 0);
+        batch->bytes += vnrs_bgp_nlri_bytes(&d->prefix);
     }
     return 0;
 }
@@ -226,27 +182,13 @@ static size_t gather(struct vnrs_bgp_speaker *sp, size_t n, uint64_t forget)
     size_t k = 0;
 
     for (size_t i = 0; i < n; i++)
-        if (!forget || sp->batch[i].withdraw & forget) {
-            sp->batch_prefixes[k] = sp->batch[i].dest->prefix;
-            sp->batch_path_ids[k++] = BEST_PATH_ID;
-        }
+        if (!forget || sp->batch[i].withdraw & forget)
+            sp->batch_prefixes[k++] = sp->batch[i].dest->prefix;
     return k;
 }
 
-static int encode(const struct turn *t, const struct batch *batch, uint64_t to, const struct vnrs_bgp_attrs *attrs,
-                  size_t n, size_t *ret_used)
-{
-    uint64_t first = to;
-    struct vnrs_bgp_member *m = take_member(t->sp, &first);
-
-    // As good as any other of the group.
-    return vnrs_bgp_update_encode(&vnrs_bgp_peer_session(&m->peer)->session, batch->af, attrs, t->sp->batch_prefixes,
-                                  t->group->add_path[batch->af] ? t->sp->batch_path_ids : NULL, n, t->sp->message,
-                                  sizeof(t->sp->message), ret_used);
-}
-
 // Those who were told of the first `n` entries before, and are not to know of them now: each has a message of its own.
-static void withdraw_from_some(const struct turn *t, const struct batch *batch, size_t n)
+static void withdraw_from_some(const struct vnrs_bgp_turn *t, const struct batch *batch, size_t n)
 {
     uint64_t some = 0;
 
@@ -255,41 +197,29 @@ static void withdraw_from_some(const struct turn *t, const struct batch *batch, 
     while (some) {
         uint64_t one = some & -some;
         some &= ~one;
-        size_t used = 0, k = gather(t->sp, n, one);
-        int len = encode(t, batch, one, NULL, k, &used);
-        if (len > 0) // they fit: a withdrawal is shorter than an announcement
-            deliver(t->sp, one, len);
+        // They fit: a withdrawal is shorter than an announcement.
+        (void)vnrs_bgp_turn_send(t, batch->af, one, NULL, gather(t->sp, n, one));
     }
 }
 
-static void count(struct vnrs_bgp_speaker *sp, uint64_t members, int by)
-{
-    while (members)
-        take_member(sp, &members)->advertised += (uint32_t)by;
-}
-
 // The first `used` entries of the batch were told; the others are due again, in their order.
-static void settle(const struct turn *t, const struct batch *batch, size_t used)
+static void settle(const struct vnrs_bgp_turn *t, const struct batch *batch, size_t used)
 {
     struct vnrs_bgp_speaker *sp = t->sp;
     uint64_t announced = batch->attrs ? batch->to : 0;
 
     for (size_t i = batch->n; i-- > used;)
-        give_back(t, sp->batch[i].dest, sp->batch[i].consumers);
+        vnrs_bgp_turn_give_back(t, sp->batch[i].dest, sp->batch[i].consumers);
     for (size_t i = 0; i < used; i++) {
         struct vnrs_bgp_dest *d = sp->batch[i].dest;
-        count(sp, announced & ~d->advertised, 1);
-        count(sp, sp->batch[i].withdraw, -1);
-        d->advertised = (d->advertised | announced) & ~sp->batch[i].withdraw;
-        if (sp->observer && sp->observer->told)
-            sp->observer->told(sp->observer_arg, &d->prefix, announced | sp->batch[i].withdraw);
+        vnrs_bgp_turn_mark(sp, d, announced, sp->batch[i].withdraw);
         vnrs_bgp_rib_done(&sp->rib, d);
     }
 }
 
 // The attributes alone fill a message (a path at the edge of what was taken in, prepended): the prefixes cannot be
 // told. From those that were told before they are withdrawn.
-static void withdraw_instead(const struct turn *t, struct batch *batch)
+static void withdraw_instead(const struct vnrs_bgp_turn *t, struct batch *batch)
 {
     for (size_t i = 0; i < batch->n; i++)
         t->sp->batch[i].withdraw |= batch->to & t->sp->batch[i].dest->advertised;
@@ -299,35 +229,43 @@ static void withdraw_instead(const struct turn *t, struct batch *batch)
     settle(t, batch, batch->n);
 }
 
-static void tell_batch(const struct turn *t, struct batch *batch)
+static void tell_batch(const struct vnrs_bgp_turn *t, struct batch *batch)
 {
-    size_t used = 0;
-    int len = encode(t, batch, batch->to, batch->attrs, gather(t->sp, batch->n, 0), &used);
+    size_t used = vnrs_bgp_turn_send(t, batch->af, batch->to, batch->attrs, gather(t->sp, batch->n, 0));
 
-    if (len < 0 || used == 0) {
+    if (!used) {
         withdraw_instead(t, batch);
         return;
     }
-    deliver(t->sp, batch->to, len);
     if (batch->attrs)
         withdraw_from_some(t, batch, used);
     settle(t, batch, used);
 }
 
-// One message to each who has to hear of it. Returns false when there was nothing to tell.
-static bool take_turn(const struct turn *t)
+static bool tell_best(const struct vnrs_bgp_turn *t, int *ret_err)
+{
+    struct batch batch = {0};
+
+    *ret_err = collect(t, &batch);
+    if (!batch.n)
+        return false;
+    tell_batch(t, &batch);
+    vnrs_bgp_attrs_unref(t->sp->attrs, batch.attrs);
+    return true;
+}
+
+// About a message to each who has to hear of it. Returns false when there was nothing to tell.
+static bool take_turn(const struct vnrs_bgp_turn *t)
 {
     struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
-    struct batch batch = {0};
-    int err = t->consumers ? collect(t, &batch) : 0;
+    int err = 0;
 
-    if (batch.n) {
-        tell_batch(t, &batch);
-        vnrs_bgp_attrs_unref(t->sp->attrs, batch.attrs);
-    }
+    if (!t->consumers)
+        return false;
+    bool told = has_paths(t->group) ? vnrs_bgp_turn_paths(t, &err) : tell_best(t, &err);
     for (uint64_t left = t->consumers; err < 0 && left;)
-        vnrs_bgp_peer_fail(&take_member(t->sp, &left)->peer, t->sp->now, &error);
-    return batch.n;
+        vnrs_bgp_peer_fail(&vnrs_bgp_take_member(t->sp, &left)->peer, t->sp->now, &error);
+    return told;
 }
 
 // --- markers
@@ -377,12 +315,12 @@ static bool tell_markers(struct vnrs_bgp_speaker *sp, uint64_t members)
     bool told = false;
 
     while (members) {
-        struct vnrs_bgp_member *m = take_member(sp, &members);
+        struct vnrs_bgp_member *m = vnrs_bgp_take_member(sp, &members);
         int len = refresh_begin(m);
         if (len == 0)
             len = end_marker(m);
         if (len > 0) {
-            deliver(sp, bit_of(m), len);
+            vnrs_bgp_turn_deliver(sp, bit_of(m), len);
             told = true;
         }
     }
@@ -396,7 +334,7 @@ static uint64_t with_room(const struct vnrs_bgp_speaker *sp, uint64_t members)
     uint64_t ready = 0;
 
     for (uint64_t left = members; left;) {
-        struct vnrs_bgp_member *m = take_member(sp, &left);
+        struct vnrs_bgp_member *m = vnrs_bgp_take_member(sp, &left);
         if (sp->ops->has_room(sp->arg, m))
             ready |= bit_of(m);
     }
@@ -410,36 +348,36 @@ static void catch_up(struct vnrs_bgp_speaker *sp, unsigned number, uint64_t read
     const struct vnrs_bgp_queue *q = &sp->rib.queues.by_number[number];
 
     for (uint64_t joined = vnrs_bgp_queue_rejoin(&sp->rib, number, ready); joined;)
-        take_member(sp, &joined)->complete_at = q->taken + q->len;
+        vnrs_bgp_take_member(sp, &joined)->complete_at = q->taken + q->len;
 }
 
-static bool tell_in_step(struct turn *t, uint64_t ready)
+static bool tell_in_step(struct vnrs_bgp_turn *t, uint64_t ready)
 {
     const struct vnrs_bgp_queue *q = &t->sp->rib.queues.by_number[t->number];
 
     if (!q->len || !(q->in_step & ready)) // when nobody has room, they stay together and wait
         return false;
     vnrs_bgp_queue_fall_out(&t->sp->rib, t->number, q->in_step & ~ready);
-    t->kind = TURN_RING;
+    t->kind = VNRS_BGP_TURN_RING;
     t->consumers = q->in_step;
     return take_turn(t);
 }
 
-static bool tell_behind(struct turn *t, uint64_t ready)
+static bool tell_behind(struct vnrs_bgp_turn *t, uint64_t ready)
 {
     uint64_t behind = vnrs_bgp_queue_behind(&t->sp->rib, t->number) & ready, walkers = 0;
     bool told = false;
 
-    t->kind = TURN_LOCALS;
+    t->kind = VNRS_BGP_TURN_LOCALS;
     while (behind) {
         t->consumers = behind & -behind;
-        struct vnrs_bgp_member *m = take_member(t->sp, &behind);
+        struct vnrs_bgp_member *m = vnrs_bgp_take_member(t->sp, &behind);
         if (m->locals_told >= t->sp->locals.len)
             walkers |= bit_of(m);
         else
             told |= take_turn(t) || m->locals_told >= t->sp->locals.len;
     }
-    t->kind = TURN_WALK;
+    t->kind = VNRS_BGP_TURN_WALK;
     t->consumers = walkers;
     return take_turn(t) || told;
 }
@@ -449,7 +387,7 @@ static bool run_group(struct vnrs_bgp_speaker *sp, unsigned number)
 {
     const struct vnrs_bgp_queue *q = &sp->rib.queues.by_number[number];
     unsigned looks = VNRS_BGP_WALK_LOOK;
-    struct turn t = {.sp = sp, .group = &sp->groups[number], .number = number, .looks = &looks};
+    struct vnrs_bgp_turn t = {.sp = sp, .group = &sp->groups[number], .number = number, .looks = &looks};
 
     for (unsigned i = 0; i < VNRS_BGP_RUN_MESSAGES && looks; i++) {
         uint64_t ready = with_room(sp, q->members);

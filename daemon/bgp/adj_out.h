@@ -25,9 +25,13 @@ size_t vnrs_bgp_adj_out_message_max(struct vnrs_bgp_member *member);
 bool vnrs_bgp_adj_out_is_pending(const struct vnrs_bgp_member *member);
 // Everything of this family is to be told again, between markers where the peer knows them (RFC 7313).
 void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *member, uint8_t af);
-// What the peer is told about a prefix, borrowed from the cache until the next call; NULL: nothing, or (with
+// The paths of a prefix of which the peer was told, as they are now: the best one, or with ADD-PATH all. `last` is NULL
+// at first. NULL: there is no further one.
+const struct vnrs_bgp_path *vnrs_bgp_adj_out_next_path(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
+                                                       const struct vnrs_bgp_path *last);
+// What the peer is told about one of them, borrowed from the cache until the next call; NULL: nothing, or (with
 // *ret_failed set) no memory.
-const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
+const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *member, const struct vnrs_bgp_path *path,
                                                     bool *ret_failed);
 // The same, as far as the peer was told; NULL: it was not.
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,

@@ -20,10 +20,13 @@ enum {
     VNRS_BGP_HAS_AGGREGATOR = 1u << 3,
 };
 
-#define VNRS_BGP_NO_EXPORT     0xffffff01u
-#define VNRS_BGP_NO_ADVERTISE  0xffffff02u
-#define VNRS_BGP_COMMUNITY_RS  0xffedffedu // 65517:65517, azure-routing.md section 5.5
-#define VNRS_BGP_PATH_ASNS_MAX 1024u       // longer AS paths are treated as withdrawn
+#define VNRS_BGP_GRACEFUL_SHUTDOWN   0xffff0000u // RFC 8326
+#define VNRS_BGP_BLACKHOLE           0xffff029au // RFC 7999
+#define VNRS_BGP_NO_EXPORT           0xffffff01u
+#define VNRS_BGP_NO_ADVERTISE        0xffffff02u
+#define VNRS_BGP_NO_EXPORT_SUBCONFED 0xffffff03u
+#define VNRS_BGP_COMMUNITY_RS        0xffedffedu // 65517:65517, azure-routing.md section 5.5
+#define VNRS_BGP_PATH_ASNS_MAX       1024u       // longer AS paths are treated as withdrawn
 
 // Canonical form. Byte strings are in wire form with 4-octet ASNs, whatever the session used. Arrays belong to the set.
 struct vnrs_bgp_attrs {

@@ -53,6 +53,11 @@ static int cmp_addr(const cand *a, const cand *b)
     return vnrs_addr_cmp(&a->source->addr, &b->source->addr);
 }
 
+static int cmp_path_id(const cand *a, const cand *b)
+{
+    return lower(a->path_id, b->path_id);
+}
+
 static const struct {
     int (*cmp)(const cand *a, const cand *b);
     const char *text;
@@ -65,6 +70,7 @@ static const struct {
     [VNRS_BGP_STEP_EBGP] = {cmp_ebgp, "learned by iBGP"},
     [VNRS_BGP_STEP_ID] = {cmp_id, "higher BGP identifier"},
     [VNRS_BGP_STEP_ADDR] = {cmp_addr, "higher peer address"},
+    [VNRS_BGP_STEP_PATH_ID] = {cmp_path_id, "higher path identifier"},
 };
 static_assert(ARRAY_SIZE(steps) == _VNRS_BGP_STEP_MAX, "a row for every step");
 
@@ -73,6 +79,7 @@ static const char *const barred_texts[] = {
     [VNRS_BGP_BARRED_LOCAL] = "equal to or inside a virtual network's range",
     [VNRS_BGP_BARRED_LOOP] = "own ASN in the AS path",
     [VNRS_BGP_BARRED_NEXTHOP] = "next hop is this instance",
+    [VNRS_BGP_BARRED_GONE] = "withdrawn",
 };
 static_assert(ARRAY_SIZE(barred_texts) == _VNRS_BGP_BARRED_MAX, "a text for every reason");
 

@@ -15,6 +15,7 @@ enum vnrs_bgp_step {
     VNRS_BGP_STEP_EBGP,     // eBGP before iBGP
     VNRS_BGP_STEP_ID,       // lower BGP identifier of the peer
     VNRS_BGP_STEP_ADDR,     // lower address of the peer
+    VNRS_BGP_STEP_PATH_ID,  // lower path identifier, of several paths of one peer (RFC 7911)
     _VNRS_BGP_STEP_MAX,
     VNRS_BGP_STEP_BARRED = 255, // was not a candidate
 };
@@ -25,6 +26,7 @@ enum vnrs_bgp_barred {
     VNRS_BGP_BARRED_LOCAL,   // equal to or inside a prefix of the virtual networks (azure-routing.md 5.5)
     VNRS_BGP_BARRED_LOOP,    // our ASN is in the AS path
     VNRS_BGP_BARRED_NEXTHOP, // the next hop is this instance (RFC 4271 5.1.3)
+    VNRS_BGP_BARRED_GONE,    // withdrawn; stays only until peers have heard of it (bgp/rib.h)
     _VNRS_BGP_BARRED_MAX,
 };
 
@@ -37,9 +39,10 @@ struct vnrs_bgp_source { // where paths come from
 struct vnrs_bgp_candidate {
     const struct vnrs_bgp_attrs *attrs;
     const struct vnrs_bgp_source *source;
+    uint32_t path_id; // as received, 0: none
 };
 
-// < 0: a is better, > 0: b is better, 0: the same source. *ret_step is where the lesser one lost.
+// < 0: a is better, > 0: b is better, 0: the same path. *ret_step is where the lesser one lost.
 int vnrs_bgp_decide_cmp(const struct vnrs_bgp_candidate *a, const struct vnrs_bgp_candidate *b,
                         enum vnrs_bgp_step *ret_step);
 // True when a path that loses at `step` is still as good for forwarding.

@@ -8,23 +8,39 @@
 
 #define IBGP_LOCAL_PREF 100u
 
+// To eBGP the instance itself is the next hop, and it has one address; inside the AS the next hop stays. IPv4 prefixes
+// may have an IPv6 one where the session says so (RFC 8950).
+static bool has_nexthop(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                        const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path)
+{
+    uint8_t family = group->ibgp ? path->attrs->nexthop.family : sp->conf.local.family;
+
+    return family == dest->prefix.family || (family == VNRS_AF_IPV6 && group->ext_nexthop);
+}
+
+bool vnrs_bgp_export_is_allowed(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path)
+{
+    static const uint32_t inside_only[] = {VNRS_BGP_NO_EXPORT, VNRS_BGP_NO_EXPORT_SUBCONFED, VNRS_BGP_BLACKHOLE};
+
+    if (path->barred || !group->mp[vnrs_bgp_af_of(&dest->prefix)] || !has_nexthop(sp, group, dest, path))
+        return false;
+    if (group->ibgp && sp->rib.sources[path->slot].ibgp)
+        return false;
+    if (vnrs_bgp_attrs_has_community(path->attrs, VNRS_BGP_NO_ADVERTISE))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(inside_only) && !group->ibgp; i++)
+        if (vnrs_bgp_attrs_has_community(path->attrs, inside_only[i]))
+            return false;
+    return true;
+}
+
 const struct vnrs_bgp_path *vnrs_bgp_export_path(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
                                                  const struct vnrs_bgp_dest *dest)
 {
     const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
 
-    if (!best || !group->mp[vnrs_bgp_af_of(&dest->prefix)])
-        return NULL;
-    // The next hop is the instance itself, and it has one address.
-    if (sp->conf.local.family != dest->prefix.family)
-        return NULL;
-    if (group->ibgp && sp->rib.sources[best->slot].ibgp)
-        return NULL;
-    if (vnrs_bgp_attrs_has_community(best->attrs, VNRS_BGP_NO_ADVERTISE))
-        return NULL;
-    if (!group->ibgp && vnrs_bgp_attrs_has_community(best->attrs, VNRS_BGP_NO_EXPORT))
-        return NULL;
-    return best;
+    return best && vnrs_bgp_export_is_allowed(sp, group, dest, best) ? best : NULL;
 }
 
 static int edit_ebgp(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_attrs *in, struct vnrs_bgp_attrs *out)

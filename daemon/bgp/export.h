@@ -5,6 +5,9 @@
 
 #include "bgp/speaker_core.h"
 
+// True when members of the group, other than the peer it came from, may hear of this path.
+bool vnrs_bgp_export_is_allowed(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_group *group,
+                                const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path);
 // The path of which members of the group are to hear, other than the peer it came from; NULL: none.
 const struct vnrs_bgp_path *vnrs_bgp_export_path(const struct vnrs_bgp_speaker *speaker,
                                                  const struct vnrs_bgp_group *group, const struct vnrs_bgp_dest *dest);

@@ -60,9 +60,11 @@ void vnrs_bgp_import_rejudge(struct vnrs_bgp_speaker *speaker)
     vnrs_bgp_rib_rejudge(&speaker->rib, judge_path, speaker);
 }
 
-static int enter(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, const struct vnrs_bgp_attrs *attrs)
+static int enter(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id,
+                 const struct vnrs_bgp_attrs *attrs)
 {
-    int err = vnrs_bgp_rib_update(&m->speaker->rib, prefix, m->slot, attrs, judge(m->speaker, prefix, attrs));
+    enum vnrs_bgp_barred barred = judge(m->speaker, prefix, attrs);
+    int err = vnrs_bgp_rib_update(&m->speaker->rib, prefix, m->slot, path_id, attrs, barred);
     return err < 0 ? err : 0;
 }
 
@@ -148,8 +150,8 @@ static int settle(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, c
         if (!best || part_cmp(part->attrs, best) < 0)
             best = part->attrs;
     if (best)
-        return enter(m, prefix, best);
-    (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, prefix, m->slot);
+        return enter(m, prefix, 0, best);
+    (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, prefix, m->slot, 0);
     return 0;
 }
 
@@ -210,9 +212,9 @@ static struct summary *summary_of(struct vnrs_bgp_import *im, const struct vnrs_
     return at < 0 ? NULL : &im->summaries[at];
 }
 
-// A received route comes to be: its result goes into the RIB.
-static int contribute(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, const struct vnrs_bgp_attrs *attrs,
-                      struct vnrs_bgp_map_outcome *ret_outcome)
+// A received route comes to be: its result goes into the RIB, a summary of several without their identifiers.
+static int contribute(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id,
+                      const struct vnrs_bgp_attrs *attrs, struct vnrs_bgp_map_outcome *ret_outcome)
 {
     const struct vnrs_bgp_attrs *out = NULL;
     int r = pass(m, prefix, attrs, ret_outcome, &out);
@@ -220,7 +222,7 @@ static int contribute(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefi
     if (r <= 0)
         return r;
     struct summary *summary = summary_of(m->import, &ret_outcome->prefix);
-    r = summary ? summary_add(summary, out) : enter(m, &ret_outcome->prefix, out);
+    r = summary ? summary_add(summary, out) : enter(m, &ret_outcome->prefix, path_id, out);
     if (r == 0 && summary)
         r = settle(m, &ret_outcome->prefix, summary);
     vnrs_bgp_attrs_unref(m->speaker->attrs, out);
@@ -228,8 +230,8 @@ static int contribute(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefi
 }
 
 // It is no longer: so is its result, unless `kept` (may be NULL) took that place.
-static void retract(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, const struct vnrs_bgp_attrs *attrs,
-                    const struct vnrs_bgp_map_outcome *kept)
+static void retract(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id,
+                    const struct vnrs_bgp_attrs *attrs, const struct vnrs_bgp_map_outcome *kept)
 {
     struct vnrs_bgp_map_outcome outcome;
     const struct vnrs_bgp_attrs *out = NULL;
@@ -244,48 +246,48 @@ static void retract(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
         summary_take(m, summary, out);
         (void)settle(m, &outcome.prefix, summary); // in place of what is there: needs no memory
     } else if (!kept || kept->dropped || !vnrs_prefix_equal(&kept->prefix, &outcome.prefix)) {
-        (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, &outcome.prefix, m->slot);
+        (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, &outcome.prefix, m->slot, path_id);
     }
     vnrs_bgp_attrs_unref(m->speaker->attrs, out);
 }
 
-static int update_mapped(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
+static int update_mapped(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id,
                          const struct vnrs_bgp_attrs *attrs)
 {
     struct vnrs_bgp_import *im = m->import;
-    const struct vnrs_bgp_path *path = vnrs_bgp_import_find(m, prefix);
+    const struct vnrs_bgp_path *path = vnrs_bgp_import_find(m, prefix, path_id);
     const struct vnrs_bgp_attrs *old = path ? vnrs_bgp_attrs_ref(path->attrs) : NULL;
     struct vnrs_bgp_map_outcome outcome;
 
-    int err = vnrs_bgp_rib_update(&im->received, prefix, m->slot, attrs, VNRS_BGP_USABLE);
+    int err = vnrs_bgp_rib_update(&im->received, prefix, m->slot, path_id, attrs, VNRS_BGP_USABLE);
     if (err > 0) {
-        err = contribute(m, prefix, attrs, &outcome);
+        err = contribute(m, prefix, path_id, attrs, &outcome);
         if (old && err == 0)
-            retract(m, prefix, old, &outcome);
+            retract(m, prefix, path_id, old, &outcome);
     }
     vnrs_bgp_attrs_unref(m->speaker->attrs, old);
     return err;
 }
 
-int vnrs_bgp_import_update(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
+int vnrs_bgp_import_update(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id,
                            const struct vnrs_bgp_attrs *attrs)
 {
-    return m->import ? update_mapped(m, prefix, attrs) : enter(m, prefix, attrs);
+    return m->import ? update_mapped(m, prefix, path_id, attrs) : enter(m, prefix, path_id, attrs);
 }
 
-void vnrs_bgp_import_withdraw(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix)
+void vnrs_bgp_import_withdraw(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id)
 {
     if (!m->import) {
-        (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, prefix, m->slot);
+        (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, prefix, m->slot, path_id);
         return;
     }
-    const struct vnrs_bgp_path *path = vnrs_bgp_import_find(m, prefix);
+    const struct vnrs_bgp_path *path = vnrs_bgp_import_find(m, prefix, path_id);
     const struct vnrs_prefix gone = *prefix; // may lie in the entry that goes
     if (!path)
         return;
     const struct vnrs_bgp_attrs *attrs = vnrs_bgp_attrs_ref(path->attrs);
-    (void)vnrs_bgp_rib_withdraw(&m->import->received, &gone, m->slot);
-    retract(m, &gone, attrs, NULL);
+    (void)vnrs_bgp_rib_withdraw(&m->import->received, &gone, m->slot, path_id);
+    retract(m, &gone, path_id, attrs, NULL);
     vnrs_bgp_attrs_unref(m->speaker->attrs, attrs);
 }
 
@@ -303,12 +305,22 @@ static struct vnrs_bgp_rib *received(const struct vnrs_bgp_member *m)
     return m->import ? &m->import->received : &m->speaker->rib;
 }
 
-uint32_t vnrs_bgp_import_epoch_begin(struct vnrs_bgp_member *m)
+uint16_t vnrs_bgp_import_epoch_begin(struct vnrs_bgp_member *m)
 {
-    return ++received(m)->epochs[m->slot];
+    return vnrs_bgp_rib_epoch_next(received(m), m->slot);
 }
 
-void vnrs_bgp_import_sweep(struct vnrs_bgp_member *m, uint8_t family, uint32_t epoch)
+// Withdraws those of the peer's paths of an entry that are older.
+static void sweep_entry(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest, uint16_t epoch)
+{
+    for (const struct vnrs_bgp_path *p = dest->paths, *next; p; p = next) {
+        next = p->next;
+        if (vnrs_bgp_path_is_before(p, epoch))
+            vnrs_bgp_import_withdraw(m, &dest->prefix, vnrs_bgp_path_received_id(p));
+    }
+}
+
+void vnrs_bgp_import_sweep(struct vnrs_bgp_member *m, uint8_t family, uint16_t epoch)
 {
     struct vnrs_bgp_rib *rib = received(m);
     struct vnrs_bgp_dest *d;
@@ -318,11 +330,9 @@ void vnrs_bgp_import_sweep(struct vnrs_bgp_member *m, uint8_t family, uint32_t e
         vnrs_bgp_rib_sweep(rib, m->slot, family, epoch);
         return;
     }
-    while (rib->counts[m->slot] && (d = vnrs_bgp_rib_next(rib, &at))) {
-        const struct vnrs_bgp_path *p = d->prefix.family == family ? vnrs_bgp_dest_path(d, m->slot) : NULL;
-        if (p && vnrs_bgp_path_is_before(p, epoch))
-            vnrs_bgp_import_withdraw(m, &d->prefix);
-    }
+    while (rib->counts[m->slot] && (d = vnrs_bgp_rib_next(rib, &at)))
+        if (d->prefix.family == family)
+            sweep_entry(m, d, epoch);
 }
 
 const struct vnrs_bgp_map *vnrs_bgp_import_map(const struct vnrs_bgp_member *m)
@@ -340,10 +350,11 @@ uint32_t vnrs_bgp_import_count(const struct vnrs_bgp_member *m)
     return received(m)->counts[m->slot];
 }
 
-const struct vnrs_bgp_path *vnrs_bgp_import_find(const struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix)
+const struct vnrs_bgp_path *vnrs_bgp_import_find(const struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
+                                                 uint32_t path_id)
 {
     const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(received(m), prefix);
-    return d ? vnrs_bgp_dest_path(d, m->slot) : NULL;
+    return d ? vnrs_bgp_dest_path_id(d, m->slot, path_id) : NULL;
 }
 
 // --- maps that come, change and go
@@ -353,7 +364,7 @@ static int apply(struct vnrs_bgp_member *m)
 {
     struct vnrs_bgp_import *im = m->import;
     struct vnrs_bgp_rib *rib = &m->speaker->rib;
-    uint32_t epoch = ++rib->epochs[m->slot];
+    uint16_t epoch = vnrs_bgp_rib_epoch_next(rib, m->slot);
     struct vnrs_bgp_map_outcome outcome;
     struct vnrs_bgp_dest *d;
     size_t at = 0;
@@ -368,7 +379,8 @@ static int apply(struct vnrs_bgp_member *m)
         return -ENOMEM;
     }
     while (err == 0 && (d = vnrs_bgp_rib_next(&im->received, &at)))
-        err = contribute(m, &d->prefix, vnrs_bgp_dest_path(d, m->slot)->attrs, &outcome);
+        for (const struct vnrs_bgp_path *p = d->paths; p && err == 0; p = p->next)
+            err = contribute(m, &d->prefix, vnrs_bgp_path_received_id(p), p->attrs, &outcome);
     if (err < 0)
         return err;
     vnrs_bgp_rib_sweep(rib, m->slot, VNRS_AF_IPV4, epoch);
@@ -401,11 +413,13 @@ static int map_begin(struct vnrs_bgp_member *m, const struct vnrs_bgp_map *map)
     struct vnrs_bgp_rib *own = &m->import->received;
     vnrs_bgp_rib_init(own, m->speaker->attrs, rib->seed);
     while (err >= 0 && own->counts[m->slot] < rib->counts[m->slot] && (d = vnrs_bgp_rib_next(rib, &at))) {
-        const struct vnrs_bgp_path *p = vnrs_bgp_dest_path(d, m->slot);
-        if (!p)
-            continue;
-        own->epochs[m->slot] = p->epoch;
-        err = vnrs_bgp_rib_update(own, &d->prefix, m->slot, p->attrs, VNRS_BGP_USABLE);
+        for (const struct vnrs_bgp_path *p = d->paths; p && err >= 0; p = p->next) {
+            if (p->slot != m->slot || p->barred == VNRS_BGP_BARRED_GONE)
+                continue;
+            own->epochs[m->slot] = p->epoch;
+            err =
+                vnrs_bgp_rib_update(own, &d->prefix, m->slot, vnrs_bgp_path_received_id(p), p->attrs, VNRS_BGP_USABLE);
+        }
     }
     own->epochs[m->slot] = rib->epochs[m->slot];
     if (err < 0) {
@@ -413,6 +427,19 @@ static int map_begin(struct vnrs_bgp_member *m, const struct vnrs_bgp_map *map)
         return err;
     }
     return apply(m);
+}
+
+// Paths of a RIB entry that only the map made.
+static void withdraw_made(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest)
+{
+    const struct vnrs_prefix prefix = dest->prefix;
+
+    for (const struct vnrs_bgp_path *p = dest->paths, *next; p; p = next) {
+        uint32_t path_id = vnrs_bgp_path_received_id(p);
+        next = p->next;
+        if (p->slot == m->slot && p->barred != VNRS_BGP_BARRED_GONE && !vnrs_bgp_import_find(m, &prefix, path_id))
+            (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, &prefix, m->slot, path_id);
+    }
 }
 
 // The received routes are those of the RIB again.
@@ -424,18 +451,14 @@ static int map_end(struct vnrs_bgp_member *m)
     int err = 0;
 
     m->import->incomplete = true;
-    while (rib->counts[m->slot] && (d = vnrs_bgp_rib_next(rib, &at))) {
-        if (vnrs_bgp_dest_path(d, m->slot) && !vnrs_bgp_import_find(m, &d->prefix)) {
-            const struct vnrs_prefix gone = d->prefix;
-            (void)vnrs_bgp_rib_withdraw(rib, &gone, m->slot);
-        }
-    }
+    while (rib->counts[m->slot] && (d = vnrs_bgp_rib_next(rib, &at)))
+        withdraw_made(m, d);
     at = 0;
-    while (err == 0 && (d = vnrs_bgp_rib_next(own, &at))) {
-        const struct vnrs_bgp_path *p = vnrs_bgp_dest_path(d, m->slot);
-        rib->epochs[m->slot] = p->epoch;
-        err = enter(m, &d->prefix, p->attrs);
-    }
+    while (err == 0 && (d = vnrs_bgp_rib_next(own, &at)))
+        for (const struct vnrs_bgp_path *p = d->paths; p && err == 0; p = p->next) {
+            rib->epochs[m->slot] = p->epoch;
+            err = enter(m, &d->prefix, vnrs_bgp_path_received_id(p), p->attrs);
+        }
     rib->epochs[m->slot] = own->epochs[m->slot];
     if (err == 0)
         vnrs_bgp_import_free(m);

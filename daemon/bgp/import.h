@@ -16,14 +16,15 @@ struct vnrs_bgp_member;
 struct vnrs_bgp_speaker;
 struct vnrs_bgp_import; // of a peer with an inbound map
 
-// The peer announced a prefix; `attrs` is interned, one reference is taken. Returns 0 or -ENOMEM.
-int vnrs_bgp_import_update(struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix,
+// The peer announced a prefix, under an identifier if it has several paths of it (RFC 7911; 0: none); `attrs` is
+// interned, one reference is taken. Returns 0 or -ENOMEM.
+int vnrs_bgp_import_update(struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix, uint32_t path_id,
                            const struct vnrs_bgp_attrs *attrs) VNRS_MUST_CHECK;
-void vnrs_bgp_import_withdraw(struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix);
+void vnrs_bgp_import_withdraw(struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix, uint32_t path_id);
 void vnrs_bgp_import_withdraw_all(struct vnrs_bgp_member *member);
 // What is announced from now on has the returned epoch; _sweep withdraws what of a family has an earlier one.
-uint32_t vnrs_bgp_import_epoch_begin(struct vnrs_bgp_member *member);
-void vnrs_bgp_import_sweep(struct vnrs_bgp_member *member, uint8_t family, uint32_t epoch);
+uint16_t vnrs_bgp_import_epoch_begin(struct vnrs_bgp_member *member);
+void vnrs_bgp_import_sweep(struct vnrs_bgp_member *member, uint8_t family, uint16_t epoch);
 
 // Takes another map, or none; it is borrowed. Returns 0, or -ENOMEM: what is in the RIB is incomplete then.
 int vnrs_bgp_import_set_map(struct vnrs_bgp_member *member, const struct vnrs_bgp_map *map) VNRS_MUST_CHECK;
@@ -35,8 +36,8 @@ const struct vnrs_bgp_map *vnrs_bgp_import_map(const struct vnrs_bgp_member *mem
 // The table in which the peer's routes are as received, under its slot.
 const struct vnrs_bgp_rib *vnrs_bgp_import_received(const struct vnrs_bgp_member *member);
 uint32_t vnrs_bgp_import_count(const struct vnrs_bgp_member *member); // of received routes
-const struct vnrs_bgp_path *vnrs_bgp_import_find(const struct vnrs_bgp_member *member,
-                                                 const struct vnrs_prefix *prefix);
+const struct vnrs_bgp_path *vnrs_bgp_import_find(const struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix,
+                                                 uint32_t path_id);
 // What the map does to a received route. Returns false when it changes nothing, or there is none.
 bool vnrs_bgp_import_outcome(struct vnrs_bgp_member *member, const struct vnrs_prefix *prefix,
                              const struct vnrs_bgp_attrs *attrs, struct vnrs_bgp_map_outcome *ret_outcome);

@@ -87,17 +87,21 @@ struct prefix_record {
 static int encode_dest(struct vnrs_mrt_dump *dump, const void *what)
 {
     const struct prefix_record *record = what;
-    struct vnrs_mrt_entry entries[VNRS_BGP_SLOTS];
+    struct vnrs_mrt_entry entries[VNRS_BGP_PATHS_PER_PREFIX];
+    bool add_path = false; // RFC 8050: some peer has several paths of the prefix
     size_t n = 0;
 
     for (const struct vnrs_bgp_path *p = record->dest->paths; p && n < ARRAY_SIZE(entries); p = p->next) {
-        if (is_indexed(dump, p))
-            entries[n++] = (struct vnrs_mrt_entry){
-                .peer = dump->index[p->slot], .time = since(dump, p, record->moment), .attrs = p->attrs};
+        if (!is_indexed(dump, p) || p->barred == VNRS_BGP_BARRED_GONE)
+            continue;
+        uint32_t id = vnrs_bgp_path_received_id(p);
+        add_path |= id != 0;
+        entries[n++] = (struct vnrs_mrt_entry){
+            .peer = dump->index[p->slot], .time = since(dump, p, record->moment), .path_id = id, .attrs = p->attrs};
     }
     if (!n)
         return 0;
-    return vnrs_mrt_rib_encode(record->moment->wall_s, dump->sequence, false, &record->dest->prefix, entries, n,
+    return vnrs_mrt_rib_encode(record->moment->wall_s, dump->sequence, add_path, &record->dest->prefix, entries, n,
                                dump->record, dump->size);
 }
 

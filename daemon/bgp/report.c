@@ -142,7 +142,7 @@ static void count(const struct vnrs_bgp_member *m, const struct vnrs_bgp_rib *ta
     unsigned af = dest->prefix.family == VNRS_AF_IPV4 ? VNRS_BGP_AF4 : VNRS_BGP_AF6;
 
     for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next) {
-        if (p->slot != m->slot)
+        if (p->slot != m->slot || p->barred == VNRS_BGP_BARRED_GONE)
             continue;
         detail->paths[af] += is_received;
         detail->accepted[af] += is_rib && !p->barred;
@@ -259,7 +259,8 @@ static struct vnrs_spk_path path_of_rib(const struct vnrs_bgp_speaker *sp, const
                                         const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *p)
 {
     struct vnrs_bgp_member *m = p->slot == VNRS_BGP_SLOT_LOCAL ? NULL : sp->members[p->slot];
-    const struct vnrs_bgp_path *received = m ? vnrs_bgp_import_find(m, &dest->prefix) : NULL;
+    const struct vnrs_bgp_path *received =
+        m ? vnrs_bgp_import_find(m, &dest->prefix, vnrs_bgp_path_received_id(p)) : NULL;
     struct vnrs_spk_path path = path_make(query, dest, p->attrs);
     struct vnrs_bgp_map_outcome outcome;
     char map[VNRS_NOTE_MAX];
@@ -271,6 +272,14 @@ static struct vnrs_spk_path path_of_rib(const struct vnrs_bgp_speaker *sp, const
     explain(m, &dest->prefix, received, map);
     put_note(&path, standing(sp, dest, p, received, &path), map);
     return path;
+}
+
+// What became of a received route: under its identifier, or in a summary, which has none.
+static const struct vnrs_bgp_path *rib_path_of(const struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *rib_dest,
+                                               const struct vnrs_bgp_path *received)
+{
+    const struct vnrs_bgp_path *p = vnrs_bgp_dest_path_id(rib_dest, m->slot, vnrs_bgp_path_received_id(received));
+    return p ? p : vnrs_bgp_dest_path_id(rib_dest, m->slot, 0);
 }
 
 // A route as a peer with an inbound map announced it. Returns false if it is in the RIB under its own prefix.
@@ -293,37 +302,65 @@ static bool path_as_received(const struct vnrs_bgp_speaker *sp, const struct vnr
     if (!outcome.dropped)
         rib_dest = vnrs_bgp_rib_find(&sp->rib, &outcome.prefix);
     if (rib_dest)
-        rib_path = vnrs_bgp_dest_path(rib_dest, m->slot);
+        rib_path = rib_path_of(m, rib_dest, p);
     if (rib_path)
         why = standing(sp, rib_dest, rib_path, p, ret_path);
     put_note(ret_path, why, map);
     return outcome.dropped || !vnrs_prefix_equal(&outcome.prefix, &dest->prefix);
 }
 
-static size_t paths_advertised(const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
-                               const struct vnrs_bgp_dest *dest, struct vnrs_spk_path *ret_paths)
-{
-    bool failed = false;
-    const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_told(m, dest, &failed);
+struct page { // of the paths of an entry
+    struct vnrs_spk_path *paths;
+    size_t n, skip;
+    bool is_full; // there are more
+};
 
-    if (!attrs)
-        return 0;
-    ret_paths[0] = path_make(query, dest, attrs);
-    (void)vnrs_str_copy(ret_paths[0].peer, sizeof(ret_paths[0].peer), m->conf.name);
-    return 1;
+// Room for one path more, or NULL.
+static struct vnrs_spk_path *page_next(struct page *page)
+{
+    if (page->skip) {
+        page->skip--;
+        return NULL;
+    }
+    page->is_full = page->n == VNRS_BGP_REPORT_MAX;
+    return page->is_full ? NULL : &page->paths[page->n++];
 }
 
-static size_t paths_of_rib(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
-                           const struct vnrs_bgp_dest *dest, struct vnrs_spk_path *ret_paths)
+static void paths_advertised(const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
+                             const struct vnrs_bgp_dest *dest, struct page *page)
 {
-    size_t n = 0;
+    for (const struct vnrs_bgp_path *p = NULL; (p = vnrs_bgp_adj_out_next_path(m, dest, p));) {
+        bool failed = false;
+        const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_attrs(m, p, &failed);
+        struct vnrs_spk_path *path = attrs ? page_next(page) : NULL;
+        if (!path)
+            continue;
+        *path = path_make(query, dest, attrs);
+        (void)vnrs_str_copy(path->peer, sizeof(path->peer), m->conf.name);
+    }
+}
 
-    if (query->kind == VNRS_SPK_ADVERTISED)
-        return m ? paths_advertised(query, m, dest, ret_paths) : 0;
-    for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next)
-        if (!m || p->slot == m->slot)
-            ret_paths[n++] = path_of_rib(sp, query, dest, p);
-    return n;
+static void paths_of_rib(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
+                         const struct vnrs_bgp_dest *dest, struct page *page)
+{
+    for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next) {
+        bool wanted = (!m || p->slot == m->slot) && p->barred != VNRS_BGP_BARRED_GONE;
+        struct vnrs_spk_path *path = wanted ? page_next(page) : NULL;
+        if (path)
+            *path = path_of_rib(sp, query, dest, p);
+    }
+}
+
+static void paths_received(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query,
+                           struct vnrs_bgp_member *owner, const struct vnrs_bgp_dest *dest, struct page *page)
+{
+    for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next) {
+        struct vnrs_spk_path made;
+        bool wanted = path_as_received(sp, query, owner, dest, p, &made) || query->kind == VNRS_SPK_LEARNED;
+        struct vnrs_spk_path *path = wanted ? page_next(page) : NULL;
+        if (path)
+            *path = made;
+    }
 }
 
 // The tables that answer a query, one after the other.
@@ -338,11 +375,13 @@ static bool is_asked(const struct vnrs_bgp_speaker *sp, const struct vnrs_spk_qu
 }
 
 static const struct vnrs_bgp_dest *next_entry(const struct vnrs_bgp_rib *rib, const struct vnrs_spk_query *query,
-                                              size_t *at)
+                                              struct vnrs_bgp_report_cursor *cursor)
 {
+    if (cursor->shown) // the same once more; if it went meanwhile, another one, of which something is left out
+        cursor->at--;
     if (query->prefix.family == VNRS_AF_NONE)
-        return vnrs_bgp_rib_next(rib, at);
-    return (*at)++ ? NULL : vnrs_bgp_rib_find(rib, &query->prefix);
+        return vnrs_bgp_rib_next(rib, &cursor->at);
+    return cursor->at++ ? NULL : vnrs_bgp_rib_find(rib, &query->prefix);
 }
 
 bool vnrs_bgp_report_next(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
@@ -351,18 +390,21 @@ bool vnrs_bgp_report_next(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_que
     const struct vnrs_bgp_dest *d = NULL;
 
     *ret_n = 0;
-    for (; cursor->table <= VNRS_BGP_PEERS_MAX; cursor->table++, cursor->at = 0) {
+    for (; cursor->table <= VNRS_BGP_PEERS_MAX; cursor->table++, cursor->at = cursor->shown = 0) {
         if (!is_asked(sp, query, m, cursor->table))
             continue;
         struct vnrs_bgp_member *owner = cursor->table ? sp->members[cursor->table - 1] : NULL;
-        if (!(d = next_entry(owner ? vnrs_bgp_import_received(owner) : &sp->rib, query, &cursor->at)))
+        struct page page = {.paths = ret_paths, .skip = cursor->shown};
+        if (!(d = next_entry(owner ? vnrs_bgp_import_received(owner) : &sp->rib, query, cursor)))
             continue;
-        if (!owner)
-            *ret_n = paths_of_rib(sp, query, m, d, ret_paths);
-        else if (path_as_received(sp, query, owner, d, vnrs_bgp_dest_path(d, owner->slot), ret_paths))
-            *ret_n = 1;
-        else
-            *ret_n = query->kind == VNRS_SPK_LEARNED;
+        if (owner)
+            paths_received(sp, query, owner, d, &page);
+        else if (query->kind != VNRS_SPK_ADVERTISED)
+            paths_of_rib(sp, query, m, d, &page);
+        else if (m)
+            paths_advertised(query, m, d, &page);
+        cursor->shown = page.is_full ? cursor->shown + page.n : 0;
+        *ret_n = page.n;
         return true;
     }
     return false;

@@ -4,6 +4,7 @@
 
 #include "bgp/speaker_core.h"
 
+#define VNRS_BGP_REPORT_MAX     64u
 #define VNRS_BGP_WEIGHT_LEARNED 32768u // as Azure shows it; advertised routes have 0
 
 void vnrs_bgp_report_peer(struct vnrs_bgp_member *member, struct vnrs_spk_peer *ret_peer);
@@ -12,13 +13,13 @@ void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *speaker, const struct vn
                          struct vnrs_spk_set *ret_set);
 
 struct vnrs_bgp_report_cursor { // zero: at the beginning
-    unsigned table; // 0: the RIB; else what the peer in slot `table` - 1 announced, where it has an inbound map
-    size_t at;
+    unsigned table;   // 0: the RIB; else what the peer in slot `table` - 1 announced, where it has an inbound map
+    size_t at, shown; // entries that were passed; paths of the last one that were given, 0: all
 };
 
-// The paths of the next entry that answer a query (`member` NULL: of all peers), at most VNRS_BGP_SLOTS, in *ret_n;
-// often none. False: there is no further entry. Learned routes are shown as received; the RIB has what route maps made
-// of them, and after that what they dropped or summarised.
+// The next paths that answer a query (`member` NULL: of all peers), of one entry and at most VNRS_BGP_REPORT_MAX, in
+// *ret_n; often none. False: there is no further entry. Learned routes are shown as received; the RIB has what route
+// maps made of them, and after that what they dropped or summarised.
 bool vnrs_bgp_report_next(struct vnrs_bgp_speaker *speaker, const struct vnrs_spk_query *query,
                           struct vnrs_bgp_member *member, struct vnrs_bgp_report_cursor *cursor,
                           struct vnrs_spk_path *ret_paths, size_t *ret_n) VNRS_MUST_CHECK;

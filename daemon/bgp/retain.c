@@ -4,7 +4,7 @@
 #include "bgp/nlri.h"
 #include "bgp/speaker_core.h"
 
-static void sweep(struct vnrs_bgp_member *m, uint8_t af, uint32_t epoch)
+static void sweep(struct vnrs_bgp_member *m, uint8_t af, uint16_t epoch)
 {
     vnrs_bgp_import_sweep(m, vnrs_bgp_af_family(af), epoch);
     m->changed = true;

@@ -17,7 +17,7 @@ struct vnrs_bgp_path;
 struct vnrs_bgp_retain {       // by family, where that matters; zero: nothing is retained
     struct vnrs_bgp_caps caps; // the peer's, of the last session
     bool restart[_VNRS_BGP_AF_MAX], refresh[_VNRS_BGP_AF_MAX];
-    uint32_t restart_epoch[_VNRS_BGP_AF_MAX], refresh_epoch[_VNRS_BGP_AF_MAX]; // what is older goes
+    uint16_t restart_epoch[_VNRS_BGP_AF_MAX], refresh_epoch[_VNRS_BGP_AF_MAX]; // what is older goes
     uint64_t restart_until, refresh_until[_VNRS_BGP_AF_MAX];
 };
 

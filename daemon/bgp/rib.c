@@ -8,9 +8,16 @@
 
 #define SLAB_PATHS 2048u
 #define INDEX_MIN  1024u
-#define SCATTER    619u // odd, and far from what divides a slab evenly
-#define UNSCATTER  579u // SCATTER * UNSCATTER is 1 modulo the entries of a slab
 #define BIT(n)     (UINT64_C(1) << (n))
+
+#define EPOCHS_KEPT 0x4000u // so far apart epochs may be to be compared
+
+struct numbered { // a path with VNRS_BGP_PATH_NUMBERED
+    struct vnrs_bgp_path path;
+    uint32_t received_id;
+};
+
+static_assert(sizeof(struct vnrs_bgp_path) == 24 && sizeof(struct vnrs_bgp_dest) == 48, "there are millions of them");
 
 void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *attrs, uint64_t seed)
 {
@@ -143,10 +150,66 @@ static struct vnrs_bgp_dest *dest_new(struct vnrs_bgp_rib *rib, const struct vnr
     return d;
 }
 
+static struct vnrs_bgp_path *path_new(struct vnrs_bgp_rib *rib, uint32_t received_id)
+{
+    bool is_numbered = received_id;
+    size_t size = is_numbered ? sizeof(struct numbered) : sizeof(struct vnrs_bgp_path);
+    struct vnrs_bgp_path **free_list = &rib->free_paths[is_numbered];
+
+    if (!*free_list) {
+        if (slab_add(&rib->path_slabs, &rib->n_path_slabs, SLAB_PATHS * size) < 0)
+            return NULL;
+        uint8_t *slab = rib->path_slabs[rib->n_path_slabs - 1];
+        for (size_t i = SLAB_PATHS; i-- > 0;) {
+            struct vnrs_bgp_path *p = (struct vnrs_bgp_path *)(void *)(slab + i * size);
+            p->next = *free_list;
+            *free_list = p;
+        }
+    }
+    struct vnrs_bgp_path *p = *free_list;
+    *free_list = p->next;
+    *p = (struct vnrs_bgp_path){.flags = is_numbered ? VNRS_BGP_PATH_NUMBERED : 0};
+    if (is_numbered)
+        ((struct numbered *)p)->received_id = received_id;
+    return p;
+}
+
+static void path_free(struct vnrs_bgp_rib *rib, struct vnrs_bgp_path *path)
+{
+    struct vnrs_bgp_path **free_list = &rib->free_paths[path->flags & VNRS_BGP_PATH_NUMBERED];
+
+    vnrs_bgp_attrs_unref(rib->attrs, path->attrs);
+    path->next = *free_list;
+    *free_list = path;
+}
+
+uint32_t vnrs_bgp_path_received_id(const struct vnrs_bgp_path *path)
+{
+    return path->flags & VNRS_BGP_PATH_NUMBERED ? ((const struct numbered *)path)->received_id : 0;
+}
+
+// Everybody has heard of its paths.
+static void paths_settle(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest)
+{
+    for (struct vnrs_bgp_path **at = &dest->paths, *p; (p = *at);) {
+        p->flags &= (uint8_t)~VNRS_BGP_PATH_NEWS;
+        if (p->barred == VNRS_BGP_BARRED_GONE) {
+            *at = p->next;
+            path_free(rib, p);
+        } else {
+            at = &p->next;
+        }
+    }
+}
+
 void vnrs_bgp_rib_done(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest)
 {
+    if (dest->flags & VNRS_BGP_DEST_NEW_PATH && !(dest->queued & rib->queues.hears[VNRS_BGP_HEARS_PATHS])) {
+        paths_settle(rib, dest);
+        dest->flags &= (uint8_t)~VNRS_BGP_DEST_NEW_PATH;
+    }
     if (!(dest->queued & ~BIT(VNRS_BGP_SLOT_LOCAL)))
-        dest->flags &= (uint8_t)~VNRS_BGP_DEST_NEW;
+        dest->flags &= (uint8_t)~VNRS_BGP_DEST_ALL;
     if (dest->paths || dest->queued || dest->advertised)
         return;
     index_remove(rib, dest);
@@ -155,28 +218,6 @@ void vnrs_bgp_rib_done(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest)
     dest->paths = (struct vnrs_bgp_path *)rib->free_dests;
     rib->free_dests = dest;
     rib->len--;
-}
-
-static struct vnrs_bgp_path *path_new(struct vnrs_bgp_rib *rib)
-{
-    struct vnrs_bgp_path *p = rib->free_paths;
-
-    if (!p) {
-        if (slab_add(&rib->path_slabs, &rib->n_path_slabs, SLAB_PATHS * sizeof(*p)) < 0)
-            return NULL;
-        p = rib->path_slabs[rib->n_path_slabs - 1];
-        for (size_t i = 0; i + 1 < SLAB_PATHS; i++)
-            p[i].next = &p[i + 1];
-    }
-    rib->free_paths = p->next;
-    return p;
-}
-
-static void path_free(struct vnrs_bgp_rib *rib, struct vnrs_bgp_path *path)
-{
-    vnrs_bgp_attrs_unref(rib->attrs, path->attrs);
-    path->next = rib->free_paths;
-    rib->free_paths = path;
 }
 
 struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix)
@@ -202,48 +243,6 @@ struct vnrs_bgp_dest *vnrs_bgp_rib_next(const struct vnrs_bgp_rib *rib, size_t *
     return NULL;
 }
 
-size_t vnrs_bgp_rib_scatter(size_t n)
-{
-    return n * SCATTER % VNRS_BGP_SLAB_DESTS;
-}
-
-size_t vnrs_bgp_rib_unscatter(size_t n)
-{
-    return n * UNSCATTER % VNRS_BGP_SLAB_DESTS;
-}
-
-static size_t common_divisor(size_t a, size_t b)
-{
-    while (b) {
-        size_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-// Without a divisor in common with their number every slab has its turn.
-size_t vnrs_bgp_rib_stride(size_t n_slabs)
-{
-    size_t stride = n_slabs * 5 / 8;
-
-    while (common_divisor(stride, n_slabs) > 1)
-        stride++;
-    return stride;
-}
-
-struct vnrs_bgp_dest *vnrs_bgp_rib_next_scattered(const struct vnrs_bgp_rib *rib, size_t *at)
-{
-    while (*at < rib->n_slabs * VNRS_BGP_SLAB_DESTS) {
-        size_t turn = *at / VNRS_BGP_SLAB_DESTS, n = (*at)++ % VNRS_BGP_SLAB_DESTS;
-        size_t slab = turn * vnrs_bgp_rib_stride(rib->n_slabs) % rib->n_slabs;
-        struct vnrs_bgp_dest *d = &rib->slabs[slab][vnrs_bgp_rib_scatter(n)];
-        if (d->flags & VNRS_BGP_DEST_LIVE)
-            return d;
-    }
-    return NULL;
-}
-
 const struct vnrs_bgp_path *vnrs_bgp_dest_best(const struct vnrs_bgp_dest *dest)
 {
     return dest->paths && dest->paths->barred == VNRS_BGP_USABLE ? dest->paths : NULL;
@@ -252,15 +251,29 @@ const struct vnrs_bgp_path *vnrs_bgp_dest_best(const struct vnrs_bgp_dest *dest)
 const struct vnrs_bgp_path *vnrs_bgp_dest_path(const struct vnrs_bgp_dest *dest, unsigned slot)
 {
     for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next)
-        if (p->slot == slot)
+        if (p->slot == slot && p->barred != VNRS_BGP_BARRED_GONE)
             return p;
     return NULL;
+}
+
+static struct vnrs_bgp_path *path_find(const struct vnrs_bgp_dest *dest, unsigned slot, uint32_t path_id)
+{
+    for (struct vnrs_bgp_path *p = dest->paths; p; p = p->next)
+        if (p->slot == slot && p->barred != VNRS_BGP_BARRED_GONE && vnrs_bgp_path_received_id(p) == path_id)
+            return p;
+    return NULL;
+}
+
+const struct vnrs_bgp_path *vnrs_bgp_dest_path_id(const struct vnrs_bgp_dest *dest, unsigned slot, uint32_t path_id)
+{
+    return path_find(dest, slot, path_id);
 }
 
 static int path_cmp(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_path *a, const struct vnrs_bgp_path *b,
                     enum vnrs_bgp_step *ret_step)
 {
-    struct vnrs_bgp_candidate ca = {a->attrs, &rib->sources[a->slot]}, cb = {b->attrs, &rib->sources[b->slot]};
+    struct vnrs_bgp_candidate ca = {a->attrs, &rib->sources[a->slot], vnrs_bgp_path_received_id(a)},
+                              cb = {b->attrs, &rib->sources[b->slot], vnrs_bgp_path_received_id(b)};
 
     if (!a->barred != !b->barred) {
         *ret_step = VNRS_BGP_STEP_BARRED;
@@ -323,14 +336,14 @@ static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, co
     if (attrs == before->attrs)
         vnrs_bgp_queue_change(rib, dest, inside | outside, 0);
     else if (!is_same_outside(rib, attrs, before->attrs))
-        vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW);
+        vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
     else
         vnrs_bgp_queue_change(rib, dest, inside | (moved ? outside : 0), VNRS_BGP_DEST_NEW_INSIDE);
 }
 
 // `slot` is whose path changed; `path` is what there is of it now.
-static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned slot,
-                       const struct vnrs_bgp_path *path, const struct before *before)
+static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned slot, struct vnrs_bgp_path *path,
+                       const struct before *before)
 {
     const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
 
@@ -338,6 +351,11 @@ static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, uns
     if (rib->changed)
         rib->changed(rib->arg, &dest->prefix, slot,
                      best ? best->attrs != before->attrs || best->slot != before->slot : before->attrs != NULL);
+    if (rib->queues.hears[VNRS_BGP_HEARS_PATHS]) {
+        vnrs_bgp_queue_change(rib, dest, rib->queues.hears[VNRS_BGP_HEARS_PATHS], VNRS_BGP_DEST_NEW_PATH);
+        if (path)
+            path->flags |= VNRS_BGP_PATH_NEWS;
+    }
     if (before->multipath || is_in_multipath(rib, dest, path))
         vnrs_bgp_queue_change(rib, dest, rib->queues.hears[VNRS_BGP_HEARS_MULTIPATH], 0);
     change_tell(rib, dest, before);
@@ -382,11 +400,82 @@ static void path_change(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, st
     change_end(rib, dest, path->slot, path, &before);
 }
 
-int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot,
+static struct vnrs_bgp_path *path_gone(const struct vnrs_bgp_dest *dest, unsigned slot, bool is_numbered)
+{
+    for (struct vnrs_bgp_path *p = dest->paths; p; p = p->next)
+        if (p->slot == slot && p->barred == VNRS_BGP_BARRED_GONE && (p->flags & VNRS_BGP_PATH_NUMBERED) == is_numbered)
+            return p;
+    return NULL;
+}
+
+static unsigned paths_of(const struct vnrs_bgp_dest *dest, unsigned slot)
+{
+    unsigned n = 0;
+
+    for (const struct vnrs_bgp_path *p = dest->paths; p; p = p->next)
+        n += p->slot == slot && p->barred != VNRS_BGP_BARRED_GONE;
+    return n;
+}
+
+// A number for what the peer does not number; above those, the next one, or, once they ran out, one that is free.
+static uint16_t path_id_new(const struct vnrs_bgp_dest *dest, unsigned slot, uint32_t received_id)
+{
+    uint16_t id = VNRS_BGP_SLOTS;
+    const struct vnrs_bgp_path *p;
+
+    if (!received_id)
+        return (uint16_t)(slot + 1);
+    for (p = dest->paths; p; p = p->next)
+        id = MAX(id, p->id);
+    if (id < UINT16_MAX)
+        return (uint16_t)(id + 1);
+    for (id = VNRS_BGP_SLOTS + 1, p = dest->paths; p;) {
+        bool is_taken = p->id == id;
+        id = (uint16_t)(id + is_taken);
+        p = is_taken ? dest->paths : p->next;
+    }
+    return id;
+}
+
+static int path_add(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const struct vnrs_prefix *prefix,
+                    unsigned slot, uint32_t path_id, const struct vnrs_bgp_attrs *attrs, enum vnrs_bgp_barred barred)
+{
+    struct vnrs_bgp_path *p = path_new(rib, path_id);
+
+    if (!p)
+        return -ENOMEM;
+    p->attrs = vnrs_bgp_attrs_ref(attrs);
+    p->slot = (uint8_t)slot;
+    p->barred = (uint8_t)barred;
+    p->epoch = rib->epochs[slot];
+    if (!dest && !(dest = dest_new(rib, prefix, prefix_hash(rib, prefix)))) {
+        path_free(rib, p);
+        return -ENOMEM;
+    }
+    p->id = path_id_new(dest, slot, path_id);
+    struct before before = change_begin(rib, dest, NULL);
+    path_insert(rib, dest, p);
+    rib->counts[slot]++;
+    change_end(rib, dest, slot, p, &before);
+    return 1;
+}
+
+// In the place of one that is gone: under its number, so that there are never more of them than there were paths.
+static void path_revive(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, struct vnrs_bgp_path *path,
+                        uint32_t path_id, const struct vnrs_bgp_attrs *attrs, enum vnrs_bgp_barred barred)
+{
+    if (path_id)
+        ((struct numbered *)path)->received_id = path_id;
+    path->epoch = rib->epochs[path->slot];
+    rib->counts[path->slot]++;
+    path_change(rib, dest, path, attrs, barred);
+}
+
+int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id,
                         const struct vnrs_bgp_attrs *attrs, enum vnrs_bgp_barred barred)
 {
     struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(rib, prefix);
-    struct vnrs_bgp_path *p = d ? (struct vnrs_bgp_path *)vnrs_bgp_dest_path(d, slot) : NULL;
+    struct vnrs_bgp_path *p = d ? path_find(d, slot, path_id) : NULL;
 
     if (p) {
         p->epoch = rib->epochs[slot];
@@ -395,39 +484,50 @@ int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *pref
         path_change(rib, d, p, attrs, barred);
         return 1;
     }
-    if (!(p = path_new(rib)))
-        return -ENOMEM;
-    *p = (struct vnrs_bgp_path){
-        .attrs = vnrs_bgp_attrs_ref(attrs), .slot = (uint8_t)slot, .barred = barred, .epoch = rib->epochs[slot]};
-    if (!d && !(d = dest_new(rib, prefix, prefix_hash(rib, prefix)))) {
-        path_free(rib, p);
-        return -ENOMEM;
+    if (d && path_id && paths_of(d, slot) >= VNRS_BGP_PATHS_PER_SOURCE)
+        return 0;
+    if (d && (p = path_gone(d, slot, path_id != 0))) {
+        path_revive(rib, d, p, path_id, attrs, barred);
+        return 1;
     }
-    struct before before = change_begin(rib, d, NULL);
-    path_insert(rib, d, p);
-    rib->counts[slot]++;
-    change_end(rib, d, slot, p, &before);
-    return 1;
+    return path_add(rib, d, prefix, slot, path_id, attrs, barred);
 }
 
-static bool withdraw_path(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned slot)
+static void withdraw_path(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, struct vnrs_bgp_path *path)
 {
-    struct vnrs_bgp_path *p = (struct vnrs_bgp_path *)vnrs_bgp_dest_path(dest, slot);
+    struct before before = change_begin(rib, dest, path);
+    bool stays = rib->queues.hears[VNRS_BGP_HEARS_PATHS] && path->flags & VNRS_BGP_PATH_TOLD;
+    unsigned slot = path->slot;
 
-    if (!p)
-        return false;
-    struct before before = change_begin(rib, dest, p);
-    path_unlink(dest, p);
-    path_free(rib, p);
     rib->counts[slot]--;
-    change_end(rib, dest, slot, NULL, &before);
-    return true;
+    path_unlink(dest, path);
+    if (stays) {
+        path->barred = VNRS_BGP_BARRED_GONE;
+        path_insert(rib, dest, path);
+    } else {
+        path_free(rib, path);
+    }
+    change_end(rib, dest, slot, stays ? path : NULL, &before);
 }
 
-bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot)
+bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id)
 {
     struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(rib, prefix);
-    return d && withdraw_path(rib, d, slot);
+    struct vnrs_bgp_path *p = d ? path_find(d, slot, path_id) : NULL;
+
+    if (p)
+        withdraw_path(rib, d, p);
+    return p;
+}
+
+// Those of a source, of one prefix; `before`: only those that were last announced before that epoch.
+static void withdraw_paths(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned slot, const uint16_t *before)
+{
+    for (struct vnrs_bgp_path *p = dest->paths, *next; p; p = next) {
+        next = p->next;
+        if (p->slot == slot && p->barred != VNRS_BGP_BARRED_GONE && (!before || vnrs_bgp_path_is_before(p, *before)))
+            withdraw_path(rib, dest, p);
+    }
 }
 
 void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot)
@@ -436,45 +536,59 @@ void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot)
     size_t at = 0;
 
     while (rib->counts[slot] && (d = vnrs_bgp_rib_next_scattered(rib, &at)))
-        (void)withdraw_path(rib, d, slot);
+        withdraw_paths(rib, d, slot, NULL);
 }
 
-bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint32_t epoch)
+bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint16_t epoch)
 {
-    return (int32_t)(path->epoch - epoch) < 0;
+    return (int16_t)(uint16_t)(path->epoch - epoch) < 0;
 }
 
-void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family, uint32_t epoch)
+uint16_t vnrs_bgp_rib_epoch_next(struct vnrs_bgp_rib *rib, unsigned slot)
 {
+    uint16_t epoch = ++rib->epochs[slot], oldest = (uint16_t)(epoch - EPOCHS_KEPT);
     struct vnrs_bgp_dest *d;
     size_t at = 0;
 
-    while (rib->counts[slot] && (d = vnrs_bgp_rib_next_scattered(rib, &at))) {
-        const struct vnrs_bgp_path *p = d->prefix.family == family ? vnrs_bgp_dest_path(d, slot) : NULL;
-        if (p && vnrs_bgp_path_is_before(p, epoch))
-            (void)withdraw_path(rib, d, slot);
-    }
-}
-
-void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,
-                          enum vnrs_bgp_barred (*judge)(const struct vnrs_prefix *prefix,
-                                                        const struct vnrs_bgp_path *path, void *arg),
-                          void *arg)
-{
-    struct vnrs_bgp_dest *d;
-    size_t at = 0;
-
-    while ((d = vnrs_bgp_rib_next(rib, &at))) {
-        // A path that changes moves in the list: gather by source, of which each has one path at most.
-        uint64_t slots = 0;
+    while (epoch % EPOCHS_KEPT == 0 && (d = vnrs_bgp_rib_next(rib, &at)))
         for (struct vnrs_bgp_path *p = d->paths; p; p = p->next)
-            if (p->slot != VNRS_BGP_SLOT_LOCAL)
-                slots |= BIT(p->slot);
-        for (; slots; slots &= slots - 1) {
-            struct vnrs_bgp_path *p = (struct vnrs_bgp_path *)vnrs_bgp_dest_path(d, (unsigned)__builtin_ctzll(slots));
-            enum vnrs_bgp_barred barred = judge(&d->prefix, p, arg);
-            if (barred != p->barred)
-                path_change(rib, d, p, p->attrs, barred);
-        }
+            if (p->slot == slot && vnrs_bgp_path_is_before(p, oldest))
+                p->epoch = oldest;
+    return epoch;
+}
+
+void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family, uint16_t epoch)
+{
+    struct vnrs_bgp_dest *d;
+    size_t at = 0;
+
+    while (rib->counts[slot] && (d = vnrs_bgp_rib_next_scattered(rib, &at)))
+        if (d->prefix.family == family)
+            withdraw_paths(rib, d, slot, &epoch);
+}
+
+// The first that is judged otherwise than it was.
+static struct vnrs_bgp_path *path_misjudged(const struct vnrs_bgp_dest *dest, vnrs_bgp_judge *judge, void *arg,
+                                            enum vnrs_bgp_barred *ret_barred)
+{
+    for (struct vnrs_bgp_path *p = dest->paths; p; p = p->next) {
+        if (p->slot == VNRS_BGP_SLOT_LOCAL || p->barred == VNRS_BGP_BARRED_GONE)
+            continue;
+        *ret_barred = judge(&dest->prefix, p, arg);
+        if (*ret_barred != p->barred)
+            return p;
     }
+    return NULL;
+}
+
+void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib, vnrs_bgp_judge *judge, void *arg)
+{
+    enum vnrs_bgp_barred barred;
+    struct vnrs_bgp_path *p;
+    struct vnrs_bgp_dest *d;
+    size_t at = 0;
+
+    while ((d = vnrs_bgp_rib_next(rib, &at)))
+        while ((p = path_misjudged(d, judge, arg, &barred))) // it moves in the list: begin anew
+            path_change(rib, d, p, p->attrs, barred);
 }

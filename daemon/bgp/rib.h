@@ -17,12 +17,24 @@
 #define VNRS_BGP_SLOT_LOCAL 63u // as a source: what this speaker originates; as a consumer: the controller
 #define VNRS_BGP_SLAB_DESTS 1024u
 
+// A peer that numbers its paths (RFC 7911) may have so many of one prefix; more are not kept.
+#define VNRS_BGP_PATHS_PER_SOURCE 32u
+#define VNRS_BGP_PATHS_PER_PREFIX (VNRS_BGP_SLOTS * VNRS_BGP_PATHS_PER_SOURCE)
+
+enum {                               // vnrs_bgp_path.flags
+    VNRS_BGP_PATH_NUMBERED = 1 << 0, // it was received with an identifier other than 0, which stands behind it
+    VNRS_BGP_PATH_NEWS = 1 << 1,     // not everybody who hears of single paths has heard of its change
+    VNRS_BGP_PATH_TOLD = 1 << 2,     // somebody was told of it by its own identifier
+};
+
 struct vnrs_bgp_path {
     struct vnrs_bgp_path *next;
     const struct vnrs_bgp_attrs *attrs;
     uint8_t slot;   // source
     uint8_t barred; // enum vnrs_bgp_barred; barred paths come after all others
-    uint32_t epoch; // of its source when it was last announced
+    uint8_t flags;
+    uint16_t id;    // by which peers are told of it with ADD-PATH: no other path of the prefix has it, it never changes
+    uint16_t epoch; // of its source when it was last announced
 };
 
 enum { // vnrs_bgp_dest.flags
@@ -30,7 +42,10 @@ enum { // vnrs_bgp_dest.flags
     // For whom it is in a queue, with other attributes than before; without, only who is told of it may have changed.
     VNRS_BGP_DEST_NEW_INSIDE = 1 << 1,  // attributes as they were received
     VNRS_BGP_DEST_NEW_OUTSIDE = 1 << 2, // attributes as eBGP peers are told them
-    VNRS_BGP_DEST_NEW = VNRS_BGP_DEST_NEW_INSIDE | VNRS_BGP_DEST_NEW_OUTSIDE,
+    VNRS_BGP_DEST_NEW_PATH = 1 << 3,    // some of its paths have news
+    VNRS_BGP_DEST_ALL_PATHS = 1 << 4,   // all of them are to be told again
+    VNRS_BGP_DEST_NEW_BEST = VNRS_BGP_DEST_NEW_INSIDE | VNRS_BGP_DEST_NEW_OUTSIDE,
+    VNRS_BGP_DEST_ALL = VNRS_BGP_DEST_NEW_BEST | VNRS_BGP_DEST_ALL_PATHS,
 };
 
 struct vnrs_bgp_dest {
@@ -54,12 +69,12 @@ struct vnrs_bgp_rib {
     struct vnrs_bgp_dest **slabs;
     size_t n_slabs, next_dest; // entries ever taken from slabs
     struct vnrs_bgp_dest *free_dests;
-    struct vnrs_bgp_path *free_paths;
+    struct vnrs_bgp_path *free_paths[2]; // without and with an identifier of the peer
     void **path_slabs;
     size_t n_path_slabs;
     struct vnrs_bgp_source sources[VNRS_BGP_SLOTS];
     uint32_t counts[VNRS_BGP_SLOTS]; // paths by source
-    uint32_t epochs[VNRS_BGP_SLOTS]; // by source; what is announced gets the current one
+    uint16_t epochs[VNRS_BGP_SLOTS]; // by source; what is announced gets the current one
     struct vnrs_bgp_queues queues;
     // True when eBGP peers are told the same of both sets, so that a change between them is none; NULL: never.
     bool (*is_same_outside)(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b);
@@ -74,37 +89,34 @@ struct vnrs_bgp_rib {
 void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *attrs, uint64_t seed);
 void vnrs_bgp_rib_fini(struct vnrs_bgp_rib *rib);
 
-// A path of `slot` for a prefix: added, or in place of the one it has. Takes its own reference. Returns 1 when anything
-// changed, 0, or -ENOMEM with the path of before (or none) in place.
-int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot,
+// A path of `slot` for a prefix: added, or in place of the one it has under this identifier (RFC 7911; 0: it has none).
+// Takes its own reference. Returns 1 when anything changed, 0, or -ENOMEM with the path of before (or none) in place.
+int vnrs_bgp_rib_update(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id,
                         const struct vnrs_bgp_attrs *attrs, enum vnrs_bgp_barred barred) VNRS_MUST_CHECK;
 // Returns true when there was one.
-bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot);
+bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id);
 void vnrs_bgp_rib_withdraw_all(struct vnrs_bgp_rib *rib, unsigned slot);
 // Withdraws the paths of a source, in one family (enum vnrs_addr_family), that were last announced before this epoch.
-void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family, uint32_t epoch);
-bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint32_t epoch);
+void vnrs_bgp_rib_sweep(struct vnrs_bgp_rib *rib, unsigned slot, uint8_t family, uint16_t epoch);
+// The next epoch of a source begins; returns it. They are compared in a circle: what is very old is brought forward
+// now and then.
+uint16_t vnrs_bgp_rib_epoch_next(struct vnrs_bgp_rib *rib, unsigned slot);
+bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint16_t epoch);
+typedef enum vnrs_bgp_barred vnrs_bgp_judge(const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path,
+                                            void *arg);
 // Asks `judge` anew for every path of the peers (not of SLOT_LOCAL).
-void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib,
-                          enum vnrs_bgp_barred (*judge)(const struct vnrs_prefix *prefix,
-                                                        const struct vnrs_bgp_path *path, void *arg),
-                          void *arg);
+void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib, vnrs_bgp_judge *judge, void *arg);
 struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix);
 struct vnrs_bgp_dest *vnrs_bgp_rib_at(const struct vnrs_bgp_rib *rib, size_t number); // may be a free one
 // Walk by number: `size_t at = 0; while ((d = vnrs_bgp_rib_next(rib, &at)))`. Entries that exist throughout are seen
 // exactly once, whatever happens between two calls.
 struct vnrs_bgp_dest *vnrs_bgp_rib_next(const struct vnrs_bgp_rib *rib, size_t *at);
-// The same in an order in which neighbours are far apart, as long as no entries are added: withdrawals that came in
-// ascending order would make the kernel search its trie anew for each (data-plane.md).
-struct vnrs_bgp_dest *vnrs_bgp_rib_next_scattered(const struct vnrs_bgp_rib *rib, size_t *at);
-size_t vnrs_bgp_rib_stride(size_t n_slabs); // from a slab to the next in that order, modulo their number
-// The n-th entry of a slab in that order, and the other way round.
-size_t vnrs_bgp_rib_scatter(size_t n);
-size_t vnrs_bgp_rib_unscatter(size_t n);
-
 // The best usable path, or NULL.
 const struct vnrs_bgp_path *vnrs_bgp_dest_best(const struct vnrs_bgp_dest *dest);
+// The best one of a source, or NULL.
 const struct vnrs_bgp_path *vnrs_bgp_dest_path(const struct vnrs_bgp_dest *dest, unsigned slot);
+const struct vnrs_bgp_path *vnrs_bgp_dest_path_id(const struct vnrs_bgp_dest *dest, unsigned slot, uint32_t path_id);
+uint32_t vnrs_bgp_path_received_id(const struct vnrs_bgp_path *path); // 0: none
 // Where `path` lost against the best one of its prefix.
 enum vnrs_bgp_step vnrs_bgp_dest_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
                                          const struct vnrs_bgp_path *path);

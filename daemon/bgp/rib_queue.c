@@ -8,6 +8,8 @@
 
 #define RING_MIN  256u
 #define RING_KEEP 4096u // a ring larger than this is given back once it was empty
+#define SCATTER   619u  // odd, and far from what divides a slab evenly
+#define UNSCATTER 579u  // SCATTER * UNSCATTER is 1 modulo the entries of a slab
 #define BIT(n)    (UINT64_C(1) << (n))
 
 static unsigned take_lowest(uint64_t *bits)
@@ -160,7 +162,7 @@ void vnrs_bgp_queue_change(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest,
     }
 }
 
-void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer, enum vnrs_bgp_hears hears)
+void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer, unsigned hears)
 {
     struct vnrs_bgp_queues *qs = &rib->queues;
     struct vnrs_bgp_queue *q = &qs->by_number[number];
@@ -173,7 +175,8 @@ void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned con
     q->members |= BIT(consumer);
     q->entered &= ~BIT(consumer);
     qs->number_of[consumer] = (uint8_t)number;
-    qs->hears[hears] |= BIT(consumer);
+    for (unsigned i = 0; i < _VNRS_BGP_HEARS_MAX; i++)
+        qs->hears[i] |= hears & 1u << i ? BIT(consumer) : 0;
     qs->missing[consumer] = 0;
     while ((d = vnrs_bgp_rib_next(rib, &at))) {
         d->queued |= BIT(consumer);
@@ -212,7 +215,7 @@ void vnrs_bgp_queue_repeat(struct vnrs_bgp_rib *rib, unsigned consumer, uint8_t 
     vnrs_bgp_queue_fall_out(rib, qs->number_of[consumer], BIT(consumer));
     while ((d = vnrs_bgp_rib_next(rib, &at)))
         if (d->prefix.family == family)
-            vnrs_bgp_queue_change(rib, d, BIT(consumer), VNRS_BGP_DEST_NEW);
+            vnrs_bgp_queue_change(rib, d, BIT(consumer), VNRS_BGP_DEST_ALL);
 }
 
 void vnrs_bgp_queue_fini(struct vnrs_bgp_rib *rib)
@@ -334,4 +337,48 @@ void vnrs_bgp_queue_untake(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest,
 {
     dest->queued |= BIT(consumer);
     miss(&rib->queues, dest, BIT(consumer));
+}
+
+// --- orders
+
+size_t vnrs_bgp_rib_scatter(size_t n)
+{
+    return n * SCATTER % VNRS_BGP_SLAB_DESTS;
+}
+
+size_t vnrs_bgp_rib_unscatter(size_t n)
+{
+    return n * UNSCATTER % VNRS_BGP_SLAB_DESTS;
+}
+
+static size_t common_divisor(size_t a, size_t b)
+{
+    while (b) {
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+// Without a divisor in common with their number every slab has its turn.
+size_t vnrs_bgp_rib_stride(size_t n_slabs)
+{
+    size_t stride = n_slabs * 5 / 8;
+
+    while (common_divisor(stride, n_slabs) > 1)
+        stride++;
+    return stride;
+}
+
+struct vnrs_bgp_dest *vnrs_bgp_rib_next_scattered(const struct vnrs_bgp_rib *rib, size_t *at)
+{
+    while (*at < rib->n_slabs * VNRS_BGP_SLAB_DESTS) {
+        size_t turn = *at / VNRS_BGP_SLAB_DESTS, n = (*at)++ % VNRS_BGP_SLAB_DESTS;
+        size_t slab = turn * vnrs_bgp_rib_stride(rib->n_slabs) % rib->n_slabs;
+        struct vnrs_bgp_dest *d = &rib->slabs[slab][vnrs_bgp_rib_scatter(n)];
+        if (d->flags & VNRS_BGP_DEST_LIVE)
+            return d;
+    }
+    return NULL;
 }

@@ -26,6 +26,7 @@ enum vnrs_bgp_hears {         // which changes
     VNRS_BGP_HEARS_MULTIPATH, // of the usable best paths: the controller
     VNRS_BGP_HEARS_INSIDE,    // of the best path
     VNRS_BGP_HEARS_OUTSIDE,   // of the best path, where eBGP peers are told of a difference
+    VNRS_BGP_HEARS_PATHS,     // of any path
     _VNRS_BGP_HEARS_MAX,
 };
 
@@ -49,8 +50,9 @@ struct vnrs_bgp_queues { // zero: nobody hears of anything
     uint64_t *dirty; // by slab: consumers out of step that may miss something of it
 };
 
-// Makes a consumer a member of a queue. It is out of step, the whole table is due to it.
-void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer, enum vnrs_bgp_hears hears);
+// Makes a consumer a member of a queue, of which all have the same in `hears` (bits 1 << VNRS_BGP_HEARS_*). It is out
+// of step, the whole table is due to it.
+void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer, unsigned hears);
 // It hears of nothing any more, and what was advertised to it is forgotten.
 void vnrs_bgp_queue_leave(struct vnrs_bgp_rib *rib, unsigned consumer);
 // All of a family is due to it anew. It falls out of step.
@@ -81,3 +83,11 @@ void vnrs_bgp_queue_unwalk(struct vnrs_bgp_rib *rib, unsigned number, struct vnr
 // Takes one entry out of its turn. False when the consumer does not miss it, or it is in the ring.
 bool vnrs_bgp_queue_take(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned consumer);
 void vnrs_bgp_queue_untake(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned consumer);
+
+// As vnrs_bgp_rib_next, in an order in which neighbours are far apart, as long as no entries are added: withdrawals
+// that came in ascending order would make the kernel search its trie anew for each (data-plane.md).
+struct vnrs_bgp_dest *vnrs_bgp_rib_next_scattered(const struct vnrs_bgp_rib *rib, size_t *at);
+size_t vnrs_bgp_rib_stride(size_t n_slabs); // from a slab to the next in that order, modulo their number
+// The n-th entry of a slab in that order, and the other way round.
+size_t vnrs_bgp_rib_scatter(size_t n);
+size_t vnrs_bgp_rib_unscatter(size_t n);

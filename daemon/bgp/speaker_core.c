@@ -254,9 +254,9 @@ static int locals_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_local *
     }
     vec_foreach (old, &sp->locals)
         if (!bsearch(old, sorted, n, sizeof(*sorted), local_cmp))
-            (void)vnrs_bgp_rib_withdraw(&sp->rib, old, VNRS_BGP_SLOT_LOCAL);
+            (void)vnrs_bgp_rib_withdraw(&sp->rib, old, VNRS_BGP_SLOT_LOCAL, 0);
     for (size_t i = 0; i < n && err >= 0; i++)
-        err = vnrs_bgp_rib_update(&sp->rib, &sorted[i], VNRS_BGP_SLOT_LOCAL, sp->local_attrs, VNRS_BGP_USABLE);
+        err = vnrs_bgp_rib_update(&sp->rib, &sorted[i], VNRS_BGP_SLOT_LOCAL, 0, sp->local_attrs, VNRS_BGP_USABLE);
     vnrs_trie_fini(&sp->cover);
     sp->cover = cover;
     vec_free(&sp->locals);

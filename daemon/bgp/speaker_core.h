@@ -18,6 +18,7 @@
 #define VNRS_BGP_GIVE_UP_MS   10000u
 #define VNRS_BGP_EXPORT_CACHE 256u
 #define VNRS_BGP_BATCH        8192u // prefixes of one UPDATE
+#define VNRS_BGP_ITEMS        4096u // paths of several, with ADD-PATH
 
 struct vnrs_bgp_speaker;
 
@@ -77,6 +78,15 @@ struct vnrs_bgp_batch { // an entry of the message that is made
     struct vnrs_bgp_dest *dest;
     uint64_t consumers; // for whom it was taken
     uint64_t withdraw;  // of them, who has to forget it
+    uint64_t listeners; // with ADD-PATH, who is told of any path
+};
+
+struct vnrs_bgp_item {                  // a path of an entry, with ADD-PATH
+    const struct vnrs_bgp_attrs *attrs; // NULL: withdraw
+    uint64_t to;
+    const struct vnrs_bgp_dest *dest;
+    struct vnrs_bgp_path *path;
+    uint32_t id;
 };
 
 struct vnrs_bgp_export { // attributes as received, and as they are told on
@@ -104,6 +114,7 @@ struct vnrs_bgp_speaker {
     struct vnrs_bgp_group groups[VNRS_BGP_PEERS_MAX]; // by number of their queue
     struct vnrs_bgp_export exports[VNRS_BGP_EXPORT_CACHE];
     struct vnrs_bgp_batch batch[VNRS_BGP_BATCH];
+    struct vnrs_bgp_item items[VNRS_BGP_ITEMS];
     struct vnrs_prefix batch_prefixes[VNRS_BGP_BATCH];
     uint32_t batch_path_ids[VNRS_BGP_BATCH];
     uint8_t message[VNRS_BGP_MSG_EXTENDED_MAX]; // that is made

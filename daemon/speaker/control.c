@@ -22,7 +22,7 @@
 #define PATHS_PER  (BODY_MAX / sizeof(struct vnrs_spk_path))
 #define RULES_MAX  (VNRS_MAPS_MAX * VNRS_MAP_RULES_MAX)
 
-static_assert(PATHS_PER >= VNRS_BGP_SLOTS, "the paths of one prefix fit one message");
+static_assert(PATHS_PER >= VNRS_BGP_REPORT_MAX, "what one entry gives at a time fits one message");
 static_assert(VNRS_BGP_PEERS_MAX * sizeof(struct vnrs_spk_peer) <= BODY_MAX, "all peers fit one message");
 
 struct query {
@@ -259,7 +259,7 @@ static bool query_run(struct vnrs_speakerd *sp)
     if (!q->done && q->ask.kind == VNRS_SPK_PEER_DETAIL && !detail_run(sp, q, m))
         return false;
     // A run is bounded by what it looks at, too: few of many prefixes may be the peer's.
-    while (!q->done && q->ask.kind != VNRS_SPK_PEER_DETAIL && n + VNRS_BGP_SLOTS <= PATHS_PER &&
+    while (!q->done && q->ask.kind != VNRS_SPK_PEER_DETAIL && n + VNRS_BGP_REPORT_MAX <= PATHS_PER &&
            looked++ < ENTRIES_PER_RUN) {
         q->done = !vnrs_bgp_report_next(sp->core, &q->ask, m, &q->at, list + n, &more);
         n += more;
@@ -344,7 +344,7 @@ static int take_hello(struct vnrs_speakerd *sp, const void *body, size_t n)
     vnrs_dump_forget(sp);
     vnrs_bgp_queue_leave(&sp->core->rib, CONSUMER);
     sp->core->rib.queues.by_number[CONSUMER].is_scattered = true;
-    vnrs_bgp_queue_join(&sp->core->rib, CONSUMER, CONSUMER, VNRS_BGP_HEARS_MULTIPATH);
+    vnrs_bgp_queue_join(&sp->core->rib, CONSUMER, CONSUMER, 1u << VNRS_BGP_HEARS_MULTIPATH);
     ct->replayed = 0;
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
         if (sp->core->members[slot])

@@ -204,6 +204,75 @@ static void end_of_rib_under_churn(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+static const struct {
+    const char *what;
+    uint32_t community;
+    bool outside, inside; // told to eBGP and iBGP peers
+} community_rows[] = {
+    {"any", 0xfde90064u, true, true},
+    {"NO_EXPORT", VNRS_BGP_NO_EXPORT, false, true},
+    {"NO_ADVERTISE", VNRS_BGP_NO_ADVERTISE, false, false},
+    {"NO_EXPORT_SUBCONFED", VNRS_BGP_NO_EXPORT_SUBCONFED, false, true},
+    {"BLACKHOLE", VNRS_BGP_BLACKHOLE, false, true},
+    {"GRACEFUL_SHUTDOWN", VNRS_BGP_GRACEFUL_SHUTDOWN, true, true},
+};
+
+// A route is told, then told with the community, then without: who is not to hear of it has to forget it meanwhile.
+static void well_known_communities(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(community_rows); i++) {
+        world_setup(&w, 3, 0, 0);
+        w.peers[2].asn = WORLD_ASN;
+        world_configure(&w);
+        struct vnrs_bgp_member *a = world_up(&w, 'a', NULL), *b = world_up(&w, 'b', NULL), *c = world_up(&w, 'c', NULL);
+        world_room("abc", UINT_MAX);
+        announce(&w, a, 0, 0);
+        world_run_out(&w);
+        assert_true(hear(b).announced == 1 && hear(c).announced == 1);
+        announce(&w, a, 0, community_rows[i].community);
+        world_run_out(&w);
+        struct heard out = hear(b), in = hear(c);
+        if (out.announced != community_rows[i].outside || out.withdrawn == community_rows[i].outside ||
+            in.announced != community_rows[i].inside || in.withdrawn == community_rows[i].inside)
+            fail_msg("%s: outside %u, inside %u", community_rows[i].what, out.announced, in.announced);
+        announce(&w, a, 0, 0);
+        world_run_out(&w);
+        assert_true(hear(b).announced == 1 && hear(c).announced == 1);
+        vnrs_bgp_speaker_free(w.sp);
+    }
+}
+
+// RFC 8326: who goes is not preferred any more, however good its path is; inside the AS that is told.
+static void graceful_shutdown(void **state)
+{
+    struct world w;
+    struct vnrs_prefix p = prefix_at(0);
+
+    (void)state;
+    world_setup(&w, 3, 0, 0);
+    w.peers[2].asn = WORLD_ASN;
+    world_configure(&w);
+    struct vnrs_bgp_member *a = world_up(&w, 'a', NULL), *b = world_up(&w, 'b', NULL);
+    announce(&w, a, 0, 0);
+    announce(&w, b, 0, 0);
+    const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&w.sp->rib, &p);
+    assert_int_equal(vnrs_bgp_dest_best(d)->slot, a->slot);
+    announce(&w, a, 0, VNRS_BGP_GRACEFUL_SHUTDOWN);
+    assert_int_equal(vnrs_bgp_dest_best(d)->slot, b->slot);
+    assert_int_equal(vnrs_bgp_dest_lost_at(&w.sp->rib, d, vnrs_bgp_dest_path(d, a->slot)), VNRS_BGP_STEP_PREF);
+    withdraw(&w, b, 0);
+    assert_int_equal(vnrs_bgp_dest_best(d)->slot, a->slot); // but used while there is nobody else
+    // An iBGP peer has seen to the preference itself.
+    struct vnrs_bgp_member *c = world_up(&w, 'c', NULL);
+    announce(&w, c, 0, VNRS_BGP_GRACEFUL_SHUTDOWN);
+    assert_int_equal(vnrs_bgp_dest_path(d, a->slot)->attrs->local_pref, 0);
+    assert_int_equal(vnrs_bgp_dest_path(d, c->slot)->attrs->local_pref, 100);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 // --- random: who knows what in the end
 
 struct knowledge {
@@ -301,7 +370,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_message_for_all),      cmocka_unit_test(groups),
         cmocka_unit_test(split_horizon_in_a_group), cmocka_unit_test(laggard),
-        cmocka_unit_test(end_of_rib_under_churn),   cmocka_unit_test(random_rooms),
+        cmocka_unit_test(end_of_rib_under_churn),   cmocka_unit_test(well_known_communities),
+        cmocka_unit_test(graceful_shutdown),        cmocka_unit_test(random_rooms),
     };
     return cmocka_run_group_tests_name("adj_out", tests, NULL, NULL);
 }

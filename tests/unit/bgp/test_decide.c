@@ -12,6 +12,7 @@
 struct side {
     struct vnrs_bgp_attrs attrs;
     struct vnrs_bgp_source source;
+    uint32_t path_id;
 };
 
 static struct side base(void)
@@ -70,6 +71,10 @@ static void set_med(struct side *s)
     s->attrs.has = VNRS_BGP_HAS_MED;
     s->attrs.med = 5;
 }
+static void set_path_id(struct side *s)
+{
+    s->path_id = 7;
+}
 static void set_nothing(struct side *s)
 {
     (void)s;
@@ -92,6 +97,8 @@ static const struct {
     {"eBGP before iBGP", set_nothing, set_ibgp, VNRS_BGP_STEP_EBGP, true},
     {"lower identifier", set_nothing, set_id, VNRS_BGP_STEP_ID, true},
     {"lower address", set_nothing, set_addr, VNRS_BGP_STEP_ADDR, true},
+    {"lower path identifier", set_nothing, set_path_id, VNRS_BGP_STEP_PATH_ID, true},
+    {"address beats path identifier", set_path_id, set_addr, VNRS_BGP_STEP_ADDR, true},
     {"MED is not looked at", set_nothing, set_med, VNRS_BGP_STEP_BEST, true},
     {"local beats preference", set_local, set_pref_high, VNRS_BGP_STEP_LOCAL, false},
     {"preference beats length", set_pref_high, set_nothing, VNRS_BGP_STEP_PREF, false},
@@ -109,7 +116,7 @@ static void one_attribute(void **state)
         enum vnrs_bgp_step step = _VNRS_BGP_STEP_MAX, back = _VNRS_BGP_STEP_MAX;
         rows[i].better(&a);
         rows[i].worse(&b);
-        struct vnrs_bgp_candidate ca = {&a.attrs, &a.source}, cb = {&b.attrs, &b.source};
+        struct vnrs_bgp_candidate ca = {&a.attrs, &a.source, a.path_id}, cb = {&b.attrs, &b.source, b.path_id};
         int order = vnrs_bgp_decide_cmp(&ca, &cb, &step), reverse = vnrs_bgp_decide_cmp(&cb, &ca, &back);
         if (step != rows[i].step || back != step || (rows[i].step ? order >= 0 || reverse <= 0 : order || reverse))
             fail_msg("%s: order %d, %d at step %d", rows[i].what, order, reverse, (int)step);

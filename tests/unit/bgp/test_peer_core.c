@@ -113,6 +113,7 @@ static struct vnrs_bgp_member *up(struct world *w, const char *name, uint64_t no
                                  .hold = 180,
                                  .id = 0x0a000000u + m->slot + 10,
                                  .caps = {.mp = {true, true}, .any_mp = true, .as4 = true, .refresh = true}};
+    open.caps.ext_nexthop = m->speaker->conf.features & VNRS_SPK_EXTENDED_NEXTHOP;
 
     assert_int_equal(vnrs_bgp_peer_accept(&m->peer, now), 0);
     vnrs_bgp_peer_accepted(&m->peer, now);
@@ -292,6 +293,9 @@ static const struct {
     {"next hop is us", {{65001}, 1, 0, "10.0.0.4"}, "192.168.0.0/16", true, false, false},
     {"NO_ADVERTISE", {{65001}, 1, VNRS_BGP_NO_ADVERTISE, NULL}, "192.168.0.0/16", true, true, false},
     {"NO_EXPORT", {{65001}, 1, VNRS_BGP_NO_EXPORT, NULL}, "192.168.0.0/16", true, true, false},
+    {"NO_EXPORT_SUBCONFED", {{65001}, 1, VNRS_BGP_NO_EXPORT_SUBCONFED, NULL}, "192.168.0.0/16", true, true, false},
+    {"BLACKHOLE", {{65001}, 1, VNRS_BGP_BLACKHOLE, NULL}, "192.168.0.0/16", true, true, false},
+    {"GRACEFUL_SHUTDOWN", {{65001}, 1, VNRS_BGP_GRACEFUL_SHUTDOWN, NULL}, "192.168.0.0/16", true, true, true},
 };
 
 static void import_rules(void **state)
@@ -433,6 +437,32 @@ static void ipv6(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+// RFC 8950: with only an IPv6 address, IPv4 prefixes are told by that, and taken with one.
+static void ipv4_over_ipv6(void **state)
+{
+    static const char *const ranges[] = {"10.0.0.0/16"};
+    struct world w;
+
+    (void)state;
+    setup(&w, "fd00::4");
+    w.conf.features = VNRS_SPK_EXTENDED_NEXTHOP;
+    peer_add(&w, "a", "fd00::10", 65001);
+    peer_add(&w, "b", "fd00::11", 65002);
+    assert_int_equal(configure(&w, ranges, 1), 0);
+    struct vnrs_bgp_member *a = up(&w, "a", 1000), *b = up(&w, "b", 1000);
+    struct heard h = listen_to(b);
+    struct vnrs_addr us = addr("fd00::4"), them = addr("fd00::10");
+    assert_true(h.announced == 1 && h.messages == 1 && vnrs_addr_equal(&h.attrs.nexthop, &us));
+    assert_true(announce(a, (struct route){{65001}, 1, 0, "fd00::10"}, "192.168.0.0/16") > 0);
+    h = listen_to(b);
+    assert_true(h.announced == 1 && h.last.family == VNRS_AF_IPV4 && vnrs_addr_equal(&h.attrs.nexthop, &us));
+    struct vnrs_spk_set r = route_of(&w, "192.168.0.0/16");
+    assert_true(r.n == 1 && vnrs_addr_equal(&r.paths[0].nexthop, &them));
+    vnrs_bgp_peer_disconnected(&a->peer, 3000, VNRS_BGP_IN, NULL);
+    assert_int_equal(listen_to(b).withdrawn, 1);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 static void reconfiguration(void **state)
 {
     static const char *const before[] = {"10.0.0.0/16", "10.1.0.0/16"}, *const after[] = {"10.1.0.0/16"};
@@ -531,10 +561,15 @@ static void convergence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exchange),        cmocka_unit_test(import_rules),
-        cmocka_unit_test(prefix_limit),    cmocka_unit_test(prefix_limit_of_bursts),
-        cmocka_unit_test(packing),         cmocka_unit_test(ipv6),
-        cmocka_unit_test(reconfiguration), cmocka_unit_test(bad_configurations),
+        cmocka_unit_test(exchange),
+        cmocka_unit_test(import_rules),
+        cmocka_unit_test(prefix_limit),
+        cmocka_unit_test(prefix_limit_of_bursts),
+        cmocka_unit_test(packing),
+        cmocka_unit_test(ipv6),
+        cmocka_unit_test(ipv4_over_ipv6),
+        cmocka_unit_test(reconfiguration),
+        cmocka_unit_test(bad_configurations),
         cmocka_unit_test(convergence),
     };
     return cmocka_run_group_tests_name("peer_core", tests, NULL, NULL);

@@ -77,10 +77,11 @@ static void setup(struct fixture *f)
     memset(f->model, -1, sizeof(f->model));
     for (unsigned s = 0; s < SOURCES; s++) {
         f->rib.sources[s] = (struct vnrs_bgp_source){.addr = vnrs_addr_from_v4(100 - s), .router_id = s % 3, .asn = s};
-        vnrs_bgp_queue_join(&f->rib, queue_of(s), s, s == INSIDE ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE);
+        vnrs_bgp_queue_join(&f->rib, queue_of(s), s,
+                            1u << (s == INSIDE ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE));
     }
     f->rib.queues.by_number[CONTROL].is_scattered = true;
-    vnrs_bgp_queue_join(&f->rib, CONTROL, CONTROL, VNRS_BGP_HEARS_MULTIPATH);
+    vnrs_bgp_queue_join(&f->rib, CONTROL, CONTROL, 1u << VNRS_BGP_HEARS_MULTIPATH);
 }
 
 static void teardown(struct fixture *f)
@@ -282,7 +283,7 @@ static void session_restart(struct fixture *f, unsigned s)
     vnrs_bgp_queue_leave(&f->rib, s);
     vnrs_bgp_rib_withdraw_all(&f->rib, s);
     assert_int_equal(f->rib.counts[s], 0);
-    vnrs_bgp_queue_join(&f->rib, queue_of(s), s, s == INSIDE ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE);
+    vnrs_bgp_queue_join(&f->rib, queue_of(s), s, 1u << (s == INSIDE ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE));
     for (unsigned p = 0; p < PREFIXES; p++) {
         f->model[p][s] = -1;
         f->seen_attrs[p][s] = NULL;
@@ -298,14 +299,14 @@ static void step(struct fixture *f)
         uint32_t a = rnd(ATTRS);
         bool same = f->model[p][s] == (int)a && !f->barred[p][s];
         f->barred[p][s] = rnd(8) == 0;
-        int changed = vnrs_bgp_rib_update(&f->rib, &prefix, s, f->attrs[a], f->barred[p][s]);
+        int changed = vnrs_bgp_rib_update(&f->rib, &prefix, s, 0, f->attrs[a], f->barred[p][s]);
         assert_true(changed >= 0);
         if (same && !f->barred[p][s])
             assert_int_equal(changed, 0);
         f->model[p][s] = (int8_t)a;
     } else if (what < 800) {
         bool was = f->model[p][s] >= 0;
-        assert_int_equal(vnrs_bgp_rib_withdraw(&f->rib, &prefix, s), was);
+        assert_int_equal(vnrs_bgp_rib_withdraw(&f->rib, &prefix, s, 0), was);
         f->model[p][s] = -1;
     } else if (what < 990) {
         consume(f, rnd(SOURCES + 1) == SOURCES ? CONTROL : queue_of(s));
@@ -340,18 +341,59 @@ static void equal_attributes_are_told_once(void **state)
 
     (void)state;
     setup(&f);
-    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 4, f.attrs[0], VNRS_BGP_USABLE), 1);
+    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 4, 0, f.attrs[0], VNRS_BGP_USABLE), 1);
     drain_without_model(&f);
     assert_int_equal(f.told, 4);
-    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 0, f.attrs[0], VNRS_BGP_USABLE), 1); // better: lower identifier
+    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 0, 0, f.attrs[0], VNRS_BGP_USABLE), 1); // better: lower identifier
     drain_without_model(&f);
     assert_int_equal(f.told, 5);
     assert_true(f.seen_attrs[0][4] && !f.seen_attrs[0][0]);
     // Another next hop is no difference outside.
-    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 0, f.attrs[6], VNRS_BGP_USABLE), 1);
+    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 0, 0, f.attrs[6], VNRS_BGP_USABLE), 1);
     drain_without_model(&f);
     assert_int_equal(f.told, 6);
     assert_ptr_equal(f.seen_attrs[0][INSIDE], f.attrs[6]);
+    teardown(&f);
+}
+
+// Identifiers that are told stay unique when their numbers run out, and one that is gone is used again.
+static void path_identifiers(void **state)
+{
+    static struct fixture f;
+    struct vnrs_prefix p = prefix_at(0);
+    uint32_t received = 1;
+
+    (void)state;
+    setup(&f);
+    for (uint32_t i = 0; i < 140000; i++) { // two at a time, of which the older one goes
+        assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 1, ++received, f.attrs[0], VNRS_BGP_USABLE), 1);
+        if (i)
+            assert_true(vnrs_bgp_rib_withdraw(&f.rib, &p, 1, received - 1));
+        assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 1, 0, f.attrs[i % 2], VNRS_BGP_USABLE), 1);
+        const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&f.rib, &p);
+        const struct vnrs_bgp_path *a = vnrs_bgp_dest_path_id(d, 1, received), *b = vnrs_bgp_dest_path_id(d, 1, 0);
+        assert_true(a->id > VNRS_BGP_SLOTS && b->id == 2 && !vnrs_bgp_dest_path_id(d, 1, received - 1));
+    }
+    assert_int_equal(f.rib.counts[1], 2);
+    teardown(&f);
+}
+
+// Epochs are compared in a circle: what was announced long ago stays old, however many come after.
+static void old_epochs(void **state)
+{
+    static struct fixture f;
+    struct vnrs_prefix p = prefix_at(0);
+
+    (void)state;
+    setup(&f);
+    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 1, 0, f.attrs[0], VNRS_BGP_USABLE), 1);
+    for (uint32_t i = 0; i < 200000; i++) {
+        uint16_t epoch = vnrs_bgp_rib_epoch_next(&f.rib, 1);
+        const struct vnrs_bgp_path *path = vnrs_bgp_rib_find(&f.rib, &p)->paths;
+        assert_true(vnrs_bgp_path_is_before(path, epoch));
+    }
+    assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 1, 0, f.attrs[0], VNRS_BGP_USABLE), 0);
+    assert_false(vnrs_bgp_path_is_before(vnrs_bgp_rib_find(&f.rib, &p)->paths, f.rib.epochs[1]));
     teardown(&f);
 }
 
@@ -369,16 +411,16 @@ static void walk_survives_changes(void **state)
     vnrs_bgp_queue_leave(&f.rib, CONTROL);
     for (unsigned i = 0; i < PREFIXES / 2; i++) {
         struct vnrs_prefix p = prefix_at(i);
-        assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 0, f.attrs[0], VNRS_BGP_USABLE), 1);
+        assert_int_equal(vnrs_bgp_rib_update(&f.rib, &p, 0, 0, f.attrs[0], VNRS_BGP_USABLE), 1);
     }
     for (unsigned n = 0; (d = vnrs_bgp_rib_next(&f.rib, &at)); n++) {
         unsigned i = index_of(&d->prefix);
         assert_false(seen[i]);
         seen[i] = true;
         struct vnrs_prefix gone = prefix_at(n), more = prefix_at(PREFIXES / 2 + n);
-        (void)vnrs_bgp_rib_withdraw(&f.rib, &gone, 0); // seen already
+        (void)vnrs_bgp_rib_withdraw(&f.rib, &gone, 0, 0); // seen already
         if (n < PREFIXES / 2)
-            assert_int_equal(vnrs_bgp_rib_update(&f.rib, &more, 1, f.attrs[1], VNRS_BGP_USABLE), 1);
+            assert_int_equal(vnrs_bgp_rib_update(&f.rib, &more, 1, 0, f.attrs[1], VNRS_BGP_USABLE), 1);
     }
     for (unsigned i = 0; i < PREFIXES / 2; i++)
         assert_true(seen[i]);
@@ -388,8 +430,8 @@ static void walk_survives_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_against_model),
-        cmocka_unit_test(equal_attributes_are_told_once),
+        cmocka_unit_test(random_against_model),  cmocka_unit_test(equal_attributes_are_told_once),
+        cmocka_unit_test(path_identifiers),      cmocka_unit_test(old_epochs),
         cmocka_unit_test(walk_survives_changes),
     };
     return cmocka_run_group_tests_name("rib", tests, NULL, NULL);

@@ -48,13 +48,13 @@ static void announce(struct fixture *f, unsigned from, unsigned to, unsigned set
 {
     for (unsigned i = from; i < to; i++) {
         struct vnrs_prefix p = prefix_at(i);
-        assert_int_equal(vnrs_bgp_rib_update(&f->rib, &p, 9, f->attrs[set], VNRS_BGP_USABLE), 1);
+        assert_int_equal(vnrs_bgp_rib_update(&f->rib, &p, 9, 0, f->attrs[set], VNRS_BGP_USABLE), 1);
     }
 }
 
 static void join(struct fixture *f, unsigned consumer)
 {
-    vnrs_bgp_queue_join(&f->rib, 0, consumer, VNRS_BGP_HEARS_OUTSIDE);
+    vnrs_bgp_queue_join(&f->rib, 0, consumer, 1u << VNRS_BGP_HEARS_OUTSIDE);
 }
 
 // Walks for these until nothing is found; how many entries were for the one with the lowest number.
