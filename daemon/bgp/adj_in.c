@@ -146,6 +146,8 @@ int vnrs_bgp_adj_in_update(struct vnrs_bgp_member *m, const uint8_t *msg, size_t
     m->n_treated_as_withdraw += outcome == VNRS_BGP_TREAT_AS_WITHDRAW;
     if (outcome >= VNRS_BGP_TREAT_AS_WITHDRAW && sp->observer && sp->observer->malformed)
         sp->observer->malformed(sp->observer_arg, m, msg, len);
+    if (outcome != VNRS_BGP_OK && sp->ops->malformed)
+        sp->ops->malformed(sp->arg, m, outcome, &u, msg, len);
     if (outcome == VNRS_BGP_SESSION_RESET)
         return -EBADMSG;
     note_heard(m, &u);

@@ -74,12 +74,19 @@ static void send_message(struct vnrs_bgp_fsm *fsm, const uint8_t *bytes, int len
     fsm->ops->send(fsm->arg, fsm->side, bytes, (size_t)len);
 }
 
+// Without capabilities there is IPv4 unicast, and nothing else.
+static struct vnrs_bgp_caps own_caps(const struct vnrs_bgp_conf *conf)
+{
+    return conf->plain ? (struct vnrs_bgp_caps){.mp = {[VNRS_BGP_AF4] = conf->caps.mp[VNRS_BGP_AF4]}} : conf->caps;
+}
+
 static void send_open(struct vnrs_bgp_fsm *fsm)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
-    struct vnrs_bgp_open open = {
-        .asn = fsm->conf->local_asn, .hold = fsm->conf->hold, .id = fsm->conf->router_id, .caps = fsm->conf->caps};
+    struct vnrs_bgp_open open = {.asn = fsm->conf->local_asn, .hold = fsm->conf->hold, .id = fsm->conf->router_id};
 
+    if (!fsm->conf->plain)
+        open.caps = fsm->conf->caps;
     fsm->announced = open.caps;
     send_message(fsm, buf, vnrs_bgp_open_encode(&open, buf, sizeof(buf)));
 }
@@ -305,7 +312,7 @@ static bool has_common_family(const struct vnrs_bgp_session *session)
 
 static struct vnrs_bgp_session negotiate(const struct vnrs_bgp_conf *conf, const struct vnrs_bgp_open *open)
 {
-    const struct vnrs_bgp_caps *ours = &conf->caps, *theirs = &open->caps;
+    const struct vnrs_bgp_caps own = own_caps(conf), *ours = &own, *theirs = &open->caps;
     struct vnrs_bgp_session s = {
         .as4 = ours->as4 && theirs->as4,
         .refresh = ours->refresh && theirs->refresh,

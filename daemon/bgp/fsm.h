@@ -65,6 +65,7 @@ struct vnrs_bgp_conf { // of one peer, borrowed by its machines
     uint32_t connect_retry_ms, delay_open_ms; // delay_open_ms 0: no DelayOpen
     bool passive;
     bool bfd_up;               // now; looked at in strict mode
+    bool plain;                // announce nothing: the peer does not know what a capability is (RFC 5492 section 3)
     struct vnrs_bgp_caps caps; // announced
 };
 

@@ -168,6 +168,12 @@ static bool is_version_refused(enum vnrs_bgp_cause cause, const struct vnrs_bgp_
     return cause == VNRS_BGP_CAUSE_RECEIVED && error->code == VNRS_BGP_ERR_OPEN && error->subcode == 1;
 }
 
+// RFC 5492 section 3: a peer that does not know the parameter of capabilities is tried again without.
+static bool is_capabilities_refused(enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
+{
+    return cause == VNRS_BGP_CAUSE_RECEIVED && error->code == VNRS_BGP_ERR_OPEN && error->subcode == 4;
+}
+
 // How long to stay in Idle. Only an error of the peer's own making also keeps its connections out: a peer that
 // restarts, or closes for a reason of its own, shall be let in at once.
 static void pace(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cause, const struct vnrs_bgp_error *error)
@@ -222,6 +228,8 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
         peer->end_cause = cause;
         peer->end_error = *error;
     }
+    if (cause != VNRS_BGP_CAUSE_COLLISION)
+        peer->conf.plain = is_capabilities_refused(cause, error);
     say(peer, was_up, cause, error);
     record(peer, was_up, cause, error);
     pace(peer, was_up, cause, error);
@@ -450,7 +458,7 @@ ssize_t vnrs_bgp_peer_input(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vn
     struct vnrs_bgp_error error;
     struct vnrs_bgp_input in = {.error = &error};
     // Who announced the capability takes long messages, whatever the peer announced (RFC 8654 section 4).
-    bool extended = fsm->state >= VNRS_BGP_ST_OPEN_SENT && peer->conf.caps.extended_message;
+    bool extended = fsm->state >= VNRS_BGP_ST_OPEN_SENT && peer->conf.caps.extended_message && !peer->conf.plain;
     uint8_t type = 0;
 
     peer->now = now_ms;

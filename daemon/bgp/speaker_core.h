@@ -67,6 +67,9 @@ struct vnrs_bgp_speaker_ops {
     uint32_t (*random)(void *arg);
     // Every path of the member is about to be withdrawn; may be NULL.
     void (*lost)(void *arg, const struct vnrs_bgp_member *member);
+    // An UPDATE had errors and was, or is going to be, taken as `outcome` says. NULL: nobody wants to know.
+    void (*malformed)(void *arg, const struct vnrs_bgp_member *member, enum vnrs_bgp_outcome outcome,
+                      const struct vnrs_bgp_update *update, const uint8_t *msg, size_t len);
 };
 
 struct vnrs_bgp_group { // what peers have in common to whom the same is told in the same form (bgp/adj_out.h)

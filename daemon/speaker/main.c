@@ -5,6 +5,7 @@
 #include "speaker/conn.h"
 #include "speaker/control.h"
 #include "speaker/dump.h"
+#include "speaker/malformed.h"
 #include "speaker/sandbox.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -49,6 +50,12 @@ static void on_lost(void *arg, const struct vnrs_bgp_member *m)
     vnrs_control_lost(arg, m);
 }
 
+static void on_malformed(void *arg, const struct vnrs_bgp_member *m, enum vnrs_bgp_outcome outcome,
+                         const struct vnrs_bgp_update *update, const uint8_t *msg, size_t len)
+{
+    vnrs_malformed_log(arg, m, outcome, update, msg, len);
+}
+
 static const struct vnrs_bgp_speaker_ops core_ops = {
     .connect = on_connect,
     .close = on_close,
@@ -56,6 +63,7 @@ static const struct vnrs_bgp_speaker_ops core_ops = {
     .has_room = has_room,
     .random = on_random,
     .lost = on_lost,
+    .malformed = on_malformed,
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

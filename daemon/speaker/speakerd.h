@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // vnrs-speaker: one BGP speaker (bgp/speaker_core.h) on an event loop. Its parts: connections to peers (conn.c), the
-// controller (control.c), the agent (agent_link.c), the sandbox (sandbox.c). Every callback of the loop ends with
-// vnrs_speakerd_settle, which sends what has become due everywhere. The only other thread runs BFD (bfd_engine.h).
+// controller (control.c), the agent (agent_link.c), the log of malformed UPDATEs (malformed.c), the sandbox
+// (sandbox.c). Every callback of the loop ends with vnrs_speakerd_settle, which sends what has become due everywhere.
+// The only other thread runs BFD (bfd_engine.h).
 #pragma once
 
 #include "bgp/speaker_core.h"
@@ -18,6 +19,11 @@ struct vnrs_protect_key;
 
 enum { VNRS_SPEAKERD_URGENT, VNRS_SPEAKERD_ORDINARY, _VNRS_SPEAKERD_PRIORITY_MAX }; // of events
 
+struct vnrs_malformed_budget { // of what is logged, see speaker/malformed.h
+    uint64_t since_ms;
+    unsigned n, suppressed;
+};
+
 struct vnrs_speakerd {
     struct event_base *base;
     struct vnrs_bgp_speaker *core;
@@ -30,6 +36,7 @@ struct vnrs_speakerd {
     uint32_t socket_request[VNRS_BGP_PEERS_MAX]; // id of the socket that a slot waits for, 0: none
     bool socket_failed[VNRS_BGP_PEERS_MAX];      // the request could not be sent
     uint32_t last_request;
+    struct vnrs_malformed_budget malformed[VNRS_BGP_PEERS_MAX];
     struct vnrs_protect_key *keys; // on the listening socket, by slot
     struct vnrs_dump *dumps[VNRS_DUMPS_MAX];
     bool reading_paused; // the controller does not keep up: nothing is read from peers

@@ -277,6 +277,15 @@ def test_malformed_attribute_withdraws(spk, raw):
     a.send(message(UPDATE, raw_peer.update_body(bad, ["192.168.1.0/24"])))
     spk.wait(lambda: "192.168.1.0/24" not in spk.routes)
     assert spk.is_up("a")
+    # RFC 7606 section 6: the log has the prefixes and the whole message; not without end.
+    said = message(UPDATE, raw_peer.update_body(bad, ["192.168.1.0/24"]))
+    log = spk.logged()
+    assert "peer 'a': malformed UPDATE, treated as withdrawn: undefined ORIGIN (attribute 1): 192.168.1.0/24" in log
+    assert said.hex() in log
+    a.send(said * 50)
+    a.update(["192.168.2.0/24"])
+    spk.wait(lambda: "192.168.2.0/24" in spk.routes)
+    assert spk.logged().count("malformed UPDATE,") == 10
 
 
 # --- timers, restarts, who connects

@@ -328,6 +328,32 @@ static void refused_version_is_not_counted(void **state)
     assert_int_equal(w.peer.errors, 1);
 }
 
+// RFC 5492 section 3: after the refusal the OPEN has no capabilities, for one connection.
+static void capabilities_refused(void **state)
+{
+    static const uint8_t refused[] = {2, 4};
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    struct vnrs_bgp_open open = {.asn = 65001, .hold = 90, .id = 0x0a00000a};
+    _cleanup_(world_fini) struct world w = {0};
+
+    (void)state;
+    world_init(&w, true);
+    accept_one(&w, 1000);
+    assert_int_equal(w.sent_len[VNRS_BGP_IN], 51);
+    assert_int_equal(give(&w, 1000, VNRS_BGP_IN, buf, make(buf, VNRS_BGP_NOTIFICATION, refused, sizeof(refused))),
+                     -ECONNRESET);
+    accept_one(&w, 2000);
+    assert_int_equal(w.sent_len[VNRS_BGP_IN], 29);
+    int len = vnrs_bgp_open_encode(&open, buf, sizeof(buf));
+    assert_int_equal(give(&w, 2000, VNRS_BGP_IN, buf, (size_t)len), 29);
+    assert_int_equal(give(&w, 2000, VNRS_BGP_IN, buf, make(buf, VNRS_BGP_KEEPALIVE, NULL, 0)), 19);
+    const struct vnrs_bgp_session *s = &vnrs_bgp_peer_session(&w.peer)->session;
+    assert_true(s->mp[VNRS_BGP_AF4] && !s->mp[VNRS_BGP_AF6] && !s->as4 && !s->refresh);
+    vnrs_bgp_peer_disconnected(&w.peer, 3000, VNRS_BGP_IN, NULL);
+    accept_one(&w, 4000);
+    assert_int_equal(w.sent_len[VNRS_BGP_IN], 51);
+}
+
 // With DelayOpen the peer's OPEN comes first; what cannot come first ends the connection without a word.
 static void delayed_open(void **state)
 {
@@ -450,6 +476,7 @@ int main(void)
         cmocka_unit_test(notification_is_remembered),
         cmocka_unit_test(damping),
         cmocka_unit_test(refused_version_is_not_counted),
+        cmocka_unit_test(capabilities_refused),
         cmocka_unit_test(delayed_open),
         cmocka_unit_test(refused_connections_are_retried),
         cmocka_unit_test(collisions),
