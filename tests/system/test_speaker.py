@@ -305,6 +305,26 @@ def test_hold_timer(spk, raw):
     spk.wait(lambda: spk.peers["a"].last_error == "sent NOTIFICATION: hold timer expired")
 
 
+def test_delayed_open(spk, raw):
+    """RFC 4271 8.1.3: the peer's OPEN is waited for, and comes first; without one ours goes after all."""
+    spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, delay_open=1), B])
+    a = raw("a").connect()
+    with pytest.raises(TimeoutError):
+        a.recv(0.3)
+    a.establish()
+    spk.wait(lambda: spk.is_up("a"))
+    a.close_connection()
+    spk.wait(lambda: not spk.is_up("a"))
+    begin = time.monotonic()
+    a.connect().expect(OPEN)
+    assert 0.5 < time.monotonic() - begin < 5
+    a.close_connection()
+    a.connect().keepalive()  # before any OPEN: the end, without a NOTIFICATION
+    with pytest.raises(Closed):
+        a.recv()
+    spk.wait(lambda: "unexpected message before the OPEN" in spk.peers["a"].last_error)
+
+
 def test_speaker_connects(spk, raw):
     a = raw("a").listen()
     spk.configure(peers=[Peer("a", "10.0.0.10", 65001, ttl=33)])
