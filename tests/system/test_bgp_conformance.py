@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not (BIN / "vnrs-speaker").
 ASN, EXTERNAL = 65515, 65001
 LOCAL = "10.1.0.0/16"
 TYPES = {"OPEN": 1, "UPDATE": 2, "UPDATE-RAW": 2, "UPDATE-SHORT": 2, "NOTIFICATION": 3, "KEEPALIVE": 4, "REFRESH": 5}
-FEATURES = {"x": EXTENDED_MESSAGES, "p": ADD_PATH, "n": EXTENDED_NEXTHOP}
+FEATURES = {"x": EXTENDED_MESSAGES, "X": EXTENDED_MESSAGES, "p": ADD_PATH, "n": EXTENDED_NEXTHOP}
 
 Line = collections.namedtuple("Line", "number clause kind options state message outcome what")
 

@@ -147,8 +147,8 @@ static void build(const struct row *r, const char *message, struct text *out)
 static struct vnrs_bgp_member *setup(struct world *w, const struct row *r)
 {
     uint8_t features =
-        (uint8_t)((has_option(r, 'x') ? VNRS_SPK_EXTENDED_MESSAGES : 0) | (has_option(r, 'p') ? VNRS_SPK_ADD_PATH : 0) |
-                  (has_option(r, 'n') ? VNRS_SPK_EXTENDED_NEXTHOP : 0));
+        (uint8_t)((has_option(r, 'x') || has_option(r, 'X') ? VNRS_SPK_EXTENDED_MESSAGES : 0) |
+                  (has_option(r, 'p') ? VNRS_SPK_ADD_PATH : 0) | (has_option(r, 'n') ? VNRS_SPK_EXTENDED_NEXTHOP : 0));
 
     world_setup(w, 2, features, 0);
     w->peers[0].asn = r->kind == 'i' ? WORLD_ASN : PEER_ASN;
