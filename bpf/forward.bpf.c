@@ -31,8 +31,7 @@ STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p,
     if (!route)
         return VNRS_DROP_NO_ROUTE;
     d->type = VNRS_ROUTE_TYPE(route);
-    index = nexthop_choose(VNRS_ROUTE_GROUP(route), flow_hash(p));
-    nexthop = bpf_map_lookup_elem(&nexthops, &index); // -1 is in no map
+    nexthop = nexthop_choose(VNRS_ROUTE_GROUP(route), flow_hash(p), &index);
     if (!nexthop)
         return VNRS_DROP_DEAD_NEXTHOP;
     d->nexthop = index;
@@ -43,9 +42,10 @@ STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p,
     return d->ifindex ? 0 : VNRS_DROP_NO_ENDPOINT;
 }
 
-STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, bool is_ipv4, bool multicast,
+STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic_record *record, bool is_ipv4, bool multicast,
                      struct packet *p, struct decision *d)
 {
+    const struct vnrs_bpf_nic *nic = &record->nic;
     __u32 reason = is_ipv4 ? parse_ipv4(skb, p) : parse_ipv6(skb, p);
 
     if (reason) {
@@ -56,7 +56,7 @@ STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, bool
         nd_handle(skb, nic, p, d);
         return;
     }
-    reason = multicast ? VNRS_DROP_MULTICAST : source_check(skb, nic, p);
+    reason = multicast ? VNRS_DROP_MULTICAST : source_check(skb, record, p);
     if (!reason && is_ipv4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || p->daddr[0] == PLATFORM_METADATA))
         reason = route_platform(nic, p, d);
     else if (!reason)
@@ -72,9 +72,9 @@ SUBPROGRAM handle_frame(struct __sk_buff *skb, struct packet *p, struct decision
     if (!p || !d)
         return 0;
     __u32 ifindex = skb->ifindex;
-    const struct vnrs_bpf_nic *nic = bpf_map_lookup_elem(&nics, &ifindex);
+    const struct vnrs_bpf_nic_record *nic = bpf_map_lookup_elem(&nics, &ifindex);
 
-    if (!nic || !(nic->flags & VNRS_NIC_PRESENT)) {
+    if (!nic || !(nic->nic.flags & VNRS_NIC_PRESENT)) {
         drop(d, VNRS_DROP_UNKNOWN_NIC);
         return 0;
     }
@@ -89,7 +89,7 @@ SUBPROGRAM handle_frame(struct __sk_buff *skb, struct packet *p, struct decision
     if (skb->vlan_present || proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD))
         drop(d, VNRS_DROP_VLAN);
     else if (proto == bpf_htons(ETH_P_ARP))
-        arp_handle(skb, nic, d);
+        arp_handle(skb, &nic->nic, d);
     else if (proto == bpf_htons(ETH_P_IP) || proto == bpf_htons(ETH_P_IPV6))
         handle_ip(skb, nic, proto == bpf_htons(ETH_P_IP), multicast, p, d);
     else

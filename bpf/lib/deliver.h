@@ -22,7 +22,8 @@ STAGE bool deliver_allowed(const struct vnrs_bpf_nic *from, const struct vnrs_bp
 STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const struct packet *p, struct decision *d)
 {
     __u32 ifindex = d->ifindex;
-    const struct vnrs_bpf_nic *to = bpf_map_lookup_elem(&nics, &ifindex);
+    const struct vnrs_bpf_nic_record *record = bpf_map_lookup_elem(&nics, &ifindex);
+    const struct vnrs_bpf_nic *to = record ? &record->nic : NULL;
 
     if (!to || !(to->flags & VNRS_NIC_PRESENT)) {
         drop(d, d->to_endpoint ? VNRS_DROP_NO_ENDPOINT : VNRS_DROP_DEAD_NEXTHOP);
@@ -33,7 +34,7 @@ STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const
         return;
     }
     if (!d->to_endpoint && !(to->flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)) &&
-        endpoint_find(to->vnet, p->family, p->daddr) != ifindex) {
+        !endpoint_is(record, ifindex, p->family, p->daddr)) {
         drop(d, VNRS_DROP_DESTINATION);
         return;
     }

@@ -14,13 +14,21 @@ static __always_inline const struct vnrs_lpm_line *lpm_line(__u32 index)
     return chunk ? bpf_map_lookup_elem(chunk, &at) : NULL;
 }
 
+// Both halves at once, as they are stored.
+STAGE struct vnrs_lpm_root lpm_root(const struct vnrs_lpm_root *at)
+{
+    __u64 both = *(const volatile __u64 *)at;
+
+    return (struct vnrs_lpm_root){.entry = (__u32)both, .fallback = both >> 32};
+}
+
 // Each verified once, and once in the program.
 SUBPROGRAM lpm_find4(__u32 number, __be32 addr)
 {
     const struct vnrs_lpm_table *table = bpf_map_lookup_elem(&tables, &number);
     vnrs_lpm_lines all = {};
 
-    return table ? vnrs_lpm_walk(all, table->v4, (__u64)bpf_ntohl(addr) << 32, 0, VNRS_LPM_LEVELS4) : 0;
+    return table ? vnrs_lpm_walk(all, lpm_root(&table->v4), (__u64)bpf_ntohl(addr) << 32, 0, VNRS_LPM_LEVELS4) : 0;
 }
 
 SUBPROGRAM lpm_find6(__u32 number, __u64 high, __u64 low)
@@ -28,7 +36,7 @@ SUBPROGRAM lpm_find6(__u32 number, __u64 high, __u64 low)
     const struct vnrs_lpm_table *table = bpf_map_lookup_elem(&tables, &number);
     vnrs_lpm_lines all = {};
 
-    return table ? vnrs_lpm_walk(all, table->v6, high, low, VNRS_LPM_LEVELS6) : 0;
+    return table ? vnrs_lpm_walk(all, lpm_root(&table->v6), high, low, VNRS_LPM_LEVELS6) : 0;
 }
 
 // The value of the longest prefix, or 0.

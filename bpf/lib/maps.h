@@ -20,7 +20,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, VNRS_NICS_MAX);
     __type(key, __u32);
-    __type(value, struct vnrs_bpf_nic);
+    __type(value, struct vnrs_bpf_nic_record);
 } nics SEC(".maps");
 
 struct {

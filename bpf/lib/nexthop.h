@@ -8,39 +8,57 @@
 #include "lib/maps.h"
 #include "lib/packet.h"
 
-STAGE __u32 flow_mix(__u32 hash, __u32 word)
+// The products do not wait for each other; what they are good for is in their upper halves.
+STAGE __u64 flow_pair(__u32 a, __u32 b, __u64 odd)
 {
-    hash = (hash ^ word) * 0x9e3779b1;
-    return hash ^ (hash >> 15);
+    return ((__u64)a << 32 | b) * odd;
 }
 
 STAGE __u32 flow_hash(const struct packet *p)
 {
-    __u32 hash = flow_mix(p->protocol, (__u32)p->sport << 16 | p->dport);
+    __u64 hash = flow_pair(p->saddr[0], p->daddr[0], 0x9e3779b97f4a7c15) ^
+                 flow_pair((__u32)p->sport << 16 | p->dport, p->protocol, 0xc2b2ae3d27d4eb4f);
 
-    hash = flow_mix(flow_mix(hash, p->saddr[0]), p->daddr[0]);
-    if (p->family == 6) {
-        for (int i = 1; i < 4; i++)
-            hash = flow_mix(flow_mix(hash, p->saddr[i]), p->daddr[i]);
-    }
-    hash *= 0x85ebca6b;
-    return hash ^ (hash >> 13);
+    if (p->family == 6)
+        hash ^= flow_pair(p->saddr[1], p->daddr[1], 0x165667b19e3779f9) ^
+                flow_pair(p->saddr[2], p->daddr[2], 0xd6e8feb86659fd93) ^
+                flow_pair(p->saddr[3], p->daddr[3], 0xa0761d6478bd642f);
+    hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccd;
+    return hash >> 32;
 }
 
-// Index of the next hop of a flow, or -1: none is alive.
-SUBPROGRAM nexthop_choose(__u32 group_index, __u32 hash)
+STAGE const struct vnrs_bpf_nexthop *nexthop_in(const struct vnrs_bpf_group *group, __u32 at, __u32 *index)
+{
+    *index = group->bucket[at & (VNRS_GROUP_BUCKETS - 1)];
+    const struct vnrs_bpf_nexthop *nexthop = bpf_map_lookup_elem(&nexthops, index);
+
+    return nexthop && nexthop->kind != VNRS_BPF_NH_DEAD ? nexthop : NULL;
+}
+
+// The bucket of a flow whose own bucket has a dead member, or -1: none is alive.
+SUBPROGRAM nexthop_search(__u32 group_index, __u32 hash)
 {
     const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
-    __u32 at = hash, step = (hash >> 8) | 1;
+    __u32 at = hash >> 16, step = (hash >> 8) | 1, index;
 
     if (!group)
         return -1;
-    for (int i = 0; i <= VNRS_GROUP_BUCKETS; i++) {
-        __u32 index = group->bucket[at & (VNRS_GROUP_BUCKETS - 1)];
-        const struct vnrs_bpf_nexthop *nexthop = bpf_map_lookup_elem(&nexthops, &index);
-        if (nexthop && nexthop->kind != VNRS_BPF_NH_DEAD)
-            return index;
-        at = i ? at + step : hash >> 16;
+    for (int i = 0; i < VNRS_GROUP_BUCKETS; i++) {
+        if (nexthop_in(group, at, &index))
+            return at & (VNRS_GROUP_BUCKETS - 1);
+        at += step;
     }
     return -1;
+}
+
+// The next hop of a flow and its index, or NULL: none is alive.
+STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, __u32 hash, __u32 *index)
+{
+    const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
+    const struct vnrs_bpf_nexthop *nexthop = group ? nexthop_in(group, hash, index) : NULL;
+
+    if (nexthop || !group)
+        return nexthop;
+    int at = nexthop_search(group_index, hash);
+    return at < 0 ? NULL : nexthop_in(group, at, index);
 }

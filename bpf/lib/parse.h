@@ -15,19 +15,28 @@
 #define IPV6_EXT_MAX     8 // more extension headers than this: malformed
 #define TCP_HEADER_MIN   20
 #define UDP_HEADER_BYTES 8
+#define L4_DIRECT_MAX    127
 
-// Ports, where the packet has them. `end` is the offset after the last byte of the packet.
+// Ports, where the packet has them. `end` is the offset after the last byte of the packet. Most packets have them in
+// the linear part; the bound on `l4` is for the verifier.
 STAGE __u32 parse_ports(struct __sk_buff *skb, struct packet *p, __u32 end)
 {
-    __be16 ports[2];
+    __be16 ports[2], *direct;
+    __u32 l4 = p->l4;
 
     if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
         return 0;
     if (p->fragment)
         return 0;
-    if (p->l4 + (p->protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER_BYTES) > end)
+    if (l4 + (p->protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER_BYTES) > end)
         return VNRS_DROP_MALFORMED;
-    if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)))
+    direct = (void *)(long)skb->data + (l4 & L4_DIRECT_MAX);
+    if (l4 <= L4_DIRECT_MAX && (void *)(direct + 2) <= (void *)(long)skb->data_end) {
+        p->sport = direct[0];
+        p->dport = direct[1];
+        return 0;
+    }
+    if (bpf_skb_load_bytes(skb, l4, ports, sizeof(ports)))
         return VNRS_DROP_MALFORMED;
     p->sport = ports[0];
     p->dport = ports[1];
@@ -119,6 +128,8 @@ STAGE __u32 parse_ipv6(struct __sk_buff *skb, struct packet *p)
     addr_copy(p->saddr, &ip->saddr);
     addr_copy(p->daddr, &ip->daddr);
 
-    __u32 end = ETH_HLEN + p->len, reason = parse_ipv6_extensions(skb, p, end);
+    __u32 end = ETH_HLEN + p->len, reason = 0;
+    if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+        reason = parse_ipv6_extensions(skb, p, end);
     return reason ? reason : parse_ports(skb, p, end);
 }

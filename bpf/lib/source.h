@@ -6,7 +6,7 @@
 #include "lib/endpoint.h"
 
 // 0 or a drop reason.
-STAGE __u32 source_check(const struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p)
+STAGE __u32 source_check(const struct __sk_buff *skb, const struct vnrs_bpf_nic_record *nic, const struct packet *p)
 {
     if (p->family == 4 ? addr4_is_multicast(p->daddr[0]) : addr6_is_multicast(p->daddr))
         return VNRS_DROP_MULTICAST;
@@ -14,8 +14,8 @@ STAGE __u32 source_check(const struct __sk_buff *skb, const struct vnrs_bpf_nic 
         return VNRS_DROP_PROTOCOL;
     if (p->family == 6 && addr6_is_link_local(p->saddr))
         return VNRS_DROP_SOURCE;
-    if (!(nic->flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)) &&
-        endpoint_find(nic->vnet, p->family, p->saddr) != skb->ifindex)
+    if (!(nic->nic.flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)) &&
+        !endpoint_is(nic, skb->ifindex, p->family, p->saddr))
         return VNRS_DROP_SOURCE;
     if (p->family == 6 && addr6_is_link_local(p->daddr))
         return VNRS_DROP_NO_ROUTE;

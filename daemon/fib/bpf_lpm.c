@@ -205,6 +205,13 @@ int vnrs_bpf_lpm_remove(struct vnrs_bpf_lpm *lpm, uint32_t table_number, const s
     return 0;
 }
 
+uint32_t vnrs_bpf_lpm_get(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix)
+{
+    if (table >= VNRS_TABLES_MAX || !lpm->tables[table])
+        return 0;
+    return vnrs_lpm_trie_get(lpm->tables[table]->trie, prefix);
+}
+
 void vnrs_bpf_lpm_sync_begin(struct vnrs_bpf_lpm *lpm)
 {
     lpm->mark++;

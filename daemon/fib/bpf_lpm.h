@@ -25,6 +25,9 @@ int vnrs_bpf_lpm_put(struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs
 // No such prefix is success.
 int vnrs_bpf_lpm_remove(struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix) VNRS_MUST_CHECK;
 
+// What was put last for exactly this prefix, published or not; 0: nothing, or of an earlier process.
+uint32_t vnrs_bpf_lpm_get(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix);
+
 // Prefixes of the tables from `first` on that are not put again between the two are removed at the end. Neither
 // publishes.
 void vnrs_bpf_lpm_sync_begin(struct vnrs_bpf_lpm *lpm);

@@ -261,7 +261,7 @@ int vnrs_bpf_routes_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_ro
 }
 
 int vnrs_bpf_routes_endpoint_set(struct vnrs_bpf_routes *routes, uint32_t vnet, const struct vnrs_addr *addr,
-                                 uint32_t ifindex)
+                                 uint32_t ifindex, uint32_t *ret_before)
 {
     struct vnrs_prefix host = vnrs_prefix_host(addr);
 
@@ -269,9 +269,12 @@ int vnrs_bpf_routes_endpoint_set(struct vnrs_bpf_routes *routes, uint32_t vnet, 
         return -EINVAL;
     if (vnet >= VNRS_DOMAINS_MAX || ifindex >= VNRS_NICS_MAX)
         return -ERANGE;
-    if (!ifindex)
-        return vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_VNET(vnet), &host);
-    return vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_VNET(vnet), &host, VNRS_ENDPOINT_VALUE(ifindex));
+    uint32_t before = vnrs_bpf_lpm_get(routes->lpm, VNRS_TABLE_VNET(vnet), &host);
+    int err = ifindex ? vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_VNET(vnet), &host, VNRS_ENDPOINT_VALUE(ifindex))
+                      : vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_VNET(vnet), &host);
+    if (!err)
+        *ret_before = VNRS_ENDPOINT_IFINDEX(before);
+    return err;
 }
 
 // --- handles ---

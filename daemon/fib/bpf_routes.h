@@ -25,9 +25,9 @@ struct vnrs_bpf_routes *vnrs_bpf_routes_free(struct vnrs_bpf_routes *routes); //
 int vnrs_bpf_routes_group_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_group *group) VNRS_MUST_CHECK;
 // -ENOENT: the handle was never set, or is forgotten. -ENOSPC: table full; nothing changed.
 int vnrs_bpf_routes_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *route) VNRS_MUST_CHECK;
-// `ifindex` 0: nobody has the address any more.
+// `ifindex` 0: nobody has the address any more. *ret_before is who was set last, 0: nobody.
 int vnrs_bpf_routes_endpoint_set(struct vnrs_bpf_routes *routes, uint32_t vnet, const struct vnrs_addr *addr,
-                                 uint32_t ifindex) VNRS_MUST_CHECK;
+                                 uint32_t ifindex, uint32_t *ret_before) VNRS_MUST_CHECK;
 
 // A new controller begins: handles mean nothing any more, routes and addresses are unconfirmed.
 void vnrs_bpf_routes_sync_begin(struct vnrs_bpf_routes *routes);

@@ -14,8 +14,8 @@
 #include <bpf/bpf.h>
 
 struct nic {
-    struct vnrs_bpf_nic nic; // as in the map
-    bool confirmed;
+    struct vnrs_bpf_nic_record record; // as in the map
+    bool confirmed, addr_confirmed, addr6_confirmed;
 };
 
 struct bpf_sink {
@@ -52,7 +52,7 @@ static int nic_read(const void *key, const void *value, void *arg)
     uint32_t ifindex;
 
     memcpy(&ifindex, key, sizeof(ifindex));
-    memcpy(&nics[ifindex].nic, value, sizeof(nics[ifindex].nic));
+    memcpy(&nics[ifindex].record, value, sizeof(nics[ifindex].record));
     return 0;
 }
 
@@ -61,7 +61,7 @@ static int read_back(struct bpf_sink *b)
 {
     memset(b->nics, 0, VNRS_NICS_MAX * sizeof(*b->nics));
     int err = vnrs_bpf_map_walk(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), sizeof(uint32_t),
-                                sizeof(struct vnrs_bpf_nic), nic_read, b->nics);
+                                sizeof(struct vnrs_bpf_nic_record), nic_read, b->nics);
     if (!err)
         err = vnrs_bpf_table_read(&b->acl);
     return err ? fail(&b->sink, err, "read NICs and access lists back") : 0;
@@ -93,22 +93,24 @@ static int sink_route_set(struct vnrs_sink *sink, const struct vnrs_fib_route *r
                 vnrs_prefix_format(&route->prefix, text), route->domain);
 }
 
-static int nic_write(struct bpf_sink *b, uint32_t ifindex, const struct vnrs_bpf_nic *nic)
+// Nothing is done where the map has it already.
+static int nic_write(struct bpf_sink *b, uint32_t ifindex, const struct vnrs_bpf_nic_record *record)
 {
-    int err = bpf_map_update_elem(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), &ifindex, nic, BPF_ANY);
-
+    if (memcmp(&b->nics[ifindex].record, record, sizeof(*record)) == 0)
+        return 0;
+    int err = bpf_map_update_elem(vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_NICS), &ifindex, record, BPF_ANY);
     if (err)
         return fail(&b->sink, err, "set NIC %u", ifindex);
-    b->nics[ifindex].nic = *nic;
+    b->nics[ifindex].record = *record;
     b->sink.writes++;
     return 0;
 }
 
 static int nic_remove(struct bpf_sink *b, uint32_t ifindex)
 {
-    static const struct vnrs_bpf_nic none;
+    static const struct vnrs_bpf_nic_record none;
 
-    if (memcmp(&b->nics[ifindex].nic, &none, sizeof(none)) == 0)
+    if (memcmp(&b->nics[ifindex].record, &none, sizeof(none)) == 0)
         return 0;
     int err = nic_write(b, ifindex, &none);
     if (err)
@@ -120,25 +122,87 @@ static int nic_remove(struct bpf_sink *b, uint32_t ifindex)
 static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wanted)
 {
     struct bpf_sink *b = self(sink);
-    struct vnrs_bpf_nic nic = wanted->nic;
 
     if (wanted->ifindex == 0 || wanted->ifindex >= VNRS_NICS_MAX)
         return fail(sink, -ERANGE, "set NIC %u", wanted->ifindex);
-    if (!(nic.flags & VNRS_NIC_PRESENT))
+    if (!(wanted->nic.flags & VNRS_NIC_PRESENT))
         return nic_remove(b, wanted->ifindex);
-    memset(nic.pad, 0, sizeof(nic.pad));
+    struct vnrs_bpf_nic_record record = {.nic = wanted->nic};
+    const struct nic *nic = &b->nics[wanted->ifindex];
+    if (nic->record.nic.vnet == wanted->nic.vnet) { // its addresses mean what they meant
+        memcpy(record.addr_be, nic->record.addr_be, sizeof(record.addr_be));
+        memcpy(record.addr6_be, nic->record.addr6_be, sizeof(record.addr6_be));
+    }
+    memset(record.nic.pad, 0, sizeof(record.nic.pad));
     b->nics[wanted->ifindex].confirmed = true;
-    if (memcmp(&b->nics[wanted->ifindex].nic, &nic, sizeof(nic)) == 0)
+    return nic_write(b, wanted->ifindex, &record);
+}
+
+static __be32 *record_addr(struct vnrs_bpf_nic_record *record, uint8_t family)
+{
+    return family == VNRS_AF_IPV4 ? record->addr_be : record->addr6_be;
+}
+
+// The first address of a NIC goes into its record as well. One that is said before its NIC does not, which costs
+// nothing but time.
+static int nic_addr_added(struct bpf_sink *b, uint32_t ifindex, uint32_t vnet, const struct vnrs_addr *addr)
+{
+    static const __be32 none[4];
+    struct nic *nic = &b->nics[ifindex];
+    struct vnrs_bpf_nic_record record = nic->record;
+    __be32 *at = record_addr(&record, addr->family);
+
+    if (!(record.nic.flags & VNRS_NIC_PRESENT) || record.nic.vnet != vnet)
         return 0;
-    return nic_write(b, wanted->ifindex, &nic);
+    if (memcmp(at, none, sizeof(none)) == 0)
+        memcpy(at, addr->bytes, sizeof(none));
+    if (memcmp(at, addr->bytes, sizeof(none)) != 0)
+        return 0;
+    *(addr->family == VNRS_AF_IPV4 ? &nic->addr_confirmed : &nic->addr6_confirmed) = true;
+    return nic_write(b, ifindex, &record);
+}
+
+static int nic_addr_removed(struct bpf_sink *b, uint32_t ifindex, uint32_t vnet, const struct vnrs_addr *addr)
+{
+    struct vnrs_bpf_nic_record record = b->nics[ifindex].record;
+    __be32 *at = record_addr(&record, addr->family);
+
+    if (record.nic.vnet != vnet || memcmp(at, addr->bytes, sizeof(record.addr_be)) != 0)
+        return 0;
+    memset(at, 0, sizeof(record.addr_be));
+    return nic_write(b, ifindex, &record);
+}
+
+// Addresses that nobody said again go from the record of a NIC that stays.
+static int nic_sweep(struct bpf_sink *b, uint32_t ifindex)
+{
+    const struct nic *nic = &b->nics[ifindex];
+    struct vnrs_bpf_nic_record record = nic->record;
+
+    if (!nic->confirmed)
+        return nic_remove(b, ifindex);
+    if (!nic->addr_confirmed)
+        memset(record.addr_be, 0, sizeof(record.addr_be));
+    if (!nic->addr6_confirmed)
+        memset(record.addr6_be, 0, sizeof(record.addr6_be));
+    return nic_write(b, ifindex, &record);
 }
 
 static int sink_endpoint_set(struct vnrs_sink *sink, const struct vnrs_fib_endpoint *endpoint)
 {
+    const struct vnrs_addr *addr = &endpoint->addr;
+    struct bpf_sink *b = self(sink);
     char text[VNRS_ADDR_STR_MAX];
-    int err = vnrs_bpf_routes_endpoint_set(self(sink)->routes, endpoint->vnet, &endpoint->addr, endpoint->ifindex);
+    uint32_t before = 0;
 
-    return err ? fail(sink, err, "set address '%s'", vnrs_addr_format(&endpoint->addr, text)) : 0;
+    int err = vnrs_bpf_routes_endpoint_set(b->routes, endpoint->vnet, addr, endpoint->ifindex, &before);
+    if (err)
+        return fail(sink, err, "set address '%s'", vnrs_addr_format(addr, text));
+    if (before && before != endpoint->ifindex)
+        err = nic_addr_removed(b, before, endpoint->vnet, addr);
+    if (!err && endpoint->ifindex)
+        err = nic_addr_added(b, endpoint->ifindex, endpoint->vnet, addr);
+    return err;
 }
 
 static int sink_acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
@@ -173,7 +237,7 @@ static int sink_sync_end(struct vnrs_sink *sink)
     if (err)
         return fail(sink, err, "remove what is no longer wanted");
     for (uint32_t ifindex = 0; ifindex < VNRS_NICS_MAX; ifindex++) {
-        err = b->nics[ifindex].confirmed ? 0 : nic_remove(b, ifindex);
+        err = nic_sweep(b, ifindex);
         if (err)
             return err;
     }

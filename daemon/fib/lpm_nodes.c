@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define BLOCK_LINES  VNRS_LPM_FULL_LINES // what is handed out at once: a FULL node, or 16 nodes of one line
+#define BLOCK_LINES  VNRS_LPM_FULL_LINES // what is handed out at once: a FULL node, or 8 nodes of one line
 #define CHUNK_BLOCKS (VNRS_LPM_CHUNK_LINES / BLOCK_LINES)
-#define BLOCK_FULL   0xffff
+#define BLOCK_FULL   0xff
 #define INDEX_MIN    1024 // buckets of the index by content
 
 struct line_info { // of the first line of a node
@@ -24,7 +24,7 @@ struct vnrs_lpm_nodes {
     struct vnrs_lpm_memory memory;
     struct vnrs_lpm_line *chunks[VNRS_LPM_CHUNKS_MAX];
     struct line_info *info[VNRS_LPM_CHUNKS_MAX];
-    uint16_t *used[VNRS_LPM_CHUNKS_MAX]; // of each block, a bit for each line that is in use or resting
+    uint8_t *used[VNRS_LPM_CHUNKS_MAX]; // of each block, a bit for each line that is in use or resting
     unsigned n_chunks;
     // Blocks without a line in use; blocks of which some lines are free, each at most once, and perhaps some that have
     // none or nothing else any more; nodes that readers may still hold.
@@ -69,7 +69,7 @@ static struct line_info *node_info(const struct vnrs_lpm_nodes *nodes, uint32_t 
     return &nodes->info[index >> VNRS_LPM_CHUNK_SHIFT][index & (VNRS_LPM_CHUNK_LINES - 1)];
 }
 
-static uint16_t *block_used(const struct vnrs_lpm_nodes *nodes, uint32_t block)
+static uint8_t *block_used(const struct vnrs_lpm_nodes *nodes, uint32_t block)
 {
     return &nodes->used[block / CHUNK_BLOCKS][block % CHUNK_BLOCKS];
 }
@@ -87,10 +87,10 @@ static size_t node_bytes(uint32_t entry)
 static void lines_take(struct vnrs_lpm_nodes *nodes, uint32_t entry)
 {
     uint32_t index = VNRS_LPM_INDEX(entry);
-    uint16_t *used = block_used(nodes, index / BLOCK_LINES);
+    uint8_t *used = block_used(nodes, index / BLOCK_LINES);
 
     if (node_lines(entry) == 1)
-        *used |= (uint16_t)(1u << index % BLOCK_LINES);
+        *used |= (uint8_t)(1u << index % BLOCK_LINES);
     else
         *used = BLOCK_FULL;
 }
@@ -99,10 +99,10 @@ static void lines_take(struct vnrs_lpm_nodes *nodes, uint32_t entry)
 static void lines_give_back(struct vnrs_lpm_nodes *nodes, uint32_t entry)
 {
     uint32_t index = VNRS_LPM_INDEX(entry), block = index / BLOCK_LINES;
-    uint16_t *used = block_used(nodes, block), was = *used;
+    uint8_t *used = block_used(nodes, block), was = *used;
 
     if (node_lines(entry) == 1)
-        *used &= (uint16_t) ~(1u << index % BLOCK_LINES);
+        *used &= (uint8_t) ~(1u << index % BLOCK_LINES);
     else
         *used = 0;
     if (*used == 0)
@@ -194,7 +194,7 @@ static int line_get(struct vnrs_lpm_nodes *nodes, uint32_t *ret_index)
 
     for (; nodes->partial.len; nodes->partial.len--) {
         block = nodes->partial.at[nodes->partial.len - 1];
-        uint16_t used = *block_used(nodes, block);
+        uint8_t used = *block_used(nodes, block);
         if (used == 0 || used == BLOCK_FULL)
             continue;
         *ret_index = block * BLOCK_LINES + (uint32_t)__builtin_ctz(~(unsigned)used);
@@ -401,50 +401,62 @@ static int node_get(struct vnrs_lpm_nodes *nodes, enum vnrs_lpm_kind kind, const
     return 0;
 }
 
-int vnrs_lpm_nodes_stride(struct vnrs_lpm_nodes *nodes, const uint32_t entries[static 256], uint32_t *ret_entry)
+static int ranges_get(struct vnrs_lpm_nodes *nodes, const struct vnrs_lpm_ranges *ranges, uint32_t bits,
+                      uint32_t *ret_entry)
 {
-    struct vnrs_lpm_line line = {.ranges = {.ends = UINT64_MAX, .more_ends = UINT32_MAX, .entry = {entries[0]}}};
-    uint8_t *ends = (uint8_t *)&line;
-    unsigned n = 0;
+    struct vnrs_lpm_line line = {.ranges.bits = bits};
 
-    for (unsigned b = 1; b < 256; b++) {
-        if (entries[b] == entries[b - 1])
-            continue;
-        if (n == VNRS_LPM_RANGES_MAX - 1)
-            return node_get(nodes, VNRS_LPM_FULL, entries, 256 * sizeof(*entries), ret_entry);
-        ends[n++] = (uint8_t)(b - 1);
-        line.ranges.entry[n] = entries[b];
-    }
-    if (n == 0 && VNRS_LPM_KIND(entries[0]) == VNRS_LPM_LEAF) {
-        *ret_entry = entries[0];
+    if (ranges->n == 1 && VNRS_LPM_KIND(ranges->entry[0]) == VNRS_LPM_LEAF) {
+        *ret_entry = ranges->entry[0];
         return 0;
     }
+    for (uint32_t i = 0; i < VNRS_LPM_RANGES_MAX - 1; i++)
+        line.ranges.end[i] = i < ranges->n ? ranges->end[i] : UINT32_MAX;
+    for (uint32_t i = 0; i < ranges->n; i++)
+        line.ranges.entry[i] = ranges->entry[i];
     return node_get(nodes, VNRS_LPM_RANGES, &line, sizeof(line), ret_entry);
 }
 
-int vnrs_lpm_nodes_skip(struct vnrs_lpm_nodes *nodes, const uint8_t *bytes, unsigned n, uint32_t match, uint32_t miss,
+int vnrs_lpm_nodes_ranges(struct vnrs_lpm_nodes *nodes, const struct vnrs_lpm_ranges *ranges, uint32_t *ret_entry)
+{
+    return ranges_get(nodes, ranges, VNRS_LPM_RANGES_BITS, ret_entry);
+}
+
+int vnrs_lpm_nodes_stride(struct vnrs_lpm_nodes *nodes, const uint32_t entries[static 256], uint32_t *ret_entry)
+{
+    struct vnrs_lpm_ranges ranges = {0};
+
+    for (uint32_t b = 0; b < 256; b++) {
+        if (b < 255 && entries[b] == entries[b + 1])
+            continue;
+        if (ranges.n == VNRS_LPM_RANGES_MAX)
+            return node_get(nodes, VNRS_LPM_FULL, entries, 256 * sizeof(*entries), ret_entry);
+        ranges.end[ranges.n] = b << 24 | 0xffffff;
+        ranges.entry[ranges.n++] = entries[b];
+    }
+    return ranges_get(nodes, &ranges, 8, ret_entry);
+}
+
+int vnrs_lpm_nodes_skip(struct vnrs_lpm_nodes *nodes, const uint8_t *key, unsigned bits, uint32_t match, uint32_t miss,
                         uint32_t *ret_entry)
 {
-    uint32_t entry = match;
+    struct vnrs_lpm_line line = {.skip = {.bits = bits, .match = match, .miss = miss}};
 
-    vnrs_lpm_nodes_ref(nodes, match);
-    while (n > 0 && entry != miss) {
-        struct vnrs_lpm_line line = {.skip = {.match = entry, .miss = miss}};
-        unsigned some = MIN(n, VNRS_LPM_SKIP_MAX);
-        uint32_t upper;
-        n -= some;
-        line.skip.bits = some * 8;
-        for (unsigned b = 0; b < some; b++)
-            line.skip.key |= (uint64_t)bytes[n + b] << (56 - 8 * b);
-        int err = node_get(nodes, VNRS_LPM_SKIP, &line, sizeof(line), &upper);
-        vnrs_lpm_nodes_unref(nodes, entry);
-        if (err)
-            return err;
-        entry = upper;
+    assert(VNRS_LPM_KIND(match) == VNRS_LPM_LEAF ? bits <= 128 : bits <= 8 * VNRS_LPM_SKIP_MAX && bits % 8 == 0);
+    if (bits == 0 || match == miss) {
+        *ret_entry = match;
+        return 0;
     }
-    vnrs_lpm_nodes_unref(nodes, match);
-    *ret_entry = entry;
-    return 0;
+    for (unsigned b = 0; b < bits; b += 8) {
+        uint64_t mask = bits - b < 8 ? 0xff00u >> (bits - b) & 0xff : 0xff;
+        unsigned shift = 56 - b % 64;
+        line.skip.key[b / 64] |= (key[b / 8] & mask) << shift;
+        line.skip.mask[b / 64] |= mask << shift;
+    }
+    int err = node_get(nodes, VNRS_LPM_SKIP, &line, sizeof(line), ret_entry);
+    if (!err)
+        vnrs_lpm_nodes_unref(nodes, match); // the node has its own
+    return err;
 }
 
 // --- adopting ---
@@ -496,7 +508,7 @@ int vnrs_lpm_nodes_adopted(struct vnrs_lpm_nodes *nodes)
     if (err)
         return err;
     for (uint32_t block = nodes->n_chunks * CHUNK_BLOCKS; block-- > 0;) {
-        uint16_t used = *block_used(nodes, block);
+        uint8_t used = *block_used(nodes, block);
         if (used == 0)
             numbers_push(&nodes->free_blocks, block);
         else if (used != BLOCK_FULL)

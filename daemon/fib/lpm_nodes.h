@@ -34,13 +34,22 @@ struct vnrs_lpm_usage {
 int vnrs_lpm_nodes_new(const struct vnrs_lpm_memory *memory, struct vnrs_lpm_nodes **ret_nodes) VNRS_MUST_CHECK;
 struct vnrs_lpm_nodes *vnrs_lpm_nodes_free(struct vnrs_lpm_nodes *nodes); // chunks are the memory's; returns NULL
 
+struct vnrs_lpm_ranges {
+    uint32_t n;                          // 1..VNRS_LPM_RANGES_MAX
+    uint32_t end[VNRS_LPM_RANGES_MAX];   // ascending, the last is 0xffffffff
+    uint32_t entry[VNRS_LPM_RANGES_MAX]; // no two neighbours are the same
+};
+
 // The entry for 256 entries: a leaf if all are the same one, else a node. It has one reference more, the caller's.
 // Returns 0, -ENOSPC (VNRS_LPM_CHUNKS_MAX), or another negative errno; nothing changed then.
 int vnrs_lpm_nodes_stride(struct vnrs_lpm_nodes *nodes, const uint32_t entries[static 256],
                           uint32_t *ret_entry) VNRS_MUST_CHECK;
-// Likewise for `n` bytes (any number) that lead to `match`, others to the leaf `miss`. Takes the caller's reference of
-// `match` over, on success only.
-int vnrs_lpm_nodes_skip(struct vnrs_lpm_nodes *nodes, const uint8_t *bytes, unsigned n, uint32_t match, uint32_t miss,
+// Likewise for ranges of the next 32 bits.
+int vnrs_lpm_nodes_ranges(struct vnrs_lpm_nodes *nodes, const struct vnrs_lpm_ranges *ranges,
+                          uint32_t *ret_entry) VNRS_MUST_CHECK;
+// Likewise for the first `bits` (0..128) of `key`, past which `match` comes; others lead to the leaf `miss`. Nodes can
+// come after whole bytes, 8 * VNRS_LPM_SKIP_MAX at most. Takes the caller's reference of `match` over, on success only.
+int vnrs_lpm_nodes_skip(struct vnrs_lpm_nodes *nodes, const uint8_t *key, unsigned bits, uint32_t match, uint32_t miss,
                         uint32_t *ret_entry) VNRS_MUST_CHECK;
 void vnrs_lpm_nodes_ref(struct vnrs_lpm_nodes *nodes, uint32_t entry);
 void vnrs_lpm_nodes_unref(struct vnrs_lpm_nodes *nodes, uint32_t entry);

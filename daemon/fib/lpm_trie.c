@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define FLAT_BYTES (VNRS_LPM_RANGES_BITS / 8)
+
 // A prefix that ends within the byte that its block decides about.
 struct own {
     uint8_t bits, byte; // 1..8 of them, others zero
@@ -17,9 +19,11 @@ struct block {
     uint8_t key[16];
     uint8_t depth;      // bytes of `key`
     bool dirty;         // `entry` is not what it should be
+    uint8_t from;       // `entry` is for addresses from this byte on: past that of the block above
     uint32_t inherited; // value of the shorter prefixes, when `entry` was made
     uint32_t entry;     // a reference, or a leaf
     uint16_t n_own, cap_own, n_below, cap_below;
+    size_t n_all;         // prefixes here and below
     struct own *own;      // by bits, then byte: in this order they overwrite each other rightly
     struct block **below; // by key[depth]
 };
@@ -172,19 +176,32 @@ static unsigned agreement(const struct block *block, const struct place *place)
     return equal_bytes(block->key, place->key, MIN(block->depth, place->depth));
 }
 
-// The block of the place; NULL: there is none. With `dirty`, it and all on the way to it become so.
-static struct block *block_find(const struct family *family, const struct place *place, bool dirty)
+// The block of the place; NULL: there is none.
+static struct block *block_find(const struct family *family, const struct place *place)
 {
     struct block *block = family->top, **next;
 
     while (block && agreement(block, place) == block->depth) {
-        block->dirty |= dirty;
         if (block->depth == place->depth)
             return block;
         next = below_find(block, place->key[block->depth]);
         block = next ? *next : NULL;
     }
     return NULL;
+}
+
+// Something changed in the block of the place, which exists: `more` prefixes came.
+static void touch(struct vnrs_lpm_trie *trie, const struct family *family, const struct place *place, int more)
+{
+    struct block *block = family->top;
+
+    trie->len += (size_t)more;
+    for (;; block = *below_find(block, place->key[block->depth])) {
+        block->dirty = true;
+        block->n_all += (size_t)more;
+        if (block->depth == place->depth)
+            return;
+    }
 }
 
 // A new block at the place, put between `*link` and what hangs there. Everything is got before anything changes.
@@ -207,6 +224,7 @@ static int block_insert(struct block **link, const struct place *place, struct b
         return -ENOMEM;
     }
     if (old) {
+        fork->n_all = old->n_all;
         below_add(fork, old);
         if (fork != block)
             below_add(fork, block);
@@ -216,14 +234,13 @@ static int block_insert(struct block **link, const struct place *place, struct b
     return 0;
 }
 
-// The block of the place, which is made if there is none; it and all on the way to it are dirty.
+// The block of the place, which is made if there is none.
 static int block_get(struct family *family, const struct place *place, struct block **ret_block)
 {
     struct block **link = &family->top, **next;
 
     while (*link && agreement(*link, place) == (*link)->depth) {
         struct block *block = *link;
-        block->dirty = true;
         if (block->depth == place->depth) {
             *ret_block = block;
             return 0;
@@ -286,7 +303,7 @@ int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *pref
     if (prefix->len == 0)
         return fallback_set(trie, family, value, mark);
     struct place place = place_of(prefix);
-    block = block_find(family, &place, false);
+    block = block_find(family, &place);
     struct own *own = block ? own_find(block, place.bits, place.byte) : NULL;
     if (own && own->value == value) {
         own->mark = mark;
@@ -294,14 +311,14 @@ int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *pref
     }
     if (own) {
         *own = (struct own){place.bits, place.byte, mark, value};
-        (void)block_find(family, &place, true);
+        touch(trie, family, &place, 0);
         return 1;
     }
     int err = block_get(family, &place, &block);
     if (!err)
         err = reserve(&block->own, sizeof(*block->own), block->n_own, &block->cap_own);
     if (err) {
-        if (block_find(family, &place, false))
+        if (block_find(family, &place))
             tidy(trie, family, &place);
         return err;
     }
@@ -309,15 +326,26 @@ int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *pref
     memmove(&block->own[at + 1], &block->own[at], (block->n_own - at) * sizeof(*block->own));
     block->own[at] = (struct own){place.bits, place.byte, mark, value};
     block->n_own++;
-    trie->len++;
+    touch(trie, family, &place, 1);
     return 1;
 }
 
-static void own_remove(struct vnrs_lpm_trie *trie, struct block *block, size_t at)
+static void own_remove(struct block *block, size_t at)
 {
     block->n_own--;
     memmove(&block->own[at], &block->own[at + 1], (block->n_own - at) * sizeof(*block->own));
-    trie->len--;
+}
+
+uint32_t vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix)
+{
+    const struct family *family = prefix->family == VNRS_AF_IPV4 ? &trie->v4 : &trie->v6;
+
+    if (prefix->len == 0)
+        return family->fallback;
+    struct place place = place_of(prefix);
+    const struct block *block = block_find(family, &place);
+    const struct own *own = block ? own_find(block, place.bits, place.byte) : NULL;
+    return own ? own->value : 0;
 }
 
 int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix)
@@ -331,12 +359,12 @@ int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *p
         return was;
     }
     struct place place = place_of(prefix);
-    struct block *block = block_find(family, &place, false);
+    struct block *block = block_find(family, &place);
     const struct own *own = block ? own_find(block, place.bits, place.byte) : NULL;
     if (!own)
         return 0;
-    own_remove(trie, block, (size_t)(own - block->own));
-    (void)block_find(family, &place, true);
+    own_remove(block, (size_t)(own - block->own));
+    touch(trie, family, &place, -1);
     tidy(trie, family, &place);
     return 1;
 }
@@ -349,7 +377,7 @@ static struct block *sweep(struct vnrs_lpm_trie *trie, struct block *block, uint
 
     for (size_t i = block->n_own; i-- > 0;) {
         if (block->own[i].mark != mark) {
-            own_remove(trie, block, i);
+            own_remove(block, i);
             ++*removed;
         }
     }
@@ -359,6 +387,7 @@ static struct block *sweep(struct vnrs_lpm_trie *trie, struct block *block, uint
             block->below[kept++] = left;
     }
     block->n_below = kept;
+    block->n_all -= *removed - before;
     block->dirty |= *removed != before;
     if (block->n_own || block->n_below > 1)
         return block;
@@ -378,60 +407,215 @@ size_t vnrs_lpm_trie_sweep(struct vnrs_lpm_trie *trie, uint16_t mark)
             family->top = sweep(trie, family->top, mark, &removed);
         if (family->fallback && family->fallback_mark != mark) {
             family->fallback = 0;
-            trie->len--;
             removed++;
         }
     }
+    trie->len -= removed;
     return removed;
 }
 
 // --- nodes ---
 
-// The entry that leads from byte `from` of an address to `block`, past the bytes that are the same for all below.
-static int lead_to(struct vnrs_lpm_trie *trie, const struct block *block, unsigned from, uint32_t inherited,
-                   uint32_t *ret_entry)
+static int build(struct vnrs_lpm_trie *trie, struct block *block, unsigned from, uint32_t inherited);
+
+// What the values of the next byte get from this block alone.
+static void own_values(const struct block *block, uint32_t inherited, uint32_t ret_values[static 256])
 {
-    vnrs_lpm_nodes_ref(trie->nodes, block->entry);
-    int err =
-        vnrs_lpm_nodes_skip(trie->nodes, block->key + from, block->depth - from, block->entry, inherited, ret_entry);
-
-    if (err)
-        vnrs_lpm_nodes_unref(trie->nodes, block->entry);
-    return err;
-}
-
-static int build(struct vnrs_lpm_trie *trie, struct block *block, uint32_t inherited)
-{
-    uint32_t entries[256], leads[256], entry;
-    unsigned n_leads = 0;
-    int err = 0;
-
-    if (!block->dirty && block->inherited == inherited)
-        return 0;
     for (unsigned b = 0; b < 256; b++)
-        entries[b] = inherited;
+        ret_values[b] = inherited;
     for (unsigned i = 0; i < block->n_own; i++) {
         const struct own *own = &block->own[i];
         for (unsigned b = own->byte; b <= (own->byte | 0xffu >> own->bits); b++)
-            entries[b] = own->value;
+            ret_values[b] = own->value;
     }
-    for (unsigned i = 0; i < block->n_below && !err; i++) {
+}
+
+// Everything below a block as ranges of the bits that one node looks at. What is further down than these bits gets
+// nodes of its own, but only when it is sure that all the rest fits: until then, its entry is its number in `leads`.
+struct flat {
+    struct vnrs_lpm_ranges ranges;
+    unsigned depth; // where those bits begin
+    uint64_t next;  // first value that is in no range yet
+    struct {
+        struct block *block;
+        uint32_t inherited;
+    } leads[VNRS_LPM_RANGES_MAX];
+    uint32_t n_leads;
+};
+
+// Returns false where it is one range too many.
+static bool flat_add(struct flat *flat, uint64_t end, uint32_t entry)
+{
+    struct vnrs_lpm_ranges *ranges = &flat->ranges;
+
+    if (end < flat->next)
+        return true;
+    flat->next = end + 1;
+    if (ranges->n > 0 && ranges->entry[ranges->n - 1] == entry) {
+        ranges->end[ranges->n - 1] = (uint32_t)end;
+        return true;
+    }
+    if (ranges->n == VNRS_LPM_RANGES_MAX)
+        return false;
+    ranges->end[ranges->n] = (uint32_t)end;
+    ranges->entry[ranges->n++] = entry;
+    return true;
+}
+
+// The value that the key of a block has in these bits, others 0.
+static uint64_t flat_start(const struct flat *flat, const struct block *block)
+{
+    uint64_t start = 0;
+
+    for (unsigned b = 0; b < FLAT_BYTES; b++)
+        start = start << 8 | (flat->depth + b < block->depth ? block->key[flat->depth + b] : 0);
+    return start;
+}
+
+static bool flatten(struct vnrs_lpm_trie *trie, struct flat *flat, struct block *block, uint32_t inherited);
+
+static bool flatten_below(struct vnrs_lpm_trie *trie, struct flat *flat, struct block *below, uint32_t inherited)
+{
+    uint64_t from = flat_start(flat, below);
+
+    if (from && !flat_add(flat, from - 1, inherited))
+        return false;
+    if (below->depth < flat->depth + FLAT_BYTES)
+        return flatten(trie, flat, below, inherited);
+    if (flat->n_leads == ARRAY_SIZE(flat->leads))
+        return false;
+    flat->leads[flat->n_leads].block = below;
+    flat->leads[flat->n_leads].inherited = inherited;
+    return flat_add(flat, from, VNRS_LPM_ENTRY(VNRS_LPM_SKIP, flat->n_leads++));
+}
+
+static void entry_forget(struct vnrs_lpm_trie *trie, struct block *block)
+{
+    vnrs_lpm_nodes_unref(trie->nodes, block->entry);
+    block->entry = 0;
+    block->dirty = true;
+}
+
+static bool flatten(struct vnrs_lpm_trie *trie, struct flat *flat, struct block *block, uint32_t inherited)
+{
+    uint64_t start = flat_start(flat, block), end;
+    unsigned shift = 8 * (FLAT_BYTES - 1 - (block->depth - flat->depth));
+    uint32_t values[256];
+    bool fits = true;
+
+    own_values(block, inherited, values);
+    for (unsigned b = 0, i = 0; b < 256 && fits; b++) {
+        end = start | (uint64_t)b << shift | ((1ull << shift) - 1);
+        if (i < block->n_below && block->below[i]->key[block->depth] == b) {
+            struct block *below = block->below[i++];
+            fits = flatten_below(trie, flat, below, values[b]);
+            if (below->depth < flat->depth + FLAT_BYTES)
+                entry_forget(trie, below); // it needs no node of its own
+        }
+        fits = fits && flat_add(flat, end, values[b]);
+    }
+    return fits;
+}
+
+// The nodes that the ranges lead to; then neighbours may be the same after all.
+static int flat_build_leads(struct vnrs_lpm_trie *trie, struct flat *flat)
+{
+    struct vnrs_lpm_ranges merged = {0}, *ranges = &flat->ranges;
+
+    for (uint32_t r = 0; r < ranges->n; r++) {
+        uint32_t entry = ranges->entry[r], lead = VNRS_LPM_INDEX(entry);
+        if (VNRS_LPM_KIND(entry) != VNRS_LPM_LEAF) {
+            struct block *block = flat->leads[lead].block;
+            int err = build(trie, block, flat->depth + FLAT_BYTES, flat->leads[lead].inherited);
+            if (err)
+                return err;
+            entry = block->entry;
+        }
+        if (merged.n > 0 && merged.entry[merged.n - 1] == entry)
+            merged.n--;
+        merged.end[merged.n] = ranges->end[r];
+        merged.entry[merged.n++] = entry;
+    }
+    *ranges = merged;
+    return 0;
+}
+
+// One node for all that is below, from byte `from` on. Returns 0, 1 (does not fit), or a negative errno.
+static int build_flat(struct vnrs_lpm_trie *trie, struct block *block, unsigned from, uint32_t inherited,
+                      uint32_t *ret_entry)
+{
+    struct flat flat = {.depth = from};
+
+    if (block->n_all > VNRS_LPM_RANGES_MAX || block->depth >= from + FLAT_BYTES)
+        return 1;
+    if (!flatten_below(trie, &flat, block, inherited) || !flat_add(&flat, UINT32_MAX, inherited))
+        return 1;
+    int err = flat_build_leads(trie, &flat);
+    return err ? err : vnrs_lpm_nodes_ranges(trie->nodes, &flat.ranges, ret_entry);
+}
+
+// A node for the next byte.
+static int build_stride(struct vnrs_lpm_trie *trie, struct block *block, uint32_t inherited, uint32_t *ret_entry)
+{
+    uint32_t entries[256];
+
+    own_values(block, inherited, entries);
+    for (unsigned i = 0; i < block->n_below; i++) {
         struct block *below = block->below[i];
         uint32_t *at = &entries[below->key[block->depth]];
-        err = build(trie, below, *at);
-        if (!err)
-            err = lead_to(trie, below, block->depth + 1u, *at, at);
-        if (!err)
-            leads[n_leads++] = *at;
+        int err = build(trie, below, block->depth + 1u, *at);
+        if (err)
+            return err;
+        *at = below->entry;
     }
-    if (!err)
-        err = vnrs_lpm_nodes_stride(trie->nodes, entries, &entry);
-    while (n_leads > 0) // the node has its own references
-        vnrs_lpm_nodes_unref(trie->nodes, leads[--n_leads]);
+    return vnrs_lpm_nodes_stride(trie->nodes, entries, ret_entry);
+}
+
+// Past the bytes that all below have in common, and then what they lead to.
+static int build_skip(struct vnrs_lpm_trie *trie, struct block *block, unsigned from, uint32_t inherited,
+                      uint32_t *ret_entry)
+{
+    uint32_t entry;
+    int err = build_flat(trie, block, block->depth, inherited, &entry);
+
+    if (err > 0)
+        err = build_stride(trie, block, inherited, &entry);
+    if (err)
+        return err;
+    err = vnrs_lpm_nodes_skip(trie->nodes, block->key + from, 8 * (block->depth - from), entry, inherited, ret_entry);
+    if (err)
+        vnrs_lpm_nodes_unref(trie->nodes, entry);
+    return err;
+}
+
+// A single prefix: one comparison.
+static int build_single(struct vnrs_lpm_trie *trie, const struct block *block, unsigned from, uint32_t inherited,
+                        uint32_t *ret_entry)
+{
+    const struct own *own = block->own;
+    uint8_t key[16];
+
+    memcpy(key, block->key, block->depth);
+    key[block->depth] = own->byte;
+    return vnrs_lpm_nodes_skip(trie->nodes, key + from, 8 * (block->depth - from) + own->bits, own->value, inherited,
+                               ret_entry);
+}
+
+static int build(struct vnrs_lpm_trie *trie, struct block *block, unsigned from, uint32_t inherited)
+{
+    uint32_t entry = 0;
+
+    if (!block->dirty && block->from == from && block->inherited == inherited)
+        return 0;
+    int err = build_flat(trie, block, from, inherited, &entry);
+    if (err > 0)
+        err = block->n_all == 1 ? build_single(trie, block, from, inherited, &entry)
+                                : build_skip(trie, block, from, inherited, &entry);
     if (err)
         return err;
     vnrs_lpm_nodes_unref(trie->nodes, block->entry);
     block->entry = entry;
+    block->from = (uint8_t)from;
     block->inherited = inherited;
     block->dirty = false;
     return 0;
@@ -439,17 +623,17 @@ static int build(struct vnrs_lpm_trie *trie, struct block *block, uint32_t inher
 
 static int build_root(struct vnrs_lpm_trie *trie, const struct family *family, struct vnrs_lpm_root *ret_root)
 {
-    uint32_t entry = 0;
-    int err = 0;
+    struct vnrs_lpm_root root = {.fallback = family->fallback};
 
     if (family->top) {
-        err = build(trie, family->top, 0);
-        if (!err)
-            err = lead_to(trie, family->top, 0, 0, &entry);
+        int err = build(trie, family->top, 0, 0);
+        if (err)
+            return err;
+        root.entry = family->top->entry;
+        vnrs_lpm_nodes_ref(trie->nodes, root.entry);
     }
-    if (!err)
-        *ret_root = (struct vnrs_lpm_root){.entry = entry, .fallback = family->fallback};
-    return err;
+    *ret_root = root;
+    return 0;
 }
 
 int vnrs_lpm_trie_build(struct vnrs_lpm_trie *trie, struct vnrs_lpm_table *ret_table)

@@ -16,6 +16,8 @@ struct vnrs_lpm_trie *vnrs_lpm_trie_free(struct vnrs_lpm_trie *trie);           
 // table changed, 0 when it was like that, or -ENOMEM.
 int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, uint32_t value,
                       uint16_t mark) VNRS_MUST_CHECK;
+// The value of exactly this prefix, 0: it is not there.
+uint32_t vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix);
 // 1: removed, 0: was not there.
 int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix);
 // Remove all prefixes with another mark than this. Returns how many.

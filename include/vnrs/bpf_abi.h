@@ -37,16 +37,23 @@ enum vnrs_nic_flags {
     VNRS_NIC_EDGE = 1u << 4,       // Internet edge: carries any address, on both sides
 };
 
-struct vnrs_bpf_nic { // map `nics`: ARRAY by ifindex
-    __u32 flags;      // enum vnrs_nic_flags
-    __u32 domain;     // route domain whose routes decide for packets from this NIC
-    __u32 vnet;       // whose endpoints this NIC's addresses belong to
-    __u32 subnet;     // identity towards services; 0: none (Internet, platform)
-    __u32 mtu;        // IP packet size in bytes
-    __u8 mac[6];      // of the guest end
+struct vnrs_bpf_nic {
+    __u32 flags;  // enum vnrs_nic_flags
+    __u32 domain; // route domain whose routes decide for packets from this NIC
+    __u32 vnet;   // whose endpoints this NIC's addresses belong to
+    __u32 subnet; // identity towards services; 0: none (Internet, platform)
+    __u32 mtu;    // IP packet size in bytes
+    __u8 mac[6];  // of the guest end
     __u8 pad[2];
     __be32 gateway_be; // first address of the (first IPv4) subnet: source of ICMP errors; 0: none
     __u8 gateway6[16]; // likewise IPv6; all zero: none
+};
+
+struct vnrs_bpf_nic_record { // map `nics`: ARRAY by ifindex
+    struct vnrs_bpf_nic nic;
+    // One of its addresses of each family, in `nic.vnet`, all zero: none. Saves most packets looking the address up.
+    __be32 addr_be[4]; // IPv4 in the first word
+    __be32 addr6_be[4];
 };
 
 // Longest-prefix match (vnrs/lpm.h): map `tables` has a table for each route domain, which tells group and type, and
@@ -128,6 +135,7 @@ enum vnrs_bpf_cb {
 #ifndef __bpf__
 #include <assert.h>
 static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");
+static_assert(sizeof(struct vnrs_bpf_nic_record) == 80, "layout of struct vnrs_bpf_nic_record");
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
 static_assert(sizeof(struct vnrs_bpf_drop_event) == 64, "layout of struct vnrs_bpf_drop_event");

@@ -2,10 +2,11 @@
 // Longest-prefix match: the form in memory, and the one piece of code that reads it, for the packet path (map `lines`)
 // and for user space alike. daemon/fib/lpm_*.h build it.
 //
-// Lines of 64 bytes, one cache line each, hold the nodes of tries with a stride of 8 bits:
-//   FULL    16 lines: an entry for each value of the next byte
-//   RANGES  1 line: up to 13 ranges of the next byte, by the last byte of each but the last range
-//   SKIP    1 line: several bytes that all prefixes below have in common
+// Lines of 128 bytes hold the nodes of tries with a stride of 8 bits:
+//   FULL    8 lines: an entry for each value of the next byte
+//   RANGES  1 line: up to 16 ranges of the next 32 bits, by the last value of each but the last range. Either all that
+//           is below in one node, or the next byte where few of its values differ
+//   SKIP    1 line: bits that all prefixes below have in common, or a single prefix
 // An entry is the index of a node's first line with its kind in the top two bits, or a leaf: a value, 0: no route.
 // Values of shorter prefixes are pushed down into the leaves, so that the walk never turns back; only the prefix of
 // length 0 is kept beside the root, since tables that differ in it alone shall share everything else.
@@ -17,11 +18,12 @@
 #include <linux/types.h>
 #include <stddef.h>
 
-#define VNRS_LPM_WORDS       16
-#define VNRS_LPM_FULL_LINES  16
-#define VNRS_LPM_RANGES_MAX  13
-#define VNRS_LPM_SKIP_MAX    7 // bytes
-#define VNRS_LPM_CHUNK_SHIFT 16
+#define VNRS_LPM_WORDS       32
+#define VNRS_LPM_FULL_LINES  8
+#define VNRS_LPM_RANGES_MAX  16
+#define VNRS_LPM_RANGES_BITS 32 // that a RANGES node looks at
+#define VNRS_LPM_SKIP_MAX    15 // bytes, before a node
+#define VNRS_LPM_CHUNK_SHIFT 15
 #define VNRS_LPM_CHUNK_LINES (1u << VNRS_LPM_CHUNK_SHIFT)
 #define VNRS_LPM_CHUNKS_MAX  512
 #define VNRS_LPM_LEVELS4     4 // nodes that a walk passes at most: each takes a byte of the address
@@ -37,22 +39,22 @@ enum vnrs_lpm_kind { VNRS_LPM_LEAF, VNRS_LPM_FULL, VNRS_LPM_RANGES, VNRS_LPM_SKI
 
 struct vnrs_lpm_line {
     union {
-        __u32 word[VNRS_LPM_WORDS]; // FULL: entries, 16 of the 256 in each line
+        __u32 word[VNRS_LPM_WORDS]; // FULL: entries, 32 of the 256 in each line
         struct {
-            __u64 ends;      // last bytes of the ranges 0..7, ascending; 0xff: and beyond
-            __u32 more_ends; // 8..11
+            __u32 end[VNRS_LPM_RANGES_MAX - 1]; // ascending; those past the last range are 0xffffffff
+            __u32 bits;                         // that nodes below come after: 8 or VNRS_LPM_RANGES_BITS
             __u32 entry[VNRS_LPM_RANGES_MAX];
         } ranges;
         struct {
-            __u32 bits;  // 8 * (1..VNRS_LPM_SKIP_MAX)
+            __u32 bits;  // 8 * (1..VNRS_LPM_SKIP_MAX) before a node, any number before a leaf
             __u32 match; // entry where the address has these bits
             __u32 miss;  // leaf where it has not
             __u32 pad;
-            __u64 key; // left aligned
-            __u32 unused[10];
+            __u64 key[2], mask[2]; // left aligned
+            __u32 unused[20];
         } skip;
     };
-} __attribute__((aligned(64)));
+} __attribute__((aligned(128)));
 
 struct vnrs_lpm_root {
     __u32 entry;
@@ -63,18 +65,25 @@ struct vnrs_lpm_table { // map `tables`: ARRAY
     struct vnrs_lpm_root v4, v6;
 };
 
-// The range that `byte` is in: how many ranges end below it. Compares eight bytes at a time: bit 7 of each byte of
-// `not_below` says whether the end is at or above `byte` (the lower seven bits by a subtraction that cannot borrow
-// from the next byte, the top bits apart).
-static inline __u32 vnrs_lpm_range(const struct vnrs_lpm_line *line, __u64 byte)
-{
-    const __u64 top = 0x8080808080808080, each = 0x0101010101010101;
-    __u64 b = byte * each, low = b & ~top, not_b = ~b;
-    __u64 x = line->ranges.ends, y = line->ranges.more_ends | 0xffffffff00000000;
-    __u64 x_not_below = ((x & not_b) | ((x ^ not_b) & ((x | top) - low))) & top;
-    __u64 y_not_below = ((y & not_b) | ((y ^ not_b) & ((y | top) - low))) & top;
+#ifdef __bpf__
+#define VNRS_LPM_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
+#else
+#define VNRS_LPM_OPAQUE(variable)
+#endif
 
-    return 16 - (((x_not_below >> 7) + (y_not_below >> 7)) * each >> 56);
+// The range that the upper half of `high` is in: how many ranges end below it. A difference that is negative has bit 63
+// set; nothing here depends on a branch, and in the packet path the compiler is kept from making it one.
+static inline __attribute__((always_inline)) __u32 vnrs_lpm_range(const struct vnrs_lpm_line *line, __u64 high)
+{
+    __u64 window = high >> VNRS_LPM_RANGES_BITS, n[3] = {0}; // three, so that sums need not wait for each other
+
+#pragma GCC unroll 15
+    for (int i = 0; i < VNRS_LPM_RANGES_MAX - 1; i++) {
+        __u64 difference = line->ranges.end[i] - window;
+        VNRS_LPM_OPAQUE(difference);
+        n[i % 3] += difference >> 63;
+    }
+    return (__u32)(n[0] + n[1] + n[2]) & (VNRS_LPM_RANGES_MAX - 1);
 }
 
 // How the lines are found: the packet path by a map lookup, user space by a pointer. NULL: there is no such line.
@@ -89,42 +98,49 @@ typedef struct vnrs_lpm_line *const *vnrs_lpm_lines; // chunks; all that an entr
 #endif
 
 // The value of the longest prefix of the address, 0: none. `high` and `low` are the address, left aligned in host
-// order: an IPv4 address is the upper half of `high`.
+// order: an IPv4 address is the upper half of `high`. `levels` is a constant, and tells the families apart. The address
+// stays as it is and `at` moves over it: a verifier then has few states to look at, whatever the kinds on the way.
 static inline __attribute__((always_inline)) __u32 vnrs_lpm_walk(vnrs_lpm_lines lines, struct vnrs_lpm_root root,
                                                                  __u64 high, __u64 low, int levels)
 {
-    __u32 entry = root.entry;
+    __u32 entry = root.entry, at = 0;
 
     (void)lines;
 #ifdef __bpf__
 #pragma clang loop unroll(disable)
 #endif
     for (int level = 0; level < levels && VNRS_LPM_KIND(entry) != VNRS_LPM_LEAF; level++) {
-        __u32 kind = VNRS_LPM_KIND(entry), index = VNRS_LPM_INDEX(entry), bits = 8;
+        __u32 kind = VNRS_LPM_KIND(entry), index = VNRS_LPM_INDEX(entry);
+        __u64 window = high << (at & 63), next = 0; // the next 64 bits of the address, and those after them
+        if (levels > VNRS_LPM_LEVELS4) {
+            __u64 first = at & 64 ? low : high, second = at & 64 ? 0 : low;
+            window = first << (at & 63) | second >> 1 >> (63 - (at & 63));
+            next = second << (at & 63);
+        }
         if (kind == VNRS_LPM_FULL)
-            index += high >> 60;
+            index += window >> 61;
         const struct vnrs_lpm_line *line = VNRS_LPM_LINE(lines, index);
         if (!line)
             return 0;
         if (kind == VNRS_LPM_FULL) {
-            entry = line->word[high >> 56 & 15];
+            entry = line->word[window >> 56 & (VNRS_LPM_WORDS - 1)];
+            at += 8;
         } else if (kind == VNRS_LPM_RANGES) {
-            entry = line->word[(vnrs_lpm_range(line, high >> 56) + 3) & 15];
+            entry = line->ranges.entry[vnrs_lpm_range(line, window)];
+            at += line->ranges.bits;
         } else {
-            bits = line->skip.bits & 63;
-            if ((high ^ line->skip.key) >> (64 - bits))
+            if (((window ^ line->skip.key[0]) & line->skip.mask[0]) | ((next ^ line->skip.key[1]) & line->skip.mask[1]))
                 return line->skip.miss ? line->skip.miss : root.fallback;
             entry = line->skip.match;
+            at += line->skip.bits;
         }
-        high = high << bits | low >> (64 - bits);
-        low <<= bits;
+        at &= 127;
     }
     return entry ? entry : root.fallback;
 }
 
 #ifndef __bpf__
 #include <assert.h>
-static_assert(sizeof(struct vnrs_lpm_line) == 64, "one cache line");
-static_assert(offsetof(struct vnrs_lpm_line, ranges.entry) == 3 * sizeof(__u32), "the walk adds 3");
+static_assert(sizeof(struct vnrs_lpm_line) == 128, "two cache lines, fetched together");
 static_assert(sizeof(struct vnrs_lpm_table) == 16, "layout of struct vnrs_lpm_table");
 #endif

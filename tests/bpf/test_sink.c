@@ -70,6 +70,14 @@ static struct vnrs_bpf_group group_read(uint32_t index)
     return group;
 }
 
+static struct vnrs_bpf_nic_record nic_read(uint32_t ifindex)
+{
+    struct vnrs_bpf_nic_record record;
+
+    assert_int_equal(bpf_map_lookup_elem(vnrs_bpf_dataplane_map(fx.dp, VNRS_BPF_MAP_NICS), &ifindex, &record), 0);
+    return record;
+}
+
 static size_t map_len(enum vnrs_bpf_map map)
 {
     uint8_t key[32], next[32];
@@ -217,9 +225,7 @@ static void end_of_sync_removes_what_was_not_said(void **state)
     }
     assert_int_equal(map_len(VNRS_BPF_MAP_SERVICE_ACL), 0);
     for (uint32_t i = VM_A; i < _NIC_END; i++) {
-        struct vnrs_bpf_nic nic;
-        assert_int_equal(bpf_map_lookup_elem(vnrs_bpf_dataplane_map(fx.dp, VNRS_BPF_MAP_NICS), &i, &nic), 0);
-        assert_int_equal(nic.flags, 0);
+        assert_int_equal(nic_read(i).nic.flags, 0);
     }
     uint64_t writes = fx.sink->writes;
     assert_int_equal(fx.sink->ops->sync_begin(fx.sink), 0);
@@ -332,6 +338,50 @@ static void slot_with_unpublished_changes_is_not_rewritten(void **state)
     assert_int_equal(reason_of("33.0.0.1"), VNRS_DROP_NONE_ROUTE);
 }
 
+// An address that a NIC loses is not its own any more, wherever that is noted.
+static void address_in_a_nic_record_goes_with_the_address(void **state)
+{
+    static const uint32_t none[4];
+    struct spec packet = {.src = "10.0.0.4", .dst = "10.0.1.4"};
+    struct vnrs_bpf_nic_record record;
+
+    (void)state;
+    fixture_fill(fx.sink);
+    record = nic_read(VM_A);
+    assert_memory_equal(record.addr_be, "\x0a\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    assert_int_equal(record.addr6_be[3] >> 24, 4);
+    endpoint_set(fx.sink, 1, "10.0.0.77", VM_A); // a second one
+    assert_int_equal(nic_read(VM_A).addr_be[0], record.addr_be[0]);
+    endpoint_set(fx.sink, 1, "10.0.0.4", VM_B); // moves
+    flush();
+    record = nic_read(VM_A);
+    assert_memory_equal(record.addr_be, none, sizeof(none));
+    assert_int_equal(reason_of(packet.dst), VNRS_DROP_SOURCE);
+    endpoint_set(fx.sink, 1, "10.0.0.4", VM_A);
+    flush();
+    assert_int_equal(reason_of(packet.dst), 0);
+    endpoint_set(fx.sink, 1, "10.0.0.4", 0);
+    flush();
+    assert_int_equal(reason_of(packet.dst), VNRS_DROP_SOURCE);
+    fixture_fill(fx.sink);
+    assert_int_equal(reason_of(packet.dst), 0);
+    struct vnrs_bpf_nic moved = {.domain = DOMAIN_VM, .vnet = 2, .mtu = 1500};
+    nic_set(fx.sink, VM_A, &moved); // into another virtual network
+    flush();
+    record = nic_read(VM_A);
+    assert_memory_equal(record.addr_be, none, sizeof(none));
+    assert_int_equal(reason_of(packet.dst), VNRS_DROP_SOURCE);
+    fixture_fill(fx.sink);
+    reopen(); // a new process that never hears of the address
+    assert_int_equal(fx.sink->ops->sync_begin(fx.sink), 0);
+    moved.vnet = 1;
+    nic_set(fx.sink, VM_A, &moved);
+    assert_int_equal(fx.sink->ops->sync_end(fx.sink), 0);
+    record = nic_read(VM_A);
+    assert_memory_equal(record.addr_be, none, sizeof(none));
+    assert_memory_equal(record.addr6_be, none, sizeof(none));
+}
+
 static int enter(void **state)
 {
     (void)state;
@@ -368,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mistakes_are_refused_with_a_sentence, setup, teardown),
         cmocka_unit_test_setup_teardown(full_group_table_is_an_error_and_harms_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(next_process_changes_nothing_before_its_sync_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(address_in_a_nic_record_goes_with_the_address, setup, teardown),
         cmocka_unit_test_setup_teardown(slot_with_unpublished_changes_is_not_rewritten, setup, teardown),
     };
 

@@ -23,7 +23,7 @@ static int lpm_memory_grow(void *arg, unsigned index, struct vnrs_lpm_line **ret
     assert_int_equal(index, memory->n_chunks);
     if (memory->max && index >= memory->max)
         return -ENOMEM;
-    *ret_chunk = memory->chunks[index] = aligned_alloc(64, VNRS_LPM_CHUNK_LINES * sizeof(struct vnrs_lpm_line));
+    *ret_chunk = memory->chunks[index] = aligned_alloc(128, VNRS_LPM_CHUNK_LINES * sizeof(struct vnrs_lpm_line));
     assert_non_null(*ret_chunk);
     memory->n_chunks++;
     return 0;

@@ -99,7 +99,7 @@ static void skip_of_any_length(void **state)
     (void)state;
     for (unsigned n = 0; n < 16; n++) {
         uint32_t entry, node = stride(3, n);
-        assert_int_equal(vnrs_lpm_nodes_skip(nodes, bytes, n, node, 77, &entry), 0);
+        assert_int_equal(vnrs_lpm_nodes_skip(nodes, bytes, 8 * n, node, 77, &entry), 0);
         uint64_t high = 0xfd01020304050607, low = 0x08090a0b0c0d0e0f;
         if (n < 8)
             high = (high & ~(UINT64_MAX >> 8 * n)) | 1ull << (56 - 8 * n);
@@ -115,6 +115,17 @@ static void skip_of_any_length(void **state)
         }
         vnrs_lpm_nodes_unref(nodes, entry);
         assert_int_equal(usage().lines, 0);
+    }
+    for (unsigned bits = 1; bits <= 128; bits++) { // of a single prefix
+        uint32_t entry;
+        assert_int_equal(vnrs_lpm_nodes_skip(nodes, bytes, bits, 5, 77, &entry), 0);
+        for (unsigned flip = 0; flip < 128; flip++) {
+            uint64_t high = 0xfd01020304050607 ^ (flip < 64 ? 1ull << (63 - flip) : 0);
+            uint64_t low = 0x08090a0b0c0d0e0f ^ (flip < 64 ? 0 : 1ull << (127 - flip));
+            struct vnrs_lpm_root root = {.entry = entry};
+            assert_int_equal(vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), root, high, low, 16), flip < bits ? 77 : 5);
+        }
+        vnrs_lpm_nodes_unref(nodes, entry);
     }
     uint32_t entry; // nothing to tell apart
     assert_int_equal(vnrs_lpm_nodes_skip(nodes, bytes, 5, 77, 77, &entry), 0);
@@ -248,7 +259,7 @@ static void what_is_not_a_tree_is_refused(void **state)
     assert_int_equal(
         vnrs_lpm_nodes_adopt_root(nodes, VNRS_LPM_ENTRY(VNRS_LPM_RANGES, VNRS_LPM_CHUNK_LINES), leaf_sum, &sum),
         -EUCLEAN);
-    assert_int_equal(vnrs_lpm_nodes_adopt_root(nodes, VNRS_LPM_ENTRY(VNRS_LPM_FULL, 8), leaf_sum, &sum), -EUCLEAN);
+    assert_int_equal(vnrs_lpm_nodes_adopt_root(nodes, VNRS_LPM_ENTRY(VNRS_LPM_FULL, 4), leaf_sum, &sum), -EUCLEAN);
     vnrs_lpm_nodes_unref(nodes, entry);
 }
 
