@@ -9,8 +9,11 @@
         peer.shut("text")      # administrative shutdown of the session
         peer.complaint()       # text with the NOTIFICATION it got from us last
         peer.stop()            # ends the daemon as its service would be ended
+        peer.paths(prefix)     # how many paths it has for a prefix from the speaker (FRR, BIRD, GoBGP)
 
-`routes` are announced from the start; those in `tagged` carry a standard, an extended and a large community. Each
+`routes` are announced from the start; those in `tagged` carry a standard, an extended and a large community. With
+`add_path` it takes and tells several paths of a prefix (RFC 7911), and lets in the peers `feeders`, [(address, asn)…],
+which open their sessions themselves. Each
 daemon runs in the foreground in the namespace `ns`, with files and control socket in `directory`, and is ended by its
 process id.
 """
@@ -37,7 +40,9 @@ class Daemon:
     asks_refresh = True  # can be made to ask
     DECONFIGURED = r"(?i)peer de-?configured|peer unconfig"  # Cease/3 in complaint()
 
-    def __init__(self, ns, directory, asn, local, remote, remote_asn, routes=(), tagged=(), passive=False):
+    def __init__(self, ns, directory, asn, local, remote, remote_asn, routes=(), tagged=(), passive=False,
+                 add_path=False, feeders=()):
+        self.add_path, self.feeders = add_path, list(feeders)
         self.ns, self.asn, self.local, self.remote, self.remote_asn = ns, asn, local, remote, remote_asn
         self.dir, self.routes, self.tagged, self.passive = pathlib.Path(directory), list(routes), list(tagged), passive
         self.v6, self.process = ":" in local, None
@@ -98,6 +103,10 @@ class Frr(Daemon):
     def prepare(self):
         v6 = self.v6
         networks = [f"  network {p}" + (" route-map tag" if p in self.tagged else "") for p in self.routes]
+        feeders = "\n".join(f" neighbor {a} remote-as {n}\n neighbor {a} passive" for a, n in self.feeders)
+        activate = [f"  neighbor {a} activate" for a, _ in self.feeders]
+        if self.add_path:
+            activate.append(f"  neighbor {self.remote} addpath-tx-all-paths")
         (self.dir / "bgpd.conf").write_text(f"""
 log file {self.dir}/bgpd.log
 route-map tag permit 10
@@ -115,9 +124,10 @@ router bgp {self.asn}
  neighbor {self.remote} timers connect 1
  neighbor {self.remote} advertisement-interval 0
  {f"neighbor {self.remote} passive" if self.passive else ""}
+{feeders}
  address-family {"ipv6" if v6 else "ipv4"} unicast
   neighbor {self.remote} activate
-""" + "\n".join(networks) + "\n exit-address-family\n")
+""" + "\n".join(activate + networks) + "\n exit-address-family\n")
         for path in (self.dir, self.dir / "bgpd.conf"):
             shutil.chown(path, "frr", "frr")
 
@@ -132,6 +142,10 @@ router bgp {self.asn}
         out = self.until(lambda: json.loads(self.vtysh(f"show bgp {self.family} unicast json")))
         return {p for p, paths in out.get("routes", {}).items()
                 if any(n.get("ip") == self.remote for path in paths for n in path["nexthops"])}
+
+    def paths(self, prefix):
+        out = json.loads(self.vtysh(f"show bgp {self.family} unicast {prefix} json"))
+        return sum(p["peer"]["peerId"] == self.remote for p in out.get("paths", []))
 
     def describe(self, prefix):
         return self.vtysh(f"show bgp {self.family} unicast {prefix}")
@@ -162,6 +176,12 @@ class Bird(Daemon):
         protocols = "".join(f"protocol static s{i} {{ {self.family}; route {p} blackhole "
                             f"{tag if p in self.tagged else ''}; }}\n" for i, p in enumerate(single))
         rest = "\n".join(f"route {p} blackhole;" for p in self.routes[4:])
+        protocols += "".join(f"""protocol bgp f{i} {{
+    local {self.local} as {self.asn}; neighbor {a} as {n}; multihop; strict bind yes; passive on;
+    {self.family} {{ import all; export none; }};
+}}
+""" for i, (a, n) in enumerate(self.feeders))
+        fed = " || ".join(["source = RTS_STATIC", *(f'proto = "f{i}"' for i in range(len(self.feeders)))])
         (self.dir / "bird.conf").write_text(f"""
 router id {self.router_id};
 protocol device {{ }}
@@ -174,7 +194,7 @@ protocol bgp azure {{
     strict bind yes;
     passive {"on" if self.passive else "off"};
     connect delay time 1; connect retry time 1; error wait time 1, 2;
-    {self.family} {{ import all; export where source = RTS_STATIC; }};
+    {self.family} {{ import all; export where {fed}; {"add paths on;" if self.add_path else ""} }};
 }}
 """)
 
@@ -187,6 +207,12 @@ protocol bgp azure {{
     def prefixes(self):
         out = self.until(lambda: self.birdc("show", "route", "protocol", "azure"))
         return {line.split()[0] for line in out.splitlines() if re.match(r"[0-9a-f:.]+/\d+ ", line)}
+
+    def paths(self, prefix):
+        try:
+            return self.birdc("show", "route", prefix, "protocol", "azure", "all").count("BGP.as_path")
+        except subprocess.CalledProcessError:  # it knows no such network
+            return 0
 
     def describe(self, prefix):
         return self.birdc("show", "route", prefix, "all")
@@ -210,6 +236,18 @@ class Gobgp(Daemon):
     asks_refresh = False  # softresetin works on what it has; nothing makes it send a ROUTE-REFRESH
 
     def prepare(self):
+        feeders = "".join(f"""[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "{a}"
+    peer-as = {n}
+  [neighbors.transport.config]
+    local-address = "{self.local}"
+    passive-mode = true
+""" for a, n in self.feeders)
+        add_path = """    [neighbors.afi-safis.add-paths.config]
+      receive = true
+      send-max = 8
+""" if self.add_path else ""
         (self.dir / "gobgpd.toml").write_text(f"""
 [global.config]
   as = {self.asn}
@@ -234,7 +272,7 @@ class Gobgp(Daemon):
   [[neighbors.afi-safis]]
     [neighbors.afi-safis.config]
       afi-safi-name = "{self.family}-unicast"
-""")
+{add_path}{feeders}""")
 
     def command(self):
         return ["gobgpd", "-f", self.dir / "gobgpd.toml", "--api-hosts", f"unix://{self.dir}/api",
@@ -278,6 +316,10 @@ class Gobgp(Daemon):
     def prefixes(self):
         out = self.gobgp("neighbor", self.remote, "adj-in", "-a", self.family, "-j")
         return set(json.loads(out) if out.strip().startswith("{") else {})
+
+    def paths(self, prefix):
+        out = self.gobgp("neighbor", self.remote, "adj-in", "-a", self.family, "-j")
+        return len(json.loads(out).get(prefix, [])) if out.strip().startswith("{") else 0
 
     def describe(self, prefix):
         return self.gobgp("global", "rib", prefix, "-a", self.family)
