@@ -45,7 +45,7 @@ static int lock_run_dir(struct vnrs_agentd *ad, struct vnrs_err *err)
     return 0;
 }
 
-// One socket per namespace and two descriptors per process that is watched.
+// Descriptors of each namespace and of each process that is watched.
 static void raise_limits(void)
 {
     struct rlimit limit;
@@ -182,6 +182,7 @@ void vnrs_agentd_free(struct vnrs_agentd *ad)
     ad->conn = NULL;
     vnrs_agentd_labs_free(ad);
     vnrs_agentd_names_free(ad);
+    vnrs_agentd_ear_free(ad);
     for (size_t i = 0; i < ARRAY_SIZE(ad->signals); i++)
         if (ad->signals[i])
             event_free(ad->signals[i]);

@@ -14,6 +14,7 @@
 
 struct vnrs_agentd_conn;
 struct vnrs_agentd_controller;
+struct vnrs_agentd_ear;
 struct vnrs_agentd_names;
 
 struct vnrs_agentd_options {
@@ -32,6 +33,7 @@ struct vnrs_agentd {
     struct vnrs_agentd_conn *conn;             // NULL: no controller at the moment
     struct vnrs_agentd_controller *controller; // NULL: agent_fd
     struct vnrs_agentd_names *names;           // watches namespaces that lose their name
+    struct vnrs_agentd_ear *ear;               // hears the namespaces that are watched; NULL: none is
     struct event *signals[2], *stop_timer;
     bool stopping;
     int status; // exit status

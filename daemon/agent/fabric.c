@@ -10,6 +10,7 @@
 #include "lab/snat.h"
 #include "lab/sysctl.h"
 #include "util/log.h"
+#include "vnrs/rtprot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,7 +87,9 @@ static int open_parts(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_obje
         return code;
     if (!lab->fabric_watch) {
         struct vnrs_agentd_watch_options options = {
-            .links = true, .routes = object->spec.fabric.dataplane == DATAPLANE_KERNEL, .fabric = true};
+            .groups = {.links = true, .routes = object->spec.fabric.dataplane == DATAPLANE_KERNEL},
+            .fabric = true,
+            .apart = true};
         code = vnrs_agentd_watch_new(lab, &object->obj, lab->fabric_fd, &options, &lab->fabric_watch);
     }
     return code < 0 ? vnrs_err_errno(err, code, "watching the fabric") : 0;
@@ -248,7 +251,9 @@ int vnrs_agentd_table_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_out
     // The namespace may be another one behind the same name: the watch is always that of the one just opened.
     vnrs_agentd_watch_free(object->watch);
     object->watch = NULL;
-    struct vnrs_agentd_watch_options options = {.links = spec->ns.kind != VNRS_AG_NETNS_OURS, .routes = true};
+    bool ours = spec->ns.kind == VNRS_AG_NETNS_OURS;
+    struct vnrs_agentd_watch_options options = {.groups = {.links = !ours, .routes = true},
+                                                .apart = !ours || spec->protocol != VNRS_RTPROT};
     code = vnrs_agentd_watch_new(lab, &object->obj, ns_fd, &options, &object->watch);
     *ret_outcome = lab->guest_sink->writes == before ? VNRS_AG_UNCHANGED : VNRS_AG_CHANGED;
     return code < 0 ? vnrs_err_errno(err, code, "watching the namespace of '%s'", object->obj.key) : 0;

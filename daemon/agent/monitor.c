@@ -8,10 +8,9 @@
 #include "util/log.h"
 #include "vnrs/rtprot.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fib_rules.h>
-#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -19,9 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 
-#define RECEIVE_BYTES   (4 << 20)
 #define BATCH           64   // messages handled before others get their turn
 #define DRAIN_MAX       4096 // somebody may write faster than we read
 #define SUSPECT_MIN_MS  20
@@ -33,8 +30,19 @@ struct vnrs_agentd_watch {
     struct vnrs_ag_obj owner;
     struct vnrs_agentd_watch_options options;
     struct vnrs_netns_id id;
+    int ns_fd;                      // keeps the namespace, and so its identity
+    int fd;                         // apart; else -1
+    struct event *event;            // apart
+    int number;                     // of the namespace, not apart
+    struct vnrs_agentd_watch *next; // of the same namespace
+};
+
+struct vnrs_agentd_ear {
     int fd;
+    struct vnrs_rtnl nl; // gives numbers
     struct event *event;
+    struct vnrs_map watches;                 // the first of each namespace, by number
+    const struct vnrs_agentd_object *except; // LINK that was just made
 };
 
 // Reporting.
@@ -247,6 +255,11 @@ static void on_rule(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg)
     }
 }
 
+static bool is_own_route(const struct nlmsghdr *msg)
+{
+    return ((const struct rtmsg *)mnl_nlmsg_get_payload(msg))->rtm_protocol == VNRS_RTPROT;
+}
+
 static bool has_payload(const struct nlmsghdr *msg, size_t size)
 {
     return mnl_nlmsg_get_payload_len(msg) >= size;
@@ -255,114 +268,171 @@ static bool has_payload(const struct nlmsghdr *msg, size_t size)
 static void on_message(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg,
                        const struct vnrs_agentd_object *except)
 {
+    const struct vnrs_notify_groups *groups = &watch->options.groups;
+
     switch (msg->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-        if (has_payload(msg, sizeof(struct ifinfomsg)))
+        if (groups->links && has_payload(msg, sizeof(struct ifinfomsg)))
             on_link(watch, msg, except);
         return;
     case RTM_NEWADDR:
     case RTM_DELADDR:
-        // What the kernel does on its own (number 0) follows from what happened to the link.
-        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct ifaddrmsg)))
+        if (groups->links && has_payload(msg, sizeof(struct ifaddrmsg)))
             on_addr(watch, msg);
         return;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct rtmsg)))
+        if (has_payload(msg, sizeof(struct rtmsg)) && (groups->routes || is_own_route(msg)))
             on_route(watch, msg);
         return;
     case RTM_DELNEXTHOP:
-        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct nhmsg)))
+        if (groups->routes && has_payload(msg, sizeof(struct nhmsg)))
             on_nexthop(watch, msg);
         return;
     case RTM_DELRULE:
-        if (msg->nlmsg_pid && !vnrs_rtnl_is_own(msg->nlmsg_pid) && has_payload(msg, sizeof(struct fib_rule_hdr)))
+        if (groups->routes && has_payload(msg, sizeof(struct fib_rule_hdr)))
             on_rule(watch, msg);
         return;
     }
 }
 
-// True when there may be more.
-static bool read_some(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *except)
-{
-    static char buf[65536] __attribute__((aligned(8)));
+// A socket of one namespace.
 
-    struct sockaddr_nl from = {0};
-    socklen_t from_len = sizeof(from);
-    ssize_t got = recvfrom(watch->fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
-    if (got < 0 && errno == ENOBUFS) { // messages were lost
+struct hearing {
+    struct vnrs_agentd_watch *watch;
+    const struct vnrs_agentd_object *except;
+};
+
+static void on_heard_apart(const struct nlmsghdr *msg, int number, void *arg)
+{
+    const struct hearing *h = arg;
+
+    (void)number;
+    on_message(h->watch, msg, h->except);
+}
+
+// True when there may be more.
+static bool read_apart(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *except)
+{
+    struct hearing h = {watch, except};
+    int more = vnrs_notify_read(watch->fd, on_heard_apart, &h);
+
+    if (more == -ENOBUFS) { // messages were lost
         suspect_tables(watch);
         vnrs_agentd_suspect(watch->lab, &watch->owner);
-        return true;
     }
-    if (got <= 0)
-        return got < 0 && errno == EINTR;
-    if (from.nl_pid != 0)
-        return true; // not of the kernel
-    int len = (int)got;
-    for (const struct nlmsghdr *msg = (const struct nlmsghdr *)buf; mnl_nlmsg_ok(msg, len);
-         msg = mnl_nlmsg_next(msg, &len))
-        on_message(watch, msg, except);
-    return true;
+    return more != 0;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_apart(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    for (int i = 0; i < BATCH && read_some(arg, NULL); i++)
+    for (int i = 0; i < BATCH && read_apart(arg, NULL); i++)
         continue;
 }
 
-void vnrs_agentd_watch_drain(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *link)
+// The socket of all others.
+
+static void on_heard(const struct nlmsghdr *msg, int number, void *arg)
 {
-    for (int i = 0; i < DRAIN_MAX && read_some(watch, link); i++)
+    struct vnrs_agentd_ear *ear = arg;
+
+    // What is suspected is told later: no watch comes or goes meanwhile.
+    for (struct vnrs_agentd_watch *w = vnrs_map_find(&ear->watches, &number, sizeof(number)); w; w = w->next)
+        on_message(w, msg, ear->except);
+}
+
+static void on_lost(struct vnrs_agentd_ear *ear)
+{
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+
+    while ((e = vnrs_map_next(&ear->watches, &at)))
+        for (struct vnrs_agentd_watch *w = e->value; w; w = w->next)
+            vnrs_agentd_suspect(w->lab, &w->owner); // of a table also that its routes are not known
+}
+
+// True when there may be more.
+static bool read_ear(struct vnrs_agentd_ear *ear, const struct vnrs_agentd_object *except)
+{
+    ear->except = except;
+    int more = vnrs_notify_read(ear->fd, on_heard, ear);
+    if (more == -ENOBUFS)
+        on_lost(ear);
+    return more != 0;
+}
+
+static void on_ear(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    for (int i = 0; i < BATCH && read_ear(arg, NULL); i++)
         continue;
+}
+
+void vnrs_agentd_ear_free(struct vnrs_agentd *ad)
+{
+    struct vnrs_agentd_ear *ear = TAKE_PTR(ad->ear);
+
+    if (!ear)
+        return;
+    if (ear->event)
+        event_free(ear->event);
+    if (ear->fd >= 0)
+        (void)close(ear->fd);
+    vnrs_rtnl_close(&ear->nl);
+    vnrs_map_fini(&ear->watches);
+    free(ear);
+}
+
+static int ear_open(struct vnrs_agentd *ad)
+{
+    struct vnrs_agentd_ear *ear = ad->ear ? NULL : calloc(1, sizeof(*ear));
+
+    if (!ear)
+        return ad->ear ? 0 : -ENOMEM;
+    ad->ear = ear;
+    ear->nl.fd = -1;
+    ear->fd = vnrs_notify_open_all(&ear->nl);
+    int err = MIN(ear->fd, 0);
+    if (err == 0) {
+        ear->event = event_new(ad->base, ear->fd, EV_READ | EV_PERSIST, on_ear, ear);
+        err = ear->event && event_add(ear->event, NULL) == 0 ? 0 : -ENOMEM;
+    }
+    if (err < 0)
+        vnrs_agentd_ear_free(ad);
+    return err;
 }
 
 // Opening.
 
-// Of route messages only those with our protocol. Offsets in struct nlmsghdr and, behind it, struct rtmsg.
-static int filter_routes(int fd)
+static int watch_with_all(struct vnrs_agentd_watch *watch)
 {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 2),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_protocol)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VNRS_RTPROT, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0xffffffffu),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-    };
-    struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+    struct vnrs_agentd *ad = watch->lab->ad;
+    int err = ear_open(ad);
 
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+    if (err < 0)
+        return err;
+    int number = vnrs_notify_number(&ad->ear->nl, watch->ns_fd);
+    if (number < 0)
+        return number;
+    watch->number = number;
+    watch->next = vnrs_map_find(&ad->ear->watches, &number, sizeof(number));
+    // The key lies in the watch that comes first.
+    (void)vnrs_map_remove(&ad->ear->watches, &number, sizeof(number));
+    err = vnrs_map_put(&ad->ear->watches, &watch->number, sizeof(watch->number), watch);
+    if (err < 0)
+        watch->number = -1;
+    return err;
 }
 
-static int join(int fd, const struct vnrs_agentd_watch_options *options)
+static int watch_apart(struct vnrs_agentd_watch *watch)
 {
-    static const struct {
-        int group;
-        bool links, own_routes, all_routes;
-    } groups[] = {
-        {RTNLGRP_LINK, true, false, false},        {RTNLGRP_IPV4_IFADDR, true, false, false},
-        {RTNLGRP_IPV6_IFADDR, true, false, false}, {RTNLGRP_IPV4_ROUTE, false, true, true},
-        {RTNLGRP_IPV6_ROUTE, false, true, true},   {RTNLGRP_NEXTHOP, false, false, true},
-        {RTNLGRP_IPV4_RULE, false, false, true},   {RTNLGRP_IPV6_RULE, false, false, true},
-    };
-    int size = RECEIVE_BYTES;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); // without CAP_NET_ADMIN in the host
-    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
-        if (!(options->links && groups[i].links) && !(options->own_routes && groups[i].own_routes) &&
-            !(options->routes && groups[i].all_routes))
-            continue;
-        int group = groups[i].group;
-        if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-            return -errno;
-    }
-    return 0;
+    watch->fd = vnrs_notify_open(watch->ns_fd, &watch->options.groups);
+    if (watch->fd < 0)
+        return watch->fd;
+    watch->event = event_new(watch->lab->ad->base, watch->fd, EV_READ | EV_PERSIST, on_apart, watch);
+    return watch->event && event_add(watch->event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 int vnrs_agentd_watch_new(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj *owner, int ns_fd,
@@ -372,17 +442,11 @@ int vnrs_agentd_watch_new(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj 
 
     if (!watch)
         return -ENOMEM;
-    *watch = (struct vnrs_agentd_watch){.lab = lab, .owner = *owner, .options = *options};
-    watch->fd = vnrs_rtnl_socket(ns_fd);
-    int err = watch->fd < 0 ? watch->fd : vnrs_netns_id_get(ns_fd, &watch->id);
-    if (err == 0 && options->own_routes && !options->routes)
-        err = filter_routes(watch->fd);
+    *watch = (struct vnrs_agentd_watch){.lab = lab, .owner = *owner, .options = *options, .fd = -1, .number = -1};
+    watch->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 3);
+    int err = watch->ns_fd < 0 ? -errno : vnrs_netns_id_get(ns_fd, &watch->id);
     if (err == 0)
-        err = join(watch->fd, options);
-    if (err == 0) {
-        watch->event = event_new(lab->ad->base, watch->fd, EV_READ | EV_PERSIST, on_readable, watch);
-        err = watch->event && event_add(watch->event, NULL) == 0 ? 0 : -ENOMEM;
-    }
+        err = options->apart ? watch_apart(watch) : watch_with_all(watch);
     if (err < 0) {
         vnrs_agentd_watch_free(watch);
         return err;
@@ -391,15 +455,42 @@ int vnrs_agentd_watch_new(struct vnrs_agentd_lab *lab, const struct vnrs_ag_obj 
     return 0;
 }
 
+static void leave_all(struct vnrs_agentd_watch *watch)
+{
+    struct vnrs_map *map = &watch->lab->ad->ear->watches;
+    struct vnrs_agentd_watch *first = vnrs_map_find(map, &watch->number, sizeof(watch->number));
+
+    if (first != watch) {
+        while (first->next != watch)
+            first = first->next;
+        first->next = watch->next;
+        return;
+    }
+    (void)vnrs_map_remove(map, &watch->number, sizeof(watch->number));
+    if (watch->next && vnrs_map_put(map, &watch->next->number, sizeof(watch->next->number), watch->next) < 0)
+        log_error("out of memory: changes in the namespace of '%s' are not noticed", watch->owner.key);
+}
+
 void vnrs_agentd_watch_free(struct vnrs_agentd_watch *watch)
 {
     if (!watch)
         return;
+    if (watch->number >= 0)
+        leave_all(watch);
     if (watch->event)
         event_free(watch->event);
     if (watch->fd >= 0)
         (void)close(watch->fd);
+    if (watch->ns_fd >= 0)
+        (void)close(watch->ns_fd);
     free(watch);
+}
+
+void vnrs_agentd_watch_drain(struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *link)
+{
+    for (int i = 0; i < DRAIN_MAX; i++)
+        if (!(watch->options.apart ? read_apart(watch, link) : read_ear(watch->lab->ad->ear, link)))
+            break;
 }
 
 bool vnrs_agentd_watch_is_of(const struct vnrs_agentd_watch *watch, int ns_fd)

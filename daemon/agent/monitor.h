@@ -6,12 +6,12 @@
 #pragma once
 
 #include "agent/lab.h"
+#include "lab/notify.h"
 
 struct vnrs_agentd_watch_options {
-    bool links;      // links and addresses
-    bool routes;     // routes, next hops and rules of any protocol
-    bool own_routes; // only routes with our protocol: a routing daemon may write thousands of its own
+    struct vnrs_notify_groups groups;
     bool fabric;
+    bool apart; // on a socket of its own: a namespace of others, or routes of another protocol
 };
 
 // `owner` (copied) is what an event names, unless it is about a link. The watch keeps the namespace alive.
@@ -34,3 +34,5 @@ unsigned vnrs_agentd_suspect_delay(unsigned before_ms, uint64_t quiet_ms);
 // Watch the directory of namespace names; harmless where it is done already or the directory is not there.
 void vnrs_agentd_names_watch(struct vnrs_agentd *ad);
 void vnrs_agentd_names_free(struct vnrs_agentd *ad);
+// The socket that all watches share but those that are apart; accepts that there is none.
+void vnrs_agentd_ear_free(struct vnrs_agentd *ad);

@@ -89,7 +89,7 @@ static bool fabric_is_moved(const struct vnrs_agentd_object *object, const union
 
 static int netns_watch(struct vnrs_agentd_object *object, int fd)
 {
-    const struct vnrs_agentd_watch_options options = {.links = true, .own_routes = true};
+    const struct vnrs_agentd_watch_options options = {.groups = {.links = true, .own_routes = true}};
 
     if (object->watch && vnrs_agentd_watch_is_of(object->watch, fd))
         return 0;

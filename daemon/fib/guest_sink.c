@@ -95,28 +95,40 @@ static void release_slots(void *arg, uint32_t domain, uint32_t handle)
     }
 }
 
+static int sweep_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
+{
+    uint64_t before = vnrs_nl_written(ns->nl);
+    int r = vnrs_nhset_sweep(&ns->nexthops);
+
+    count(self, before, ns);
+    if (r < 0)
+        (void)snprintf(self->sink.error, sizeof(self->sink.error), "removing next hops: %s", strerror(-r));
+    return r;
+}
+
 // Next hops that nobody uses can only be told when every table of the namespace is known.
 static int sweep(struct guest_sink *self)
 {
     int first = 0;
 
+    vec_foreach (ns, &self->namespaces)
+        (*ns)->suspect = false;
+    vec_foreach (table, &self->tables)
+        (*table)->ns->suspect |= (*table)->suspect;
     vec_foreach (ns, &self->namespaces) {
-        bool suspect = false;
-        if (!(*ns)->nexthops.sweep)
-            continue;
-        vec_foreach (table, &self->tables)
-            suspect |= (*table)->ns == *ns && (*table)->suspect;
-        if (suspect)
-            continue;
-        uint64_t before = vnrs_nl_written((*ns)->nl);
-        int r = vnrs_nhset_sweep(&(*ns)->nexthops);
-        count(self, before, *ns);
-        if (r < 0 && first == 0) {
+        int r = (*ns)->nexthops.sweep && !(*ns)->suspect ? sweep_ns(self, *ns) : 0;
+        if (r < 0 && first == 0)
             first = r;
-            (void)snprintf(self->sink.error, sizeof(self->sink.error), "removing next hops: %s", strerror(-r));
-        }
     }
     return first;
+}
+
+static bool is_suspect(const struct guest_sink *self, const struct vnrs_guest_ns *ns)
+{
+    vec_foreach (table, &self->tables)
+        if ((*table)->ns == ns && (*table)->suspect)
+            return true;
+    return false;
 }
 
 static int flush(struct vnrs_sink *sink)
@@ -348,7 +360,7 @@ int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool w
     ns->users++; // until its next hops are swept
     self->tables.items[at] = self->tables.items[--self->tables.len];
     free_table(self, table);
-    int r = withdraw_routes ? sweep(self) : 0;
+    int r = withdraw_routes && ns->nexthops.sweep && !is_suspect(self, ns) ? sweep_ns(self, ns) : 0;
     drop_ns(self, ns);
     return r;
 }

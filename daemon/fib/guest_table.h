@@ -12,6 +12,7 @@ struct vnrs_guest_ns { // one for all tables in it, because next-hop ids are the
     unsigned users;
     struct vnrs_nl *nl;
     struct vnrs_nhset nexthops;
+    bool suspect; // a table in it is; only while all are swept
 };
 
 struct vnrs_guest_table {

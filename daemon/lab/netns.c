@@ -171,6 +171,20 @@ static int lo_up(void)
     return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
 }
 
+int vnrs_netns_new(int *ret_fd)
+{
+    _close_ int home = -1;
+    int err = open_own(&home);
+
+    if (err < 0)
+        return err;
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    err = open_own(ret_fd);
+    come_back(home);
+    return err;
+}
+
 static int mount_new(const char *path)
 {
     _close_ int home = -1;

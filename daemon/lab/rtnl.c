@@ -10,27 +10,19 @@
 #define RECV_BYTES    65536
 #define DUMP_ATTEMPTS 4
 
-// The kernel gives out process numbers and, after those, numbers counted down from the top: none is in this range.
-#define PORTID_FIRST 0x564e0000u
-#define PORTID_MASK  0xffff0000u
-
 static int bind_own(int fd)
 {
     static uint32_t next;
 
-    for (uint32_t tries = 0; tries <= ~PORTID_MASK; tries++) {
-        struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_pid = PORTID_FIRST | (next++ & ~PORTID_MASK)};
+    for (uint32_t tries = 0; tries <= ~VNRS_RTNL_PORTID_MASK; tries++) {
+        uint32_t number = VNRS_RTNL_PORTID_FIRST | (next++ & ~VNRS_RTNL_PORTID_MASK);
+        struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_pid = number};
         if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
             return 0;
         if (errno != EADDRINUSE)
             return -errno;
     }
     return -EADDRINUSE;
-}
-
-bool vnrs_rtnl_is_own(uint32_t portid)
-{
-    return (portid & PORTID_MASK) == PORTID_FIRST;
 }
 
 // A connected socket takes no messages but the kernel's: a daemon that may administer its machine's network could

@@ -13,6 +13,11 @@
 
 #define VNRS_RTNL_MSG_MAX 4096
 
+// Numbers of such sockets. The kernel gives out process numbers and, after those, numbers counted down from the top:
+// none is in this range.
+#define VNRS_RTNL_PORTID_FIRST 0x564e0000u
+#define VNRS_RTNL_PORTID_MASK  0xffff0000u
+
 struct vnrs_rtnl {
     int fd;
     uint32_t seq;
@@ -21,10 +26,8 @@ struct vnrs_rtnl {
 
 // A NETLINK_ROUTE socket opened in the namespace (-1: this one), with the options above, that only the kernel can send
 // to (but to groups that it joins anybody with CAP_NET_ADMIN there can); the descriptor or a negative errno. Its number
-// tells in notifications that a change was made by an agent (vnrs_rtnl_is_own).
+// (nlmsg_pid) tells in notifications that a change was made by an agent.
 int vnrs_rtnl_socket(int ns_fd) VNRS_MUST_CHECK;
-// Whether a message's nlmsg_pid is that of such a socket.
-bool vnrs_rtnl_is_own(uint32_t portid);
 
 // `nl` is closed or {.fd = -1} before.
 int vnrs_rtnl_open(int ns_fd, struct vnrs_rtnl *nl) VNRS_MUST_CHECK;

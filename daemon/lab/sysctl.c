@@ -8,8 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
+// Each step of a path costs the kernel a look at the same name in every namespace: the folders are opened once.
+enum folder { IPV4, IPV4_ALL, IPV4_DEFAULT, IPV6, IPV6_ALL, IPV6_DEFAULT, _FOLDERS };
+
+static const char *const folders[_FOLDERS] = {
+    [IPV4] = "net/ipv4", [IPV4_ALL] = "net/ipv4/conf/all", [IPV4_DEFAULT] = "net/ipv4/conf/default",
+    [IPV6] = "net/ipv6", [IPV6_ALL] = "net/ipv6/conf/all", [IPV6_DEFAULT] = "net/ipv6/conf/default",
+};
+
 struct setting {
-    const char *path;     // below /proc/sys/net
+    enum folder folder;
+    const char *name;
     const char *value[4]; // by profile
 };
 
@@ -18,41 +27,44 @@ struct setting {
 // hosts have none. nexthop_compat_mode 0 makes a change of a next-hop object O(1) (data-plane.md), and hides the next
 // hops from `ip route`: so only in the fabric, where no user looks.
 static const struct setting settings[] = {
-    {"ipv4/ip_forward", {"0", "1", "0", "1"}},
-    {"ipv6/conf/all/forwarding", {"0", "1", "0", "1"}},
-    {"ipv6/conf/default/forwarding", {"0", "1", "0", "1"}},
-    {"ipv4/conf/all/rp_filter", {"0", "0", "0", "0"}},
-    {"ipv4/conf/default/rp_filter", {"0", "0", "0", "0"}},
-    {"ipv4/conf/all/accept_redirects", {"0", "0", "0", "0"}},
-    {"ipv4/conf/default/accept_redirects", {"0", "0", "0", "0"}},
-    {"ipv4/conf/all/send_redirects", {"0", "0", "0", "0"}},
-    {"ipv4/conf/default/send_redirects", {"0", "0", "0", "0"}},
-    {"ipv4/conf/all/promote_secondaries", {"1", "1", "1", "1"}},
-    {"ipv4/conf/default/promote_secondaries", {"1", "1", "1", "1"}},
-    {"ipv4/nexthop_compat_mode", {"1", "1", "0", "0"}},
-    {"ipv4/fib_multipath_hash_policy", {"1", "1", "1", "1"}},
-    {"ipv6/fib_multipath_hash_policy", {"1", "1", "1", "1"}},
-    {"ipv6/conf/all/accept_ra", {"0", "0", "0", "0"}},
-    {"ipv6/conf/default/accept_ra", {"0", "0", "0", "0"}},
-    {"ipv6/conf/default/autoconf", {"0", "0", "0", "0"}},
-    {"ipv6/conf/all/accept_redirects", {"0", "0", "0", "0"}},
-    {"ipv6/conf/default/accept_redirects", {"0", "0", "0", "0"}},
-    {"ipv6/conf/all/accept_dad", {"0", "0", "0", "0"}},
-    {"ipv6/conf/default/accept_dad", {"0", "0", "0", "0"}},
-    {"ipv6/conf/default/dad_transmits", {"0", "0", "0", "0"}},
-    {"ipv6/conf/default/router_solicitations", {"0", "0", "0", "0"}},
-    {"ipv6/conf/all/disable_ipv6", {"0", "0", "1", "0"}},
-    {"ipv6/conf/default/disable_ipv6", {"0", "0", "1", "0"}},
+    {IPV4, "ip_forward", {"0", "1", "0", "1"}},
+    {IPV6_ALL, "forwarding", {"0", "1", "0", "1"}},
+    {IPV6_DEFAULT, "forwarding", {"0", "1", "0", "1"}},
+    {IPV4_ALL, "rp_filter", {"0", "0", "0", "0"}},
+    {IPV4_DEFAULT, "rp_filter", {"0", "0", "0", "0"}},
+    {IPV4_ALL, "accept_redirects", {"0", "0", "0", "0"}},
+    {IPV4_DEFAULT, "accept_redirects", {"0", "0", "0", "0"}},
+    {IPV4_ALL, "send_redirects", {"0", "0", "0", "0"}},
+    {IPV4_DEFAULT, "send_redirects", {"0", "0", "0", "0"}},
+    {IPV4_ALL, "promote_secondaries", {"1", "1", "1", "1"}},
+    {IPV4_DEFAULT, "promote_secondaries", {"1", "1", "1", "1"}},
+    {IPV4, "nexthop_compat_mode", {"1", "1", "0", "0"}},
+    {IPV4, "fib_multipath_hash_policy", {"1", "1", "1", "1"}},
+    {IPV6, "fib_multipath_hash_policy", {"1", "1", "1", "1"}},
+    {IPV6_ALL, "accept_ra", {"0", "0", "0", "0"}},
+    {IPV6_DEFAULT, "accept_ra", {"0", "0", "0", "0"}},
+    {IPV6_DEFAULT, "autoconf", {"0", "0", "0", "0"}},
+    {IPV6_ALL, "accept_redirects", {"0", "0", "0", "0"}},
+    {IPV6_DEFAULT, "accept_redirects", {"0", "0", "0", "0"}},
+    {IPV6_ALL, "accept_dad", {"0", "0", "0", "0"}},
+    {IPV6_DEFAULT, "accept_dad", {"0", "0", "0", "0"}},
+    {IPV6_DEFAULT, "dad_transmits", {"0", "0", "0", "0"}},
+    {IPV6_DEFAULT, "router_solicitations", {"0", "0", "0", "0"}},
+    {IPV6_ALL, "disable_ipv6", {"0", "0", "1", "0"}},
+    {IPV6_DEFAULT, "disable_ipv6", {"0", "0", "1", "0"}},
 };
 
-// In the namespace: /proc/sys/net is that of whoever opens it.
-static int set_here(const char *path, const char *value)
+// In the namespace: /proc/sys/net is that of whoever opens it. `path` begins at `dir_fd`.
+static int set_here(int dir_fd, const char *path, const char *value)
 {
-    char full[192], have[64];
+    char have[64];
+    _close_ int fd = openat(dir_fd, path, O_RDWR | O_CLOEXEC);
 
-    if (snprintf(full, sizeof(full), "/proc/sys/%s", path) >= (int)sizeof(full))
-        return -ENAMETOOLONG;
-    _close_ int fd = open(full, O_RDONLY | O_CLOEXEC);
+    // /proc/sys may be read-only in a container and right nevertheless.
+    bool read_only = fd < 0 && (errno == EROFS || errno == EACCES || errno == EPERM);
+    int refused = -errno;
+    if (read_only)
+        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     ssize_t len = read(fd, have, sizeof(have) - 1);
@@ -63,38 +75,53 @@ static int set_here(const char *path, const char *value)
     have[len] = '\0';
     if (strcmp(have, value) == 0)
         return 0;
-    // Only now for writing: /proc/sys may be read-only in a container and right nevertheless.
-    _close_ int out = open(full, O_WRONLY | O_CLOEXEC);
-    if (out < 0 || write(out, value, strlen(value)) < 0)
-        return -errno;
-    return 1;
+    if (read_only)
+        return refused;
+    return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 1;
 }
 
 struct profile_args {
     enum vnrs_sysctl_profile profile;
+    int fds[_FOLDERS]; // -1: not open yet
     struct vnrs_err *err;
 };
 
+static int apply_one(struct profile_args *a, const struct setting *s)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/sys/%s", folders[s->folder]);
+    if (a->fds[s->folder] < 0)
+        a->fds[s->folder] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int err = a->fds[s->folder] < 0 ? -errno : set_here(a->fds[s->folder], s->name, s->value[a->profile]);
+    if (err < 0 && err != -ENOENT) // a kernel without IPv6
+        return vnrs_err_errno(a->err, err, "sysctl '%s/%s'", folders[s->folder], s->name);
+    return err > 0;
+}
+
 static int apply_here(void *arg)
 {
-    const struct profile_args *a = arg;
+    struct profile_args *a = arg;
     int written = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        char path[160];
-        (void)snprintf(path, sizeof(path), "net/%s", settings[i].path);
-        int err = set_here(path, settings[i].value[a->profile]);
-        if (err < 0 && err != -ENOENT)
-            return vnrs_err_errno(a->err, err, "sysctl '%s'", path);
-        written += err > 0;
+    for (size_t i = 0; i < ARRAY_SIZE(settings) && written >= 0; i++) {
+        int one = apply_one(a, &settings[i]);
+        written = one < 0 ? one : written + one;
     }
     return written;
 }
 
 int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
 {
-    struct profile_args args = {profile, err};
-    return vnrs_netns_run(ns_fd, apply_here, &args);
+    struct profile_args args = {.profile = profile, .err = err};
+
+    for (int i = 0; i < _FOLDERS; i++)
+        args.fds[i] = -1;
+    int written = vnrs_netns_run(ns_fd, apply_here, &args);
+    for (int i = 0; i < _FOLDERS; i++)
+        if (args.fds[i] >= 0)
+            (void)close(args.fds[i]);
+    return written;
 }
 
 struct set_args {
@@ -104,7 +131,11 @@ struct set_args {
 static int set_one(void *arg)
 {
     const struct set_args *a = arg;
-    return set_here(a->path, a->value);
+    char path[192];
+
+    if (snprintf(path, sizeof(path), "/proc/sys/%s", a->path) >= (int)sizeof(path))
+        return -ENAMETOOLONG;
+    return set_here(AT_FDCWD, path, a->value);
 }
 
 int vnrs_sysctl_set(int ns_fd, const char *path, const char *value)
