@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bgp/adj_out.h"
 
+#include "bgp/adj_out_map.h"
 #include "bgp/adj_out_turn.h"
 #include "bgp/export.h"
 #include "bgp/nlri.h"
@@ -35,8 +36,9 @@ static struct vnrs_bgp_queue *queue_of(struct vnrs_bgp_member *m)
 
 // --- groups
 
-static struct vnrs_bgp_group group_of(const struct vnrs_bgp_session *session)
+static struct vnrs_bgp_group group_of(struct vnrs_bgp_member *m, const struct vnrs_bgp_map *map)
 {
+    const struct vnrs_bgp_session *session = &vnrs_bgp_peer_session(&m->peer)->session;
     struct vnrs_bgp_group group;
 
     memset(&group, 0, sizeof(group)); // compared as bytes
@@ -46,6 +48,7 @@ static struct vnrs_bgp_group group_of(const struct vnrs_bgp_session *session)
     group.ext_nexthop = session->ext_nexthop;
     memcpy(group.mp, session->mp, sizeof(group.mp));
     memcpy(group.add_path, session->add_path_tx, sizeof(group.add_path));
+    group.map = map;
     return group;
 }
 
@@ -65,13 +68,14 @@ static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_gr
         else if (memcmp(&sp->groups[i], group, sizeof(*group)) == 0)
             return i;
     }
+    vnrs_bgp_out_end(sp, spare);
     sp->groups[spare] = *group;
     return spare;
 }
 
 void vnrs_bgp_adj_out_up(struct vnrs_bgp_member *m)
 {
-    struct vnrs_bgp_group group = group_of(&vnrs_bgp_peer_session(&m->peer)->session);
+    struct vnrs_bgp_group group = group_of(m, vnrs_bgp_policy_map(m->speaker->policy, m->conf.out_map));
     unsigned hears = 1u << (group.ibgp ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE);
 
     if (has_paths(&group))
@@ -82,6 +86,7 @@ void vnrs_bgp_adj_out_up(struct vnrs_bgp_member *m)
 
 void vnrs_bgp_adj_out_down(struct vnrs_bgp_member *m)
 {
+    vnrs_bgp_out_leave(m);
     vnrs_bgp_queue_leave(&m->speaker->rib, m->slot);
     m->advertised = 0;
     memset(m->eor_out, 0, sizeof(m->eor_out));
@@ -110,18 +115,117 @@ const struct vnrs_bgp_path *vnrs_bgp_adj_out_next_path(struct vnrs_bgp_member *m
     return p;
 }
 
-const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, const struct vnrs_bgp_path *path,
-                                                    bool *ret_failed)
+const struct vnrs_bgp_map *vnrs_bgp_adj_out_map(struct vnrs_bgp_member *m)
 {
-    return vnrs_bgp_export_attrs(m->speaker, member_group(m), path->attrs, ret_failed);
+    return vnrs_bgp_peer_session(&m->peer) ? member_group(m)->map : NULL;
+}
+
+const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
+                                                    const struct vnrs_bgp_path *path,
+                                                    struct vnrs_bgp_map_outcome *ret_outcome, bool *ret_failed)
+{
+    const struct vnrs_bgp_attrs *attrs =
+        vnrs_bgp_export_attrs(m->speaker, member_group(m), &dest->prefix, path, ret_outcome, ret_failed);
+
+    return attrs && !vnrs_bgp_out_has(member_group(m), path, &ret_outcome->prefix) ? attrs : NULL;
 }
 
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
                                                    bool *ret_failed)
 {
     const struct vnrs_bgp_path *path = vnrs_bgp_adj_out_next_path(m, dest, NULL);
+    struct vnrs_bgp_map_outcome outcome;
 
-    return path ? vnrs_bgp_adj_out_attrs(m, path, ret_failed) : NULL;
+    return path ? vnrs_bgp_adj_out_attrs(m, dest, path, &outcome, ret_failed) : NULL;
+}
+
+bool vnrs_bgp_adj_out_summary(struct vnrs_bgp_member *m, size_t n, struct vnrs_prefix *ret_prefix,
+                              const struct vnrs_bgp_attrs **ret_attrs)
+{
+    return vnrs_bgp_peer_session(&m->peer) && vnrs_bgp_out_told(m, n, ret_prefix, ret_attrs);
+}
+
+// --- route maps that change
+
+// What a member of the group is told of an entry by its own prefix, with one reference, or NULL.
+static const struct vnrs_bgp_attrs *told_of(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                            const struct vnrs_bgp_dest *d)
+{
+    const struct vnrs_bgp_path *path = vnrs_bgp_export_path(sp, group, d);
+    struct vnrs_bgp_map_outcome outcome;
+    bool failed = false;
+    const struct vnrs_bgp_attrs *attrs =
+        path ? vnrs_bgp_export_attrs(sp, group, &d->prefix, path, &outcome, &failed) : NULL;
+
+    return attrs && !vnrs_bgp_out_has(group, path, &outcome.prefix) ? vnrs_bgp_attrs_ref(attrs) : NULL;
+}
+
+// What the new map does otherwise than the old one is due; of several paths all is.
+static int compare(struct vnrs_bgp_member *m, const struct vnrs_bgp_group *before, unsigned number)
+{
+    struct vnrs_bgp_speaker *sp = m->speaker;
+    struct vnrs_bgp_dest *d;
+    size_t at = 0;
+    int err = 0;
+
+    while (err == 0 && (d = vnrs_bgp_rib_next(&sp->rib, &at))) {
+        const struct vnrs_bgp_attrs *old = told_of(sp, before, d), *new = told_of(sp, &sp->groups[number], d);
+        err = vnrs_bgp_out_note(sp, number, d);
+        if (old != new || has_paths(before))
+            vnrs_bgp_queue_change(&sp->rib, d, bit_of(m), VNRS_BGP_DEST_ALL);
+        vnrs_bgp_attrs_unref(sp->attrs, old);
+        vnrs_bgp_attrs_unref(sp->attrs, new);
+    }
+    return err;
+}
+
+// The session goes on, in another group.
+static int change_map(struct vnrs_bgp_member *m, const struct vnrs_bgp_map *old, const struct vnrs_bgp_map *map)
+{
+    struct vnrs_bgp_speaker *sp = m->speaker;
+    struct vnrs_bgp_group before = group_of(m, old), group = group_of(m, map);
+    unsigned number = group_find(sp, &group);
+    int err = vnrs_bgp_out_change(m, number);
+
+    vnrs_bgp_queue_move(&sp->rib, number, m->slot);
+    return err < 0 ? err : compare(m, &before, number);
+}
+
+void vnrs_bgp_adj_out_set_maps(struct vnrs_bgp_speaker *sp)
+{
+    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
+    const struct vnrs_bgp_map *old[VNRS_BGP_PEERS_MAX] = {0};
+    uint64_t changed = 0;
+
+    vnrs_bgp_export_forget(sp); // it knows maps by their address
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
+        const struct vnrs_bgp_map *kept = NULL;
+        for (uint64_t left = sp->rib.queues.by_number[i].members; left;) {
+            const struct vnrs_bgp_member *m = vnrs_bgp_take_member(sp, &left);
+            const struct vnrs_bgp_map *map = vnrs_bgp_policy_map(sp->policy, m->conf.out_map);
+            old[m->slot] = sp->groups[i].map;
+            if (vnrs_bgp_map_equal(old[m->slot], map))
+                kept = map;
+            else
+                changed |= bit_of(m);
+        }
+        if (!kept)
+            continue;
+        sp->groups[i].map = kept;
+        vnrs_bgp_out_move_map(sp, i, kept);
+    }
+    while (changed) {
+        struct vnrs_bgp_member *m = vnrs_bgp_take_member(sp, &changed);
+        if (change_map(m, old[m->slot], vnrs_bgp_policy_map(sp->policy, m->conf.out_map)) < 0)
+            vnrs_bgp_peer_fail(&m->peer, sp->now, &error);
+    }
+    vnrs_bgp_export_forget(sp);
+}
+
+void vnrs_bgp_adj_out_fini(struct vnrs_bgp_speaker *sp)
+{
+    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
+        vnrs_bgp_out_end(sp, i);
 }
 
 // --- one message
@@ -131,11 +235,18 @@ static int judge(const struct vnrs_bgp_turn *t, const struct vnrs_bgp_dest *d, u
 {
     const struct vnrs_bgp_path *path = vnrs_bgp_export_path(t->sp, t->group, d);
     uint8_t changed = t->group->ibgp ? VNRS_BGP_DEST_NEW_INSIDE : VNRS_BGP_DEST_NEW_OUTSIDE;
+    struct vnrs_bgp_map_outcome outcome;
     bool failed = false;
 
-    *ret = (struct verdict){.attrs = path ? vnrs_bgp_export_attrs(t->sp, t->group, path->attrs, &failed) : NULL};
+    if (vnrs_bgp_out_note(t->sp, t->number, d) < 0)
+        return -ENOMEM;
+    *ret = (struct verdict){0};
+    if (path)
+        ret->attrs = vnrs_bgp_export_attrs(t->sp, t->group, &d->prefix, path, &outcome, &failed);
     if (failed)
         return -ENOMEM;
+    if (ret->attrs && vnrs_bgp_out_has(t->group, path, &outcome.prefix))
+        ret->attrs = NULL;
     uint64_t listeners = path && ret->attrs ? consumers & ~(UINT64_C(1) << path->slot) : 0;
     ret->announce = d->flags & changed ? listeners : listeners & ~d->advertised;
     ret->withdraw = consumers & ~listeners & d->advertised;
@@ -301,6 +412,7 @@ static int refresh_begin(struct vnrs_bgp_member *m)
             continue;
         m->refresh_due[af] = false;
         vnrs_bgp_queue_repeat(&m->speaker->rib, m->slot, vnrs_bgp_af_family(af));
+        vnrs_bgp_out_repeat(m);
         if (vnrs_bgp_peer_session(&m->peer)->session.enhanced_refresh) {
             m->eorr_out[af] = true;
             return vnrs_bgp_refresh_encode(af, VNRS_BGP_REFRESH_BEGIN, m->speaker->message,
@@ -392,7 +504,10 @@ static bool run_group(struct vnrs_bgp_speaker *sp, unsigned number)
     for (unsigned i = 0; i < VNRS_BGP_RUN_MESSAGES && looks; i++) {
         uint64_t ready = with_room(sp, q->members);
         catch_up(sp, number, ready);
-        bool told = tell_markers(sp, ready);
+        bool told = vnrs_bgp_out_tell_forgotten(&t, ready);
+        told |= vnrs_bgp_out_tell(&t, with_room(sp, ready & q->in_step));
+        ready = with_room(sp, ready);
+        told |= tell_markers(sp, ready);
         told |= tell_in_step(&t, with_room(sp, ready));
         told |= tell_behind(&t, with_room(sp, ready & q->members));
         if (!told && looks)
@@ -426,7 +541,7 @@ bool vnrs_bgp_adj_out_is_pending(const struct vnrs_bgp_member *m)
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++)
         if (m->eor_out[af] || m->eorr_out[af] || m->refresh_due[af])
             return true;
-    return vnrs_bgp_queue_due(&m->speaker->rib, m->slot);
+    return vnrs_bgp_out_is_due(m) || vnrs_bgp_queue_due(&m->speaker->rib, m->slot);
 }
 
 void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *m, uint8_t af)

@@ -5,6 +5,8 @@
 // path is left for the receiver to find. Nothing is copied per peer: an Adj-RIB-Out is a bit in each RIB entry, its
 // attributes follow from the best path. Pure.
 //
+// A peer's outbound route map sees the routes after the best path was chosen, so it has no say in that.
+//
 // Peers to whom the same goes in the same form are a group (update group): a message is made once and given to all of
 // them that have room for it. Who has none is left behind and catches up by itself (bgp/rib_queue.h).
 #pragma once
@@ -29,10 +31,19 @@ void vnrs_bgp_adj_out_refresh(struct vnrs_bgp_member *member, uint8_t af);
 // at first. NULL: there is no further one.
 const struct vnrs_bgp_path *vnrs_bgp_adj_out_next_path(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
                                                        const struct vnrs_bgp_path *last);
-// What the peer is told about one of them, borrowed from the cache until the next call; NULL: nothing, or (with
-// *ret_failed set) no memory.
-const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *member, const struct vnrs_bgp_path *path,
-                                                    bool *ret_failed);
+// What the peer is told about one of them, and what its route map did to it; borrowed from the cache until the next
+// call; NULL: nothing by this prefix, or (with *ret_failed set) no memory.
+const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
+                                                    const struct vnrs_bgp_path *path,
+                                                    struct vnrs_bgp_map_outcome *ret_outcome, bool *ret_failed);
+const struct vnrs_bgp_map *vnrs_bgp_adj_out_map(struct vnrs_bgp_member *member); // NULL: none, or no session
+// The n-th prefix to which its map summarises and of which it was told. False: there are not so many.
+bool vnrs_bgp_adj_out_summary(struct vnrs_bgp_member *member, size_t n, struct vnrs_prefix *ret_prefix,
+                              const struct vnrs_bgp_attrs **ret_attrs);
+// The speaker has other route maps (the earlier ones are still there), or other ones are those of a peer. Sessions go
+// on; what a map does otherwise than before is due.
+void vnrs_bgp_adj_out_set_maps(struct vnrs_bgp_speaker *speaker);
+void vnrs_bgp_adj_out_fini(struct vnrs_bgp_speaker *speaker);
 // The same, as far as the peer was told; NULL: it was not.
 const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
                                                    bool *ret_failed);

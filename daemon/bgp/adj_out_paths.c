@@ -7,6 +7,7 @@
 // heard of; nobody misses anything.
 #include "bgp/adj_out_turn.h"
 
+#include "bgp/adj_out_map.h"
 #include "bgp/export.h"
 #include "bgp/nlri.h"
 
@@ -51,13 +52,14 @@ static size_t item_bytes(const struct vnrs_bgp_turn *t, const struct parcel *par
 static int listeners_of(const struct vnrs_bgp_turn *t, const struct vnrs_bgp_dest *d, const struct vnrs_bgp_path *p,
                         uint64_t consumers, uint64_t *ret_listeners, const struct vnrs_bgp_attrs **ret_attrs)
 {
+    struct vnrs_bgp_map_outcome outcome;
     bool failed = false;
 
     *ret_listeners = 0;
     if (!vnrs_bgp_export_is_allowed(t->sp, t->group, d, p))
         return 0;
-    const struct vnrs_bgp_attrs *attrs = vnrs_bgp_export_attrs(t->sp, t->group, p->attrs, &failed);
-    if (!attrs || attrs_bytes(attrs) > ATTRS_MAX)
+    const struct vnrs_bgp_attrs *attrs = vnrs_bgp_export_attrs(t->sp, t->group, &d->prefix, p, &outcome, &failed);
+    if (!attrs || attrs_bytes(attrs) > ATTRS_MAX || vnrs_bgp_out_has(t->group, p, &outcome.prefix))
         return failed ? -ENOMEM : 0;
     *ret_attrs = vnrs_bgp_attrs_ref(attrs);
     *ret_listeners = consumers & ~(UINT64_C(1) << p->slot);
@@ -103,7 +105,7 @@ static void drop(const struct vnrs_bgp_turn *t, struct parcel *parcel, size_t ke
 static int collect_entry(const struct vnrs_bgp_turn *t, struct parcel *parcel, struct vnrs_bgp_batch *entry)
 {
     const struct parcel before = *parcel;
-    int err = 0;
+    int err = vnrs_bgp_out_note(t->sp, t->number, entry->dest);
 
     for (struct vnrs_bgp_path *p = entry->dest->paths; p && err == 0; p = p->next) {
         const struct parcel last = *parcel;
@@ -116,7 +118,7 @@ static int collect_entry(const struct vnrs_bgp_turn *t, struct parcel *parcel, s
         if (!is_first)
             return err;
     }
-    return 1;
+    return err < 0 ? err : 1;
 }
 
 static int collect(const struct vnrs_bgp_turn *t, struct parcel *parcel)

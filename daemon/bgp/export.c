@@ -56,15 +56,32 @@ static int edit_ebgp(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_attrs *i
     return vnrs_bgp_attrs_edit(in, &edit, sp->edit_scratch, sizeof(sp->edit_scratch), out);
 }
 
-const struct vnrs_bgp_attrs *vnrs_bgp_export_attrs(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
-                                                   const struct vnrs_bgp_attrs *in, bool *ret_failed)
+static bool is_cached(const struct vnrs_bgp_export *slot, const struct vnrs_bgp_group *group,
+                      const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_map_outcome *outcome)
 {
-    struct vnrs_bgp_export *slot = &sp->exports[(in->hash ^ group->ibgp) % VNRS_BGP_EXPORT_CACHE];
-    struct vnrs_bgp_attrs out = *in;
+    return slot->in == in && slot->ibgp == group->ibgp && slot->fired == outcome->fired &&
+           slot->summarised == outcome->summarised && (!outcome->fired || slot->map == group->map);
+}
 
-    if (slot->in == in && slot->ibgp == group->ibgp)
+// NULL: too large, or, with *ret_failed, no memory.
+static const struct vnrs_bgp_attrs *build(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                          const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_map_outcome *outcome,
+                                          bool *ret_failed)
+{
+    uint64_t place = in->hash ^ group->ibgp ^ outcome->fired * 31;
+    struct vnrs_bgp_export *slot = &sp->exports[place % VNRS_BGP_EXPORT_CACHE];
+    struct vnrs_bgp_attrs changed, out;
+    const struct vnrs_bgp_attrs *from = in;
+
+    if (is_cached(slot, group, in, outcome))
         return slot->out;
-    if (!group->ibgp && edit_ebgp(sp, in, &out) < 0)
+    if (outcome->fired) {
+        if (vnrs_bgp_map_edit(group->map, in, outcome, &changed) < 0)
+            return NULL;
+        from = &changed;
+    }
+    out = *from;
+    if (!group->ibgp && edit_ebgp(sp, from, &out) < 0)
         return NULL;
     if (group->ibgp && !(out.has & VNRS_BGP_HAS_LOCAL_PREF)) {
         out.has |= VNRS_BGP_HAS_LOCAL_PREF; // required towards iBGP (RFC 4271 5.1.5)
@@ -77,13 +94,29 @@ const struct vnrs_bgp_attrs *vnrs_bgp_export_attrs(struct vnrs_bgp_speaker *sp, 
     }
     vnrs_bgp_attrs_unref(sp->attrs, slot->in);
     vnrs_bgp_attrs_unref(sp->attrs, slot->out);
-    *slot = (struct vnrs_bgp_export){.in = vnrs_bgp_attrs_ref(in), .out = set, .ibgp = group->ibgp};
+    *slot = (struct vnrs_bgp_export){.in = vnrs_bgp_attrs_ref(in),
+                                     .out = set,
+                                     .ibgp = group->ibgp,
+                                     .map = group->map,
+                                     .fired = outcome->fired,
+                                     .summarised = outcome->summarised};
     return set;
+}
+
+const struct vnrs_bgp_attrs *vnrs_bgp_export_attrs(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                                   const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path,
+                                                   struct vnrs_bgp_map_outcome *ret_outcome, bool *ret_failed)
+{
+    *ret_outcome = (struct vnrs_bgp_map_outcome){.prefix = *prefix};
+    if (group->map && path->slot != VNRS_BGP_SLOT_LOCAL)
+        vnrs_bgp_map_match(group->map, prefix, path->attrs, ret_outcome);
+    return ret_outcome->dropped ? NULL : build(sp, group, path->attrs, ret_outcome, ret_failed);
 }
 
 bool vnrs_bgp_export_is_same(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b)
 {
-    static const struct vnrs_bgp_group outside;
+    static const struct vnrs_bgp_group outside; // maps see nothing in which equal ones could differ
+    static const struct vnrs_bgp_map_outcome unchanged;
     struct vnrs_bgp_speaker *sp = arg;
     bool failed = false;
 
@@ -91,11 +124,11 @@ bool vnrs_bgp_export_is_same(void *arg, const struct vnrs_bgp_attrs *a, const st
     if (a->as_path_bytes != b->as_path_bytes ||
         (a->as_path_bytes && memcmp(a->as_path, b->as_path, a->as_path_bytes) != 0))
         return false;
-    const struct vnrs_bgp_attrs *out = vnrs_bgp_export_attrs(sp, &outside, a, &failed);
+    const struct vnrs_bgp_attrs *out = build(sp, &outside, a, &unchanged, &failed);
     if (!out)
         return false;
     vnrs_bgp_attrs_ref(out); // the second may take its place in the cache
-    bool same = vnrs_bgp_export_attrs(sp, &outside, b, &failed) == out;
+    bool same = build(sp, &outside, b, &unchanged, &failed) == out;
     vnrs_bgp_attrs_unref(sp->attrs, out);
     return same;
 }

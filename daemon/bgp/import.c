@@ -3,23 +3,15 @@
 
 #include "bgp/nlri.h"
 #include "bgp/speaker_core.h"
+#include "bgp/summary.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct part { // routes that are summarised to the same attributes
-    const struct vnrs_bgp_attrs *attrs;
-    size_t n;
-};
-
-struct summary { // one prefix to which routes are summarised: there as long as one of them is
-    VEC(struct part) parts;
-};
-
 struct vnrs_bgp_import {
     const struct vnrs_bgp_map *map;
     struct vnrs_bgp_rib received;
-    struct summary *summaries; // by vnrs_bgp_map_target
+    struct vnrs_bgp_summary *summaries; // by vnrs_bgp_map_target
     size_t n_summaries;
     bool incomplete; // memory ran out while the map was applied
     // The last edit: prefixes of an UPDATE mostly come out alike.
@@ -124,89 +116,32 @@ bool vnrs_bgp_import_outcome(struct vnrs_bgp_member *m, const struct vnrs_prefix
 
 // --- summaries
 
-// Which of two sets a summary has: as the decision would choose, and then the same on both instances.
-static int part_cmp(const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b)
+static int settle(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, const struct vnrs_bgp_summary *summary)
 {
-    int diff = (a->path_len > b->path_len) - (a->path_len < b->path_len);
+    const struct vnrs_bgp_attrs *best = vnrs_bgp_summary_best(summary, VNRS_BGP_SLOTS);
 
-    if (!diff)
-        diff = (a->origin > b->origin) - (a->origin < b->origin);
-    if (!diff)
-        diff = vnrs_addr_cmp(&a->nexthop, &b->nexthop);
-    if (!diff)
-        diff = (a->n_communities > b->n_communities) - (a->n_communities < b->n_communities);
-    if (!diff && a->n_communities)
-        diff = memcmp(a->communities, b->communities, a->n_communities * sizeof(*a->communities));
-    if (!diff && a->as_path_bytes && a->as_path_bytes == b->as_path_bytes)
-        diff = memcmp(a->as_path, b->as_path, a->as_path_bytes);
-    return diff;
-}
-
-static int settle(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, const struct summary *summary)
-{
-    const struct vnrs_bgp_attrs *best = NULL;
-
-    vec_foreach (part, &summary->parts)
-        if (!best || part_cmp(part->attrs, best) < 0)
-            best = part->attrs;
     if (best)
         return enter(m, prefix, 0, best);
     (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, prefix, m->slot, 0);
     return 0;
 }
 
-static int summary_add(struct summary *summary, const struct vnrs_bgp_attrs *attrs)
-{
-    vec_foreach (part, &summary->parts) {
-        if (part->attrs == attrs) {
-            part->n++;
-            return 0;
-        }
-    }
-    int err = vec_push(&summary->parts, (struct part){.attrs = attrs, .n = 1});
-    if (err == 0)
-        (void)vnrs_bgp_attrs_ref(attrs);
-    return err;
-}
-
-static void summary_take(struct vnrs_bgp_member *m, struct summary *summary, const struct vnrs_bgp_attrs *attrs)
-{
-    vec_foreach (part, &summary->parts) {
-        if (part->attrs != attrs)
-            continue;
-        if (--part->n == 0) {
-            *part = summary->parts.items[--summary->parts.len];
-            vnrs_bgp_attrs_unref(m->speaker->attrs, attrs);
-        }
-        return;
-    }
-}
-
 static void summaries_clear(struct vnrs_bgp_member *m)
 {
-    struct vnrs_bgp_import *im = m->import;
-
-    for (size_t i = 0; i < im->n_summaries; i++) {
-        vec_foreach (part, &im->summaries[i].parts)
-            vnrs_bgp_attrs_unref(m->speaker->attrs, part->attrs);
-        vec_clear(&im->summaries[i].parts);
-    }
+    for (size_t i = 0; i < m->import->n_summaries; i++)
+        vnrs_bgp_summary_fini(m->speaker->attrs, &m->import->summaries[i]);
 }
 
 static void summaries_free(struct vnrs_bgp_member *m)
 {
-    struct vnrs_bgp_import *im = m->import;
-
     summaries_clear(m);
-    for (size_t i = 0; i < im->n_summaries; i++)
-        vec_free(&im->summaries[i].parts);
-    free(TAKE_PTR(im->summaries));
-    im->n_summaries = 0;
+    free(TAKE_PTR(m->import->summaries));
+    m->import->n_summaries = 0;
 }
 
 // --- received routes and what comes of them
 
-static struct summary *summary_of(struct vnrs_bgp_import *im, const struct vnrs_prefix *prefix)
+static struct vnrs_bgp_summary *summary_of(struct vnrs_bgp_import *im, const struct vnrs_prefix *prefix)
 {
     int at = vnrs_bgp_map_target(im->map, prefix);
     return at < 0 ? NULL : &im->summaries[at];
@@ -221,8 +156,8 @@ static int contribute(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefi
 
     if (r <= 0)
         return r;
-    struct summary *summary = summary_of(m->import, &ret_outcome->prefix);
-    r = summary ? summary_add(summary, out) : enter(m, &ret_outcome->prefix, path_id, out);
+    struct vnrs_bgp_summary *summary = summary_of(m->import, &ret_outcome->prefix);
+    r = summary ? vnrs_bgp_summary_add(summary, out, m->slot) : enter(m, &ret_outcome->prefix, path_id, out);
     if (r == 0 && summary)
         r = settle(m, &ret_outcome->prefix, summary);
     vnrs_bgp_attrs_unref(m->speaker->attrs, out);
@@ -241,9 +176,9 @@ static void retract(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
     m->import->incomplete |= r < 0; // its result stays until the map is applied again
     if (r <= 0)
         return;
-    struct summary *summary = summary_of(m->import, &outcome.prefix);
+    struct vnrs_bgp_summary *summary = summary_of(m->import, &outcome.prefix);
     if (summary) {
-        summary_take(m, summary, out);
+        vnrs_bgp_summary_take(m->speaker->attrs, summary, out, m->slot);
         (void)settle(m, &outcome.prefix, summary); // in place of what is there: needs no memory
     } else if (!kept || kept->dropped || !vnrs_prefix_equal(&kept->prefix, &outcome.prefix)) {
         (void)vnrs_bgp_rib_withdraw(&m->speaker->rib, &outcome.prefix, m->slot, path_id);

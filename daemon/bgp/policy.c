@@ -391,3 +391,8 @@ int vnrs_bgp_map_target(const struct vnrs_bgp_map *map, const struct vnrs_prefix
     int at = map ? vnrs_bgp_prefix_set_holder(&map->targets, prefix) : -1;
     return at >= 0 && vnrs_prefix_equal(&map->targets.prefixes[at], prefix) ? at : -1;
 }
+
+const struct vnrs_prefix *vnrs_bgp_map_target_prefix(const struct vnrs_bgp_map *map, size_t target)
+{
+    return &map->targets.prefixes[target];
+}

@@ -52,6 +52,7 @@ bool vnrs_bgp_map_equal(const struct vnrs_bgp_map *a, const struct vnrs_bgp_map 
 // The number of prefixes that routes may be summarised to, and which one that is, or -1.
 size_t vnrs_bgp_map_n_targets(const struct vnrs_bgp_map *map);
 int vnrs_bgp_map_target(const struct vnrs_bgp_map *map, const struct vnrs_prefix *prefix);
+const struct vnrs_prefix *vnrs_bgp_map_target_prefix(const struct vnrs_bgp_map *map, size_t target);
 
 void vnrs_bgp_map_match(const struct vnrs_bgp_map *map, const struct vnrs_prefix *prefix,
                         const struct vnrs_bgp_attrs *attrs, struct vnrs_bgp_map_outcome *ret_outcome);

@@ -196,12 +196,12 @@ void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bg
     }
 }
 
-static struct vnrs_spk_path path_make(const struct vnrs_spk_query *query, const struct vnrs_bgp_dest *dest,
+static struct vnrs_spk_path path_make(const struct vnrs_spk_query *query, const struct vnrs_prefix *prefix,
                                       const struct vnrs_bgp_attrs *attrs)
 {
     struct vnrs_spk_path path = {
         .query = query->id,
-        .prefix = dest->prefix,
+        .prefix = *prefix,
         .nexthop = attrs->nexthop,
         .origin = attrs->origin,
         .med = attrs->has & VNRS_BGP_HAS_MED ? attrs->med : 0,
@@ -255,13 +255,34 @@ static void explain(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix,
         (void)vnrs_bgp_map_explain(vnrs_bgp_import_map(m), &outcome, buf);
 }
 
+// Peers that are not told of the best path by its prefix, because of their maps.
+static void note_kept_back(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
+                           const struct vnrs_bgp_path *p, struct vnrs_spk_path *path)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        struct vnrs_bgp_member *m = sp->members[slot];
+        const struct vnrs_bgp_map *map = m && slot != p->slot ? vnrs_bgp_adj_out_map(m) : NULL;
+        struct vnrs_bgp_map_outcome outcome = {0};
+        char text[VNRS_NOTE_MAX], note[VNRS_NOTE_MAX];
+        if (map && p->slot != VNRS_BGP_SLOT_LOCAL)
+            vnrs_bgp_map_match(map, &dest->prefix, p->attrs, &outcome);
+        if (!outcome.dropped && !outcome.summarised)
+            continue;
+        (void)vnrs_bgp_map_explain(map, &outcome, text);
+        int len = snprintf(note, sizeof(note), "%s%sto %s: %.*s", path->note, path->note[0] ? "; " : "", m->conf.name,
+                           VNRS_NOTE_MAX / 2, text);
+        if (len < VNRS_NOTE_MAX) // a note that is cut off would say something else
+            (void)vnrs_str_copy(path->note, sizeof(path->note), note);
+    }
+}
+
 static struct vnrs_spk_path path_of_rib(const struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query,
                                         const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *p)
 {
     struct vnrs_bgp_member *m = p->slot == VNRS_BGP_SLOT_LOCAL ? NULL : sp->members[p->slot];
     const struct vnrs_bgp_path *received =
         m ? vnrs_bgp_import_find(m, &dest->prefix, vnrs_bgp_path_received_id(p)) : NULL;
-    struct vnrs_spk_path path = path_make(query, dest, p->attrs);
+    struct vnrs_spk_path path = path_make(query, &dest->prefix, p->attrs);
     struct vnrs_bgp_map_outcome outcome;
     char map[VNRS_NOTE_MAX];
 
@@ -271,6 +292,8 @@ static struct vnrs_spk_path path_of_rib(const struct vnrs_bgp_speaker *sp, const
         received = NULL;
     explain(m, &dest->prefix, received, map);
     put_note(&path, standing(sp, dest, p, received, &path), map);
+    if (path.best == 1 && query->prefix.family != VNRS_AF_NONE)
+        note_kept_back(sp, dest, p, &path);
     return path;
 }
 
@@ -295,7 +318,7 @@ static bool path_as_received(const struct vnrs_bgp_speaker *sp, const struct vnr
 
     if (vnrs_bgp_import_outcome(m, &dest->prefix, p->attrs, &outcome))
         (void)vnrs_bgp_map_explain(vnrs_bgp_import_map(m), &outcome, map);
-    *ret_path = path_make(query, dest, p->attrs);
+    *ret_path = path_make(query, &dest->prefix, p->attrs);
     ret_path->weight = VNRS_BGP_WEIGHT_LEARNED;
     ret_path->lost_at = VNRS_BGP_STEP_BARRED;
     (void)vnrs_str_copy(ret_path->peer, sizeof(ret_path->peer), m->conf.name);
@@ -330,14 +353,36 @@ static void paths_advertised(const struct vnrs_spk_query *query, struct vnrs_bgp
                              const struct vnrs_bgp_dest *dest, struct page *page)
 {
     for (const struct vnrs_bgp_path *p = NULL; (p = vnrs_bgp_adj_out_next_path(m, dest, p));) {
+        struct vnrs_bgp_map_outcome outcome;
         bool failed = false;
-        const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_attrs(m, p, &failed);
+        const struct vnrs_bgp_attrs *attrs = vnrs_bgp_adj_out_attrs(m, dest, p, &outcome, &failed);
         struct vnrs_spk_path *path = attrs ? page_next(page) : NULL;
         if (!path)
             continue;
-        *path = path_make(query, dest, attrs);
+        *path = path_make(query, &dest->prefix, attrs);
         (void)vnrs_str_copy(path->peer, sizeof(path->peer), m->conf.name);
+        if (outcome.fired)
+            (void)vnrs_bgp_map_explain(vnrs_bgp_adj_out_map(m), &outcome, path->note);
     }
+}
+
+// After the entries of the RIB: prefixes to which the outbound map summarises.
+static bool next_summary(const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
+                         struct vnrs_bgp_report_cursor *cursor, struct vnrs_spk_path *ret_paths, size_t *ret_n)
+{
+    const struct vnrs_bgp_attrs *attrs = NULL;
+    struct vnrs_prefix prefix;
+
+    if (query->kind != VNRS_SPK_ADVERTISED || !m || !vnrs_bgp_adj_out_summary(m, cursor->at++, &prefix, &attrs))
+        return false;
+    if (query->prefix.family != VNRS_AF_NONE && !vnrs_prefix_equal(&query->prefix, &prefix))
+        return true;
+    ret_paths[0] = path_make(query, &prefix, attrs);
+    (void)vnrs_str_copy(ret_paths[0].peer, sizeof(ret_paths[0].peer), m->conf.name);
+    (void)snprintf(ret_paths[0].note, sizeof(ret_paths[0].note), "summary of route map '%s'",
+                   vnrs_bgp_map_name(vnrs_bgp_adj_out_map(m)));
+    *ret_n = 1;
+    return true;
 }
 
 static void paths_of_rib(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query, struct vnrs_bgp_member *m,
@@ -407,5 +452,5 @@ bool vnrs_bgp_report_next(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_que
         *ret_n = page.n;
         return true;
     }
-    return false;
+    return next_summary(query, m, cursor, ret_paths, ret_n);
 }

@@ -184,6 +184,33 @@ void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned con
     }
 }
 
+void vnrs_bgp_queue_move(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer)
+{
+    struct vnrs_bgp_queues *qs = &rib->queues;
+    struct vnrs_bgp_queue *from = &qs->by_number[qs->number_of[consumer]], *to = &qs->by_number[number];
+
+    if (from == to)
+        return;
+    vnrs_bgp_queue_fall_out(rib, qs->number_of[consumer], BIT(consumer));
+    from->members &= ~BIT(consumer);
+    if (from->entered & BIT(consumer)) // the walk there does not go on for it
+        qs->dirty[from->slab] |= BIT(consumer);
+    from->entered &= ~BIT(consumer);
+    if (!to->members) // begin with the first slab
+        to->slab = rib->n_slabs ? rib->n_slabs - 1 : 0;
+    to->members |= BIT(consumer);
+    to->entered &= ~BIT(consumer);
+    qs->number_of[consumer] = (uint8_t)number;
+    // Who is in step misses all that is in the ring; so it has to hear of that, too.
+    for (uint32_t i = 0; i < to->len; i++) {
+        struct vnrs_bgp_dest *d = ring_at(to, i);
+        if (d->queued & BIT(consumer))
+            continue;
+        d->queued |= BIT(consumer);
+        miss(qs, d, BIT(consumer));
+    }
+}
+
 void vnrs_bgp_queue_leave(struct vnrs_bgp_rib *rib, unsigned consumer)
 {
     struct vnrs_bgp_queues *qs = &rib->queues;

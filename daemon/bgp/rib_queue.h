@@ -53,6 +53,8 @@ struct vnrs_bgp_queues { // zero: nobody hears of anything
 // Makes a consumer a member of a queue, of which all have the same in `hears` (bits 1 << VNRS_BGP_HEARS_*). It is out
 // of step, the whole table is due to it.
 void vnrs_bgp_queue_join(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer, unsigned hears);
+// It goes to another queue of the same kind, out of step, and keeps what it misses and what it was told.
+void vnrs_bgp_queue_move(struct vnrs_bgp_rib *rib, unsigned number, unsigned consumer);
 // It hears of nothing any more, and what was advertised to it is forgotten.
 void vnrs_bgp_queue_leave(struct vnrs_bgp_rib *rib, unsigned consumer);
 // All of a family is due to it anew. It falls out of step.

@@ -197,6 +197,7 @@ static void member_free(struct vnrs_bgp_member *m)
     if (!m)
         return;
     vnrs_bgp_import_free(m);
+    vec_free(&m->forgotten);
     vnrs_bgp_peer_fini(&m->peer);
     free(m);
 }
@@ -207,6 +208,7 @@ void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
         return;
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
         member_free(sp->members[i]);
+    vnrs_bgp_adj_out_fini(sp);
     vnrs_bgp_policy_free(sp->policy);
     vnrs_bgp_rib_fini(&sp->rib);
     vnrs_bgp_export_forget(sp);
@@ -461,6 +463,7 @@ static int policy_set(struct vnrs_bgp_speaker *sp, struct vnrs_bgp_policy **poli
     int err = 0;
 
     sp->policy = TAKE_PTR(*policy);
+    vnrs_bgp_adj_out_set_maps(sp);
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
         int failed = sp->members[i] ? member_set_maps(sp->members[i], sp->policy) : 0;
         err = failed < 0 ? failed : err;

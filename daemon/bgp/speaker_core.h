@@ -21,6 +21,7 @@
 #define VNRS_BGP_ITEMS        4096u // paths of several, with ADD-PATH
 
 struct vnrs_bgp_speaker;
+struct vnrs_bgp_out;
 
 struct vnrs_bgp_member { // a configured peer
     struct vnrs_bgp_speaker *speaker;
@@ -37,9 +38,10 @@ struct vnrs_bgp_member { // a configured peer
     bool was_up;
     struct vnrs_bgp_import *import; // of the inbound route map, NULL: none
     struct vnrs_bgp_retain retain;
-    size_t locals_told;            // of the prefixes originated here, at the start of a session
-    uint64_t complete_at;          // entries of its queue that leave the ring before it has heard of everything
-    struct vnrs_spk_bfd_state bfd; // as the owner said last
+    VEC(struct vnrs_prefix) forgotten; // summaries of a map that is no longer its: to be withdrawn (bgp/adj_out_map.h)
+    size_t locals_told;                // of the prefixes originated here, at the start of a session
+    uint64_t complete_at;              // entries of its queue that leave the ring before it has heard of everything
+    struct vnrs_spk_bfd_state bfd;     // as the owner said last
     uint32_t advertised;
     uint64_t burst_begin_ms, burst_last_ms, burst_again; // announcements of what was there (bgp/adj_in.h)
     uint32_t n_loops, n_treated_as_withdraw;             // UPDATEs, since the peer was configured
@@ -75,6 +77,7 @@ struct vnrs_bgp_speaker_ops {
 struct vnrs_bgp_group { // what peers have in common to whom the same is told in the same form (bgp/adj_out.h)
     bool ibgp, as4, extended_message, ext_nexthop;
     bool mp[_VNRS_BGP_AF_MAX], add_path[_VNRS_BGP_AF_MAX];
+    const struct vnrs_bgp_map *map; // outbound route map, NULL: none
 };
 
 struct vnrs_bgp_batch { // an entry of the message that is made
@@ -95,6 +98,8 @@ struct vnrs_bgp_item {                  // a path of an entry, with ADD-PATH
 struct vnrs_bgp_export { // attributes as received, and as they are told on
     const struct vnrs_bgp_attrs *in, *out;
     bool ibgp;
+    const struct vnrs_bgp_map *map; // and what it did, as in vnrs_bgp_map_outcome
+    uint64_t fired, summarised;
 };
 
 struct vnrs_bgp_speaker {
@@ -115,6 +120,7 @@ struct vnrs_bgp_speaker {
     VEC(struct vnrs_prefix) locals;                   // sorted
     struct vnrs_trie cover;                           // of them those inside no other
     struct vnrs_bgp_group groups[VNRS_BGP_PEERS_MAX]; // by number of their queue
+    struct vnrs_bgp_out *outs[VNRS_BGP_PEERS_MAX];    // likewise: summaries of their maps
     struct vnrs_bgp_export exports[VNRS_BGP_EXPORT_CACHE];
     struct vnrs_bgp_batch batch[VNRS_BGP_BATCH];
     struct vnrs_bgp_item items[VNRS_BGP_ITEMS];
