@@ -82,6 +82,7 @@ void vnrs_bgp_adj_out_up(struct vnrs_bgp_member *m)
         hears |= 1u << VNRS_BGP_HEARS_PATHS;
     m->locals_told = 0;
     vnrs_bgp_queue_join(&m->speaker->rib, group_find(m->speaker, &group), m->slot, hears);
+    vnrs_bgp_out_repeat(m);
 }
 
 void vnrs_bgp_adj_out_down(struct vnrs_bgp_member *m)
@@ -510,7 +511,8 @@ static bool run_group(struct vnrs_bgp_speaker *sp, unsigned number)
         told |= tell_markers(sp, ready);
         told |= tell_in_step(&t, with_room(sp, ready));
         told |= tell_behind(&t, with_room(sp, ready & q->members));
-        if (!told && looks)
+        // Entries of which nothing is told may have changed a summary, or been all that a member was behind with.
+        if (!told && looks && !vnrs_bgp_out_has_news(sp, number, ready))
             return false;
     }
     return true;

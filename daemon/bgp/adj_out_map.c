@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SUMMARY_PATH_ID 1u // RFC 7911: there is one path of it
+#define SUMMARY_PATH_ID 65536u // RFC 7911: no path of the RIB has it
 
 struct out_summary {
     struct vnrs_bgp_summary routes;
@@ -236,6 +236,12 @@ bool vnrs_bgp_out_tell(const struct vnrs_bgp_turn *t, uint64_t ready)
     return told;
 }
 
+bool vnrs_bgp_out_has_news(const struct vnrs_bgp_speaker *sp, unsigned number, uint64_t members)
+{
+    const struct vnrs_bgp_out *out = sp->outs[number];
+    return out && (out->changed || out->due & members);
+}
+
 bool vnrs_bgp_out_is_due(const struct vnrs_bgp_member *m)
 {
     const struct vnrs_bgp_out *out = out_of(m);
@@ -289,14 +295,19 @@ static int carry(struct vnrs_bgp_member *m, struct vnrs_bgp_out *from, struct vn
     return 0;
 }
 
-// What it was told as a route of its own is a summary from now on: it was told something else of it.
-static void adopt(struct vnrs_bgp_member *m, struct vnrs_bgp_out *to)
+// What it was told as a route of its own is a summary from now on: it was told something else of it. With ADD-PATH the
+// route and the summary are two paths, and the one is withdrawn by itself.
+static void adopt(struct vnrs_bgp_member *m, unsigned number)
 {
     struct vnrs_bgp_speaker *sp = m->speaker;
+    struct vnrs_bgp_out *to = sp->outs[number];
 
     for (size_t i = 0; to && i < to->n; i++) {
-        struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&sp->rib, vnrs_bgp_map_target_prefix(to->map, i));
+        const struct vnrs_prefix *prefix = vnrs_bgp_map_target_prefix(to->map, i);
+        struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&sp->rib, prefix);
         const struct vnrs_bgp_path *best = d ? vnrs_bgp_dest_best(d) : NULL;
+        if (sp->groups[number].add_path[vnrs_bgp_af_of(prefix)])
+            continue;
         if (!d || !(d->advertised & bit_of(m)) || (best && best->slot == VNRS_BGP_SLOT_LOCAL))
             continue;
         d->advertised &= ~bit_of(m);
@@ -313,7 +324,7 @@ int vnrs_bgp_out_change(struct vnrs_bgp_member *m, unsigned to)
 
     if ((summarises && !to_out) || carry(m, from_out, to_out) < 0)
         return -ENOMEM;
-    adopt(m, to_out);
+    adopt(m, to);
     if (from_out) {
         from_out->due &= ~bit_of(m);
         from_out->repeat &= ~bit_of(m);

@@ -26,9 +26,11 @@ int vnrs_bgp_out_note(struct vnrs_bgp_speaker *speaker, unsigned number,
 bool vnrs_bgp_out_tell_forgotten(const struct vnrs_bgp_turn *turn, uint64_t ready);
 // Tells each of `ready`, who are in step, the summaries that changed.
 bool vnrs_bgp_out_tell(const struct vnrs_bgp_turn *turn, uint64_t ready);
+// The next _tell may have something for one of these members, once they are in step.
+bool vnrs_bgp_out_has_news(const struct vnrs_bgp_speaker *speaker, unsigned number, uint64_t members);
 bool vnrs_bgp_out_is_due(const struct vnrs_bgp_member *member); // there may be something to tell
 
-// All summaries are to be told again.
+// All summaries are to be told, also those that it was told of.
 void vnrs_bgp_out_repeat(struct vnrs_bgp_member *member);
 // The peer is no longer a member of the group, or its session ended.
 void vnrs_bgp_out_leave(struct vnrs_bgp_member *member);

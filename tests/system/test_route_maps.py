@@ -32,7 +32,7 @@ def net():
 
 @pytest.fixture
 def lab(net, tmp_path):
-    """The speaker with both daemons up; set(in_map=…, out_map=…) are those of FRR and of BIRD."""
+    """The speaker with both daemons up."""
     dirs = directories(tmp_path)
     with Speaker(net) as spk:
         daemons = [frr(net, dirs["frr"], False, before=TAGS, in_family="neighbor 10.0.0.4 route-map tag out"),
@@ -51,15 +51,16 @@ class MapLab:
     def __init__(self, spk, dirs):
         self.spk, self.dirs = spk, dirs
 
-    def set(self, in_map=None, bird_in_map=None):
-        """Maps, by their rules: of FRR inbound, of BIRD inbound."""
+    def set(self, frr_in=None, frr_out=None, bird_in=None, bird_out=None):
+        """Maps, by their rules."""
         maps, places = [], []
-        for text in (in_map, bird_in_map):
+        for text in (frr_in, frr_out, bird_in, bird_out):
             if text is not None:
                 maps.append((f"map{len(maps) + 1}", text))
             places.append(len(maps) if text is not None else 0)
-        self.spk.configure(locals=VNET, maps=maps, peers=[Peer("frr", "10.0.0.12", 65012, in_map=places[0]),
-                                                          Peer("bird", "10.0.0.13", 65013, in_map=places[1])])
+        self.spk.configure(locals=VNET, maps=maps,
+                           peers=[Peer("frr", "10.0.0.12", 65012, in_map=places[0], out_map=places[1]),
+                                  Peer("bird", "10.0.0.13", 65013, in_map=places[2], out_map=places[3])])
 
     def at_bird(self, prefix):
         """(AS path, communities) that BIRD has for a prefix, or None."""
@@ -77,8 +78,9 @@ class MapLab:
 RS = ("65517", "65517")
 TAGGED = ["65515", "65012", "65100"], [("65012", "1"), ("65012", "2"), RS]
 
-# Rules of the map of what comes from FRR, and what BIRD then has of 192.168.12.0/24 (None: nothing).
-INBOUND = [
+# Rules of the map of what comes from FRR, or of what goes to BIRD, and what BIRD then has of 192.168.12.0/24 (None:
+# nothing). Both maps see the same: the route as it is in the RIB.
+MAPS = [
     ("a ~p:192.168.0.0/16 drop", None),
     ("a =p:192.168.12.0/24 drop", None),
     ("a =p:192.168.0.0/16 drop", TAGGED),
@@ -109,44 +111,76 @@ INBOUND = [
 ]
 
 
-def test_inbound(lab):
-    for rules, expected in INBOUND:
-        lab.set(in_map=rules)
+@pytest.mark.parametrize("way", ["frr_in", "bird_out"])
+def test_every_condition_and_action(lab, way):
+    for rules, expected in MAPS:
+        lab.set(**{way: rules})
         until(lambda e=expected: lab.at_bird("192.168.12.0/24") == e, what=rules)
         assert sorted(p.prefix for p in lab.spk.learned("frr")) == sorted(FRR_ROUTES)
-        assert lab.spk.peers["frr"].received == 2
+        lab.spk.wait(lambda: lab.spk.peers["frr"].received == 2)
+        if way == "bird_out":  # what is chosen and programmed stays
+            assert lab.spk.hops("192.168.12.0/24") == ["10.0.0.12"]
+        assert lab.at_bird("10.0.0.0/16") == (["65515"], [])
     lab.set()
     until(lambda: lab.at_bird("192.168.12.0/24") == TAGGED)
     assert lab.no_reset()
 
 
-def test_inbound_from_bird(lab):
-    lab.set(bird_in_map="a ~p:192.168.0.0/16 >p:192.168.0.0/16 +c:65001:1; b drop")
-    until(lambda: "192.168.13.0" not in vtysh(lab.dirs["frr"], "show bgp ipv4 unicast"))
-    lab.set(bird_in_map="a! ~p:192.168.0.0/16 >p:192.168.0.0/16 +c:65001:1; b drop")
-    until(lambda: "192.168.0.0/16" in vtysh(lab.dirs["frr"], "show bgp ipv4 unicast"))
+def frr_has(lab):
+    return vtysh(lab.dirs["frr"], "show bgp ipv4 unicast")
+
+
+@pytest.mark.parametrize("way", ["bird_in", "frr_out"])
+def test_summaries(lab, way):
+    lab.set(**{way: "a ~p:192.168.0.0/16 >p:192.168.0.0/16 +c:65001:1; b drop"})
+    until(lambda: "192.168.13.0" not in frr_has(lab))
+    lab.set(**{way: "a! ~p:192.168.0.0/16 >p:192.168.0.0/16 +c:65001:1; b drop"})
+    until(lambda: "192.168.0.0/16" in frr_has(lab))
     shown = vtysh(lab.dirs["frr"], "show bgp ipv4 unicast 192.168.0.0/16")
     assert "Community: 65001:1 65517:65517" in shown and re.search(r"^  65515$", shown, re.M)
-    assert lab.spk.hops("192.168.0.0/16") == ["10.0.0.13"]
-    assert lab.spk.hops("172.31.0.0/16") == ["10.0.0.12"]  # BIRD's is dropped
-    notes = {p.prefix: p.note for p in lab.spk.learned("bird")}
-    assert notes == {"192.168.13.0/24": "summarised as 192.168.0.0/16 by route map 'map1' rule 'a'",
-                     "172.31.0.0/16": "dropped by route map 'map1' rule 'b'"}
+    assert "192.168.13.0/24" not in frr_has(lab)
+    inbound = way == "bird_in"
+    assert lab.spk.hops("192.168.0.0/16") == (["10.0.0.13"] if inbound else [])
+    assert lab.spk.hops("192.168.13.0/24") == ([] if inbound else ["10.0.0.13"])
+    if inbound:
+        assert lab.spk.hops("172.31.0.0/16") == ["10.0.0.12"]  # BIRD's is dropped
+        notes = {p.prefix: p.note for p in lab.spk.learned("bird")}
+        assert notes == {"192.168.13.0/24": "summarised as 192.168.0.0/16 by route map 'map1' rule 'a'",
+                         "172.31.0.0/16": "dropped by route map 'map1' rule 'b'"}
+    else:
+        told = {p.prefix: (p.as_path, p.note) for p in lab.spk.advertised("frr")}
+        assert told == {"10.0.0.0/16": ("65515", ""), "192.168.0.0/16": ("65515", "summary of route map 'map1'")}
+        assert lab.spk.rib("192.168.13.0/24")[0].note == \
+            "to frr: summarised as 192.168.0.0/16 by route map 'map1' rule 'a'"
     # The last route of a summary takes it along.
     birdc(lab.dirs["bird"], "disable", "statics")
-    lab.spk.wait(lambda: not lab.spk.hops("192.168.0.0/16"))
+    until(lambda: "192.168.0.0/16" not in frr_has(lab))
     birdc(lab.dirs["bird"], "enable", "statics")
-    lab.spk.wait(lambda: lab.spk.hops("192.168.0.0/16") == ["10.0.0.13"])
+    until(lambda: "192.168.0.0/16" in frr_has(lab))
+    vtysh(lab.dirs["frr"], "clear bgp 10.0.0.4 soft in")  # told again when asked
+    lab.set()
+    until(lambda: "192.168.13.0/24" in frr_has(lab) and "192.168.0.0/16" not in frr_has(lab))
     assert lab.no_reset()
+
+
+def test_both_ways_at_once(lab):
+    lab.set(frr_in="a ~c:65012:1 +c:65001:1", bird_out="a ~c:65001:1 >a:; b ~p:172.16.0.0/12 drop", bird_in="a drop")
+    until(lambda: lab.at_bird("192.168.12.0/24") == (["65515"], [("65001", "1"), *TAGGED[1]]))
+    until(lambda: lab.at_bird("172.31.0.0/16") is None and "192.168.13.0/24" not in frr_has(lab))
+    assert lab.spk.hops("172.31.0.0/16") == ["10.0.0.12"]
+    lab.spk.clear("bird")  # the maps are those of the next session, too
+    lab.spk.wait(lambda: lab.spk.peers["bird"].flaps == 1 and lab.spk.is_up("bird"), 30)
+    until(lambda: lab.at_bird("192.168.12.0/24") == (["65515"], [("65001", "1"), *TAGGED[1]]))
+    assert lab.at_bird("172.31.0.0/16") is None
 
 
 def test_a_shorter_path_wins(lab):
     """The maps of what comes in have their say in the choice: both announce 172.31.0.0/16."""
     both = ["10.0.0.12", "10.0.0.13"]
     lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == both)
-    lab.set(in_map="a +a:65201")
+    lab.set(frr_in="a +a:65201")
     lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == ["10.0.0.13"])
-    lab.set(bird_in_map="a +a:65201,65202")
+    lab.set(bird_in="a +a:65201,65202")
     lab.spk.wait(lambda: lab.spk.hops("172.31.0.0/16") == ["10.0.0.12"])
     lost = [p for p in lab.spk.rib("172.31.0.0/16") if not p.best]
     assert [p.note for p in lost] == ["longer AS path; changed by route map 'map1' rule 'a'"]
