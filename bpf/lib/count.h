@@ -19,6 +19,9 @@ STAGE void count_drop(const struct __sk_buff *skb, const struct packet *p, __u32
 {
     count_add(&drop_counters, reason, packets, p->frame_len - ETH_HLEN);
 
+    // While nobody reads, the ring is full: asking costs less than trying.
+    if (bpf_ringbuf_query(&drop_events, BPF_RB_AVAIL_DATA) > DROP_EVENTS_BYTES - DROP_EVENT_ROOM)
+        return;
     struct vnrs_bpf_drop_event *event = bpf_ringbuf_reserve(&drop_events, sizeof(*event), 0);
     if (!event)
         return;

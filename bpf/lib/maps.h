@@ -15,6 +15,7 @@
 #define TYPE_COUNTERS_MAX 32
 #define DROP_COUNTERS_MAX 64
 #define DROP_EVENTS_BYTES (256 * 1024)
+#define DROP_EVENT_ROOM   (sizeof(struct vnrs_bpf_drop_event) + BPF_RINGBUF_HDR_SZ)
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

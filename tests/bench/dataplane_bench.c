@@ -602,7 +602,7 @@ static void bench_bulk(const struct route *routes, unsigned n, bool v6)
     if (!v6 || n == sizes[2]) {
         double one[2000];
         for (unsigned i = 0; i < ARRAY_SIZE(one); i++) {
-            const struct route *route = &routes[(i / 2 * 7919) % n];
+            const struct route *route = &routes[(i / 2 * 7919) % sizes[0]];
             double start = cpu_ns();
             plane_route(&plane, DOMAIN_VM, route, v6, i % 2 ? HANDLE_NVA1 : 0);
             plane_flush(&plane);
@@ -611,6 +611,14 @@ static void bench_bulk(const struct route *routes, unsigned n, bool v6)
         qsort(one, ARRAY_SIZE(one), sizeof(*one), cmp_double);
         printf("| one of them removed or added, published at once | %.1f us CPU median, %.1f us at 99 %% | |\n",
                one[ARRAY_SIZE(one) / 2] / 1e3, one[ARRAY_SIZE(one) * 99 / 100] / 1e3);
+    }
+    if (n == sizes[2]) {
+        struct vnrs_sink *next;
+        double start = cpu_ns(), started = wall_ns();
+        check(vnrs_bpf_sink_new(plane.dp, &next), "take over");
+        printf("| taken over by the next process | %.0f ms CPU, %.0f ms wall | |\n", (cpu_ns() - start) / 1e6,
+               (wall_ns() - started) / 1e6);
+        next->ops->free(next);
     }
     plane_close(&plane);
 }
