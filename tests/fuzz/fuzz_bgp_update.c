@@ -120,8 +120,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .ibgp = data[0] & 2,
         .extended_message = data[0] & 4,
         .mp = {!(data[0] & 8), !(data[0] & 16)},
-        .add_path_rx = {data[0] & 32, data[0] & 32},
-        .add_path_tx = {data[0] & 32, data[0] & 32},
+        .add_path_rx = {(data[0] & 160) == 32, data[0] & 32},
+        .add_path_tx = {(data[0] & 160) == 32, data[0] & 32},
+        .local_id = 0x0a000004,
         .ext_nexthop = data[0] & 64,
     };
     size_t max = session.extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX;
