@@ -145,6 +145,10 @@ static int on_routes(struct vnrs_instance *instance, const void *items, size_t n
             return -ENOMEM;
         int r = vnrs_learned_put(instance->learned, instance->index, &routes[i].prefix,
                                  routes[i].set ? instance->sets.items[routes[i].set - 1] : 0);
+        // What the other one said before it died is no newer than this: peers tell both the same. One that comes back
+        // itself may not have heard of all yet.
+        if (r == 0 && instance->converged)
+            r = vnrs_learned_supersede(instance->learned, instance->index, &routes[i].prefix);
         if (r < 0)
             return r;
     }

@@ -230,6 +230,17 @@ int vnrs_learned_put(struct vnrs_learned_db *db, unsigned instance, const struct
     return 0;
 }
 
+int vnrs_learned_supersede(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_prefix *prefix)
+{
+    uint32_t id = vnrs_prefixes_find(db->prefixes, prefix);
+    int r = 0;
+
+    for (unsigned i = 0; id && r == 0 && i < VNRS_LEARNED_INSTANCES; i++)
+        if (i != instance && vnrs_slots_find(&db->said[i], id) & STALE)
+            r = forget(db, i, id);
+    return r;
+}
+
 size_t vnrs_learned_len(const struct vnrs_learned_db *db, unsigned instance)
 {
     return db->said[instance].len;

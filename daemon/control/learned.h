@@ -42,6 +42,9 @@ void vnrs_learned_unref(struct vnrs_learned_db *db, uint32_t set);
 // What the instance says of the prefix from now on; set 0: nothing. Returns 0 or -ENOMEM.
 int vnrs_learned_put(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_prefix *prefix,
                      uint32_t set) VNRS_MUST_CHECK;
+// Forget what the other instance says of the prefix, if that is stale. Returns 0 or -ENOMEM.
+int vnrs_learned_supersede(struct vnrs_learned_db *db, unsigned instance,
+                           const struct vnrs_prefix *prefix) VNRS_MUST_CHECK;
 size_t vnrs_learned_len(const struct vnrs_learned_db *db, unsigned instance);
 // Everything that the instance said is stale from now on, unless it is said again.
 void vnrs_learned_stale(struct vnrs_learned_db *db, unsigned instance);

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """FRR, BIRD, GoBGP, OpenBGPD and ExaBGP behind one interface, as the peer of a vnrs-speaker.
 
-    with Bird(ns, directory, asn, local, remote, remote_asn, routes, passive=False) as peer:
-        peer.prefixes()        # what it learned from the speaker
+    with Bird(ns, directory, asn, local, remote, remote_asn, routes, passive=False, options=Options()) as peer:
+        peer.paths()           # what it learned from the speaker: prefix -> set of (next hop, AS path as text)
+        peer.prefixes()        # only the prefixes
         peer.describe(prefix)  # text with the attributes it has for a prefix, in the daemon's own words
         peer.withdraw(prefix)  # one that it announces
         peer.refresh()         # asks the speaker for its routes again
         peer.shut("text")      # administrative shutdown of the session
         peer.complaint()       # text with the NOTIFICATION it got from us last
         peer.stop()            # ends the daemon as its service would be ended
-        peer.paths(prefix)     # how many paths it has for a prefix from the speaker (FRR, BIRD, GoBGP)
+        peer.die(), peer.start()   # killed, and started again as after a crash
 
-`routes` are announced from the start; those in `tagged` carry a standard, an extended and a large community. With
-`add_path` it takes and tells several paths of a prefix (RFC 7911), and lets in the peers `feeders`, [(address, asn)…],
-which open their sessions themselves. Each
+`routes` are announced from the start; those in `tagged` carry a standard, an extended and a large community. Each
 daemon runs in the foreground in the namespace `ns`, with files and control socket in `directory`, and is ended by its
-process id.
+process id. `Options` are what the session shall have beyond a plain one.
 """
 import ipaddress
 import json
@@ -28,8 +27,19 @@ import socket
 import struct
 import subprocess
 import time
+from dataclasses import dataclass
 
 STANDARD, EXTENDED, LARGE = "65001:7", "65001:8", "4200000001:1:2"
+
+
+@dataclass
+class Options:
+    password: str = ""
+    restart: int = 0  # graceful restart: seconds
+    enhanced: bool = False  # refresh, where it is not announced anyway
+    add_path: bool = False
+    nexthop6: bool = False  # IPv4 routes on an IPv6 session (RFC 8950)
+    feeders: tuple = ()  # (address, ASN) of further peers that open their sessions themselves (FRR, BIRD, GoBGP)
 
 
 class Daemon:
@@ -38,16 +48,24 @@ class Daemon:
     stop_cease = True  # says Cease when it is ended
     answers_refresh = True  # tells its routes again when asked
     asks_refresh = True  # can be made to ask
+    has_enhanced = False  # enhanced refresh
+    keeps = False  # helps a speaker that restarts gracefully: keeps its routes
+    restarts = False  # restarts gracefully itself
+    has_nexthop6 = False  # RFC 8950
+    shows_unknown = None  # in describe(): attribute 99 with the bytes de ad be ef
+    takes_signed = True  # connections with TCP MD5 that we open
+    shows_reset_text = True  # of an administrative reset, in complaint()
     DECONFIGURED = r"(?i)peer de-?configured|peer unconfig"  # Cease/3 in complaint()
 
     def __init__(self, ns, directory, asn, local, remote, remote_asn, routes=(), tagged=(), passive=False,
-                 add_path=False, feeders=()):
-        self.add_path, self.feeders = add_path, list(feeders)
+                 options=None):
         self.ns, self.asn, self.local, self.remote, self.remote_asn = ns, asn, local, remote, remote_asn
         self.dir, self.routes, self.tagged, self.passive = pathlib.Path(directory), list(routes), list(tagged), passive
         self.v6, self.process = ":" in local, None
         self.router_id = "10.0.0.11"
-        self.family = "ipv6" if self.v6 else "ipv4"
+        self.options = options or Options()
+        self.family = "ipv6" if self.v6 and not self.options.nexthop6 else "ipv4"
+        self.again = False  # started after it died
 
     @classmethod
     def missing(cls):
@@ -55,7 +73,16 @@ class Daemon:
 
     def __enter__(self):
         self.prepare()
-        log = open(self.dir / "out.log", "wb")
+        return self.start()
+
+    def die(self):
+        self.process.kill()
+        self.process.wait()
+        self.again = True
+        (self.dir / "api").unlink(missing_ok=True)  # GoBGP's
+
+    def start(self):
+        log = open(self.dir / "out.log", "ab")
         self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, *map(str, self.command())], stdout=log,
                                         stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.environment()})
         log.close()
@@ -75,6 +102,9 @@ class Daemon:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
+
+    def prefixes(self):
+        return set(self.paths())
 
     def logged(self):
         return (self.dir / "out.log").read_text(errors="replace")
@@ -99,14 +129,19 @@ class Daemon:
 class Frr(Daemon):
     name, package, binary = "FRR", "frr", "/usr/lib/frr/bgpd"
     shut_text = "going home"
+    has_enhanced = keeps = restarts = has_nexthop6 = True
 
     def prepare(self):
-        v6 = self.v6
+        o = self.options
+        feeders = "".join(f"\n neighbor {a} remote-as {n}\n neighbor {a} passive\n neighbor {a} advertisement-interval 0"
+                          for a, n in o.feeders)
+        activate = "".join(f"\n  neighbor {a} activate" for a, _ in o.feeders)
+        restart = f"""
+ bgp graceful-restart
+ bgp graceful-restart preserve-fw-state
+ bgp graceful-restart restart-time {o.restart}
+ bgp graceful-restart select-defer-time 5""" if o.restart else ""
         networks = [f"  network {p}" + (" route-map tag" if p in self.tagged else "") for p in self.routes]
-        feeders = "\n".join(f" neighbor {a} remote-as {n}\n neighbor {a} passive" for a, n in self.feeders)
-        activate = [f"  neighbor {a} activate" for a, _ in self.feeders]
-        if self.add_path:
-            activate.append(f"  neighbor {self.remote} addpath-tx-all-paths")
         (self.dir / "bgpd.conf").write_text(f"""
 log file {self.dir}/bgpd.log
 route-map tag permit 10
@@ -115,19 +150,22 @@ route-map tag permit 10
  set large-community {LARGE}
 router bgp {self.asn}
  bgp router-id {self.router_id}
+ bgp log-neighbor-changes
  no bgp ebgp-requires-policy
  no bgp network import-check
- no bgp default ipv4-unicast
+ no bgp default ipv4-unicast{restart}{feeders}
  neighbor {self.remote} remote-as {self.remote_asn}
  neighbor {self.remote} ebgp-multihop 8
  neighbor {self.remote} update-source {self.local}
  neighbor {self.remote} timers connect 1
  neighbor {self.remote} advertisement-interval 0
  {f"neighbor {self.remote} passive" if self.passive else ""}
-{feeders}
- address-family {"ipv6" if v6 else "ipv4"} unicast
-  neighbor {self.remote} activate
-""" + "\n".join(activate + networks) + "\n exit-address-family\n")
+ {f"neighbor {self.remote} password {o.password}" if o.password else ""}
+ {f"neighbor {self.remote} capability extended-nexthop" if o.nexthop6 else ""}
+ address-family {self.family} unicast
+  neighbor {self.remote} activate{activate}
+  {f"neighbor {self.remote} addpath-tx-all-paths" if o.add_path else ""}
+""" + "\n".join(networks) + "\n exit-address-family\n")
         for path in (self.dir, self.dir / "bgpd.conf"):
             shutil.chown(path, "frr", "frr")
 
@@ -138,14 +176,11 @@ router bgp {self.asn}
     def vtysh(self, *commands):
         return self.run("vtysh", "--vty_socket", self.dir, *[x for c in commands for x in ("-c", c)])
 
-    def prefixes(self):
+    def paths(self):
         out = self.until(lambda: json.loads(self.vtysh(f"show bgp {self.family} unicast json")))
-        return {p for p, paths in out.get("routes", {}).items()
-                if any(n.get("ip") == self.remote for path in paths for n in path["nexthops"])}
-
-    def paths(self, prefix):
-        out = json.loads(self.vtysh(f"show bgp {self.family} unicast {prefix} json"))
-        return sum(p["peer"]["peerId"] == self.remote for p in out.get("paths", []))
+        found = {p: {(path["nexthops"][0]["ip"], path["path"]) for path in paths if path.get("peerId") == self.remote}
+                 for p, paths in out.get("routes", {}).items()}
+        return {p: paths for p, paths in found.items() if paths}
 
     def describe(self, prefix):
         return self.vtysh(f"show bgp {self.family} unicast {prefix}")
@@ -161,14 +196,21 @@ router bgp {self.asn}
         self.vtysh("configure terminal", f"router bgp {self.asn}", f"neighbor {self.remote} shutdown message {text}")
 
     def complaint(self):
-        return self.vtysh(f"show bgp neighbors {self.remote}")
+        log = self.dir / "bgpd.log"
+        return self.vtysh(f"show bgp neighbors {self.remote}") + (log.read_text() if log.exists() else "")
 
 
 class Bird(Daemon):
     name, package, binary = "BIRD", "bird2", "bird"
     shut_text = "going home"
+    has_enhanced = keeps = restarts = has_nexthop6 = True
+    shows_unknown = r"BGP\.63.*: de ad be ef"
 
     def prepare(self):
+        o = self.options
+        session = (f'password "{o.password}"; ' if o.password else "") + (
+            f"graceful restart on; graceful restart time {o.restart};" if o.restart else "")
+        channel = ("add paths on; " if o.add_path else "") + ("extended next hop on;" if o.nexthop6 else "")
         tag = (f"{{ bgp_community.add(({STANDARD.replace(':', ',')})); "
                f"bgp_ext_community.add((rt,{EXTENDED.replace(':', ',')})); "
                f"bgp_large_community.add(({LARGE.replace(':', ',')})); }}")
@@ -180,8 +222,8 @@ class Bird(Daemon):
     local {self.local} as {self.asn}; neighbor {a} as {n}; multihop; strict bind yes; passive on;
     {self.family} {{ import all; export none; }};
 }}
-""" for i, (a, n) in enumerate(self.feeders))
-        fed = " || ".join(["source = RTS_STATIC", *(f'proto = "f{i}"' for i in range(len(self.feeders)))])
+""" for i, (a, n) in enumerate(o.feeders))
+        told = " || ".join(["source = RTS_STATIC", *(f'proto = "f{i}"' for i in range(len(o.feeders)))])
         (self.dir / "bird.conf").write_text(f"""
 router id {self.router_id};
 protocol device {{ }}
@@ -194,25 +236,28 @@ protocol bgp azure {{
     strict bind yes;
     passive {"on" if self.passive else "off"};
     connect delay time 1; connect retry time 1; error wait time 1, 2;
-    {self.family} {{ import all; export where {fed}; {"add paths on;" if self.add_path else ""} }};
+    {session}
+    {self.family} {{ import all; export where {told}; {channel} }};
 }}
 """)
 
     def command(self):
-        return ["bird", "-f", "-c", self.dir / "bird.conf", "-s", self.dir / "ctl", "-P", self.dir / "bird.pid"]
+        return ["bird", "-f", "-c", self.dir / "bird.conf", "-s", self.dir / "ctl", "-P", self.dir / "bird.pid",
+                *(["-R"] if self.again else [])]
 
     def birdc(self, *command):
         return self.run("birdc", "-s", self.dir / "ctl", *command)
 
-    def prefixes(self):
-        out = self.until(lambda: self.birdc("show", "route", "protocol", "azure"))
-        return {line.split()[0] for line in out.splitlines() if re.match(r"[0-9a-f:.]+/\d+ ", line)}
-
-    def paths(self, prefix):
-        try:
-            return self.birdc("show", "route", prefix, "protocol", "azure", "all").count("BGP.as_path")
-        except subprocess.CalledProcessError:  # it knows no such network
-            return 0
+    def paths(self):
+        out, found, prefix = self.until(lambda: self.birdc("show", "route", "protocol", "azure", "all")), {}, None
+        for line in out.splitlines():
+            if match := re.match(r"([0-9a-f:.]+/\d+)? +\S+ \[azure ", line):
+                prefix = match[1] or prefix
+            elif match := re.match(r"\tBGP\.as_path: (.*)", line):
+                as_path = match[1].strip()
+            elif match := re.match(r"\tBGP\.next_hop: (\S+)", line):
+                found.setdefault(prefix, set()).add((match[1], as_path))
+        return found
 
     def describe(self, prefix):
         return self.birdc("show", "route", prefix, "all")
@@ -234,8 +279,16 @@ class Gobgp(Daemon):
     name, package, binary = "GoBGP", "gobgpd", "gobgpd"
     shut_text = "going home"
     asks_refresh = False  # softresetin works on what it has; nothing makes it send a ROUTE-REFRESH
+    keeps = restarts = has_nexthop6 = True
+    shows_unknown = r"(?i)99.*de.?ad.?be.?ef|3q2.7w"
 
     def prepare(self):
+        o = self.options
+        restart = f"""
+  [neighbors.graceful-restart.config]
+    enabled = true
+    restart-time = {o.restart}
+    deferral-time = 5""" if o.restart else ""
         feeders = "".join(f"""[[neighbors]]
   [neighbors.config]
     neighbor-address = "{a}"
@@ -243,11 +296,10 @@ class Gobgp(Daemon):
   [neighbors.transport.config]
     local-address = "{self.local}"
     passive-mode = true
-""" for a, n in self.feeders)
-        add_path = """    [neighbors.afi-safis.add-paths.config]
-      receive = true
-      send-max = 8
-""" if self.add_path else ""
+""" for a, n in o.feeders)
+        family = "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n" if o.restart else ""
+        if o.add_path:
+            family += "    [neighbors.afi-safis.add-paths.config]\n      receive = true\n      send-max = 8\n"
         (self.dir / "gobgpd.toml").write_text(f"""
 [global.config]
   as = {self.asn}
@@ -258,6 +310,7 @@ class Gobgp(Daemon):
   [neighbors.config]
     neighbor-address = "{self.remote}"
     peer-as = {self.remote_asn}
+    {f'auth-password = "{o.password}"' if o.password else ""}{restart}
   [neighbors.transport.config]
     local-address = "{self.local}"
     passive-mode = {"true" if self.passive else "false"}
@@ -272,11 +325,11 @@ class Gobgp(Daemon):
   [[neighbors.afi-safis]]
     [neighbors.afi-safis.config]
       afi-safi-name = "{self.family}-unicast"
-{add_path}{feeders}""")
+{family}{feeders}""")
 
     def command(self):
         return ["gobgpd", "-f", self.dir / "gobgpd.toml", "--api-hosts", f"unix://{self.dir}/api",
-                "--pprof-disable", "-l", "info"]
+                "--pprof-disable", "-l", "info", *(["-r"] if self.again else [])]
 
     def gobgp(self, *command):
         return self.run("gobgp", "--target", f"unix://{self.dir}/api", *command)
@@ -313,16 +366,18 @@ class Gobgp(Daemon):
                 f.write(struct.pack("!IHHI", 0, 13, subtype, len(body)) + body)
         self.gobgp("mrt", "inject", "global", self.dir / "table.mrt")
 
-    def prefixes(self):
-        out = self.gobgp("neighbor", self.remote, "adj-in", "-a", self.family, "-j")
-        return set(json.loads(out) if out.strip().startswith("{") else {})
-
-    def paths(self, prefix):
-        out = self.gobgp("neighbor", self.remote, "adj-in", "-a", self.family, "-j")
-        return len(json.loads(out).get(prefix, [])) if out.strip().startswith("{") else 0
+    def paths(self):
+        out, found = self.gobgp("neighbor", self.remote, "adj-in", "-a", self.family, "-j"), {}
+        for prefix, paths in (json.loads(out) if out.strip().startswith("{") else {}).items():
+            for path in paths:
+                attrs = {a["type"]: a for a in path["attrs"]}
+                as_path = " ".join(str(n) for segment in attrs[2]["as_paths"] for n in segment["asns"])
+                found.setdefault(prefix, set()).add((attrs.get(3, attrs.get(14))["nexthop"], as_path))
+        return found
 
     def describe(self, prefix):
-        return self.gobgp("global", "rib", prefix, "-a", self.family)
+        return self.gobgp("global", "rib", prefix, "-a", self.family) + self.gobgp(
+            "global", "rib", prefix, "-a", self.family, "-j")
 
     def withdraw(self, prefix):
         self.gobgp("global", "rib", "del", prefix, "nexthop", self.local, "-a", self.family)
@@ -337,9 +392,12 @@ class Gobgp(Daemon):
 class Openbgpd(Daemon):
     name, package, binary = "OpenBGPD", "openbgpd", "/usr/sbin/bgpd"
     shut_text = "going home"
-    # 7.7 says "route refresh: AID IPv4 unicast not negotiated" where bgpctl shows that family as negotiated, to the same
-    # message that the other daemons answer; the cause was not found.
+    # 7.7 drops every ROUTE-REFRESH of a family that was negotiated, and says "AID not negotiated": the question is asked
+    # the wrong way round (openbgpd-portable issue 46; mended in 7.8).
     answers_refresh = False
+    has_enhanced = keeps = True
+    takes_signed = False  # 7.7 on Linux does not answer a connection with TCP MD5; it opens such ones
+    shows_unknown = r"(?i)99.*de.?ad.?be.?ef"
 
     @classmethod
     def missing(cls):
@@ -350,6 +408,7 @@ class Openbgpd(Daemon):
         return f"{cls.name} is not installed (package {cls.package})"
 
     def prepare(self):
+        o = self.options
         tag = f"set {{ community {STANDARD} ext-community rt {EXTENDED} large-community {LARGE} }}"
         single = "\n".join(f"network {p} {tag if p in self.tagged else ''}" for p in self.routes[:4])
         rest = "\n".join(f"network {p}" for p in self.routes[4:])
@@ -368,6 +427,11 @@ neighbor {self.remote} {{
     local-address {self.local}
     multihop 8
     {"passive" if self.passive else ""}
+    {f"tcp md5sig password {o.password}" if o.password else ""}
+    announce restart {"yes" if o.restart else "no"}
+    {"announce enhanced refresh yes" if o.enhanced else ""}
+    {"announce add-path recv yes" if o.add_path else ""}
+    {"announce add-path send all" if o.add_path else ""}
     announce IPv4 {"none" if self.v6 else "unicast"}
     announce IPv6 {"unicast" if self.v6 else "none"}
 }}
@@ -383,9 +447,11 @@ allow to any
     def bgpctl(self, *command):
         return self.run("bgpctl", "-s", self.dir / "ctl", *command)
 
-    def prefixes(self):
-        out = json.loads(self.until(lambda: self.bgpctl("-j", "show", "rib", "in", "neighbor", self.remote)))
-        return {r["prefix"] for r in out.get("rib", [])}
+    def paths(self):
+        out, found = json.loads(self.until(lambda: self.bgpctl("-j", "show", "rib", "in", "neighbor", self.remote))), {}
+        for r in out.get("rib", []):
+            found.setdefault(r["prefix"], set()).add((r["exit_nexthop"], r["aspath"]))
+        return found
 
     def describe(self, prefix):
         return self.bgpctl("show", "rib", "detail", prefix)
@@ -400,15 +466,18 @@ allow to any
         self.bgpctl("neighbor", self.remote, "down", text)
 
     def complaint(self):
-        return self.bgpctl("show", "neighbor", self.remote)
+        return self.bgpctl("show", "neighbor", self.remote) + self.logged()
 
 
 class Exabgp(Daemon):
     name, package, binary = "ExaBGP", "exabgp", "exabgp"
     DECONFIGURED = r'"code": 6, "subcode": 3'
     stop_cease = False  # closes the connection
+    shows_unknown = r"(?i)attribute-0x63.*deadbeef"
+    shows_reset_text = False  # 4.2.21 fails over any text (a TypeError of its own) and sends Message Header Error
 
     def prepare(self):
+        o = self.options
         script = self.dir / "api.sh"
         # Events come to standard input until ExaBGP ends, commands go to standard output.
         script.write_text(f"#!/bin/sh\ncat <>{self.dir}/commands &\ncat >{self.dir}/events\nkill $!\n")
@@ -424,7 +493,9 @@ neighbor {self.remote} {{
     hold-time 180;
     outgoing-ttl 8;
     {"passive true; listen 179;" if self.passive else ""}
-    capability {{ asn4 enable; route-refresh enable; }}
+    {f'md5-password "{o.password}";' if o.password else ""}
+    capability {{ asn4 enable; route-refresh enable; {f"graceful-restart {o.restart};" if o.restart else ""}
+                  {"add-path send/receive;" if o.add_path else ""} }}
     family {{ {self.family} unicast; }}
     api {{ processes [ ctl ]; neighbor-changes; receive {{ parsed; update; notification; refresh; }} }}
 }}
@@ -465,18 +536,23 @@ neighbor {self.remote} {{
             except json.JSONDecodeError:
                 pass  # being written
 
-    def prefixes(self):
-        have = set()
+    def paths(self):
+        have = {}  # (prefix, path identifier) -> (next hop, AS path)
         for _, event in self.events():
             if event["type"] == "state" and event["neighbor"]["state"] == "down":
                 have.clear()
             update = event.get("neighbor", {}).get("message", {}).get("update", {})
+            as_path = " ".join(map(str, update.get("attribute", {}).get("as-path", ())))
             for by_nexthop in update.get("announce", {}).values():
-                for nlris in by_nexthop.values():
-                    have |= {n["nlri"] for n in nlris if "nlri" in n}
+                for nexthop, nlris in by_nexthop.items():
+                    have.update({(n["nlri"], n.get("path-information")): (nexthop, as_path) for n in nlris if "nlri" in n})
             for nlris in update.get("withdraw", {}).values():
-                have -= {n["nlri"] for n in nlris}
-        return have
+                for n in nlris:
+                    have.pop((n["nlri"], n.get("path-information")), None)
+        found = {}
+        for (prefix, _), path in have.items():
+            found.setdefault(prefix, set()).add(path)
+        return found
 
     def describe(self, prefix):
         return "".join(line for line, _ in self.events() if f'"{prefix}"' in line)

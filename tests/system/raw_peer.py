@@ -138,6 +138,7 @@ class Attrs:
     communities: list = field(default_factory=list)
     extended: bytes = b""  # extended and large communities, as received
     large: bytes = b""
+    unknown: list = field(default_factory=list)  # (flags, type code, value)
     order: list = field(default_factory=list)  # type codes as sent
     mp_reach: list = field(default_factory=list)
     mp_unreach: list = field(default_factory=list)
@@ -209,6 +210,8 @@ def parse_attrs(data, add_path=False, as4=True):
             a.mp_reach = prefixes_of(value[5 + nh:], value[1] == 2, add_path)
         elif code == 15:
             a.mp_unreach = prefixes_of(value[3:], value[1] == 2, add_path)
+        else:
+            a.unknown.append((flags, code, value))
     return a
 
 

@@ -47,8 +47,11 @@ def mp_unreach(prefixes):
 class Lab:
     """The speaker, a daemon and the raw peer, for one test."""
 
-    def __init__(self, daemon, opener="speaker", family=4, extra=()):
+    def __init__(self, daemon, opener="speaker", family=4, extra=(), options=None, session=None, **conf):
+        """`options` of the daemon; `session`: family of the addresses, where it is not that of the routes; `conf`: of
+        the speaker (speaker_harness.py)."""
         self.daemon_class, self.opener, self.family = daemon, opener, family
+        self.options, self.session, self.conf = options or bgp_daemons.Options(), session or family, conf
         self.routes = THEIRS[family] + list(extra)
         self.tagged = THEIRS[family][0]
 
@@ -58,11 +61,12 @@ class Lab:
         with contextlib.ExitStack() as stack:
             self.net = stack.enter_context(Net("vint", v6=True))
             sh("ip", "-n", self.net.nva, "addr", "add", "fd00::11/64", "dev", "eth0", "nodad")
-            self.addr = {4: ["10.0.0.4", "10.0.0.10", "10.0.0.11"], 6: ["fd00::4", "fd00::10", "fd00::11"]}[self.family]
+            self.addr = {4: ["10.0.0.4", "10.0.0.10", "10.0.0.11"], 6: ["fd00::4", "fd00::10", "fd00::11"]}[self.session]
             self.net.rs_addr = self.addr[0]
             self.spk = stack.enter_context(Speaker(self.net))
             self.peers = [Peer("raw", self.addr[1], 65001, passive=True, max_prefixes=0),
-                          Peer("them", self.addr[2], ASN, passive=self.opener == "peer", max_prefixes=0)]
+                          Peer("them", self.addr[2], ASN, passive=self.opener == "peer", max_prefixes=0,
+                               md5=self.options.password)]
             self.configure()
             self.raw = stack.enter_context(RawPeer(65001, self.addr[1], self.addr[0], netns=self.net.nva))
             directory = tempfile.mkdtemp(prefix="vnrs-interop-")
@@ -70,7 +74,7 @@ class Lab:
             os.chmod(directory, 0o755)
             self.them = stack.enter_context(self.daemon_class(
                 self.net.nva, directory, ASN, self.addr[2], self.addr[0], 65515, self.routes, [self.tagged],
-                passive=self.opener == "speaker"))
+                passive=self.opener == "speaker", options=self.options))
             self.raw.connect().establish()
             self.wait(lambda: self.spk.is_up("raw") and self.spk.is_up("them"), "the session", 20)
             self.stack = stack.pop_all()
@@ -80,7 +84,8 @@ class Lab:
         return self.stack.__exit__(*exc)
 
     def configure(self, **changes):
-        self.spk.configure(peers=self.peers, locals=LOCALS[self.family], connect_retry_ms=100, **changes)
+        self.spk.configure(peers=self.peers, locals=LOCALS[self.family], connect_retry_ms=100,
+                           **{**self.conf, **changes})
 
     def wait(self, check, what, timeout=10):
         """Until check() is true, or fails no more; what the daemon says goes with a failure."""
@@ -89,10 +94,10 @@ class Lab:
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.them.name} says:\n{self.them.logged()[-3000:]}") from None
 
-    def announce(self, prefixes, communities=False):
-        """By the raw peer, AS path 65001 65100."""
-        attrs = path_attrs([65001, 65100], None if self.family == 6 else self.addr[1],
-                           communities=["65001:7"] if communities else ())
+    def announce(self, prefixes, communities=False, origin=65100, extra=b""):
+        """By the raw peer, AS path 65001 `origin`."""
+        attrs = path_attrs([65001, origin], None if self.family == 6 else self.addr[1],
+                           communities=["65001:7"] if communities else ()) + extra
         if self.family == 6:
             attrs += mp_reach(self.addr[1], prefixes)
         if communities:
@@ -185,16 +190,19 @@ def test_ten_thousand_routes_both_ways(daemon):
     ours = [f"{120 + i // 2500}.{i // 250 % 10}.{i % 250}.0/{24 + i % 3}" for i in range(10_000)]
     with Lab(daemon, extra=theirs) as lab:
         for i in range(0, len(ours), 500):
-            lab.announce(ours[i:i + 500])
+            lab.announce(ours[i:i + 500], origin=65100 + i // 500)
         lab.wait(lambda: len(lab.spk.routes) == len(lab.routes) + len(ours), "all routes here", 20)
-        assert set(lab.spk.routes) == set(lab.routes + ours)
+        assert {p: lab.spk.routes[p] for p in lab.routes} == {p: [(lab.addr[2], 1)] for p in lab.routes}
+        assert {p: lab.spk.routes[p] for p in ours} == {p: [(lab.addr[1], 2)] for p in ours}
         lab.wait(lambda: len(lab.raw.routes()) == len(lab.routes) + 2, "all routes at the second peer", 20)
-        assert set(lab.raw.rib) == set(lab.routes + LOCALS[4])
+        assert {p: (a.nexthop, tuple(a.as_path)) for p, a in lab.raw.rib.items()} == {
+            **{p: (lab.addr[0], (65515, ASN)) for p in lab.routes}, **{p: (lab.addr[0], (65515,)) for p in LOCALS[4]}}
         them = lab.them
         deadline = time.monotonic() + 20
-        while len(have := them.prefixes()) < len(ours) + 2 and time.monotonic() < deadline:
+        while len(have := them.paths()) < len(ours) + 2 and time.monotonic() < deadline:
             lab.spk.pump(0.2)
-        assert have == set(ours + LOCALS[4])
+        assert have == {**{p: {(lab.addr[0], f"65515 65001 {65100 + i // 500}")} for i, p in enumerate(ours)},
+                        **{p: {(lab.addr[0], "65515")} for p in LOCALS[4]}}
         # And all of them go.
         for i in range(0, len(ours), 500):
             lab.withdraw(ours[i:i + 500])

@@ -272,6 +272,31 @@ static void routes_of_a_dead_speaker_stay_until_the_new_one_converged(void **sta
     close(speakers[1].fd);
 }
 
+// While one restarts the other goes on: what it withdraws goes, although the dead one had it too.
+static void a_withdrawal_during_a_restart_counts_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_speaker speakers[2];
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, hub);
+    start_speakers(f, speakers);
+    for (int i = 0; i < 2; i++) {
+        speaker_route(&speakers[i], "10.50.0.0/16", first);
+        speaker_route(&speakers[i], "10.60.0.0/16", first);
+        say_converged(&speakers[i]);
+    }
+    RUN_UNTIL(f, rows_with(f, "vm", "10.60.0.0/16") == 1 && vnrs_instance_find(lab_of(f), "rs", 1)->converged);
+    close(speakers[0].fd);
+    RUN_UNTIL(f, !vnrs_instance_find(lab_of(f), "rs", 0)->chan);
+    fake_clear_counts(&f->agent);
+    speaker_route(&speakers[1], "10.50.0.0/16", NULL);
+    RUN_UNTIL(f, f->agent.fib_routes_removed > 0);
+    assert_int_equal(rows_with(f, "vm", "10.50.0.0/16"), 0);
+    assert_int_equal(rows_with(f, "vm", "10.60.0.0/16"), 1);
+    close(speakers[1].fd);
+}
+
 static void a_restored_lab_waits_for_its_speakers(void **state)
 {
     struct fixture *f = *state;
@@ -562,6 +587,7 @@ int main(void)
         TEST(a_speaker_that_dies_again_does_not_prolong_the_wait),
         TEST(speakers_are_configured_and_their_routes_programmed),
         TEST(routes_of_a_dead_speaker_stay_until_the_new_one_converged),
+        TEST(a_withdrawal_during_a_restart_counts_at_once),
         TEST(a_restored_lab_waits_for_its_speakers),
         TEST(messages_of_an_earlier_speaker_are_skipped),
         TEST(session_options_reach_the_speakers),

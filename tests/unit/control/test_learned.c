@@ -140,6 +140,37 @@ static void stale_routes_go_unless_said_again(void **state)
     teardown(&w);
 }
 
+static void news_of_the_living_instance_counts_more_than_stale_routes(void **state)
+{
+    struct world w;
+    struct vnrs_prefix first = prefix_of(1), second = prefix_of(2), unknown = prefix_of(9);
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 1; i <= 2; i++) {
+        say(&w, 0, i, 3, 1);
+        say(&w, 1, i, 3, 1);
+    }
+    (void)take_all(&w);
+    // Not stale: both count.
+    say(&w, 1, 1, 0, 1);
+    assert_int_equal(vnrs_learned_supersede(w.db, 1, &first), 0);
+    assert_int_equal(merged_of(&w, 1).set->n, 2);
+    vnrs_learned_stale(w.db, 0);
+    assert_int_equal(vnrs_learned_supersede(w.db, 1, &first), 0);
+    assert_null(merged_of(&w, 1).set);
+    say(&w, 1, 2, 1, 1); // one of the two next hops is withdrawn
+    assert_int_equal(merged_of(&w, 2).set->n, 2);
+    assert_int_equal(vnrs_learned_supersede(w.db, 1, &second), 0);
+    assert_int_equal(merged_of(&w, 2).set->n, 1);
+    assert_int_equal(vnrs_learned_supersede(w.db, 1, &unknown), 0);
+    assert_int_equal(vnrs_learned_len(w.db, 0), 0);
+    (void)take_all(&w);
+    say(&w, 1, 2, 0, 1);
+    (void)take_all(&w);
+    teardown(&w);
+}
+
 static void a_dead_peer_leaves_at_once(void **state)
 {
     struct world w;
@@ -201,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_again_changes_nothing),
         cmocka_unit_test(stale_routes_go_unless_said_again),
+        cmocka_unit_test(news_of_the_living_instance_counts_more_than_stale_routes),
         cmocka_unit_test(a_dead_peer_leaves_at_once),
         cmocka_unit_test(prefixes_that_part_are_named),
     };
