@@ -128,8 +128,8 @@ static void start(struct world *w, uint8_t features)
     world_setup(w, PEERS, features, 0);
     w->conf.as_route_server = 1;
     set_maps(w, NULL, NULL, NULL);
-    for (char name = 'a'; name < 'a' + (char)PEERS; name++)
-        (void)world_up(w, name, caps);
+    for (unsigned i = 0; i < PEERS; i++)
+        (void)world_up(w, (char)('a' + i), caps);
     hear(w);
 }
 
@@ -348,8 +348,9 @@ static void differences(void **state)
 
     (void)state;
     start(&w, 0);
-    for (char digit = '1'; digit <= '3'; digit++)
-        say(&w, 'a', (char[]){'1', '0', '.', digit, '.', '0', '.', '0', '/', '1', '6', '\0'}, 0);
+    say(&w, 'a', "10.1.0.0/16", 0);
+    say(&w, 'a', "10.2.0.0/16", 0);
+    say(&w, 'a', "10.3.0.0/16", 0);
     hear(&w);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         set_maps(&w, rows[i].map, NULL, NULL);
