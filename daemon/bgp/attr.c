@@ -112,7 +112,9 @@ static uint64_t attrs_hash(const struct vnrs_bgp_attrs *a, uint64_t seed)
     uint64_t h = mix(seed, (uint64_t)a->origin << 8 | a->has);
 
     h = mix(h, (uint64_t)a->med << 32 | a->local_pref);
-    h = mix(h, a->aggregator_asn);
+    h = mix(h, (uint64_t)a->originator_id << 32 | a->aggregator_asn);
+    if (a->n_clusters)
+        h = mix(h, a->n_clusters);
     h = mix_bytes(h, &a->aggregator, sizeof(a->aggregator));
     h = mix_bytes(h, &a->nexthop, sizeof(a->nexthop));
     h = mix_bytes(h, &a->nexthop_link_local, sizeof(a->nexthop_link_local));
@@ -127,7 +129,8 @@ static bool attrs_equal(const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_at
     struct array in_a[N_ARRAYS], in_b[N_ARRAYS];
 
     if (a->origin != b->origin || a->has != b->has || a->med != b->med || a->local_pref != b->local_pref ||
-        a->aggregator_asn != b->aggregator_asn || memcmp(&a->aggregator, &b->aggregator, sizeof(a->aggregator)) != 0 ||
+        a->aggregator_asn != b->aggregator_asn || a->originator_id != b->originator_id ||
+        a->n_clusters != b->n_clusters || memcmp(&a->aggregator, &b->aggregator, sizeof(a->aggregator)) != 0 ||
         memcmp(&a->nexthop, &b->nexthop, sizeof(a->nexthop)) != 0 ||
         memcmp(&a->nexthop_link_local, &b->nexthop_link_local, sizeof(a->nexthop_link_local)) != 0)
         return false;

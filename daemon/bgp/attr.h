@@ -30,17 +30,19 @@ enum {
 
 // Canonical form. Byte strings are in wire form with 4-octet ASNs, whatever the session used. Arrays belong to the set.
 struct vnrs_bgp_attrs {
-    uint32_t refs;      // interned: references; else 0
-    uint64_t hash;      // interned: hash of the content
-    uint8_t origin;     // enum vnrs_bgp_origin
-    uint8_t has;        // VNRS_BGP_HAS_*
-    uint16_t path_len;  // AS-path length as the decision counts it: an AS_SET is one (RFC 4271 9.1.2.2)
-    uint32_t first_asn; // leftmost ASN of the first AS_SEQUENCE, 0: none
+    uint32_t refs;          // interned: references; else 0
+    uint32_t originator_id; // RFC 4456, from inside the AS: who brought the route into it; 0: the peer
+    uint64_t hash;          // interned: hash of the content
+    uint8_t origin;         // enum vnrs_bgp_origin
+    uint8_t has;            // VNRS_BGP_HAS_*
+    uint16_t path_len;      // AS-path length as the decision counts it: an AS_SET is one (RFC 4271 9.1.2.2)
+    uint32_t first_asn;     // leftmost ASN of the first AS_SEQUENCE, 0: none
     uint32_t med, local_pref;
     uint32_t aggregator_asn;
     struct vnrs_addr aggregator;
     struct vnrs_addr nexthop;            // global; of NEXT_HOP or MP_REACH_NLRI
     struct vnrs_addr nexthop_link_local; // RFC 2545, or NONE
+    uint16_t n_clusters;                 // length of CLUSTER_LIST (RFC 4456)
     uint16_t as_path_bytes, n_communities, n_ext_communities, n_large_communities, unknown_bytes;
     const uint8_t *as_path;           // segments: type, count, count x 4 octets
     const uint32_t *communities;      // host order, ascending, no duplicates

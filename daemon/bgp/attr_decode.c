@@ -246,15 +246,18 @@ static void read_large_communities(struct vnrs_bgp_attr_decode *d, const struct 
 static void read_originator_id(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
                                struct vnrs_wire value)
 {
-    if (has_length(d, raw, 4))
-        d->is_own = vnrs_wire_u32(&value) == d->session->local_id;
+    if (!has_length(d, raw, 4))
+        return;
+    d->attrs->originator_id = vnrs_wire_u32(&value);
+    d->is_own = d->attrs->originator_id == d->session->local_id;
 }
 
 static void read_cluster_list(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
                               struct vnrs_wire value)
 {
     (void)value;
-    (void)has_items(d, raw, 4);
+    if (has_items(d, raw, 4))
+        d->attrs->n_clusters = (uint16_t)(raw->len / 4);
 }
 
 // Not looked into, but carried: its length must be right (RFC 7606 section 7.15).

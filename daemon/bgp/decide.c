@@ -43,9 +43,19 @@ static int cmp_ebgp(const cand *a, const cand *b)
     return lower(a->source->ibgp, b->source->ibgp);
 }
 
+static uint32_t identifier(const cand *c)
+{
+    return c->attrs->originator_id ? c->attrs->originator_id : c->source->router_id;
+}
+
 static int cmp_id(const cand *a, const cand *b)
 {
-    return lower(a->source->router_id, b->source->router_id);
+    return lower(identifier(a), identifier(b));
+}
+
+static int cmp_clusters(const cand *a, const cand *b)
+{
+    return lower(a->attrs->n_clusters, b->attrs->n_clusters);
 }
 
 static int cmp_addr(const cand *a, const cand *b)
@@ -69,6 +79,7 @@ static const struct {
     [VNRS_BGP_STEP_ORIGIN] = {cmp_origin, "lesser origin"},
     [VNRS_BGP_STEP_EBGP] = {cmp_ebgp, "learned by iBGP"},
     [VNRS_BGP_STEP_ID] = {cmp_id, "higher BGP identifier"},
+    [VNRS_BGP_STEP_CLUSTERS] = {cmp_clusters, "longer cluster list"},
     [VNRS_BGP_STEP_ADDR] = {cmp_addr, "higher peer address"},
     [VNRS_BGP_STEP_PATH_ID] = {cmp_path_id, "higher path identifier"},
 };

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The decision process (RFC 4271 section 9.1) as numbered steps: a total order of the paths of one prefix, the step
-// that decided between two of them, and the set that is equally good. MED is not looked at (azure-routing.md 5.7): so
-// the order is total and the outcome does not depend on the order of arrival. Pure.
+// that decided between two of them, and the set that is equally good. RFC 4456 section 9 adds to it for what a route
+// reflector inside the AS passed on, RFC 6286 compares identifiers as numbers.
+//
+// MED (9.1.2.2 c) is not looked at (azure-routing.md 5.7): so the order is total and the outcome does not depend on the
+// order of arrival. Nor is the cost to the next hop (e): next hops are reached through the virtual network, all alike.
+// Pure.
 #pragma once
 
 #include "bgp/attr.h"
@@ -9,12 +13,13 @@
 enum vnrs_bgp_step {
     VNRS_BGP_STEP_BEST = 0, // did not lose
     VNRS_BGP_STEP_LOCAL,    // originated here
-    VNRS_BGP_STEP_PREF,     // higher LOCAL_PREF; 100 where there is none
-    VNRS_BGP_STEP_PATH_LEN, // shorter AS path. Paths equal up to here share the traffic
-    VNRS_BGP_STEP_ORIGIN,   // IGP, EGP, incomplete
-    VNRS_BGP_STEP_EBGP,     // eBGP before iBGP
-    VNRS_BGP_STEP_ID,       // lower BGP identifier of the peer
-    VNRS_BGP_STEP_ADDR,     // lower address of the peer
+    VNRS_BGP_STEP_PREF,     // higher LOCAL_PREF; 100 where there is none (9.1.1)
+    VNRS_BGP_STEP_PATH_LEN, // shorter AS path (9.1.2.2 a). Paths equal up to here share the traffic
+    VNRS_BGP_STEP_ORIGIN,   // IGP, EGP, incomplete (b)
+    VNRS_BGP_STEP_EBGP,     // eBGP before iBGP (d)
+    VNRS_BGP_STEP_ID,       // lower BGP identifier of the peer (f), or of the ORIGINATOR_ID
+    VNRS_BGP_STEP_CLUSTERS, // shorter CLUSTER_LIST: fewer route reflectors on the way
+    VNRS_BGP_STEP_ADDR,     // lower address of the peer (g)
     VNRS_BGP_STEP_PATH_ID,  // lower path identifier, of several paths of one peer (RFC 7911)
     _VNRS_BGP_STEP_MAX,
     VNRS_BGP_STEP_BARRED = 255, // was not a candidate

@@ -83,6 +83,8 @@ static const struct vnrs_bgp_attrs *build(struct vnrs_bgp_speaker *sp, const str
     out = *from;
     if (!group->ibgp && edit_ebgp(sp, from, &out) < 0)
         return NULL;
+    out.originator_id = 0; // of a route reflector, which this is not
+    out.n_clusters = 0;
     if (group->ibgp && !(out.has & VNRS_BGP_HAS_LOCAL_PREF)) {
         out.has |= VNRS_BGP_HAS_LOCAL_PREF; // required towards iBGP (RFC 4271 5.1.5)
         out.local_pref = IBGP_LOCAL_PREF;

@@ -173,8 +173,16 @@ struct rib_part {
 // By enum vnrs_bgp_step of bgp/decide.h, which this program does not link.
 static const char *lost_at_name(unsigned step)
 {
-    static const char *const names[] = {"",       "local route",    "LOCAL_PREF",     "AS path length",
-                                        "origin", "eBGP over iBGP", "BGP identifier", "peer address"};
+    static const char *const names[] = {"",
+                                        "local route",
+                                        "LOCAL_PREF",
+                                        "AS path length",
+                                        "origin",
+                                        "eBGP over iBGP",
+                                        "BGP identifier",
+                                        "cluster list length",
+                                        "peer address",
+                                        "path identifier"};
     return step < ARRAY_SIZE(names) ? names[step] : "not eligible";
 }
 

@@ -7,7 +7,7 @@
 #define VNRS_ROUTE_SETS_MAX ((VNRS_SPEAKER_MSG_MAX - sizeof(struct vnrs_spk_hdr)) / sizeof(struct vnrs_spk_set))
 
 struct vnrs_route_sets {
-    uint32_t n;
+    uint32_t n, last;   // last: index of the one that was asked for last
     uint8_t index[256]; // open addressing: number, or 0
     struct vnrs_spk_set sets[VNRS_ROUTE_SETS_MAX];
 };

@@ -273,6 +273,40 @@ static void graceful_shutdown(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+// RFC 4456 section 9: what a reflector passed on stands in the order of who brought it into the AS, then of the length
+// of its way. Nothing of that is told on.
+static void reflected_routes(void **state)
+{
+    static const char *const bodies[] = {
+        "0000 002d 40010100 400206 0201 0000fdf1 400304 0a00000a 400504 00000064 800904 0a000063"
+        "800a08 01010101 02020202 18 140000",
+        "0000 0029 40010100 400206 0201 0000fdf1 400304 0a00000b 400504 00000064 800904 0a000063"
+        "800a04 02020202 18 140000",
+        "0000 0029 40010100 400206 0201 0000fdf1 400304 0a00000b 400504 00000064 800904 0a000064"
+        "800a04 02020202 18 140000",
+    };
+    struct vnrs_prefix p = prefix_at(0);
+    struct world w;
+
+    (void)state;
+    world_setup(&w, 3, 0, 0);
+    w.peers[0].asn = w.peers[1].asn = WORLD_ASN;
+    world_configure(&w);
+    struct vnrs_bgp_member *a = world_up(&w, 'a', NULL), *b = world_up(&w, 'b', NULL), *c = world_up(&w, 'c', NULL);
+    assert_true(world_say(&w, a, VNRS_BGP_UPDATE, bodies[0]) > 0);
+    const struct vnrs_bgp_dest *d = vnrs_bgp_rib_find(&w.sp->rib, &p);
+    assert_true(d->paths->attrs->originator_id == 0x0a000063 && d->paths->attrs->n_clusters == 2);
+    assert_true(world_say(&w, b, VNRS_BGP_UPDATE, bodies[1]) > 0);
+    assert_int_equal(vnrs_bgp_dest_best(d)->slot, b->slot);
+    assert_int_equal(vnrs_bgp_dest_lost_at(&w.sp->rib, d, d->paths->next), VNRS_BGP_STEP_CLUSTERS);
+    assert_true(world_say(&w, b, VNRS_BGP_UPDATE, bodies[2]) > 0);
+    assert_int_equal(vnrs_bgp_dest_best(d)->slot, a->slot);
+    assert_int_equal(vnrs_bgp_dest_lost_at(&w.sp->rib, d, d->paths->next), VNRS_BGP_STEP_ID);
+    struct heard h = world_listen(c);
+    assert_true(h.messages == 1 && h.announced == 1 && h.longest == 23 + 4 + 13 + 7 + 4);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 // --- random: who knows what in the end
 
 struct knowledge {
@@ -368,10 +402,15 @@ static void random_rooms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_message_for_all),      cmocka_unit_test(groups),
-        cmocka_unit_test(split_horizon_in_a_group), cmocka_unit_test(laggard),
-        cmocka_unit_test(end_of_rib_under_churn),   cmocka_unit_test(well_known_communities),
-        cmocka_unit_test(graceful_shutdown),        cmocka_unit_test(random_rooms),
+        cmocka_unit_test(one_message_for_all),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(split_horizon_in_a_group),
+        cmocka_unit_test(laggard),
+        cmocka_unit_test(end_of_rib_under_churn),
+        cmocka_unit_test(well_known_communities),
+        cmocka_unit_test(graceful_shutdown),
+        cmocka_unit_test(reflected_routes),
+        cmocka_unit_test(random_rooms),
     };
     return cmocka_run_group_tests_name("adj_out", tests, NULL, NULL);
 }

@@ -48,7 +48,7 @@ static void test_intern(void **state)
     assert_int_equal(vnrs_bgp_attr_table_len(table), 1);
 
     // Any one difference is another set.
-    struct vnrs_bgp_attrs different[10];
+    struct vnrs_bgp_attrs different[12];
     const struct vnrs_bgp_attrs *held[ARRAY_SIZE(different)];
     static const uint8_t bytes[16] = {0xe0, 99, 9};
     for (size_t i = 0; i < ARRAY_SIZE(different); i++)
@@ -66,6 +66,8 @@ static void test_intern(void **state)
     different[8].n_large_communities = 1;
     different[9].unknown = bytes;
     different[9].unknown_bytes = 12;
+    different[10].originator_id = 7;
+    different[11].n_clusters = 1;
     for (size_t i = 0; i < ARRAY_SIZE(different); i++) {
         held[i] = vnrs_bgp_attrs_intern(table, &different[i]);
         assert_int_equal(vnrs_bgp_attr_table_len(table), i + 2);

@@ -71,6 +71,18 @@ static void set_med(struct side *s)
     s->attrs.has = VNRS_BGP_HAS_MED;
     s->attrs.med = 5;
 }
+static void set_originator_low(struct side *s)
+{
+    s->attrs.originator_id = 9;
+}
+static void set_originator_high(struct side *s)
+{
+    s->attrs.originator_id = 0xc0000000; // as a number without sign
+}
+static void set_clusters(struct side *s)
+{
+    s->attrs.n_clusters = 2;
+}
 static void set_path_id(struct side *s)
 {
     s->path_id = 7;
@@ -97,6 +109,11 @@ static const struct {
     {"eBGP before iBGP", set_nothing, set_ibgp, VNRS_BGP_STEP_EBGP, true},
     {"lower identifier", set_nothing, set_id, VNRS_BGP_STEP_ID, true},
     {"lower address", set_nothing, set_addr, VNRS_BGP_STEP_ADDR, true},
+    {"lower ORIGINATOR_ID than the other's identifier", set_originator_low, set_nothing, VNRS_BGP_STEP_ID, true},
+    {"higher ORIGINATOR_ID than the other's identifier", set_id, set_originator_high, VNRS_BGP_STEP_ID, true},
+    {"shorter CLUSTER_LIST", set_nothing, set_clusters, VNRS_BGP_STEP_CLUSTERS, true},
+    {"identifier beats CLUSTER_LIST", set_clusters, set_id, VNRS_BGP_STEP_ID, true},
+    {"CLUSTER_LIST beats address", set_addr, set_clusters, VNRS_BGP_STEP_CLUSTERS, true},
     {"lower path identifier", set_nothing, set_path_id, VNRS_BGP_STEP_PATH_ID, true},
     {"address beats path identifier", set_path_id, set_addr, VNRS_BGP_STEP_ADDR, true},
     {"MED is not looked at", set_nothing, set_med, VNRS_BGP_STEP_BEST, true},
