@@ -267,10 +267,8 @@ int vnrs_learned_sweep(struct vnrs_learned_db *db, unsigned instance, bool all)
 
 uint32_t vnrs_learned_take(struct vnrs_learned_db *db)
 {
-    uint32_t id = vnrs_slots_next(&db->changed, db->cursor);
+    uint32_t id = vnrs_slots_any(&db->changed, db->cursor);
 
-    if (!id)
-        id = vnrs_slots_next(&db->changed, VNRS_PREFIX_NONE);
     if (id)
         vnrs_slots_remove(&db->changed, id);
     db->cursor = id;

@@ -9,6 +9,8 @@
 #define PLACE_MAX  UINT32_C(0x7ffffffe)
 #define PIECE_BITS 10
 #define PIECE      (1u << PIECE_BITS) // values
+#define FEW        2048u              // of which the nearest is taken
+#define STRIDE     389u               // odd, so that it leads through a whole piece
 
 struct vnrs_prefix_rec4 {
     uint32_t addr; // host order; of a free record the next free one
@@ -294,7 +296,9 @@ static uint32_t *make_slot(struct vnrs_slots *slots, uint32_t id)
     uint32_t piece = PLACE(id) >> PIECE_BITS;
 
     if (piece >= slots->n_pieces[six]) {
-        uint32_t n = MAX(piece + 1, slots->n_pieces[six] + slots->n_pieces[six] / 2);
+        uint32_t n = MAX(slots->n_pieces[six], 1u);
+        while (n <= piece)
+            n *= 2;
         uint32_t **grown = reallocarray(slots->pieces[six], n, sizeof(*grown));
         if (!grown)
             return NULL;
@@ -352,4 +356,37 @@ uint32_t vnrs_slots_next(const struct vnrs_slots *slots, uint32_t id)
         }
     }
     return VNRS_PREFIX_NONE;
+}
+
+static uint32_t scattered(const struct vnrs_slots *slots, bool six, uint32_t place)
+{
+    uint32_t n = slots->n_pieces[six], piece = place >> PIECE_BITS, at = place & (PIECE - 1);
+    uint32_t stride = (n / 8 * 5) | 1; // odd, and n is a power of two: it leads through all pieces
+
+    for (uint64_t left = (uint64_t)n * PIECE; left > 0; left--) {
+        piece = (piece + stride) & (n - 1);
+        if (piece == 0)
+            at = (at + STRIDE) & (PIECE - 1);
+        const uint32_t *values = slots->pieces[six][piece];
+        if (values && values[at])
+            return piece << PIECE_BITS | at | (six ? FAMILY6 : 0);
+    }
+    return VNRS_PREFIX_NONE;
+}
+
+uint32_t vnrs_slots_any(const struct vnrs_slots *slots, uint32_t last)
+{
+    bool six = last & FAMILY6;
+    uint32_t id;
+
+    if (slots->len <= FEW) {
+        id = vnrs_slots_next(slots, last);
+        return id ? id : vnrs_slots_next(slots, VNRS_PREFIX_NONE);
+    }
+    if (PLACE(last) >> PIECE_BITS >= slots->n_pieces[six])
+        last = 0;
+    id = slots->n_pieces[six] ? scattered(slots, six, PLACE(last)) : VNRS_PREFIX_NONE;
+    if (!id && slots->n_pieces[!six])
+        id = scattered(slots, !six, 0);
+    return id;
 }

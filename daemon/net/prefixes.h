@@ -55,5 +55,9 @@ int vnrs_slots_put(struct vnrs_slots *slots, uint32_t id, uint32_t value) VNRS_M
 void vnrs_slots_replace(struct vnrs_slots *slots, uint32_t id,
                         uint32_t value); // one that is there, by one that is not 0
 void vnrs_slots_remove(struct vnrs_slots *slots, uint32_t id);
+// Some number that has a value, VNRS_PREFIX_NONE when none has. Where there are many it is far from `last`, the one
+// before: the kernel takes routes out of a large table several times faster in such an order than neighbour by
+// neighbour (data-plane.md).
+uint32_t vnrs_slots_any(const struct vnrs_slots *slots, uint32_t last);
 // Walk: `uint32_t id = VNRS_PREFIX_NONE; while ((id = vnrs_slots_next(slots, id)))`. Values may change meanwhile.
 uint32_t vnrs_slots_next(const struct vnrs_slots *slots, uint32_t id);

@@ -154,12 +154,36 @@ static void tables_hold_and_forget(void **test)
     vnrs_slots_fini(&slots);
 }
 
+static void any_finds_all_of_many_and_few(void **test)
+{
+    static const uint32_t sizes[] = {1, 3, 2000, 2049, 50000};
+
+    (void)test;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct vnrs_slots slots = {0};
+        uint32_t id = VNRS_PREFIX_NONE, near = 0, last;
+        for (uint32_t n = 1; n <= sizes[i]; n++)
+            assert_int_equal(vnrs_slots_put(&slots, n % 7 ? n * 3 : n * 3 | 0x80000000u, n), 0);
+        for (uint32_t n = sizes[i]; n > 0; n--) {
+            last = id;
+            id = vnrs_slots_any(&slots, id);
+            assert_int_not_equal(id, VNRS_PREFIX_NONE);
+            near += id > last && id - last < 20;
+            vnrs_slots_remove(&slots, id);
+        }
+        assert_true(near <= 2049);
+        assert_int_equal(vnrs_slots_any(&slots, id), VNRS_PREFIX_NONE);
+        assert_int_equal(slots.len, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_follow_a_plain_array),
         cmocka_unit_test(around_gives_the_longest_first),
         cmocka_unit_test(tables_hold_and_forget),
+        cmocka_unit_test(any_finds_all_of_many_and_few),
     };
     return cmocka_run_group_tests_name("net.prefixes", tests, NULL, NULL);
 }
