@@ -3,8 +3,6 @@
 
 #include "bgp/wire.h"
 
-#include <assert.h>
-
 #define AUTH_BYTES 2 // the least that an authentication section takes
 
 enum {
@@ -36,7 +34,7 @@ enum vnrs_bfd_outcome vnrs_bfd_packet_decode(const uint8_t *bytes, size_t len, s
         return VNRS_BFD_MULTIPOINT;
     struct vnrs_bfd_packet p = {
         .state = flags >> 6,
-        .diag = version_diag & VNRS_BFD_DIAG_MAX,
+        .diag = version_diag & VNRS_BFD_DIAG_LAST,
         .poll = flags & FLAG_POLL,
         .final = flags & FLAG_FINAL,
         .independent = flags & FLAG_INDEPENDENT,
@@ -62,7 +60,7 @@ void vnrs_bfd_packet_encode(const struct vnrs_bfd_packet *p, uint8_t ret_bytes[s
 {
     struct vnrs_wire_out w = vnrs_wire_out_make(ret_bytes, VNRS_BFD_PACKET_BYTES);
 
-    vnrs_wire_put_u8(&w, (uint8_t)(VNRS_BFD_VERSION << 5 | (p->diag & VNRS_BFD_DIAG_MAX)));
+    vnrs_wire_put_u8(&w, (uint8_t)(VNRS_BFD_VERSION << 5 | (p->diag & VNRS_BFD_DIAG_LAST)));
     vnrs_wire_put_u8(&w, (uint8_t)(p->state << 6 | (p->poll ? FLAG_POLL : 0) | (p->final ? FLAG_FINAL : 0) |
                                    (p->independent ? FLAG_INDEPENDENT : 0) | (p->demand ? FLAG_DEMAND : 0)));
     vnrs_wire_put_u8(&w, p->multiplier);
@@ -77,25 +75,19 @@ void vnrs_bfd_packet_encode(const struct vnrs_bfd_packet *p, uint8_t ret_bytes[s
 const char *vnrs_bfd_state_name(uint8_t state)
 {
     static const char *const names[] = {
-        [VNRS_BFD_ADMIN_DOWN] = "AdminDown", [VNRS_BFD_DOWN] = "Down", [VNRS_BFD_INIT] = "Init", [VNRS_BFD_UP] = "Up"};
-    static_assert(ARRAY_SIZE(names) == _VNRS_BFD_STATE_MAX, "a name for every state");
-
+#define X(id, text) [id] = text,
+        VNRS_BFD_STATES(X)
+#undef X
+    };
     return state < ARRAY_SIZE(names) ? names[state] : "?";
 }
 
 const char *vnrs_bfd_diag_text(uint8_t diag)
 {
     static const char *const texts[] = {
-        // RFC 5880 section 4.1
-        "no diagnostic",
-        "control detection time expired",
-        "echo function failed",
-        "neighbor signaled session down",
-        "forwarding plane reset",
-        "path down",
-        "concatenated path down",
-        "administratively down",
-        "reverse concatenated path down",
+#define X(id, text) [id] = text,
+        VNRS_BFD_DIAGS(X)
+#undef X
     };
     return diag < ARRAY_SIZE(texts) ? texts[diag] : "unknown diagnostic";
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "util/macros.h"
+#include "vnrs/bfd.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,22 +15,6 @@
 #define VNRS_BFD_PORT_MULTI   4784  // RFC 5883
 #define VNRS_BFD_TTL          255   // of what is sent; single hop: of what is received, too (RFC 5881 section 5)
 #define VNRS_BFD_SOURCE_PORT  49152 // and above (RFC 5881 section 4)
-
-enum vnrs_bfd_state { // Sta
-    VNRS_BFD_ADMIN_DOWN,
-    VNRS_BFD_DOWN,
-    VNRS_BFD_INIT,
-    VNRS_BFD_UP,
-    _VNRS_BFD_STATE_MAX
-};
-
-enum vnrs_bfd_diag { // those that this side sets; any other value may be received
-    VNRS_BFD_DIAG_NONE = 0,
-    VNRS_BFD_DIAG_EXPIRED = 1,
-    VNRS_BFD_DIAG_SIGNALED = 3,
-    VNRS_BFD_DIAG_ADMIN = 7,
-    VNRS_BFD_DIAG_MAX = 31
-};
 
 struct vnrs_bfd_packet {
     uint8_t state; // enum vnrs_bfd_state

@@ -53,6 +53,11 @@ static const char *since(const json_t *peer, char text[static 32])
     return vnrs_peer_text_duration(json_is_integer(seconds) ? json_integer_value(seconds) : -1, text);
 }
 
+static const char *bfd_state(const json_t *peer)
+{
+    return text_of(json_object_get(peer, "bfd"), "state");
+}
+
 // ---- summary
 
 static json_t *summary_row(const json_t *peer)
@@ -64,6 +69,7 @@ static json_t *summary_row(const json_t *peer)
                    text_of(peer, "name"), number_of(peer, "instance"));
     (void)json_object_set_new(row, "version", json_integer(4));
     (void)json_object_set_new(row, "upDown", json_string(since(peer, up_down)));
+    (void)json_object_set_new(row, "bfdState", json_string(*bfd_state(peer) ? bfd_state(peer) : "off"));
     (void)json_object_set(row, "statePfx", json_object_get(peer, is_up(peer) ? "received" : "state"));
     (void)json_object_set_new(row, "desc", json_string(desc));
     return row;
@@ -71,11 +77,17 @@ static json_t *summary_row(const json_t *peer)
 
 void vnrs_peer_text_summary(FILE *out, const json_t *peers)
 {
-    static const struct vnrs_column columns[] = {
-        {"Neighbor", "peerIp"},       {"V", "version"},           {"AS", "peerAsn"},
-        {"MsgRcvd", "messagesIn"},    {"MsgSent", "messagesOut"}, {"Up/Down", "upDown"},
-        {"State/PfxRcd", "statePfx"}, {"PfxSnt", "advertised"},   {"Desc", "desc"},
-        {"Last Error", "lastError"}};
+    static const struct vnrs_column columns[] = {{"Neighbor", "peerIp"},
+                                                 {"V", "version"},
+                                                 {"AS", "peerAsn"},
+                                                 {"MsgRcvd", "messagesIn"},
+                                                 {"MsgSent", "messagesOut"},
+                                                 {"Up/Down", "upDown"},
+                                                 {"State/PfxRcd", "statePfx"},
+                                                 {"PfxSnt", "advertised"},
+                                                 {"BFD", "bfdState"},
+                                                 {"Desc", "desc"},
+                                                 {"Last Error", "lastError"}};
     json_t *rows = json_array();
 
     for (size_t i = 0; i < json_array_size(peers); i++)
@@ -148,6 +160,34 @@ static void put_session(FILE *out, const json_t *peer)
     put(out, "Prefixes",
         "%" JSON_INTEGER_FORMAT " received, %" JSON_INTEGER_FORMAT " advertised, %" JSON_INTEGER_FORMAT " queued",
         number_of(peer, "received"), number_of(peer, "advertised"), number_of(peer, "queued"));
+}
+
+static void put_bfd(FILE *out, const json_t *peer)
+{
+    const json_t *bfd = json_object_get(peer, "bfd");
+    char time[32];
+
+    if (!json_is_object(bfd)) {
+        put(out, "BFD", "off");
+        return;
+    }
+    put(out, "BFD", "%s for %s, peer %s, %s%s%s%s", text_of(bfd, "state"),
+        vnrs_peer_text_duration(number_of(bfd, "sinceSeconds"), time), text_of(bfd, "peerState"),
+        is_true(bfd, "multihop") ? "multihop" : "single hop", is_true(bfd, "strict") ? ", strict" : "",
+        *text_of(bfd, "error") ? ", no socket: " : "", text_of(bfd, "error"));
+    put(out, "  intervals",
+        "a packet every %.6g ms, %.6g ms to detect a failure (configured %" JSON_INTEGER_FORMAT
+        " and %" JSON_INTEGER_FORMAT " ms × %" JSON_INTEGER_FORMAT ")",
+        (double)number_of(bfd, "transmitIntervalUs") / 1000, (double)number_of(bfd, "detectionTimeUs") / 1000,
+        number_of(bfd, "configuredTransmitInterval"), number_of(bfd, "configuredReceiveInterval"),
+        number_of(bfd, "detectMultiplier"));
+    put(out, "  diagnostics", "%s; peer: %s; last failure: %s", text_of(bfd, "diagnostic"),
+        text_of(bfd, "peerDiagnostic"), *text_of(bfd, "lastFailure") ? text_of(bfd, "lastFailure") : "none");
+    put(out, "  packets",
+        "%" JSON_INTEGER_FORMAT " received, %" JSON_INTEGER_FORMAT " sent, %" JSON_INTEGER_FORMAT
+        " discarded; %" JSON_INTEGER_FORMAT " failures",
+        number_of(bfd, "packetsIn"), number_of(bfd, "packetsOut"), number_of(bfd, "discarded"),
+        number_of(bfd, "failures"));
 }
 
 static void put_restart(FILE *out, const json_t *peer)
@@ -229,6 +269,7 @@ void vnrs_peer_text_full(FILE *out, const json_t *peer)
                   text_of(peer, "routeServer"), text_of(peer, "name"), number_of(peer, "instance"));
     put_state(out, peer);
     put_session(out, peer);
+    put_bfd(out, peer);
     put_restart(out, peer);
     put_past(out, peer);
     (void)fputc('\n', out);

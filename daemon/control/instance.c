@@ -94,6 +94,15 @@ static struct vnrs_spk_peer_config make_peer(const struct vnrs_model *model, con
         .out_map = conn->out_map ? (uint16_t)conn->out_map->id : 0,
     };
 
+    if (conn->bfd.on)
+        peer.bfd = (struct vnrs_spk_bfd){
+            .min_tx_us = conn->bfd.tx_ms * 1000u,
+            .min_rx_us = conn->bfd.rx_ms * 1000u,
+            .multiplier = (uint8_t)conn->bfd.multiplier,
+            .multihop = conn->bfd.multihop,
+            .ttl_min = (uint8_t)conn->bfd.ttl_min,
+            .strict = conn->bfd.strict,
+        };
     vnrs_str_copy(peer.name, sizeof(peer.name), conn->name);
     vnrs_str_copy(peer.md5, sizeof(peer.md5), conn->password ? conn->password : "");
     return peer;

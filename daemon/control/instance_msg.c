@@ -3,8 +3,10 @@
 // checked, and the first wrong one ends the channel (the agent then restarts the speaker).
 #include "control/state.h"
 
+#include "control/peer_json.h"
 #include "util/log.h"
 #include "util/utf8.h"
+#include "vnrs/bfd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,6 +59,22 @@ static void note_state(struct vnrs_instance *instance, const struct vnrs_spk_pee
                        is ? "" : new->last_error);
 }
 
+static void note_bfd(struct vnrs_instance *instance, const struct vnrs_spk_peer *old, const struct vnrs_spk_peer *new)
+{
+    bool was = old && old->bfd.state == VNRS_BFD_UP, is = new->bfd.state == VNRS_BFD_UP;
+
+    if (was != is && new->bfd.configured)
+        vnrs_event_add(instance->lab->control, instance->lab, "bfd", "BFD with peer '%s' of '%s' is %s%s%s", new->name,
+                       instance->key, is ? "Up" : "down", is ? "" : ": ", is ? "" : vnrs_bfd_diag_name(new->bfd.diag));
+}
+
+static bool is_bfd_state(const struct vnrs_spk_bfd_state *bfd)
+{
+    return bfd->state < _VNRS_BFD_STATE_MAX && bfd->remote_state < _VNRS_BFD_STATE_MAX &&
+           bfd->diag <= VNRS_BFD_DIAG_LAST && bfd->remote_diag <= VNRS_BFD_DIAG_LAST &&
+           bfd->failure <= VNRS_BFD_DIAG_LAST && bfd->error <= 0;
+}
+
 static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
 {
     const struct vnrs_spk_peer *peers = items;
@@ -64,12 +82,13 @@ static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct vnrs_spk_peer peer = peers[i], *old = NULL;
         if (!is_text(peer.name, sizeof(peer.name)) || !vnrs_utf8_is_text(peer.last_error, sizeof(peer.last_error)) ||
-            peer.state >= _VNRS_BGP_ST_MAX || !is_addr(&peer.addr, true))
+            peer.state >= _VNRS_BGP_ST_MAX || !is_addr(&peer.addr, true) || !is_bfd_state(&peer.bfd))
             return -EPROTO;
         vec_foreach (have, &instance->peers) {
             if (strcmp(have->name, peer.name) == 0)
                 old = have;
         }
+        note_bfd(instance, old, &peer); // the cause first
         note_state(instance, old, &peer);
         if (old)
             *old = peer;

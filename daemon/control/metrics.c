@@ -4,6 +4,7 @@
 #include "control/state.h"
 
 #include "util/strbuf.h"
+#include "vnrs/bfd.h"
 #include "vnrs/drop_reason.h"
 
 #include <string.h>
@@ -43,18 +44,50 @@ static uint64_t peer_flaps(const struct vnrs_spk_peer *peer)
     return peer->flaps;
 }
 
+static uint64_t bfd_up(const struct vnrs_spk_peer *peer)
+{
+    return peer->bfd.state == VNRS_BFD_UP;
+}
+
+static uint64_t bfd_failures(const struct vnrs_spk_peer *peer)
+{
+    return peer->bfd.failures;
+}
+
+static uint64_t bfd_packets_in(const struct vnrs_spk_peer *peer)
+{
+    return peer->bfd.packets_in;
+}
+
+static uint64_t bfd_packets_out(const struct vnrs_spk_peer *peer)
+{
+    return peer->bfd.packets_out;
+}
+
+static uint64_t bfd_discarded(const struct vnrs_spk_peer *peer)
+{
+    return peer->bfd.discarded;
+}
+
 static const struct {
     const char *name, *type, *help;
     uint64_t (*value)(const struct vnrs_spk_peer *peer);
+    bool bfd; // only of peers with BFD
 } peer_metrics[] = {
-    {"vnrs_bgp_peer_up", "gauge", "1: the session is Established (Azure: BGP Peer Status).", peer_up},
+    {"vnrs_bgp_peer_up", "gauge", "1: the session is Established (Azure: BGP Peer Status).", peer_up, false},
     {"vnrs_bgp_routes_received", "gauge", "Prefixes in Adj-RIB-In (Azure: Count of Routes Learned from Peer).",
-     peer_received},
+     peer_received, false},
     {"vnrs_bgp_routes_advertised", "gauge", "Prefixes in Adj-RIB-Out (Azure: Count of Routes Advertised to Peer).",
-     peer_advertised},
-    {"vnrs_bgp_messages_received_total", "counter", "BGP messages from the peer.", peer_messages_in},
-    {"vnrs_bgp_messages_sent_total", "counter", "BGP messages to the peer.", peer_messages_out},
-    {"vnrs_bgp_session_flaps_total", "counter", "Times the session went down.", peer_flaps},
+     peer_advertised, false},
+    {"vnrs_bgp_messages_received_total", "counter", "BGP messages from the peer.", peer_messages_in, false},
+    {"vnrs_bgp_messages_sent_total", "counter", "BGP messages to the peer.", peer_messages_out, false},
+    {"vnrs_bgp_session_flaps_total", "counter", "Times the session went down.", peer_flaps, false},
+    {"vnrs_bfd_up", "gauge", "1: BFD with the peer is up.", bfd_up, true},
+    {"vnrs_bfd_failures_total", "counter", "Times BFD went down, but for AdminDown of the peer.", bfd_failures, true},
+    {"vnrs_bfd_packets_received_total", "counter", "BFD packets from the peer.", bfd_packets_in, true},
+    {"vnrs_bfd_packets_sent_total", "counter", "BFD packets to the peer.", bfd_packets_out, true},
+    {"vnrs_bfd_packets_discarded_total", "counter", "BFD packets from the peer that were not acceptable.",
+     bfd_discarded, true},
 };
 
 // Azure's dimensions: peer, its address, instance (azure-routing.md 5.10).
@@ -74,8 +107,10 @@ static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *contro
         put_help(out, peer_metrics[m].name, peer_metrics[m].type, peer_metrics[m].help);
         vec_foreach (lab, &control->labs) {
             vec_foreach (instance, &(*lab)->instances) {
-                vec_foreach (peer, &(*instance)->peers)
-                    put_peer(out, peer_metrics[m].name, *instance, peer, peer_metrics[m].value(peer));
+                vec_foreach (peer, &(*instance)->peers) {
+                    if (peer->bfd.configured || !peer_metrics[m].bfd)
+                        put_peer(out, peer_metrics[m].name, *instance, peer, peer_metrics[m].value(peer));
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 #include "control/peer_json.h"
 
 #include "util/fd.h"
+#include "vnrs/bfd.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,46 @@ const char *vnrs_peer_state_name(unsigned state)
     static const char *const names[] = {"Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"};
     _Static_assert(ARRAY_SIZE(names) == _VNRS_BGP_ST_MAX, "a name for each");
     return state < ARRAY_SIZE(names) ? names[state] : "Unknown";
+}
+
+const char *vnrs_bfd_state_text(unsigned state)
+{
+    static const char *const names[] = {
+#define X(id, text) [id] = text,
+        VNRS_BFD_STATES(X)
+#undef X
+    };
+    return state < ARRAY_SIZE(names) ? names[state] : "Unknown";
+}
+
+const char *vnrs_bfd_diag_name(unsigned diag)
+{
+    static const char *const texts[] = {
+#define X(id, text) [id] = text,
+        VNRS_BFD_DIAGS(X)
+#undef X
+    };
+    return diag < ARRAY_SIZE(texts) ? texts[diag] : "unknown diagnostic";
+}
+
+// null: the connection has no BFD.
+static json_t *bfd_json(const struct vnrs_bgp_connection *conn, const struct vnrs_spk_bfd_state *bfd, uint64_t now)
+{
+    if (!conn->bfd.on)
+        return json_null();
+    return json_pack(
+        "{s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "state",
+        vnrs_bfd_state_text(bfd->configured ? bfd->state : VNRS_BFD_DOWN), "peerState",
+        vnrs_bfd_state_text(bfd->configured ? bfd->remote_state : VNRS_BFD_DOWN), "multihop", (int)conn->bfd.multihop,
+        "strict", (int)conn->bfd.strict, "diagnostic", vnrs_bfd_diag_name(bfd->diag), "peerDiagnostic",
+        vnrs_bfd_diag_name(bfd->remote_diag), "lastFailure", bfd->failures ? vnrs_bfd_diag_name(bfd->failure) : "",
+        "error", bfd->error ? strerror(-bfd->error) : "", "sinceSeconds",
+        (json_int_t)(bfd->changed_ms && now > bfd->changed_ms ? (now - bfd->changed_ms) / 1000 : 0),
+        "transmitIntervalUs", (json_int_t)bfd->tx_us, "detectionTimeUs", (json_int_t)bfd->detection_us,
+        "peerDetectMultiplier", (json_int_t)bfd->remote_multiplier, "configuredTransmitInterval", (int)conn->bfd.tx_ms,
+        "configuredReceiveInterval", (int)conn->bfd.rx_ms, "detectMultiplier", (int)conn->bfd.multiplier, "minimumTtl",
+        (int)conn->bfd.ttl_min, "packetsIn", (json_int_t)bfd->packets_in, "packetsOut", (json_int_t)bfd->packets_out,
+        "discarded", (json_int_t)bfd->discarded, "failures", (json_int_t)bfd->failures);
 }
 
 static const struct vnrs_spk_peer *find_state(const struct vnrs_instance *instance, const char *name)
@@ -46,14 +87,15 @@ json_t *vnrs_peer_json(const struct vnrs_lab *lab, const struct vnrs_route_serve
         vnrs_addr_format(&addr, id);
     }
     return json_pack(
-        "{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s, s:b}", "name",
+        "{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s, s:b, s:o}", "name",
         conn->name, "routeServer", rs->name, "instance", (int)i, "localAddress", vnrs_addr_format(&rs->ips[i], local),
         "peerIp", vnrs_addr_format(&conn->peer_ip, remote), "peerAsn", (json_int_t)conn->peer_asn, "state",
         vnrs_peer_state_name(peer->state), "uptimeSeconds", (json_int_t)(is_up ? since : 0), "sinceSeconds",
         peer->established_ms ? json_integer((json_int_t)since) : json_null(), "received", (json_int_t)peer->received,
         "advertised", (json_int_t)peer->advertised, "messagesIn", (json_int_t)peer->messages_in, "messagesOut",
         (json_int_t)peer->messages_out, "holdTime", (int)peer->hold, "keepaliveTime", (int)peer->keepalive, "flaps",
-        (json_int_t)peer->flaps, "lastError", error, "routerId", id, "stale", (int)peer->stale);
+        (json_int_t)peer->flaps, "lastError", error, "routerId", id, "stale", (int)peer->stale, "bfd",
+        bfd_json(conn, &peer->bfd, now));
 }
 
 // ---- everything

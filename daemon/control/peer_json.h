@@ -16,3 +16,5 @@ json_t *vnrs_peer_json_full(const struct vnrs_lab *lab, const struct vnrs_route_
                             const struct vnrs_bgp_connection *conn, const struct vnrs_spk_detail *detail,
                             uint64_t now_ms, int64_t now);
 const char *vnrs_peer_state_name(unsigned state);
+const char *vnrs_bfd_state_text(unsigned state);
+const char *vnrs_bfd_diag_name(unsigned diag);

@@ -44,6 +44,7 @@ struct vnrs_loader {
     VEC(struct vnrs_ref) refs;
     VEC(struct vnrs_target) targets;
     struct vnrs_bgp_timers timers; // defaults.bgp
+    struct vnrs_bfd_options bfd;   // defaults.bfd
     struct vnrs_node *inject;      // defaults.inject, NULL: none
     size_t n_nics;
     bool has_gateways; // the file has some, although they are not built yet
@@ -118,6 +119,7 @@ void vnrs_read_addr(struct vnrs_loader *l, const struct vnrs_node *map, const ch
 void vnrs_read_addrs(struct vnrs_loader *l, const struct vnrs_node *node, vnrs_addr_list *out);
 void vnrs_read_prefixes(struct vnrs_loader *l, const struct vnrs_node *node, vnrs_prefix_list *out);
 void vnrs_read_timers(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_bgp_timers *timers);
+void vnrs_read_bfd(const struct vnrs_node *node, struct vnrs_bfd_options *bfd);
 void vnrs_read_ref(struct vnrs_loader *l, struct vnrs_node *node, enum vnrs_ref_kind kind, void **slot);
 // Name the object; a second of the same kind and name is an error.
 void vnrs_read_name(struct vnrs_loader *l, enum vnrs_ref_kind kind, const char *noun, const char *name,

@@ -184,6 +184,17 @@ const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *mode
     return NULL;
 }
 
+bool vnrs_route_server_is_beside(const struct vnrs_route_server *rs, const struct vnrs_addr *addr)
+{
+    if (!rs->vnet)
+        return false;
+    list_foreach (subnet, &rs->vnet->subnets)
+        list_foreach (prefix, &subnet->prefixes)
+            if (vnrs_prefix_contains_addr(prefix, &rs->ips[0]) && vnrs_prefix_contains_addr(prefix, addr))
+                return true;
+    return false;
+}
+
 const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
 {
     const struct vnrs_vnet *owner = vnet;

@@ -86,6 +86,18 @@ struct vnrs_bgp_options {
     bool extended_next_hop; // RFC 8950
 };
 
+#define VNRS_BFD_INTERVAL_MIN 10 // milliseconds
+#define VNRS_BFD_INTERVAL_MAX 60000
+
+struct vnrs_bfd_options { // BFD, RFC 5880
+    bool on;
+    unsigned tx_ms, rx_ms, multiplier;
+    bool multihop;     // RFC 5883, else RFC 5881
+    bool has_multihop; // while the file is read: it says so
+    unsigned ttl_min;  // multihop: of received packets; 0: not looked at
+    bool strict;       // no BGP session before BFD is up
+};
+
 #define VNRS_BGP_PASSWORD_MAX    80         // bytes, of the kernel's TCP_MD5SIG
 #define VNRS_BGP_PASSWORD_HIDDEN "********" // what is shown of one
 
@@ -129,9 +141,10 @@ struct vnrs_bgp_connection {
     struct vnrs_addr peer_ip;
     uint32_t peer_asn;
     struct vnrs_bgp_timers timers;
-    const char *password;                    // TCP MD5 (RFC 2385), NULL: none. Never shown to anybody
-    unsigned ttl_security_hops;              // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
-    bool passive;                            // the Route Server waits for the peer's connection
+    const char *password;       // TCP MD5 (RFC 2385), NULL: none. Never shown to anybody
+    unsigned ttl_security_hops; // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
+    bool passive;               // the Route Server waits for the peer's connection
+    struct vnrs_bfd_options bfd;
     struct vnrs_route_map *in_map, *out_map; // NULL: none
     struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL
 };
@@ -295,6 +308,8 @@ struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, con
 // The connected peering (both directions exist) from `vnet` to `remote`, or NULL.
 const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
                                                    const struct vnrs_vnet *remote);
+// A subnet has both the instances of the Route Server and the address.
+bool vnrs_route_server_is_beside(const struct vnrs_route_server *rs, const struct vnrs_addr *addr);
 // The Route Server that `vnet` uses: its own, or that of the peered network it uses as remote gateway. NULL: none.
 const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model,
                                                            const struct vnrs_vnet *vnet);

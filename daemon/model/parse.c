@@ -168,7 +168,8 @@ static void parse_bgp_options(struct vnrs_loader *l, const struct vnrs_node *nod
 static void parse_session(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_route_server *rs,
                           struct vnrs_bgp_connection *c)
 {
-    const struct vnrs_node *password = vnrs_node_get(node, "password"), *hops = vnrs_node_get(node, "ttlSecurityHops");
+    const struct vnrs_node *password = vnrs_node_get(node, "password"), *hops = vnrs_node_get(node, "ttlSecurityHops"),
+                           *bfd = vnrs_node_get(node, "bfd");
 
     c->timers = rs->timers;
     vnrs_read_timers(l, vnrs_node_get(node, "bgp"), &c->timers);
@@ -179,6 +180,10 @@ static void parse_session(struct vnrs_loader *l, const struct vnrs_node *node, c
     if (hops)
         vnrs_loader_mark(l, &c->ttl_security_hops, hops->pos);
     c->passive = vnrs_read_bool(node, "passive", false);
+    c->bfd = l->bfd;
+    vnrs_read_bfd(bfd, &c->bfd);
+    if (bfd)
+        vnrs_loader_mark(l, &c->bfd, bfd->key_pos);
 }
 
 static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs)
@@ -280,13 +285,11 @@ static void parse_services(struct vnrs_loader *l, const struct vnrs_node *list)
 
 static void parse_defaults(struct vnrs_loader *l, const struct vnrs_node *defaults)
 {
-    struct vnrs_node *bfd = vnrs_node_get(defaults, "bfd");
-
     l->timers = (struct vnrs_bgp_timers){.keepalive = 1, .hold = 3};
     vnrs_read_timers(l, vnrs_node_get(defaults, "bgp"), &l->timers);
+    l->bfd = (struct vnrs_bfd_options){.tx_ms = 300, .rx_ms = 300, .multiplier = 3};
+    vnrs_read_bfd(vnrs_node_get(defaults, "bfd"), &l->bfd);
     l->inject = vnrs_node_get(defaults, "inject");
-    if (bfd && vnrs_read_bool(defaults, "bfd", false))
-        (void)loader_error(l, VNRS_V_NOT_BUILT, bfd->pos, "BFD is not built yet");
 }
 
 static void refuse_section(struct vnrs_loader *l, const struct vnrs_node *root, const char *key, const char *noun)

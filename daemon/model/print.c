@@ -218,6 +218,14 @@ static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_conn
     if (c->ttl_security_hops)
         vnrs_strbuf_printf(out, "        ttlSecurityHops: %u\n", c->ttl_security_hops);
     vnrs_strbuf_printf(out, "        passive: %s\n", yes_no(c->passive));
+    if (c->bfd.on)
+        vnrs_strbuf_printf(
+            out, "        bfd: {transmitInterval: %u, receiveInterval: %u, detectMultiplier: %u, multihop: %s",
+            c->bfd.tx_ms, c->bfd.rx_ms, c->bfd.multiplier, yes_no(c->bfd.multihop));
+    if (c->bfd.on && c->bfd.ttl_min)
+        vnrs_strbuf_printf(out, ", minimumTtl: %u", c->bfd.ttl_min);
+    if (c->bfd.on)
+        vnrs_strbuf_printf(out, ", strict: %s}\n", yes_no(c->bfd.strict));
     print_map_refs(out, c);
 }
 

@@ -113,6 +113,23 @@ void vnrs_read_timers(struct vnrs_loader *l, const struct vnrs_node *node, struc
     vnrs_diag_help(l->diags, d, "hold is 0 or at least 3; keepalive is shorter, usually a third (RFC 4271)");
 }
 
+// What it does not say stays as it is.
+void vnrs_read_bfd(const struct vnrs_node *node, struct vnrs_bfd_options *bfd)
+{
+    if (!node || node->bad)
+        return;
+    bfd->on = node->kind == VNRS_NODE_MAP || strcmp(node->text, "true") == 0;
+    if (node->kind != VNRS_NODE_MAP)
+        return;
+    bfd->tx_ms = vnrs_read_number(node, "transmitInterval", bfd->tx_ms);
+    bfd->rx_ms = vnrs_read_number(node, "receiveInterval", bfd->rx_ms);
+    bfd->multiplier = vnrs_read_number(node, "detectMultiplier", bfd->multiplier);
+    bfd->has_multihop |= vnrs_node_get(node, "multihop") != NULL;
+    bfd->multihop = vnrs_read_bool(node, "multihop", bfd->multihop);
+    bfd->ttl_min = vnrs_read_number(node, "minimumTtl", bfd->ttl_min);
+    bfd->strict = vnrs_read_bool(node, "strict", bfd->strict);
+}
+
 void vnrs_read_ref(struct vnrs_loader *l, struct vnrs_node *node, enum vnrs_ref_kind kind, void **slot)
 {
     if (!node || node->bad)

@@ -188,6 +188,15 @@ static void list_nics(struct vnrs_loader *l)
             m->nics.items[m->nics.len++] = nic;
 }
 
+// In Azure an NVA is never in the subnet of the instances.
+static void resolve_bfd(const struct vnrs_model *m)
+{
+    list_foreach (rs, &m->route_servers)
+        list_foreach (c, &rs->connections)
+            if (!c->bfd.has_multihop)
+                c->bfd.multihop = !vnrs_route_server_is_beside(rs, &c->peer_ip);
+}
+
 void vnrs_model_resolve(struct vnrs_loader *l)
 {
     resolve_refs(l);
@@ -196,6 +205,7 @@ void vnrs_model_resolve(struct vnrs_loader *l)
     resolve_route_servers(l);
     list_nics(l);
     vnrs_model_assign_addresses(l);
+    resolve_bfd(l->model);
     resolve_connections(l);
     name_hosts(l);
     resolve_targets(l);

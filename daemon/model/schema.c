@@ -177,6 +177,42 @@ static const struct vnrs_schema_key routing_configuration_keys[] = {
 };
 SCHEMA(routing_configuration, "routing configuration", "Route maps of a BGP connection");
 
+static const struct vnrs_schema_key bfd_keys[] = {
+    {.key = "transmitInterval",
+     .types = INT,
+     .min = VNRS_BFD_INTERVAL_MIN,
+     .max = VNRS_BFD_INTERVAL_MAX,
+     .def = "300",
+     .help = "Milliseconds from packet to packet while BFD is up, if the other side takes so many"},
+    {.key = "receiveInterval",
+     .types = INT,
+     .min = VNRS_BFD_INTERVAL_MIN,
+     .max = VNRS_BFD_INTERVAL_MAX,
+     .def = "300",
+     .help = "Milliseconds; the other side shall not send faster"},
+    {.key = "detectMultiplier",
+     .types = INT,
+     .min = 1,
+     .max = 255,
+     .def = "3",
+     .help = "So many packets in a row that do not come are a failure"},
+    {.key = "multihop",
+     .types = BOOL,
+     .help = "RFC 5883 (UDP port 4784) or RFC 5881 (3784); where absent, true unless the NVA is in the subnet of the "
+             "instances"},
+    {.key = "minimumTtl", .types = INT, .min = 1, .max = 255, .help = "multihop: received packets must have it"},
+    {.key = "strict",
+     .types = BOOL,
+     .def = "false",
+     .help = "No BGP session before BFD is up, where the NVA announces that, too"},
+};
+SCHEMA(bfd, "BFD settings", "BFD (RFC 5880) with an NVA");
+
+#define BFD_KEY(text)                                                                                                  \
+    {                                                                                                                  \
+        .key = "bfd", .types = BOOL | OBJECT, .object = &bfd, .help = (text)                                           \
+    }
+
 static const struct vnrs_schema_key bgp_connection_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the peering"},
     {.key = "peerIp", .types = ADDR, .required = true, .help = "Address of the NVA"},
@@ -196,6 +232,8 @@ static const struct vnrs_schema_key bgp_connection_keys[] = {
      .help = "Take packets only from this many hops away at most (GTSM, RFC 5082); the fabric itself is no hop with "
              "'dataplane: ebpf' and one with 'kernel'"},
     {.key = "passive", .types = BOOL, .def = "false", .help = "Wait for the NVA's connection, do not open one"},
+    BFD_KEY("BFD with the NVA, whose failure ends the BGP session at once; the default of the lab where absent. Azure "
+            "has none"),
     {.key = "routingConfiguration", .types = OBJECT, .object = &routing_configuration, .help = "Route maps"},
 };
 SCHEMA(bgp_connection, "BGP connection", "A BGP peer of a Route Server");
@@ -428,7 +466,7 @@ SCHEMA(test, "test", "An assertion that 'vnrs test' waits for");
 static const struct vnrs_schema_key defaults_keys[] = {
     INJECT_KEY("Injection where a machine says nothing"),
     {.key = "bgp", .types = OBJECT, .object = &timers, .help = "BGP timers of both sides of generated sessions"},
-    {.key = "bfd", .types = BOOL, .def = "false", .help = "BFD on generated sessions (not built yet)"},
+    BFD_KEY("BFD where a BGP connection says nothing; off where absent"),
 };
 SCHEMA(defaults, "defaults", "Defaults for the whole lab");
 

@@ -153,6 +153,7 @@ static const char *type_phrase(const struct vnrs_schema_key *key)
         {VNRS_T_ENUM | VNRS_T_OBJECT, "one of the words it knows, or a map"},
         {VNRS_T_ENUM | VNRS_T_INT, "a number or one of the words it knows"},
         {VNRS_T_PREFIX | VNRS_T_OBJECT, "a prefix or a map"},
+        {VNRS_T_BOOL | VNRS_T_OBJECT, "true, false or a map"},
         {VNRS_T_ADDR, "an IP address"},
         {VNRS_T_PREFIX, "a prefix"},
         {VNRS_T_OBJECT, "a map"},

@@ -191,6 +191,50 @@ static void check_protection(struct vnrs_loader *l, const struct vnrs_bgp_connec
     }
 }
 
+static bool has_subnet(const struct vnrs_route_server *rs, const struct vnrs_addr *addr)
+{
+    list_foreach (subnet, &rs->vnet->subnets)
+        list_foreach (prefix, &subnet->prefixes)
+            if (vnrs_prefix_contains_addr(prefix, addr))
+                return true;
+    return false;
+}
+
+static void check_bfd(struct vnrs_loader *l, const struct vnrs_route_server *rs, const struct vnrs_bgp_connection *c)
+{
+    const struct vnrs_bfd_options *bfd = &c->bfd;
+    struct vnrs_pos pos = vnrs_loader_pos(l, bfd, c->pos);
+    unsigned detection_ms = MAX(bfd->tx_ms, bfd->rx_ms) * bfd->multiplier;
+    struct vnrs_diag *d;
+
+    if (!bfd->on)
+        return;
+    if (!bfd->multihop && bfd->ttl_min) {
+        d = loader_error(l, VNRS_V_BFD, pos, "BFD over a single hop with 'minimumTtl'");
+        vnrs_diag_help(l->diags, d, "received packets must have a TTL of 255 there (RFC 5881)");
+    }
+    // Where the instances' subnet is not in the file nobody can tell.
+    if (!bfd->multihop && c->peer_ip.family && has_subnet(rs, &rs->ips[0]) &&
+        !vnrs_route_server_is_beside(rs, &c->peer_ip)) {
+        d = loader_error(l, VNRS_V_BFD, pos, "BFD over a single hop with '%s', which is in another subnet",
+                         c->name ? c->name : "?");
+        vnrs_diag_help(l->diags, d, "leave 'multihop' away, or 'multihop: true' (RFC 5883)");
+    }
+    if (c->timers.hold && detection_ms >= c->timers.hold * 1000u) {
+        d = loader_warning(l, VNRS_V_BFD, pos, "BFD needs %u ms to see a failure, BGP's hold time is %u s",
+                           detection_ms, c->timers.hold);
+        vnrs_diag_help(l->diags, d, "BFD is of use only where it is faster: shorter intervals, or a longer hold time");
+    }
+    const struct vnrs_run *run = c->nic ? &c->nic->machine->run : NULL;
+    if (run && !run->config &&
+        (run->kind == VNRS_RUN_GOBGP || run->kind == VNRS_RUN_EXABGP || run->kind == VNRS_RUN_OPENBGPD)) {
+        d = loader_warning(l, VNRS_V_BFD, pos, "BFD with '%s', which runs %s", c->nic->machine->name,
+                           vnrs_run_kind_names[run->kind]);
+        vnrs_diag_note(l->diags, d, run->pos, "the daemon is here");
+        vnrs_diag_help(l->diags, d, "it has no BFD: the session comes up without; 'bfd: false' says so");
+    }
+}
+
 static void check_connection(struct vnrs_loader *l, const struct vnrs_route_server *rs,
                              const struct vnrs_bgp_connection *c)
 {
@@ -204,6 +248,7 @@ static void check_connection(struct vnrs_loader *l, const struct vnrs_route_serv
         vnrs_diag_help(l->diags, d, "private ASNs for peers: 64512 to 65514 and 65521 to 65534");
     }
     check_protection(l, c);
+    check_bfd(l, rs, c);
     if (!c->peer_ip.family)
         return;
     (void)vnrs_addr_format(&c->peer_ip, text);

@@ -47,6 +47,25 @@ static void bird_protection(struct vnrs_strbuf *out, const struct vnrs_bgp_conne
         vnrs_strbuf_printf(out, "    password \"%s\";\n", conn->password);
 }
 
+// Over several hops, as BGP itself. While it is down a second is fast enough (RFC 5880 section 6.8.3).
+static void bird_bfd(struct vnrs_strbuf *out, const struct vnrs_bfd_options *bfd)
+{
+    if (bfd->on)
+        vnrs_strbuf_printf(out,
+                           "    bfd {\n        min tx interval %u ms;\n        min rx interval %u ms;\n"
+                           "        idle tx interval 1 s;\n        multiplier %u;\n    };\n",
+                           bfd->tx_ms, bfd->rx_ms, bfd->multiplier);
+}
+
+static bool has_bfd(const struct appliance_sessions *sessions)
+{
+    vec_foreach (s, &sessions->list) {
+        if (s->conn->bfd.on)
+            return true;
+    }
+    return false;
+}
+
 // Enhanced refresh needs nothing: BIRD always announces it.
 static void bird_options(struct vnrs_strbuf *out, const struct vnrs_bgp_options *options)
 {
@@ -77,6 +96,7 @@ void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, con
     vnrs_strbuf_printf(out, "router id %s;\n", vnrs_addr_format(&id, local));
     // No kernel protocol: nothing of this goes into the machine's routing table.
     vnrs_strbuf_puts(out, "protocol device {\n}\n");
+    vnrs_strbuf_puts(out, has_bfd(sessions) ? "protocol bfd {\n}\n" : "");
     bird_static(out, run, VNRS_AF_IPV4);
     bird_static(out, run, VNRS_AF_IPV6);
     bird_filter(out, machine);
@@ -90,6 +110,7 @@ void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, con
                            s->conn->timers.keepalive);
         vnrs_strbuf_printf(out, "    connect retry time %u;\n    connect delay time 1;\n", APPLIANCE_RETRY_S);
         vnrs_strbuf_puts(out, "    error wait time 1, 10;\n");
+        bird_bfd(out, &s->conn->bfd);
         bird_options(out, &s->rs->options);
         for (int family = 4; family <= 6; family += 2) {
             if (family == 4 || appliance_has_family(run, VNRS_AF_IPV6))

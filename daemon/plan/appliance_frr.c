@@ -122,6 +122,26 @@ static void frr_group(struct vnrs_strbuf *out, const struct appliance_session *s
                        s->conn->timers.keepalive, s->conn->timers.hold, group, APPLIANCE_RETRY_S);
     // FRR holds updates of eBGP peers back for some seconds otherwise.
     vnrs_strbuf_printf(out, " neighbor %s advertisement-interval 0\n", group);
+    if (s->conn->bfd.on) // over several hops, as BGP itself
+        vnrs_strbuf_printf(out, " neighbor %s bfd\n neighbor %s bfd profile %s\n", group, group, group);
+}
+
+static void frr_bfd(struct vnrs_strbuf *out, const struct appliance_sessions *sessions)
+{
+    bool any = false;
+
+    vec_foreach (s, &sessions->list) {
+        const struct vnrs_bfd_options *bfd = &s->conn->bfd;
+        if (!is_first_of_group(sessions, s) || !bfd->on)
+            continue;
+        vnrs_strbuf_puts(out, any ? "" : "bfd\n");
+        any = true;
+        vnrs_strbuf_printf(out,
+                           " profile azure%u\n  transmit-interval %u\n  receive-interval %u\n"
+                           "  detect-multiplier %u\n exit\n",
+                           group_number(sessions, s), bfd->tx_ms, bfd->rx_ms, bfd->multiplier);
+    }
+    vnrs_strbuf_puts(out, any ? "exit\n" : "");
 }
 
 // For all neighbors: members of a peer group do not get it from the group. That the machine goes on forwarding is true
@@ -151,6 +171,7 @@ void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, cons
     // The Route Server is reached by the default route: without this FRR waits for a better one before it connects.
     vnrs_strbuf_puts(out, "ip nht resolve-via-default\nipv6 nht resolve-via-default\n");
     frr_policy(out, machine);
+    frr_bfd(out, sessions);
     vnrs_strbuf_printf(out, "router bgp %u\n bgp router-id %s\n", run->asn, vnrs_addr_format(&id, text));
     vnrs_strbuf_puts(out, " no bgp ebgp-requires-policy\n no bgp network import-check\n");
     frr_restart(out, sessions);

@@ -166,7 +166,7 @@ enum vnrs_bgp_state {
     _VNRS_BGP_ST_MAX
 };
 
-struct vnrs_spk_bfd_state {       // numbers as in bgp/bfd_packet.h
+struct vnrs_spk_bfd_state {       // numbers as in vnrs/bfd.h
     uint8_t configured;           // 0: there is no BFD with this peer, and nothing else here means anything
     uint8_t state, remote_state;  // enum vnrs_bfd_state
     uint8_t diag, remote_diag;    // of the last change, ours and as received

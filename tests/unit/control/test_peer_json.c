@@ -4,6 +4,7 @@
 #include "control/peer_json.h"
 
 #include "util/fd.h"
+#include "vnrs/bfd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +27,9 @@ static const char source[] =
     "  - name: rs\n"
     "    virtualNetwork: hub\n"
     "    bgp: {hold: 180, gracefulRestart: true}\n"
-    "    bgpConnections: [{name: nva1, peerIp: 10.0.2.4, peerAsn: 65001, password: s3cret, ttlSecurityHops: 2}]\n";
+    "    bgpConnections:\n"
+    "      - {name: nva1, peerIp: 10.0.2.4, peerAsn: 65001, password: s3cret, ttlSecurityHops: 2, bfd: true}\n"
+    "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002}\n";
 
 #define CAP(name) (1u << VNRS_SPK_CAP_##name)
 
@@ -114,6 +117,18 @@ static void everything_about_a_peer(void **state)
                                  .flaps = 1,
                                  .router_id = 0x0a000204,
                                  .stale = 1,
+                                 .bfd = {.configured = 1,
+                                         .state = VNRS_BFD_UP,
+                                         .remote_state = VNRS_BFD_UP,
+                                         .failure = VNRS_BFD_DIAG_EXPIRED,
+                                         .remote_multiplier = 4,
+                                         .failures = 2,
+                                         .tx_us = 150000,
+                                         .detection_us = 800000,
+                                         .discarded = 3,
+                                         .packets_in = 1000,
+                                         .packets_out = 1001,
+                                         .changed_ms = vnrs_clock_ms() - 65500},
                                  .last_error = "peer sent NOTIFICATION: Cease, administrative shutdown (bye!)"};
     struct vnrs_spk_detail detail = make_detail();
 
@@ -124,6 +139,9 @@ static void everything_about_a_peer(void **state)
     check(vnrs_peer_json_full(&lab, rs, 0, &rs->connections.items[0], &detail, 62000, 1795692600), "peer.golden.json");
     // The other instance has said nothing yet: every key is there.
     check(vnrs_peer_json_full(&lab, rs, 1, &rs->connections.items[0], NULL, 62000, 1795692600), "no-peer.golden.json");
+    json_t *other = vnrs_peer_json(&lab, rs, 0, &rs->connections.items[1]); // without BFD
+    assert_true(json_is_null(json_object_get(other, "bfd")));
+    json_decref(other);
     vec_free(&instance.peers);
     vec_free(&lab.instances);
     vnrs_model_free(model);

@@ -234,6 +234,7 @@ static const char everything[] =
     "      - {name: second}\n"
     "    bgpConnections:\n"
     "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, bgp: {keepalive: 7, hold: 30}, "
+    "bfd: {transmitInterval: 50, receiveInterval: 70, detectMultiplier: 5, minimumTtl: 250, strict: true}, "
     "routingConfiguration: {inboundRouteMap: first, outboundRouteMap: second}}\n"
     "      - {name: p2, peerIp: 10.0.2.5, peerAsn: 65002, ttlSecurityHops: 3, password: n0-b0dy, "
     "routingConfiguration: {outboundRouteMap: first}}\n"
@@ -371,6 +372,19 @@ static void same_route_maps(const struct vnrs_route_server *a, const struct vnrs
     }
 }
 
+static void same_bfd(const struct vnrs_bfd_options *a, const struct vnrs_bfd_options *b)
+{
+    assert_int_equal(a->on, b->on);
+    if (!a->on)
+        return;
+    assert_int_equal(a->tx_ms, b->tx_ms);
+    assert_int_equal(a->rx_ms, b->rx_ms);
+    assert_int_equal(a->multiplier, b->multiplier);
+    assert_int_equal(a->multihop, b->multihop);
+    assert_int_equal(a->ttl_min, b->ttl_min);
+    assert_int_equal(a->strict, b->strict);
+}
+
 static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
 {
     assert_int_equal(a->route_tables.len, b->route_tables.len);
@@ -415,6 +429,7 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
             assert_int_equal(c->out_map ? c->out_map->id : 0, d->out_map ? d->out_map->id : 0);
             assert_int_equal(c->ttl_security_hops, d->ttl_security_hops);
             assert_int_equal(!c->password, !d->password);
+            same_bfd(&c->bfd, &d->bfd);
             assert_int_equal(c->nic ? c->nic->index + 1 : 0, d->nic ? d->nic->index + 1 : 0);
         }
     }
@@ -537,6 +552,8 @@ static void printed_text_means_the_same(void **state)
     assert_true(p1->passive && p1->timers.keepalive == 7 && p1->timers.hold == 30 && !p1->password);
     assert_true(!p2->passive && p2->timers.hold == 0 && p2->ttl_security_hops == 3);
     assert_string_equal(p2->password, "n0-b0dy");
+    assert_true(p1->bfd.on && p1->bfd.tx_ms == 50 && p1->bfd.rx_ms == 70 && p1->bfd.multiplier == 5);
+    assert_true(p1->bfd.multihop && p1->bfd.ttl_min == 250 && p1->bfd.strict && !p2->bfd.on);
     assert_ptr_equal(p1->in_map, &rs->route_maps.items[0]);
     assert_ptr_equal(p1->out_map, &rs->route_maps.items[1]);
     assert_true(!p2->in_map && p2->out_map == p1->in_map);
