@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // vnrs: the command line. Verbs are a table; each is one function over the API or over a file.
 #include "cli/cli.h"
+#include "cli/completion.h"
 
 #include <curl/curl.h>
 #include <getopt.h>
@@ -9,6 +10,8 @@
 
 #define DEFAULT_SOCKET    "/run/vnrs/vnrs.sock"
 #define DEFAULT_TIMEOUT_S 60
+
+static int print_completion(const struct vnrs_cli *cli);
 
 static const struct verb {
     const char *name, *alias;
@@ -38,6 +41,7 @@ static const struct verb {
     {"counters", NULL, vnrs_verb_counters, 0, 0, "", "packets per NIC, next hop type and drop reason"},
     {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
     {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
+    {"completion", NULL, print_completion, 1, 1, "bash|zsh|fish", "completion script for a shell"},
     {"version", NULL, vnrs_verb_version, 0, 0, "", "version"},
     {"connect-probe", NULL, vnrs_verb_connect_probe, 2, 2, NULL, NULL},
 };
@@ -117,6 +121,25 @@ static const struct option options[] = {
     {"version", no_argument, NULL, OPT_VERSION},
     {0},
 };
+
+static int usage_error(const char *what, const char *value);
+
+static int print_completion(const struct vnrs_cli *cli)
+{
+    struct vnrs_completion_verb names[2 * ARRAY_SIZE(verbs) + 1] = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        if (!verbs[i].help)
+            continue;
+        names[n++] = (struct vnrs_completion_verb){verbs[i].name, verbs[i].help};
+        if (verbs[i].alias)
+            names[n++] = (struct vnrs_completion_verb){verbs[i].alias, verbs[i].help};
+    }
+    if (vnrs_completion_print(stdout, cli->argv[0], names, options))
+        return VNRS_EXIT_OK;
+    return usage_error("completion is for bash, zsh or fish, not", cli->argv[0]);
+}
 
 static int usage_error(const char *what, const char *value)
 {

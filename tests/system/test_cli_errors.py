@@ -139,3 +139,17 @@ def test_foreign_objects_are_not_touched(daemon, make_lab):
         assert "vnrs-test-foreign" in sh("ip", "netns", "list")
     finally:
         sh("ip", "netns", "delete", "vnrs-test-foreign")
+
+
+@pytest.mark.parametrize("words,wanted", [("vnrs pe", "peers peer"), ("vnrs --lab x learned-r", "learned-routes"),
+                                          ("vnrs peers --so", "--socket"), ("vnrs bgp re", "refresh"),
+                                          ("vnrs completion f", "fish")])
+def test_completion_in_bash(words, wanted):
+    script = run("completion", "bash").stdout
+    words = words.split(" ")
+    if words[1] == "--lab":
+        words = [words[0], "--lab=x", *words[3:]]
+    got = subprocess.run(["bash", "-c", f'{script}\nCOMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}; _vnrs; '
+                          'echo "${COMPREPLY[@]}"'], capture_output=True, text=True)
+    assert got.stderr == "" and got.stdout.split() == wanted.split()
+    assert run("completion", "tcsh").returncode == 2
