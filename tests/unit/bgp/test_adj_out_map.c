@@ -321,6 +321,8 @@ static void summary_and_route(void **state)
                 assert_string_equal(has(3, "10.1.0.0/16"), rows[i - 1].inner);
             }
             assert_string_equal(has(1, "10.250.0.0/16"), "65515 |");
+            if (i == 1) // the summary takes the place of the route, without a withdrawal between
+                assert_int_equal(ears[1].withdrawn, 1);
         }
         vnrs_bgp_speaker_free(w.sp);
     }
@@ -487,6 +489,10 @@ static void random_steps(uint8_t features)
             unsay(&w, from, text);
         else
             say(&w, from, text, what < 9 ? 0 : what < 12 ? TAG_1 : TAG_2);
+        if ((seed >> 22) % 2) { // only some have room
+            world_room((const char *[]){"a", "ab", "acd", "bd"}[(seed >> 23) % 4], UINT_MAX);
+            world_run_out(&w);
+        }
         if ((seed >> 20) % 4)
             continue;
         hear(&w);

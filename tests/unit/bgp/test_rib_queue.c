@@ -236,6 +236,57 @@ static void every_slab_has_its_turn(void **state)
         assert_int_equal(vnrs_bgp_rib_unscatter(vnrs_bgp_rib_scatter(i)), i);
 }
 
+// A consumer that goes to another queue keeps what it misses and what it was told, and hears of what the ring there
+// holds, even if it did before: then it is in step with those who are there.
+static void moved(void **state)
+{
+    static struct fixture f;
+    const struct vnrs_bgp_queue *to = &f.rib.queues.by_number[1];
+    struct vnrs_bgp_dest *d;
+
+    (void)state;
+    setup(&f);
+    join(&f, 0);
+    join(&f, 2);
+    vnrs_bgp_queue_join(&f.rib, 1, 1, 1u << VNRS_BGP_HEARS_OUTSIDE);
+    assert_int_equal(vnrs_bgp_queue_rejoin(&f.rib, 0, UINT64_MAX), BIT(0) | BIT(2));
+    assert_int_equal(vnrs_bgp_queue_rejoin(&f.rib, 1, UINT64_MAX), BIT(1));
+    announce(&f, 0, 3, 0);
+    // One entry was heard of in the first queue, in the other not yet.
+    d = vnrs_bgp_queue_pop(&f.rib, 0);
+    d->advertised |= BIT(0);
+    vnrs_bgp_rib_done(&f.rib, d);
+    vnrs_bgp_queue_move(&f.rib, 1, 0);
+    assert_true(d->advertised & BIT(0));
+    assert_int_equal(f.rib.queues.number_of[0], 1);
+    assert_int_equal(f.rib.queues.by_number[0].members, BIT(2));
+    assert_int_equal(to->members, BIT(0) | BIT(1));
+    assert_int_equal(to->in_step, BIT(1));
+    assert_int_equal(vnrs_bgp_queue_due(&f.rib, 0), 3);
+    assert_int_equal(vnrs_bgp_queue_due(&f.rib, 2), 2);
+    assert_int_equal(vnrs_bgp_queue_rejoin(&f.rib, 1, UINT64_MAX), BIT(0));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_non_null(d = vnrs_bgp_queue_pop(&f.rib, 1));
+        assert_int_equal(d->queued & (BIT(0) | BIT(1)), 0);
+        vnrs_bgp_rib_done(&f.rib, d);
+    }
+    assert_null(vnrs_bgp_queue_pop(&f.rib, 1));
+    // In the middle of a walk: what is left of the slab comes in the other queue.
+    vnrs_bgp_queue_fall_out(&f.rib, 1, BIT(0));
+    announce(&f, 0, 100, 1);
+    assert_int_equal(vnrs_bgp_queue_due(&f.rib, 0), 100);
+    unsigned looks = UINT32_MAX;
+    uint64_t whom;
+    vnrs_bgp_queue_fall_out(&f.rib, 1, BIT(1)); // its ring is in nobody's way
+    assert_non_null(d = vnrs_bgp_queue_walk(&f.rib, 1, BIT(0), &looks, &whom));
+    vnrs_bgp_rib_done(&f.rib, d);
+    vnrs_bgp_queue_move(&f.rib, 0, 0);
+    vnrs_bgp_queue_fall_out(&f.rib, 0, BIT(2));
+    assert_int_equal(vnrs_bgp_queue_due(&f.rib, 0), 100); // with the one that the ring held
+    assert_int_equal(walk(&f, BIT(0), UINT32_MAX), 100);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +296,7 @@ int main(void)
         cmocka_unit_test(walkers_come_and_go),
         cmocka_unit_test(scattered_order),
         cmocka_unit_test(every_slab_has_its_turn),
+        cmocka_unit_test(moved),
     };
     return cmocka_run_group_tests_name("rib_queue", tests, NULL, NULL);
 }
