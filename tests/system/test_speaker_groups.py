@@ -123,12 +123,13 @@ def test_keepalives_are_not_behind_the_table(lab):
     spk.wait(lambda: not spk.is_up("c"))
     c.connect().establish(hold=60)
     spk.wait(lambda: spk.is_up("c"))
-    exchange(spk, a, table(N), [b], lambda: len(b.rib) == N)
-    assert spk.peers["c"].advertised < N // 2  # c's buffers are full
+    many = 2 * N  # several times what all buffers on the way hold
+    exchange(spk, a, table(many), [b], lambda: len(b.rib) == many)
+    assert spk.peers["c"].advertised < many // 2  # c's buffers are full
     before = spk.detail("c").messages_out[3]
     spk.wait(lambda: spk.detail("c").messages_out[3] >= before + 2, 20)
     kinds = []
-    while len(c.rib) < N:
+    while len(c.rib) < many:
         kinds.append(c.recv(20).kind)
     first = kinds.index(KEEPALIVE, 1)
     later = sum(k == UPDATE for k in kinds[first:])
