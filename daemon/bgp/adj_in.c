@@ -28,12 +28,29 @@ static void withdraw(struct vnrs_bgp_member *m, struct vnrs_bgp_nlri nlri)
         vnrs_bgp_import_withdraw(m, &prefix, nlri.path_id);
 }
 
+// The RIB is larger than any cache: prefixes are on their way to it many at a time.
+static int take_in(struct vnrs_bgp_member *m, struct vnrs_bgp_nlri *nlri, const struct vnrs_bgp_attrs *set)
+{
+    struct vnrs_prefix prefixes[VNRS_BGP_PREFETCH_MAX];
+    uint32_t ids[VNRS_BGP_PREFETCH_MAX];
+    int err = 0;
+
+    while (err == 0 && nlri->len) {
+        size_t n = 0;
+        while (n < VNRS_BGP_PREFETCH_MAX && vnrs_bgp_nlri_next(nlri, &prefixes[n]))
+            ids[n++] = nlri->path_id;
+        vnrs_bgp_rib_prefetch(&m->speaker->rib, prefixes, n);
+        for (size_t i = 0; i < n && err == 0; i++)
+            if (vnrs_bgp_nlri_is_unicast(&prefixes[i])) // else ignored (RFC 4271 6.3)
+                err = vnrs_bgp_import_update(m, &prefixes[i], ids[i], set);
+    }
+    return err;
+}
+
 static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *session, struct vnrs_bgp_nlri nlri,
                     const struct vnrs_bgp_attrs *attrs)
 {
     struct vnrs_bgp_speaker *sp = m->speaker;
-    struct vnrs_prefix prefix;
-    int err = 0;
 
     if (!nlri.len)
         return 0;
@@ -52,9 +69,7 @@ static int announce(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *se
     const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, &taken);
     if (!set)
         return -ENOMEM;
-    while (err == 0 && vnrs_bgp_nlri_next(&nlri, &prefix))
-        if (vnrs_bgp_nlri_is_unicast(&prefix)) // else ignored (RFC 4271 6.3)
-            err = vnrs_bgp_import_update(m, &prefix, nlri.path_id, set);
+    int err = take_in(m, &nlri, set);
     vnrs_bgp_attrs_unref(sp->attrs, set);
     return err;
 }

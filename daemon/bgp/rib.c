@@ -228,6 +228,22 @@ struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const st
     return entry ? vnrs_bgp_rib_at(rib, entry - 1) : NULL;
 }
 
+void vnrs_bgp_rib_prefetch(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefixes, size_t n)
+{
+    const struct vnrs_bgp_index *places[VNRS_BGP_PREFETCH_MAX];
+
+    assert(n <= ARRAY_SIZE(places));
+    if (!rib->index_cap)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        places[i] = &rib->index[prefix_hash(rib, &prefixes[i]) & (rib->index_cap - 1)];
+        __builtin_prefetch(places[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (places[i]->entry)
+            __builtin_prefetch(vnrs_bgp_rib_at(rib, places[i]->entry - 1));
+}
+
 struct vnrs_bgp_dest *vnrs_bgp_rib_at(const struct vnrs_bgp_rib *rib, size_t number)
 {
     return &rib->slabs[number / VNRS_BGP_SLAB_DESTS][number % VNRS_BGP_SLAB_DESTS];

@@ -107,6 +107,9 @@ typedef enum vnrs_bgp_barred vnrs_bgp_judge(const struct vnrs_prefix *prefix, co
 // Asks `judge` anew for every path of the peers (not of SLOT_LOCAL).
 void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib, vnrs_bgp_judge *judge, void *arg);
 struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix);
+// Brings what a search for these is going to read into the cache, at most VNRS_BGP_PREFETCH_MAX of them.
+#define VNRS_BGP_PREFETCH_MAX 32u
+void vnrs_bgp_rib_prefetch(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefixes, size_t n);
 struct vnrs_bgp_dest *vnrs_bgp_rib_at(const struct vnrs_bgp_rib *rib, size_t number); // may be a free one
 // Walk by number: `size_t at = 0; while ((d = vnrs_bgp_rib_next(rib, &at)))`. Entries that exist throughout are seen
 // exactly once, whatever happens between two calls.
