@@ -7,8 +7,10 @@
              10.0.0.30 … .38  receivers   AS 65030 …      one bgp_blast
 
   load    N routes of one sender, until one receiver has all
-  same    N/10 prefixes by 8 senders, paths of equal length, until the receiver has all and something last from each
+  same    N prefixes by 8 senders, paths of equal length, until the receiver has all and something last from each
   fanout  after load: 8 more receivers connect, until each has all
+
+  fib     see fib_bench.py: N routes of one sender into a kernel table, and what follows
 
 Rounds are interleaved: every daemon once, then every daemon again. A figure is the median of the rounds; its noise the
 distance of the extremes in percent of the median.
@@ -33,7 +35,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VNRS_BUILD_DIR", ROOT / "build/release")).resolve()
 os.environ["VNRS_BIN_DIR"] = str(BUILD / "bin")
 sys.path.insert(0, str(ROOT / "tests/system"))
-from speaker_harness import ROUTES, Net, Peer, Speaker  # noqa: E402
+from speaker_harness import ROUTES, SETS, Net, Peer, Speaker  # noqa: E402
 
 RS, ASN = "10.0.0.4", 65515
 PEERS = [(f"10.0.0.{10 + i}", 65001 + i) for i in range(8)] + [(f"10.0.0.{30 + i}", 65030 + i) for i in range(9)]
@@ -107,7 +109,7 @@ class Vnrs(Daemon):
             """Takes the routes off the socket and looks no closer: the controller is not what is measured."""
 
             def _take(self, kind, count, body):
-                if kind != ROUTES:
+                if kind not in (SETS, ROUTES):
                     super()._take(kind, count, body)
 
         self.speaker = Quick(self.net).__enter__()
@@ -270,7 +272,7 @@ def run(daemons, args):
             if d.name not in failed["fanout"]:
                 note("fanout", d, measure(d, args.routes, 1, 8, args.timeout), "fan")
             if d.name not in failed["same"]:
-                note("same", d, measure(d, args.routes // 10, 8, 0, args.timeout), "load")
+                note("same", d, measure(d, args.routes, 8, 0, args.timeout), "load")
             if time.monotonic() - begin > SLOW_S:
                 slow.add(d)
             said = [f"{w} {failed[w].get(d.name) or '%.2f s' % results[w][d.name][-1][0]}" for w in WORK]
@@ -280,7 +282,7 @@ def run(daemons, args):
 
 def titles(routes):
     return {"load": f"{routes:,} routes of one peer, until another peer has all",
-            "same": f"{routes // 10:,} prefixes, the same by 8 peers, until another peer has all",
+            "same": f"{routes:,} prefixes, the same by 8 peers, until another peer has all",
             "fanout": f"{routes:,} routes told to 8 peers that come up at once"}
 
 
@@ -314,6 +316,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one measurement")
     parser.add_argument("--daemons", help="comma-separated names; BIRD is what the ratios refer to")
+    parser.add_argument("--only", choices=["rib", "fib"], help="only the daemons' tables, or only kernel tables")
     parser.add_argument("--no-record", action="store_true", help="leave docs/benchmarks.md alone")
     args = parser.parse_args()
     if args.quick:
@@ -331,14 +334,18 @@ def main():
             print(f"bench: without {d.name}: {e}")
     load = os.getloadavg()[0]
     print(f"bench: {args.routes:,} routes, {args.rounds} rounds; {machine()}", flush=True)
-    results, failed = run(daemons, args)
+    only_fib = args.only == "fib"
+    results, failed = ({}, {}) if only_fib else run(daemons, args)
+    fib, fib_failed = fib_bench.run(daemons, args) if args.only != "rib" else ({}, {})
 
     lines = [f"## BGP, {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC", "",
              f"- Machine: {machine()}; 1-minute load at the start {load:.1f}",
              f"- Versions: {'; '.join(versions)}",
              f"- Rounds: {args.rounds}, interleaved; medians. Who needs more than {SLOW_S} s for a round is measured once"]
-    for work in WORK:
+    for work in [] if only_fib else WORK:
         lines += ["", f"### {titles(args.routes)[work]}", "", *table(work, results, failed, Bird.name)]
+    if fib:
+        lines += ["", *fib_bench.table(args.routes, fib, fib_failed)]
     text = "\n".join(lines) + "\n"
     print("\n" + text)
     if not args.no_record:
@@ -348,4 +355,6 @@ def main():
 
 
 if __name__ == "__main__":
+    sys.modules["bgp_bench"] = sys.modules["__main__"]
+    import fib_bench  # it builds on what is above
     main()
