@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/bpf_lpm.h"
 
-#include "fib/lpm_trie.h"
 #include "util/log.h"
 
 #include <endian.h>
@@ -182,14 +181,16 @@ static void table_free(struct vnrs_bpf_lpm *lpm, struct table *table)
     free(table);
 }
 
-int vnrs_bpf_lpm_put(struct vnrs_bpf_lpm *lpm, uint32_t table_number, const struct vnrs_prefix *prefix, uint32_t value)
+int vnrs_bpf_lpm_put(struct vnrs_bpf_lpm *lpm, uint32_t table_number, const struct vnrs_prefix *prefix,
+                     const struct vnrs_lpm_entry *entry)
 {
+    struct vnrs_lpm_entry confirmed = {.value = entry->value, .owner = entry->owner, .mark = lpm->mark};
     struct table *table = NULL;
 
     int err = table_get(lpm, table_number, &table);
     if (err)
         return err;
-    int changed = vnrs_lpm_trie_put(table->trie, prefix, value, lpm->mark);
+    int changed = vnrs_lpm_trie_put(table->trie, prefix, &confirmed);
     if (changed > 0)
         table_dirty(lpm, table);
     return MIN(changed, 0);
@@ -205,11 +206,20 @@ int vnrs_bpf_lpm_remove(struct vnrs_bpf_lpm *lpm, uint32_t table_number, const s
     return 0;
 }
 
-uint32_t vnrs_bpf_lpm_get(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix)
+bool vnrs_bpf_lpm_get(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix,
+                      struct vnrs_lpm_entry *ret_entry)
 {
-    if (table >= VNRS_TABLES_MAX || !lpm->tables[table])
-        return 0;
-    return vnrs_lpm_trie_get(lpm->tables[table]->trie, prefix);
+    return table < VNRS_TABLES_MAX && lpm->tables[table] &&
+           vnrs_lpm_trie_get(lpm->tables[table]->trie, prefix, ret_entry);
+}
+
+void vnrs_bpf_lpm_change(struct vnrs_bpf_lpm *lpm, vnrs_lpm_entry_fn fn, void *arg)
+{
+    for (uint32_t t = 0; t < VNRS_TABLES_MAX; t++) {
+        struct table *table = lpm->tables[t];
+        if (table && vnrs_lpm_trie_change(table->trie, fn, arg))
+            table_dirty(lpm, table);
+    }
 }
 
 void vnrs_bpf_lpm_sync_begin(struct vnrs_bpf_lpm *lpm)
@@ -217,14 +227,31 @@ void vnrs_bpf_lpm_sync_begin(struct vnrs_bpf_lpm *lpm)
     lpm->mark++;
 }
 
-int vnrs_bpf_lpm_sync_end(struct vnrs_bpf_lpm *lpm, uint32_t first)
+struct sweep {
+    uint16_t mark;
+    vnrs_lpm_entry_fn removed;
+    void *arg;
+};
+
+static void sweep_one(uint8_t family, struct vnrs_lpm_entry *entry, void *arg)
 {
-    for (uint32_t t = 0; t < VNRS_TABLES_MAX; t++) {
-        static const struct vnrs_lpm_table empty;
-        struct table *table = lpm->tables[t];
-        if (table && t >= first && vnrs_lpm_trie_sweep(table->trie, lpm->mark))
-            table_dirty(lpm, table);
-        if (table || !lpm->adopting || memcmp(&lpm->published[t], &empty, sizeof(empty)) == 0)
+    const struct sweep *sweep = arg;
+
+    if (entry->mark == sweep->mark)
+        return;
+    sweep->removed(family, entry, sweep->arg);
+    entry->value = 0;
+}
+
+int vnrs_bpf_lpm_sync_end(struct vnrs_bpf_lpm *lpm, vnrs_lpm_entry_fn removed, void *arg)
+{
+    static const struct vnrs_lpm_table empty;
+    struct sweep sweep = {lpm->mark, removed, arg};
+
+    vnrs_bpf_lpm_change(lpm, sweep_one, &sweep);
+    for (uint32_t t = 0; t < VNRS_TABLES_MAX && lpm->adopting; t++) {
+        struct table *table;
+        if (lpm->tables[t] || memcmp(&lpm->published[t], &empty, sizeof(empty)) == 0)
             continue;
         int err = table_get(lpm, t, &table); // nobody put anything into it
         if (err)

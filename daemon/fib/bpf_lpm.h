@@ -7,7 +7,7 @@
 // what was put since takes its place, and where that is the same, nothing is written at all.
 #pragma once
 
-#include "fib/lpm_nodes.h"
+#include "fib/lpm_trie.h"
 #include "net/addr.h"
 #include "vnrs/bpf_abi.h"
 
@@ -19,19 +19,21 @@ int vnrs_bpf_lpm_new(int tables_fd, int lines_fd, uint64_t *writes, vnrs_lpm_lea
                      struct vnrs_bpf_lpm **ret_lpm) VNRS_MUST_CHECK;
 struct vnrs_bpf_lpm *vnrs_bpf_lpm_free(struct vnrs_bpf_lpm *lpm); // forgets; returns NULL
 
-// Add or replace; `value` is not 0. Returns 0 or -ENOMEM.
+// Add or replace, and confirm; entry->mark is set by this. Returns 0, -ERANGE (no such table) or -ENOMEM.
 int vnrs_bpf_lpm_put(struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix,
-                     uint32_t value) VNRS_MUST_CHECK;
+                     const struct vnrs_lpm_entry *entry) VNRS_MUST_CHECK;
 // No such prefix is success.
 int vnrs_bpf_lpm_remove(struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix) VNRS_MUST_CHECK;
+// What was put last for exactly this prefix, published or not. False: nothing, or of an earlier process.
+bool vnrs_bpf_lpm_get(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix,
+                      struct vnrs_lpm_entry *ret_entry);
+// As vnrs_lpm_trie_change(), in all tables.
+void vnrs_bpf_lpm_change(struct vnrs_bpf_lpm *lpm, vnrs_lpm_entry_fn fn, void *arg);
 
-// What was put last for exactly this prefix, published or not; 0: nothing, or of an earlier process.
-uint32_t vnrs_bpf_lpm_get(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_prefix *prefix);
-
-// Prefixes of the tables from `first` on that are not put again between the two are removed at the end. Neither
-// publishes.
+// What is not put again between the two is not confirmed, and is removed at the end; `removed` is called for it before
+// that. Neither publishes.
 void vnrs_bpf_lpm_sync_begin(struct vnrs_bpf_lpm *lpm);
-int vnrs_bpf_lpm_sync_end(struct vnrs_bpf_lpm *lpm, uint32_t first) VNRS_MUST_CHECK;
+int vnrs_bpf_lpm_sync_end(struct vnrs_bpf_lpm *lpm, vnrs_lpm_entry_fn removed, void *arg) VNRS_MUST_CHECK;
 
 // Returns 1 when packets now see everything that was put and removed, 0 when that waits for the end of the first sync,
 // or a negative errno: -ENOSPC when VNRS_LPM_CHUNKS_MAX are full.

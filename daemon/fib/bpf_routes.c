@@ -6,24 +6,13 @@
 
 #include <sys/queue.h>
 
-struct route_key {
-    uint32_t domain;
-    struct vnrs_prefix prefix;
-    uint8_t pad[2];
-};
-
-struct route {
-    struct route_key key;
-    uint32_t type;
-    bool confirmed;
-    struct binding *binding;
-    LIST_ENTRY(route) in_binding;
-};
+#define BINDINGS_MIN 64
 
 struct binding {
+    uint32_t id;           // owner of its routes, from 1
+    size_t n;              // of them
     struct handle *handle; // NULL: of an earlier controller, nobody claimed it yet
     struct vnrs_bpf_group_slot *slot;
-    LIST_HEAD(, route) routes;
     LIST_ENTRY(binding) in_handle;
 };
 
@@ -37,9 +26,10 @@ struct handle {
 struct vnrs_bpf_routes {
     struct vnrs_bpf_lpm *lpm;
     struct vnrs_bpf_slots *slots;
-    struct vnrs_map handles; // by id
-    struct vnrs_map routes;  // by key
-    size_t n[2];             // IPv4, IPv6
+    struct vnrs_map handles;   // by id
+    struct binding **bindings; // by id; NULL: free
+    uint32_t n_bindings, last_binding;
+    size_t n[2]; // routes, IPv4 and IPv6
     // Slots with references to give up after the next publish.
     SLIST_HEAD(, vnrs_bpf_group_slot) retired;
 };
@@ -65,49 +55,65 @@ static void slots_put_retired(struct vnrs_bpf_routes *routes)
 
 // --- bindings ---
 
-static struct binding *binding_new(struct handle *handle, struct vnrs_bpf_group_slot *slot)
+static int binding_id_get(struct vnrs_bpf_routes *routes, uint32_t *ret_id)
+{
+    for (uint32_t step = 1; step < routes->n_bindings; step++) {
+        uint32_t id = 1 + (routes->last_binding + step - 1) % (routes->n_bindings - 1);
+        if (!routes->bindings[id]) {
+            *ret_id = routes->last_binding = id;
+            return 0;
+        }
+    }
+    uint32_t n = MAX(routes->n_bindings * 2, BINDINGS_MIN);
+    struct binding **bindings = reallocarray(routes->bindings, n, sizeof(*bindings));
+    if (!bindings)
+        return -ENOMEM;
+    memset(bindings + routes->n_bindings, 0, (n - routes->n_bindings) * sizeof(*bindings));
+    *ret_id = routes->last_binding = MAX(routes->n_bindings, 1);
+    routes->bindings = bindings;
+    routes->n_bindings = n;
+    return 0;
+}
+
+static int binding_new(struct vnrs_bpf_routes *routes, struct handle *handle, struct vnrs_bpf_group_slot *slot,
+                       struct binding **ret_binding)
 {
     struct binding *binding = calloc(1, sizeof(*binding));
+    int err = binding ? binding_id_get(routes, &binding->id) : -ENOMEM;
 
-    if (!binding)
-        return NULL;
+    if (err) {
+        free(binding);
+        return err;
+    }
     binding->handle = handle;
     binding->slot = slot;
-    LIST_INIT(&binding->routes);
-    if (handle) {
-        handle->was_used = true;
-        LIST_INSERT_HEAD(&handle->bindings, binding, in_handle);
-    }
-    return binding;
+    handle->was_used = true;
+    LIST_INSERT_HEAD(&handle->bindings, binding, in_handle);
+    routes->bindings[binding->id] = binding;
+    *ret_binding = binding;
+    return 0;
 }
 
 static void binding_drop_unused(struct vnrs_bpf_routes *routes, struct binding *binding)
 {
-    if (!LIST_EMPTY(&binding->routes))
+    if (binding->n)
         return;
     if (binding->handle)
         LIST_REMOVE(binding, in_handle);
     slot_retire(routes, binding->slot);
+    routes->bindings[binding->id] = NULL;
     free(binding);
 }
 
-static void route_bind(struct vnrs_bpf_routes *routes, struct route *route, struct binding *binding)
+static void binding_leave(struct vnrs_bpf_routes *routes, struct binding *binding)
 {
-    struct binding *old = route->binding;
-
-    if (old == binding)
-        return;
-    if (old)
-        LIST_REMOVE(route, in_binding);
-    route->binding = binding;
-    if (binding)
-        LIST_INSERT_HEAD(&binding->routes, route, in_binding);
-    if (old)
-        binding_drop_unused(routes, old);
+    binding->n--;
+    binding_drop_unused(routes, binding);
 }
 
 // The binding of `handle` to `slot`; a new one, still without routes, if there is none.
-static int binding_to_slot(struct handle *handle, struct vnrs_bpf_group_slot *slot, struct binding **ret_binding)
+static int binding_to_slot(struct vnrs_bpf_routes *routes, struct handle *handle, struct vnrs_bpf_group_slot *slot,
+                           struct binding **ret_binding)
 {
     struct binding *binding;
 
@@ -118,11 +124,10 @@ static int binding_to_slot(struct handle *handle, struct vnrs_bpf_group_slot *sl
             return 0;
         }
     }
-    binding = binding_new(handle, slot);
-    if (!binding)
-        return -ENOMEM;
+    int err = binding_new(routes, handle, slot, ret_binding);
+    if (err)
+        return err;
     slot->refs++;
-    *ret_binding = binding;
     return 0;
 }
 
@@ -135,75 +140,19 @@ static int binding_with(struct vnrs_bpf_routes *routes, struct handle *handle, c
     int err = vnrs_bpf_slots_get(routes->slots, members, &slot);
     if (err)
         return err;
-    err = binding_to_slot(handle, slot, ret_binding);
+    err = binding_to_slot(routes, handle, slot, ret_binding);
     vnrs_bpf_slots_put(routes->slots, slot); // the binding has its own reference
     return err;
 }
 
 // --- routes ---
 
-static void route_key_make(uint32_t domain, const struct vnrs_prefix *prefix, struct route_key *ret_key)
-{
-    *ret_key = (struct route_key){.domain = domain, .prefix = *prefix};
-}
-
-static size_t *route_count(struct vnrs_bpf_routes *routes, const struct route *route)
-{
-    return &routes->n[route->key.prefix.family == VNRS_AF_IPV6];
-}
-
-static int route_write(struct vnrs_bpf_routes *routes, const struct route *route, const struct binding *binding,
-                       uint32_t type)
-{
-    return vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_DOMAIN(route->key.domain), &route->key.prefix,
-                            VNRS_ROUTE_VALUE(binding->slot->index, type));
-}
-
-static void route_forget(struct vnrs_bpf_routes *routes, struct route *route)
-{
-    (void)vnrs_map_remove(&routes->routes, &route->key, sizeof(route->key));
-    --*route_count(routes, route);
-    route_bind(routes, route, NULL);
-    free(route);
-}
-
-static int route_remove(struct vnrs_bpf_routes *routes, struct route *route)
-{
-    int err = vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_DOMAIN(route->key.domain), &route->key.prefix);
-
-    if (err)
-        return err;
-    route_forget(routes, route);
-    return 0;
-}
-
-// Enter a route that has no binding yet.
-static int route_new(struct vnrs_bpf_routes *routes, const struct route_key *key, uint32_t type,
-                     struct route **ret_route)
-{
-    struct route *route = calloc(1, sizeof(*route));
-
-    if (!route)
-        return -ENOMEM;
-    route->key = *key;
-    route->type = type;
-    if (*route_count(routes, route) >= VNRS_ROUTES_MAX ||
-        vnrs_map_put(&routes->routes, &route->key, sizeof(*key), route)) {
-        int err = *route_count(routes, route) >= VNRS_ROUTES_MAX ? -ENOSPC : -ENOMEM;
-        free(route);
-        return err;
-    }
-    ++*route_count(routes, route);
-    *ret_route = route;
-    return 0;
-}
-
 // Where a route of `handle` belongs: the slot it is in if that one is right, else any that the handle has or gets.
-static int route_target(struct vnrs_bpf_routes *routes, struct handle *handle, const struct route *route,
+static int route_target(struct vnrs_bpf_routes *routes, struct handle *handle, const struct binding *now,
                         struct binding **ret_binding)
 {
-    if (route->binding && vnrs_bpf_members_equal(&route->binding->slot->members, &handle->members))
-        return binding_to_slot(handle, route->binding->slot, ret_binding);
+    if (now && vnrs_bpf_members_equal(&now->slot->members, &handle->members))
+        return binding_to_slot(routes, handle, now->slot, ret_binding);
     if (!LIST_EMPTY(&handle->bindings)) {
         *ret_binding = LIST_FIRST(&handle->bindings);
         return 0;
@@ -211,53 +160,74 @@ static int route_target(struct vnrs_bpf_routes *routes, struct handle *handle, c
     return binding_with(routes, handle, &handle->members, ret_binding);
 }
 
-static int route_update(struct vnrs_bpf_routes *routes, struct route *route, struct handle *handle, uint32_t type)
+static size_t *route_count(struct vnrs_bpf_routes *routes, uint8_t family)
+{
+    return &routes->n[family == VNRS_AF_IPV6];
+}
+
+// A route of its owner is no more.
+static void route_gone(uint8_t family, struct vnrs_lpm_entry *entry, void *arg)
+{
+    struct vnrs_bpf_routes *routes = arg;
+
+    if (!entry->owner)
+        return; // an address
+    --*route_count(routes, family);
+    binding_leave(routes, routes->bindings[entry->owner]);
+}
+
+static int route_remove(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *route)
+{
+    struct vnrs_lpm_entry entry;
+
+    if (!vnrs_bpf_lpm_get(routes->lpm, VNRS_TABLE_DOMAIN(route->domain), &route->prefix, &entry))
+        return 0;
+    int err = vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_DOMAIN(route->domain), &route->prefix);
+    if (!err)
+        route_gone(route->prefix.family, &entry, routes);
+    return err;
+}
+
+static int route_put(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *route, struct handle *handle,
+                     struct binding *now)
 {
     struct binding *binding;
 
-    int err = route_target(routes, handle, route, &binding);
+    int err = route_target(routes, handle, now, &binding);
     if (err)
         return err;
-    bool right = route->binding && route->binding->slot == binding->slot && route->type == type;
-    if (!right)
-        err = route_write(routes, route, binding, type);
+    const struct vnrs_lpm_entry entry = {.value = VNRS_ROUTE_VALUE(binding->slot->index, route->type),
+                                         .owner = binding->id};
+    err = vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_DOMAIN(route->domain), &route->prefix, &entry);
     if (err) {
         binding_drop_unused(routes, binding);
         return err;
     }
-    route->type = type;
-    route->confirmed = true;
-    route_bind(routes, route, binding);
+    binding->n++;
+    if (now)
+        binding_leave(routes, now);
+    else
+        ++*route_count(routes, route->prefix.family);
     return 0;
 }
 
 int vnrs_bpf_routes_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *wanted)
 {
-    struct route_key key;
-    bool added = false;
-    int err;
+    struct vnrs_lpm_entry entry;
 
     if (wanted->prefix.family != VNRS_AF_IPV4 && wanted->prefix.family != VNRS_AF_IPV6)
         return -EINVAL;
     if (wanted->domain >= VNRS_DOMAINS_MAX)
         return -ERANGE;
-    route_key_make(wanted->domain, &wanted->prefix, &key);
-    struct route *route = vnrs_map_find(&routes->routes, &key, sizeof(key));
     if (!wanted->group)
-        return route ? route_remove(routes, route) : 0;
+        return route_remove(routes, wanted);
     struct handle *handle = vnrs_map_find(&routes->handles, &wanted->group, sizeof(wanted->group));
     if (!handle)
         return -ENOENT;
-    if (!route) {
-        added = true;
-        err = route_new(routes, &key, wanted->type, &route);
-        if (err)
-            return err;
-    }
-    err = route_update(routes, route, handle, wanted->type);
-    if (err && added)
-        route_forget(routes, route);
-    return err;
+    bool known = vnrs_bpf_lpm_get(routes->lpm, VNRS_TABLE_DOMAIN(wanted->domain), &wanted->prefix, &entry);
+    if (!known && *route_count(routes, wanted->prefix.family) >= VNRS_ROUTES_MAX)
+        return -ENOSPC;
+    return route_put(routes, wanted, handle, known ? routes->bindings[entry.owner] : NULL);
 }
 
 int vnrs_bpf_routes_endpoint_set(struct vnrs_bpf_routes *routes, uint32_t vnet, const struct vnrs_addr *addr,
@@ -269,11 +239,13 @@ int vnrs_bpf_routes_endpoint_set(struct vnrs_bpf_routes *routes, uint32_t vnet, 
         return -EINVAL;
     if (vnet >= VNRS_DOMAINS_MAX || ifindex >= VNRS_NICS_MAX)
         return -ERANGE;
-    uint32_t before = vnrs_bpf_lpm_get(routes->lpm, VNRS_TABLE_VNET(vnet), &host);
-    int err = ifindex ? vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_VNET(vnet), &host, VNRS_ENDPOINT_VALUE(ifindex))
+    const struct vnrs_lpm_entry entry = {.value = VNRS_ENDPOINT_VALUE(ifindex)};
+    struct vnrs_lpm_entry before = {0};
+    (void)vnrs_bpf_lpm_get(routes->lpm, VNRS_TABLE_VNET(vnet), &host, &before);
+    int err = ifindex ? vnrs_bpf_lpm_put(routes->lpm, VNRS_TABLE_VNET(vnet), &host, &entry)
                       : vnrs_bpf_lpm_remove(routes->lpm, VNRS_TABLE_VNET(vnet), &host);
     if (!err)
-        *ret_before = VNRS_ENDPOINT_IFINDEX(before);
+        *ret_before = VNRS_ENDPOINT_IFINDEX(before.value);
     return err;
 }
 
@@ -292,24 +264,35 @@ static void forget_unused_handles(struct vnrs_bpf_routes *routes)
     }
 }
 
+struct move {
+    const struct binding *from, *to;
+};
+
+static void route_move(uint8_t family, struct vnrs_lpm_entry *entry, void *arg)
+{
+    const struct move *move = arg;
+
+    (void)family;
+    if (entry->owner != move->from->id)
+        return;
+    entry->owner = move->to->id;
+    entry->value = VNRS_ROUTE_VALUE(move->to->slot->index, VNRS_ROUTE_TYPE(entry->value));
+}
+
 // Move the routes of a binding whose slot others use as well.
 static int binding_move(struct vnrs_bpf_routes *routes, struct binding *from, const struct vnrs_bpf_members *members)
 {
-    struct route *route, *next;
     struct binding *to;
 
     int err = binding_with(routes, from->handle, members, &to);
     if (err)
         return err;
-    for (route = LIST_FIRST(&from->routes); route && !err; route = next) {
-        next = LIST_NEXT(route, in_binding);
-        err = route_write(routes, route, to, route->type);
-        if (!err)
-            route_bind(routes, route, to); // frees `from` with the last one
-    }
-    if (err)
-        binding_drop_unused(routes, to);
-    return err;
+    struct move move = {from, to};
+    vnrs_bpf_lpm_change(routes->lpm, route_move, &move);
+    to->n += from->n;
+    from->n = 0;
+    binding_drop_unused(routes, from);
+    return 0;
 }
 
 int vnrs_bpf_routes_group_set(struct vnrs_bpf_routes *routes, const struct vnrs_fib_group *group)
@@ -362,22 +345,12 @@ void vnrs_bpf_routes_sync_begin(struct vnrs_bpf_routes *routes)
         }
     }
     vnrs_map_fini_values(&routes->handles);
-    for (size_t at = 0; (entry = vnrs_map_next(&routes->routes, &at));)
-        ((struct route *)entry->value)->confirmed = false;
     vnrs_bpf_lpm_sync_begin(routes->lpm);
 }
 
 int vnrs_bpf_routes_sync_end(struct vnrs_bpf_routes *routes)
 {
-    const struct vnrs_map_entry *entry;
-
-    for (size_t at = 0; (entry = vnrs_map_next(&routes->routes, &at));) {
-        struct route *route = entry->value;
-        int err = route->confirmed ? 0 : route_remove(routes, route);
-        if (err)
-            return err;
-    }
-    return vnrs_bpf_lpm_sync_end(routes->lpm, VNRS_TABLE_VNET(0));
+    return vnrs_bpf_lpm_sync_end(routes->lpm, route_gone, routes);
 }
 
 int vnrs_bpf_routes_publish(struct vnrs_bpf_routes *routes)
@@ -429,14 +402,12 @@ int vnrs_bpf_routes_new(const struct vnrs_bpf_route_maps *maps, uint64_t *writes
 
 struct vnrs_bpf_routes *vnrs_bpf_routes_free(struct vnrs_bpf_routes *routes)
 {
-    const struct vnrs_map_entry *entry;
-
     if (!routes)
         return NULL;
-    for (size_t at = 0; (entry = vnrs_map_next(&routes->routes, &at));)
-        route_forget(routes, entry->value); // the last route of a binding takes it along
+    for (uint32_t id = 0; id < routes->n_bindings; id++)
+        free(routes->bindings[id]);
+    free(routes->bindings);
     vnrs_map_fini_values(&routes->handles);
-    vnrs_map_fini(&routes->routes);
     vnrs_bpf_slots_free(routes->slots);
     vnrs_bpf_lpm_free(routes->lpm);
     free(routes);

@@ -94,6 +94,12 @@ static void entry_forget(struct vnrs_lpm_nodes *nodes, struct vnrs_lpm_block *bl
     block->dirty = true;
 }
 
+// The byte of the i-th block below; past the last one no byte at all.
+static unsigned below_at(const struct vnrs_lpm_block *block, unsigned i)
+{
+    return i < block->n_below ? block->below[i]->key[block->depth] : 256;
+}
+
 static bool flatten(struct vnrs_lpm_nodes *nodes, struct flat *flat, struct vnrs_lpm_block *block, uint32_t inherited)
 {
     uint64_t start = flat_start(flat, block), end;
@@ -103,13 +109,15 @@ static bool flatten(struct vnrs_lpm_nodes *nodes, struct flat *flat, struct vnrs
     own_values(block, inherited, values);
     bool fits = flat_fits(flat, block, values);
     for (unsigned b = 0, i = 0; b < 256 && fits; b++) {
-        end = start | (uint64_t)b << shift | ((1ull << shift) - 1);
-        if (i < block->n_below && block->below[i]->key[block->depth] == b) {
+        if (b == below_at(block, i)) {
             struct vnrs_lpm_block *below = block->below[i++];
             fits = flatten_below(nodes, flat, below, values[b]);
             if (below->depth < flat->depth + FLAT_BYTES)
                 entry_forget(nodes, below); // it needs no node of its own
         }
+        if (b < 255 && values[b] == values[b + 1] && b + 1 != below_at(block, i))
+            continue; // the range goes on
+        end = start | (uint64_t)b << shift | ((1ull << shift) - 1);
         fits = fits && flat_add(flat, end, values[b]);
     }
     return fits;

@@ -8,8 +8,9 @@
 // A prefix that ends within the byte that its block decides about.
 struct vnrs_lpm_own {
     uint8_t bits, byte; // 1..8 of them, others zero
-    uint16_t mark;
+    uint16_t mark;      // see vnrs_lpm_trie_put()
     uint32_t value;
+    uint32_t owner;
 };
 
 // What happens at one byte of the address, after the bytes `key`. A block exists where prefixes end or where they part.

@@ -5,12 +5,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 struct family {
     struct vnrs_lpm_block *top;
-    uint32_t fallback; // prefix of length 0; 0: none
-    uint16_t fallback_mark;
+    struct vnrs_lpm_entry fallback; // of the prefix of length 0; value 0: none
 };
 
 struct vnrs_lpm_trie {
@@ -81,7 +81,7 @@ static void below_add(struct vnrs_lpm_block *block, struct vnrs_lpm_block *child
     uint8_t byte = child->key[block->depth];
     unsigned at = below_position(block, byte);
 
-    assert(block->n_below < block->cap_below);
+    assert(block->below && block->n_below < block->cap_below);
     memmove(&block->below[at + 1], &block->below[at], (block->n_below - at) * sizeof(*block->below));
     block->below[at] = child;
     block->n_below++;
@@ -263,50 +263,63 @@ static void tidy(struct vnrs_lpm_trie *trie, struct family *family, const struct
 
 // --- prefixes ---
 
-static int fallback_set(struct vnrs_lpm_trie *trie, struct family *family, uint32_t value, uint16_t mark)
+static struct vnrs_lpm_own own_make(const struct place *place, const struct vnrs_lpm_entry *entry)
 {
-    bool changed = family->fallback != value;
-
-    trie->len += (size_t)!family->fallback;
-    family->fallback = value;
-    family->fallback_mark = mark;
-    return changed;
+    return (struct vnrs_lpm_own){place->bits, place->byte, entry->mark, entry->value, entry->owner};
 }
 
-int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, uint32_t value, uint16_t mark)
+static struct vnrs_lpm_entry own_entry(const struct vnrs_lpm_own *own)
 {
-    struct family *family = family_of(trie, prefix);
-    struct vnrs_lpm_block *block;
+    return (struct vnrs_lpm_entry){.value = own->value, .owner = own->owner, .mark = own->mark};
+}
 
-    assert(value && value <= VNRS_LPM_VALUE_MAX);
-    if (prefix->len == 0)
-        return fallback_set(trie, family, value, mark);
-    struct place place = place_of(prefix);
-    block = block_find(family, &place);
-    struct vnrs_lpm_own *own = block ? own_find(block, place.bits, place.byte) : NULL;
-    if (own && own->value == value) {
-        own->mark = mark;
-        return 0;
-    }
-    if (own) {
-        *own = (struct vnrs_lpm_own){place.bits, place.byte, mark, value};
-        touch(trie, family, &place, 0);
-        return 1;
-    }
-    int err = block_get(family, &place, &block);
+static int fallback_put(struct vnrs_lpm_trie *trie, struct family *family, const struct vnrs_lpm_entry *entry)
+{
+    uint32_t before = family->fallback.value;
+
+    trie->len += before == 0;
+    family->fallback = *entry;
+    return before != entry->value;
+}
+
+static int own_add(struct vnrs_lpm_trie *trie, struct family *family, const struct place *place,
+                   const struct vnrs_lpm_entry *entry)
+{
+    struct vnrs_lpm_block *block;
+    int err = block_get(family, place, &block);
+
     if (!err)
         err = reserve(&block->own, sizeof(*block->own), block->n_own, &block->cap_own);
     if (err) {
-        if (block_find(family, &place))
-            tidy(trie, family, &place);
+        if (block_find(family, place))
+            tidy(trie, family, place);
         return err;
     }
-    unsigned at = own_position(block, place.bits, place.byte);
+    unsigned at = own_position(block, place->bits, place->byte);
     memmove(&block->own[at + 1], &block->own[at], (block->n_own - at) * sizeof(*block->own));
-    block->own[at] = (struct vnrs_lpm_own){place.bits, place.byte, mark, value};
+    block->own[at] = own_make(place, entry);
     block->n_own++;
-    touch(trie, family, &place, 1);
+    touch(trie, family, place, 1);
     return 1;
+}
+
+int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, const struct vnrs_lpm_entry *entry)
+{
+    struct family *family = family_of(trie, prefix);
+
+    assert(entry->value && entry->value <= VNRS_LPM_VALUE_MAX);
+    if (prefix->len == 0)
+        return fallback_put(trie, family, entry);
+    struct place place = place_of(prefix);
+    const struct vnrs_lpm_block *block = block_find(family, &place);
+    struct vnrs_lpm_own *own = block ? own_find(block, place.bits, place.byte) : NULL;
+    if (!own)
+        return own_add(trie, family, &place, entry);
+    bool changed = own->value != entry->value;
+    *own = own_make(&place, entry);
+    if (changed)
+        touch(trie, family, &place, 0);
+    return changed;
 }
 
 static void own_remove(struct vnrs_lpm_block *block, size_t at)
@@ -315,16 +328,22 @@ static void own_remove(struct vnrs_lpm_block *block, size_t at)
     memmove(&block->own[at], &block->own[at + 1], (block->n_own - at) * sizeof(*block->own));
 }
 
-uint32_t vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix)
+bool vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix,
+                       struct vnrs_lpm_entry *ret_entry)
 {
     const struct family *family = prefix->family == VNRS_AF_IPV4 ? &trie->v4 : &trie->v6;
 
-    if (prefix->len == 0)
-        return family->fallback;
+    if (prefix->len == 0) {
+        if (family->fallback.value)
+            *ret_entry = family->fallback;
+        return family->fallback.value;
+    }
     struct place place = place_of(prefix);
     const struct vnrs_lpm_block *block = block_find(family, &place);
     const struct vnrs_lpm_own *own = block ? own_find(block, place.bits, place.byte) : NULL;
-    return own ? own->value : 0;
+    if (own)
+        *ret_entry = own_entry(own);
+    return own;
 }
 
 int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix)
@@ -332,9 +351,9 @@ int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *p
     struct family *family = family_of(trie, prefix);
 
     if (prefix->len == 0) {
-        bool was = family->fallback;
+        bool was = family->fallback.value;
         trie->len -= was;
-        family->fallback = 0;
+        family->fallback.value = 0;
         return was;
     }
     struct place place = place_of(prefix);
@@ -348,60 +367,81 @@ int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *p
     return 1;
 }
 
-// Returns the block that is left of it, or NULL.
-static struct vnrs_lpm_block *sweep(struct vnrs_lpm_trie *trie, struct vnrs_lpm_block *block, uint16_t mark,
-                                    size_t *removed)
+struct change {
+    struct vnrs_lpm_trie *trie;
+    vnrs_lpm_entry_fn fn;
+    void *arg;
+    uint8_t family;
+    size_t changed, removed;
+};
+
+// Returns false when the entry is to go.
+static bool change_one(struct change *change, struct vnrs_lpm_entry *entry)
 {
-    size_t before = *removed;
+    uint32_t before = entry->value;
+
+    change->fn(change->family, entry, change->arg);
+    change->changed += entry->value != before;
+    change->removed += entry->value == 0;
+    return entry->value;
+}
+
+// Returns the block that is left of it, or NULL.
+static struct vnrs_lpm_block *change_block(struct change *change, struct vnrs_lpm_block *block)
+{
+    size_t changed = change->changed, removed = change->removed;
     uint16_t kept = 0;
 
     for (size_t i = block->n_own; i-- > 0;) {
-        if (block->own[i].mark != mark) {
+        struct vnrs_lpm_own *own = &block->own[i];
+        struct vnrs_lpm_entry entry = own_entry(own);
+        if (change_one(change, &entry))
+            *own = (struct vnrs_lpm_own){own->bits, own->byte, entry.mark, entry.value, entry.owner};
+        else
             own_remove(block, i);
-            ++*removed;
-        }
     }
     for (uint16_t i = 0; i < block->n_below; i++) {
         uint8_t byte = block->below[i]->key[block->depth];
-        struct vnrs_lpm_block *left = sweep(trie, block->below[i], mark, removed);
+        struct vnrs_lpm_block *left = change_block(change, block->below[i]);
         if (left)
             block->below[kept++] = left;
         else
             block->has_below[byte / 64] &= ~(1ull << byte % 64);
     }
     block->n_below = kept;
-    block->n_all -= *removed - before;
-    block->dirty |= *removed != before;
+    block->n_all -= change->removed - removed;
+    block->dirty |= change->changed != changed;
     if (block->n_own || block->n_below > 1)
         return block;
     struct vnrs_lpm_block *left = block->n_below ? block->below[0] : NULL;
-    block_free(trie->nodes, block);
+    block_free(change->trie->nodes, block);
     return left;
 }
 
-size_t vnrs_lpm_trie_sweep(struct vnrs_lpm_trie *trie, uint16_t mark)
+static void change_family(struct change *change, struct family *family)
 {
-    struct family *families[] = {&trie->v4, &trie->v6};
-    size_t removed = 0;
+    if (family->top)
+        family->top = change_block(change, family->top);
+    if (family->fallback.value)
+        (void)change_one(change, &family->fallback);
+}
 
-    for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
-        struct family *family = families[f];
-        if (family->top)
-            family->top = sweep(trie, family->top, mark, &removed);
-        if (family->fallback && family->fallback_mark != mark) {
-            family->fallback = 0;
-            removed++;
-        }
-    }
-    trie->len -= removed;
-    return removed;
+size_t vnrs_lpm_trie_change(struct vnrs_lpm_trie *trie, vnrs_lpm_entry_fn fn, void *arg)
+{
+    struct change change = {.trie = trie, .fn = fn, .arg = arg, .family = VNRS_AF_IPV4};
+
+    change_family(&change, &trie->v4);
+    change.family = VNRS_AF_IPV6;
+    change_family(&change, &trie->v6);
+    trie->len -= change.removed;
+    return change.changed;
 }
 
 // --- nodes ---
 
 static int build_root(struct vnrs_lpm_trie *trie, const struct family *family, struct vnrs_lpm_root *ret_root)
 {
-    struct vnrs_lpm_root root = {.fallback = family->fallback};
+    struct vnrs_lpm_root root = {.fallback = family->fallback.value};
 
     if (family->top) {
         int err = vnrs_lpm_build(trie->nodes, family->top, 0, 0);

@@ -12,16 +12,23 @@ struct vnrs_lpm_trie;
 int vnrs_lpm_trie_new(struct vnrs_lpm_nodes *nodes, struct vnrs_lpm_trie **ret_trie) VNRS_MUST_CHECK; // borrowed
 struct vnrs_lpm_trie *vnrs_lpm_trie_free(struct vnrs_lpm_trie *trie);                                 // returns NULL
 
-// Add or replace; `value` is 1..VNRS_LPM_VALUE_MAX. `mark` is kept with the prefix, see `sweep`. Returns 1 when the
-// table changed, 0 when it was like that, or -ENOMEM.
-int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, uint32_t value,
-                      uint16_t mark) VNRS_MUST_CHECK;
-// The value of exactly this prefix, 0: it is not there.
-uint32_t vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix);
+struct vnrs_lpm_entry {
+    uint32_t value; // 1..VNRS_LPM_VALUE_MAX
+    uint32_t owner; // of the caller's, no reader sees it
+    uint16_t mark;  // likewise: when the entry was said to be right
+};
+
+// Add or replace. Returns 1 when a reader could tell, 0 when not, or -ENOMEM.
+int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix,
+                      const struct vnrs_lpm_entry *entry) VNRS_MUST_CHECK;
+// The entry of exactly this prefix. Returns false when there is none.
+bool vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix,
+                       struct vnrs_lpm_entry *ret_entry);
 // 1: removed, 0: was not there.
 int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix);
-// Remove all prefixes with another mark than this. Returns how many.
-size_t vnrs_lpm_trie_sweep(struct vnrs_lpm_trie *trie, uint16_t mark);
+// Calls `fn` for every entry, which it may change; value 0 removes it. Returns how many a reader could tell.
+typedef void (*vnrs_lpm_entry_fn)(uint8_t family, struct vnrs_lpm_entry *entry, void *arg);
+size_t vnrs_lpm_trie_change(struct vnrs_lpm_trie *trie, vnrs_lpm_entry_fn fn, void *arg);
 
 // The roots, with a reference for the caller. Returns 0 or what vnrs_lpm_nodes_stride() returns; what was made by then
 // is kept for the next try.

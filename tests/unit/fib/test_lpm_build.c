@@ -33,10 +33,11 @@ static int teardown(void **state)
 
 static void put(const char *text, uint32_t value)
 {
+    const struct vnrs_lpm_entry entry = {.value = value};
     struct vnrs_prefix prefix;
 
     assert_int_equal(vnrs_prefix_parse(text, &prefix), 0);
-    assert_int_equal(vnrs_lpm_trie_put(trie, &prefix, value, 0), 1);
+    assert_int_equal(vnrs_lpm_trie_put(trie, &prefix, &entry), 1);
 }
 
 static void assert_nodes(uint64_t full, uint64_t ranges, uint64_t skips)

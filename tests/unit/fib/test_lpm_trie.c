@@ -83,12 +83,19 @@ static uint32_t find_text(const char *text)
     return find(&addr);
 }
 
+static int put_in(struct vnrs_lpm_trie *in, const struct vnrs_prefix *prefix, uint32_t value, uint16_t mark)
+{
+    const struct vnrs_lpm_entry entry = {.value = value, .owner = 1000 + value, .mark = mark};
+
+    return vnrs_lpm_trie_put(in, prefix, &entry);
+}
+
 static int put(const char *text, uint32_t value)
 {
     struct vnrs_prefix prefix;
 
     assert_int_equal(vnrs_prefix_parse(text, &prefix), 0);
-    return vnrs_lpm_trie_put(trie, &prefix, value, 0);
+    return put_in(trie, &prefix, value, 0);
 }
 
 static int drop(const char *text)
@@ -146,12 +153,12 @@ static void tables_that_differ_in_the_default_route_share_everything(void **stat
         (void)snprintf(text, sizeof(text), "10.%u.0.0/16", i);
         assert_int_equal(put(text, i + 1), 1);
         assert_int_equal(vnrs_prefix_parse(text, &prefix), 0);
-        assert_int_equal(vnrs_lpm_trie_put(other, &prefix, i + 1, 0), 1);
+        assert_int_equal(put_in(other, &prefix, i + 1, 0), 1);
     }
     publish();
     uint64_t made = usage().made;
     assert_int_equal(vnrs_prefix_parse("0.0.0.0/0", &prefix), 0);
-    assert_int_equal(vnrs_lpm_trie_put(other, &prefix, 99, 0), 1);
+    assert_int_equal(put_in(other, &prefix, 99, 0), 1);
     assert_int_equal(vnrs_lpm_trie_build(other, &table), 0);
     assert_int_equal(usage().made, made);
     assert_int_equal(table.v4.entry, published.v4.entry);
@@ -160,7 +167,20 @@ static void tables_that_differ_in_the_default_route_share_everything(void **stat
     vnrs_lpm_trie_free(other);
 }
 
-static void sweep_removes_what_has_another_mark(void **state)
+static void remove_other_marks(uint8_t family, struct vnrs_lpm_entry *entry, void *arg)
+{
+    assert_int_equal(family, VNRS_AF_IPV4);
+    assert_int_equal(entry->owner, 1000 + entry->value);
+    if (entry->mark != *(const uint16_t *)arg)
+        entry->value = 0;
+}
+
+static size_t sweep(uint16_t mark)
+{
+    return vnrs_lpm_trie_change(trie, remove_other_marks, &mark);
+}
+
+static void change_removes_what_it_is_told_to(void **state)
 {
     struct vnrs_prefix prefix;
     char text[32];
@@ -169,20 +189,54 @@ static void sweep_removes_what_has_another_mark(void **state)
     for (unsigned i = 0; i < 512; i++) {
         (void)snprintf(text, sizeof(text), "10.%u.%u.0/%u", i % 7, i / 2, i % 2 ? 24 : 30);
         assert_int_equal(vnrs_prefix_parse(text, &prefix), 0);
-        assert_int_equal(vnrs_lpm_trie_put(trie, &prefix, 1, i % 3 == 0), 1);
+        assert_int_equal(put_in(trie, &prefix, 1, i % 3 == 0), 1);
     }
-    assert_int_equal(vnrs_prefix_parse("0.0.0.0/0", &prefix), 0);
-    assert_int_equal(vnrs_lpm_trie_put(trie, &prefix, 5, 0), 1);
+    assert_int_equal(put("0.0.0.0/0", 5), 1);
     publish();
-    assert_int_equal(vnrs_lpm_trie_sweep(trie, 1), 1 + 512 - 171);
-    assert_int_equal(vnrs_lpm_trie_sweep(trie, 1), 0);
+    assert_int_equal(sweep(1), 1 + 512 - 171);
+    assert_int_equal(sweep(1), 0);
     assert_int_equal(vnrs_lpm_trie_len(trie), 171);
     publish();
     assert_int_equal(find_text("10.0.0.1"), 1);
     assert_int_equal(find_text("10.1.0.1"), 0);
-    assert_int_equal(vnrs_lpm_trie_sweep(trie, 2), 171);
+    assert_int_equal(sweep(2), 171);
     publish();
     assert_int_equal(usage().lines, 0);
+}
+
+static void add_one(uint8_t family, struct vnrs_lpm_entry *entry, void *arg)
+{
+    (void)family;
+    (void)arg;
+    if (entry->value != 3)
+        entry->value++;
+    entry->owner = 7;
+}
+
+static void change_is_seen_with_the_next_build_and_get_knows_it_before(void **state)
+{
+    struct vnrs_lpm_entry entry;
+    struct vnrs_prefix prefix;
+
+    (void)state;
+    assert_int_equal(put("10.0.0.0/8", 1), 1);
+    assert_int_equal(put("10.1.0.0/16", 2), 1);
+    assert_int_equal(put("fd00::/64", 3), 1);
+    assert_int_equal(put("::/0", 4), 1);
+    publish();
+    assert_int_equal(vnrs_lpm_trie_change(trie, add_one, NULL), 3);
+    assert_int_equal(vnrs_prefix_parse("10.1.0.0/16", &prefix), 0);
+    assert_true(vnrs_lpm_trie_get(trie, &prefix, &entry));
+    assert_int_equal(entry.value, 3);
+    assert_int_equal(entry.owner, 7);
+    prefix.len = 15;
+    assert_false(vnrs_lpm_trie_get(trie, &prefix, &entry));
+    assert_int_equal(find_text("10.1.0.1"), 2);
+    publish();
+    assert_int_equal(find_text("10.1.0.1"), 3);
+    assert_int_equal(find_text("10.2.0.1"), 2);
+    assert_int_equal(find_text("fd00::1"), 3);
+    assert_int_equal(find_text("fd01::1"), 5);
 }
 
 static void out_of_memory_keeps_what_is_published(void **state)
@@ -202,7 +256,7 @@ static void out_of_memory_keeps_what_is_published(void **state)
             prefix.bytes[1] = (uint8_t)(n >> 16);
             prefix.bytes[2] = (uint8_t)(n >> 8);
             prefix.bytes[3] = (uint8_t)n;
-            assert_int_equal(vnrs_lpm_trie_put(trie, &prefix, 1 + n, 0), 1);
+            assert_int_equal(put_in(trie, &prefix, 1 + n, 0), 1);
         }
         err = vnrs_lpm_trie_build(trie, &table);
         if (!err) {
@@ -247,7 +301,7 @@ static void change(struct vnrs_trie *plain, const struct vnrs_prefix *prefix)
     uint32_t value = 1 + (uint32_t)random() % 5;
 
     if (random() % 2) {
-        assert_true(vnrs_lpm_trie_put(trie, prefix, value, 0) >= 0);
+        assert_true(put_in(trie, prefix, value, 0) >= 0);
         assert_int_equal(vnrs_trie_put(plain, prefix, &values[value]), 0);
     } else {
         bool was = vnrs_trie_remove(plain, prefix) != NULL;
@@ -283,7 +337,7 @@ static void assert_canonical(const struct vnrs_trie *plain, const struct vnrs_pr
     for (unsigned i = POOL; i-- > 0;) {
         const char *value = vnrs_trie_find(plain, &pool[i]);
         if (value)
-            assert_true(vnrs_lpm_trie_put(fresh, &pool[i], (uint32_t)(value - values), 0) >= 0);
+            assert_true(put_in(fresh, &pool[i], (uint32_t)(value - values), 0) >= 0);
     }
     assert_int_equal(vnrs_lpm_trie_build(fresh, &table), 0);
     assert_memory_equal(&table, &published, sizeof(table));
@@ -335,7 +389,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_and_remove_say_whether_they_changed_anything, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_are_seen_with_the_next_build, setup, teardown),
         cmocka_unit_test_setup_teardown(tables_that_differ_in_the_default_route_share_everything, setup, teardown),
-        cmocka_unit_test_setup_teardown(sweep_removes_what_has_another_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(change_removes_what_it_is_told_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(change_is_seen_with_the_next_build_and_get_knows_it_before, setup, teardown),
         cmocka_unit_test_setup_teardown(out_of_memory_keeps_what_is_published, setup, teardown),
         cmocka_unit_test_setup_teardown(random_changes_agree_with_the_plain_trie, setup, teardown),
     };
