@@ -358,7 +358,8 @@ static size_t add_flows(struct series *series, const char *who, int program)
     return ARRAY_SIZE(flows);
 }
 
-static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const struct route *routes4)
+static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const struct route *routes4,
+                       const struct route *routes6)
 {
     static struct series series[64];
     struct forward_trie_bpf *trie = trie_open(&planes[0]);
@@ -366,6 +367,7 @@ static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const 
 
     trie_fill_fixture(trie, &planes[0]);
     trie_fill(bpf_map__fd(trie->maps.trie4), -1, &planes[0], routes4, sizes[0], false);
+    trie_fill(-1, bpf_map__fd(trie->maps.trie6), &planes[0], routes6, sizes[0], true);
     bench->bss->redirect_to = VM_B;
     series[n++] = (struct series){.name = "empty program", .program = bpf_program__fd(bench->progs.empty)};
     series[n++] = (struct series){.name = "bare redirect", .program = bpf_program__fd(bench->progs.bare_redirect)};
@@ -762,7 +764,7 @@ int main(int argc, char **argv)
     }
     const char *part = argc > 2 ? argv[2] : "";
     if (!*part || strcmp(part, "path") == 0)
-        bench_path(planes, benches[0], routes4[0]);
+        bench_path(planes, benches[0], routes4[0], routes6[0]);
     if (!*part || strcmp(part, "lookup") == 0)
         bench_lookups(benches, routes4, routes6);
     if (!*part || strcmp(part, "live") == 0)
