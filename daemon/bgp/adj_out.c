@@ -131,15 +131,6 @@ const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_attrs(struct vnrs_bgp_member *m, c
     return attrs && !vnrs_bgp_out_has(member_group(m), path, &ret_outcome->prefix) ? attrs : NULL;
 }
 
-const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *m, const struct vnrs_bgp_dest *dest,
-                                                   bool *ret_failed)
-{
-    const struct vnrs_bgp_path *path = vnrs_bgp_adj_out_next_path(m, dest, NULL);
-    struct vnrs_bgp_map_outcome outcome;
-
-    return path ? vnrs_bgp_adj_out_attrs(m, dest, path, &outcome, ret_failed) : NULL;
-}
-
 bool vnrs_bgp_adj_out_summary(struct vnrs_bgp_member *m, size_t n, struct vnrs_prefix *ret_prefix,
                               const struct vnrs_bgp_attrs **ret_attrs)
 {

@@ -44,6 +44,3 @@ bool vnrs_bgp_adj_out_summary(struct vnrs_bgp_member *member, size_t n, struct v
 // on; what a map does otherwise than before is due.
 void vnrs_bgp_adj_out_set_maps(struct vnrs_bgp_speaker *speaker);
 void vnrs_bgp_adj_out_fini(struct vnrs_bgp_speaker *speaker);
-// The same, as far as the peer was told; NULL: it was not.
-const struct vnrs_bgp_attrs *vnrs_bgp_adj_out_told(struct vnrs_bgp_member *member, const struct vnrs_bgp_dest *dest,
-                                                   bool *ret_failed);

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define SUMMARY_PATH_ID 65536u // RFC 7911: no path of the RIB has it
-
 struct out_summary {
     struct vnrs_bgp_summary routes;
     const struct vnrs_bgp_attrs *told[VNRS_BGP_PEERS_MAX]; // by slot, one reference; NULL: it was not told of it
@@ -158,7 +156,7 @@ int vnrs_bgp_out_note(struct vnrs_bgp_speaker *sp, unsigned number, const struct
 static void put_prefix(struct vnrs_bgp_speaker *sp, const struct vnrs_prefix *prefix)
 {
     sp->batch_prefixes[0] = *prefix;
-    sp->batch_path_ids[0] = SUMMARY_PATH_ID;
+    sp->batch_path_ids[0] = VNRS_BGP_SUMMARY_PATH_ID;
 }
 
 bool vnrs_bgp_out_tell_forgotten(const struct vnrs_bgp_turn *t, uint64_t ready)

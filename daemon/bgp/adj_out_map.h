@@ -9,6 +9,8 @@
 
 #include "bgp/adj_out_turn.h"
 
+#define VNRS_BGP_SUMMARY_PATH_ID 65536u // RFC 7911: no path of the RIB has it
+
 struct vnrs_bgp_out; // of one group, by number in vnrs_bgp_speaker.outs; NULL: its map does not summarise
 
 void vnrs_bgp_out_end(struct vnrs_bgp_speaker *speaker, unsigned number); // nobody is in the group any more

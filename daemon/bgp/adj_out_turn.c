@@ -58,6 +58,9 @@ size_t vnrs_bgp_turn_send(const struct vnrs_bgp_turn *t, uint8_t af, uint64_t to
     if (len <= 0)
         return 0;
     vnrs_bgp_turn_deliver(sp, to, len);
+    for (size_t i = 0; i < used && sp->observer && sp->observer->told; i++)
+        sp->observer->told(sp->observer_arg, &sp->batch_prefixes[i], t->group->add_path[af] ? sp->batch_path_ids[i] : 0,
+                           to);
     return used;
 }
 
@@ -72,6 +75,4 @@ void vnrs_bgp_turn_mark(struct vnrs_bgp_speaker *sp, struct vnrs_bgp_dest *d, ui
     count(sp, told & ~d->advertised, 1);
     count(sp, forgot & d->advertised, -1);
     d->advertised = (d->advertised | told) & ~forgot;
-    if (sp->observer && sp->observer->told)
-        sp->observer->told(sp->observer_arg, &d->prefix, told | forgot);
 }

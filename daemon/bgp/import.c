@@ -347,6 +347,8 @@ static int map_begin(struct vnrs_bgp_member *m, const struct vnrs_bgp_map *map)
     m->import->map = map;
     struct vnrs_bgp_rib *own = &m->import->received;
     vnrs_bgp_rib_init(own, m->speaker->attrs, rib->seed);
+    own->changed = vnrs_bgp_speaker_note_path;
+    own->arg = m->speaker;
     while (err >= 0 && own->counts[m->slot] < rib->counts[m->slot] && (d = vnrs_bgp_rib_next(rib, &at))) {
         for (const struct vnrs_bgp_path *p = d->paths; p && err >= 0; p = p->next) {
             if (p->slot != m->slot || p->barred == VNRS_BGP_BARRED_GONE)

@@ -226,7 +226,6 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
         peer->changed_ms = peer->now;
         peer->flaps++;
         peer->end_cause = cause;
-        peer->end_error = *error;
     }
     if (cause != VNRS_BGP_CAUSE_COLLISION)
         peer->conf.plain = is_capabilities_refused(cause, error);
@@ -372,8 +371,11 @@ int vnrs_bgp_peer_accept(struct vnrs_bgp_peer *peer, uint64_t now_ms)
     // RFC 4724 section 5: a peer that restarts gracefully opens a connection although we know of one. The old one ends
     // without a NOTIFICATION. In a session's first moments it may as well be the other half of a collision.
     struct vnrs_bgp_fsm *session = vnrs_bgp_peer_session(peer);
-    if (session && session->session.graceful_restart && now_ms - peer->changed_ms >= VNRS_BGP_COLLISION_MS)
+    if (session && session->session.graceful_restart && now_ms - peer->changed_ms >= VNRS_BGP_COLLISION_MS) {
+        peer->end_replaced = true;
         vnrs_bgp_peer_disconnected(peer, now_ms, session->side, "the peer opened a new connection");
+        peer->end_replaced = false;
+    }
     // A second connection from the peer: the first never got further than our OPEN, so the peer has given it up.
     if (in->state == VNRS_BGP_ST_OPEN_SENT || in->state == VNRS_BGP_ST_ACTIVE)
         vnrs_bgp_fsm_event(in, VNRS_BGP_EV_DUMP, now_ms, NULL);
@@ -402,7 +404,6 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
     bool was_up = peer->fsm[side].state == VNRS_BGP_ST_ESTABLISHED;
 
     peer->now = now_ms;
-    peer->end_by_peer = !why;
     vnrs_bgp_fsm_event(&peer->fsm[side], VNRS_BGP_EV_TCP_FAIL, now_ms, NULL);
     if (why && !vnrs_bgp_peer_session(peer)) {
         peer->connect_error = !was_up;

@@ -58,11 +58,9 @@ struct vnrs_bgp_peer {
     char last_error[VNRS_BGP_ERROR_TEXT_MAX]; // outlives the next session only where it tells how the last one ended
     bool connect_error;                       // it does not
     struct vnrs_bgp_ends ends[_VNRS_BGP_SIDE_MAX];
-    // How the last session ended; set before `down` is called.
-    enum vnrs_bgp_cause end_cause;
-    struct vnrs_bgp_error end_error; // sent or received
-    bool end_by_peer;                // CAUSE_TCP: the peer closed
-    const char *bfd_why;             // of the last BFD failure, a literal
+    enum vnrs_bgp_cause end_cause; // how the last session ended; set before `down` is called
+    bool end_replaced;             // CAUSE_TCP: closed by us, because the peer opened a new connection
+    const char *bfd_why;           // of the last BFD failure, a literal
 };
 
 void vnrs_bgp_peer_init(struct vnrs_bgp_peer *peer, const struct vnrs_bgp_conf *conf,

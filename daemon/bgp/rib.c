@@ -315,6 +315,8 @@ struct before {
     const struct vnrs_bgp_attrs *attrs; // of the best path; one reference
     uint8_t slot;
     bool multipath; // the path about to change shares the traffic
+    uint8_t source; // of that path, and its identifier
+    uint32_t path_id;
 };
 
 static bool is_in_multipath(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
@@ -330,7 +332,9 @@ static struct before change_begin(const struct vnrs_bgp_rib *rib, const struct v
 
     return (struct before){.attrs = best ? vnrs_bgp_attrs_ref(best->attrs) : NULL,
                            .slot = best ? best->slot : VNRS_BGP_SLOT_LOCAL,
-                           .multipath = is_in_multipath(rib, dest, path)};
+                           .multipath = is_in_multipath(rib, dest, path),
+                           .source = path ? path->slot : 0,
+                           .path_id = path ? vnrs_bgp_path_received_id(path) : 0};
 }
 
 static bool is_same_outside(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_attrs *a,
@@ -357,15 +361,15 @@ static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, co
         vnrs_bgp_queue_change(rib, dest, inside | (moved ? outside : 0), VNRS_BGP_DEST_NEW_INSIDE);
 }
 
-// `slot` is whose path changed; `path` is what there is of it now.
-static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, unsigned slot, struct vnrs_bgp_path *path,
+// `path` is what there is of it now.
+static void change_end(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, struct vnrs_bgp_path *path,
                        const struct before *before)
 {
     const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
 
     rib->n_best = rib->n_best + (best ? 1 : 0) - (before->attrs ? 1 : 0);
     if (rib->changed)
-        rib->changed(rib->arg, &dest->prefix, slot,
+        rib->changed(rib->arg, &dest->prefix, before->source, before->path_id,
                      best ? best->attrs != before->attrs || best->slot != before->slot : before->attrs != NULL);
     if (rib->queues.hears[VNRS_BGP_HEARS_PATHS]) {
         vnrs_bgp_queue_change(rib, dest, rib->queues.hears[VNRS_BGP_HEARS_PATHS], VNRS_BGP_DEST_NEW_PATH);
@@ -413,7 +417,8 @@ static void path_change(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, st
     path->barred = barred;
     path_insert(rib, dest, path);
     vnrs_bgp_attrs_unref(rib->attrs, old);
-    change_end(rib, dest, path->slot, path, &before);
+    before.path_id = vnrs_bgp_path_received_id(path); // one that is revived has another
+    change_end(rib, dest, path, &before);
 }
 
 static struct vnrs_bgp_path *path_gone(const struct vnrs_bgp_dest *dest, unsigned slot, bool is_numbered)
@@ -470,9 +475,11 @@ static int path_add(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, const 
     }
     p->id = path_id_new(dest, slot, path_id);
     struct before before = change_begin(rib, dest, NULL);
+    before.source = (uint8_t)slot;
+    before.path_id = path_id;
     path_insert(rib, dest, p);
     rib->counts[slot]++;
-    change_end(rib, dest, slot, p, &before);
+    change_end(rib, dest, p, &before);
     return 1;
 }
 
@@ -513,9 +520,8 @@ static void withdraw_path(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, 
 {
     struct before before = change_begin(rib, dest, path);
     bool stays = rib->queues.hears[VNRS_BGP_HEARS_PATHS] && path->flags & VNRS_BGP_PATH_TOLD;
-    unsigned slot = path->slot;
 
-    rib->counts[slot]--;
+    rib->counts[path->slot]--;
     path_unlink(dest, path);
     if (stays) {
         path->barred = VNRS_BGP_BARRED_GONE;
@@ -523,7 +529,7 @@ static void withdraw_path(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, 
     } else {
         path_free(rib, path);
     }
-    change_end(rib, dest, slot, stays ? path : NULL, &before);
+    change_end(rib, dest, stays ? path : NULL, &before);
 }
 
 bool vnrs_bgp_rib_withdraw(struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id)

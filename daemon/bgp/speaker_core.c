@@ -179,10 +179,19 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
     return sp;
 }
 
-static void on_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, bool best)
+static void on_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id, bool best)
 {
     const struct vnrs_bgp_speaker *sp = arg;
-    sp->observer->path(sp->observer_arg, prefix, slot, best);
+    sp->observer->path(sp->observer_arg, prefix, slot, path_id, best);
+}
+
+void vnrs_bgp_speaker_note_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id, bool best)
+{
+    const struct vnrs_bgp_speaker *sp = arg;
+
+    (void)best; // of that table, not of the RIB
+    if (sp->observer && sp->observer->path)
+        sp->observer->path(sp->observer_arg, prefix, slot, path_id, false);
 }
 
 void vnrs_bgp_speaker_observe(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_observer *observer, void *arg)

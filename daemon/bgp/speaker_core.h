@@ -56,8 +56,10 @@ struct vnrs_bgp_observer {
     void (*changed)(void *arg, struct vnrs_bgp_member *member);                                   // maybe its state
     void (*up)(void *arg, struct vnrs_bgp_member *member);
     void (*down)(void *arg, struct vnrs_bgp_member *member); // before its routes go; member->peer.end_* tell why
-    void (*path)(void *arg, const struct vnrs_prefix *prefix, unsigned slot, bool best); // vnrs_bgp_rib.changed
-    void (*told)(void *arg, const struct vnrs_prefix *prefix, uint64_t members); // bit per slot; announced or withdrawn
+    void (*path)(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id,
+                 bool best); // vnrs_bgp_rib.changed
+    // A prefix is being announced or withdrawn; `path_id` with ADD-PATH, else 0; bit per slot.
+    void (*told)(void *arg, const struct vnrs_prefix *prefix, uint32_t path_id, uint64_t members);
 };
 
 struct vnrs_bgp_speaker_ops {
@@ -138,6 +140,9 @@ struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops 
 void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *speaker);
 // From now on; NULL: nobody watches.
 void vnrs_bgp_speaker_observe(struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_observer *observer, void *arg);
+// For vnrs_bgp_rib.changed of a table of received routes (bgp/import.h); `arg` is the speaker.
+void vnrs_bgp_speaker_note_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id,
+                                bool best);
 
 // Brings the speaker to this configuration. Peers are told apart by address; sessions of those that did not change go
 // on. *policy has the maps to which peers refer (NULL, or *policy NULL: none); it is taken once it is in use. Returns

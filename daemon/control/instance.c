@@ -177,6 +177,31 @@ static uint8_t make_features(const struct vnrs_bgp_options *options)
     return (uint8_t)features;
 }
 
+static_assert((int)VNRS_BMP_RIB_PRE_POLICY == VNRS_SPK_BMP_PRE_POLICY &&
+                  (int)VNRS_BMP_RIB_POST_POLICY == VNRS_SPK_BMP_POST_POLICY &&
+                  (int)VNRS_BMP_RIB_LOC_RIB == VNRS_SPK_BMP_LOC_RIB &&
+                  (int)VNRS_BMP_RIB_ADJ_RIB_OUT == VNRS_SPK_BMP_ADJ_RIB_OUT,
+              "the same bits");
+static_assert(VNRS_BMP_STATIONS_PER_RS == VNRS_BMP_STATIONS_MAX, "as many as a speaker takes");
+
+static int send_stations(struct vnrs_instance *instance, const struct vnrs_route_server *rs)
+{
+    char name[VNRS_LAB_NAME_MAX + VNRS_KEY_MAX + 1];
+    int r = 0;
+
+    (void)snprintf(name, sizeof(name), "%s/%s", instance->lab->name, instance->key);
+    for (size_t i = 0; i < rs->bmp.len && r == 0; i++) {
+        const struct vnrs_bmp_target *target = &rs->bmp.items[i];
+        struct vnrs_spk_bmp station = {.station = target->station,
+                                       .ribs = (uint8_t)target->ribs,
+                                       .port = target->port,
+                                       .statistics_s = (uint16_t)target->statistics_s};
+        vnrs_str_copy(station.name, sizeof(station.name), name);
+        r = vnrs_instance_send(instance, VNRS_SPK_BMP, &station, 1, sizeof(station));
+    }
+    return r;
+}
+
 static int send_config(struct vnrs_instance *instance)
 {
     const struct vnrs_route_server *rs = find_rs(instance->lab, instance->rs_name);
@@ -203,6 +228,8 @@ static int send_config(struct vnrs_instance *instance)
         r = send_maps(instance, rs);
     if (r == 0)
         r = send_peers(instance);
+    if (r == 0)
+        r = send_stations(instance, rs);
     if (r == 0)
         r = vnrs_instance_send(instance, VNRS_SPK_CONFIG_END, NULL, 0, 0);
     return r;

@@ -103,7 +103,8 @@
     X(VNRS_V_MAP_NO_SUMMARY, 97, "route-map-no-summary")                                                               \
     X(VNRS_V_MAP_UNUSED, 98, "route-map-unused")                                                                       \
     X(VNRS_V_MAP_UNREACHABLE, 99, "route-map-unreachable-rule")                                                        \
-    X(VNRS_V_BFD, 100, "bfd")
+    X(VNRS_V_BFD, 100, "bfd")                                                                                          \
+    X(VNRS_V_BMP_STATION, 101, "bmp-station")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

@@ -136,3 +136,4 @@ extern const char *const vnrs_dataplane_names[3], *const vnrs_limits_names[2],
                                                               *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX],
                                                                   *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX],
                                                                       *const vnrs_nexthop_names[_VNRS_NH_MAX];
+extern const char *const vnrs_bmp_rib_names[4];

@@ -149,6 +149,23 @@ struct vnrs_bgp_connection {
     struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL
 };
 
+#define VNRS_BMP_STATIONS_PER_RS 4
+
+enum { // RIBs that a station is told of; bits, by vnrs_bmp_rib_names
+    VNRS_BMP_RIB_PRE_POLICY = 1 << 0,
+    VNRS_BMP_RIB_POST_POLICY = 1 << 1,
+    VNRS_BMP_RIB_LOC_RIB = 1 << 2,
+    VNRS_BMP_RIB_ADJ_RIB_OUT = 1 << 3,
+};
+
+struct vnrs_bmp_target { // a monitoring station (RFC 7854)
+    struct vnrs_pos pos;
+    struct vnrs_addr station;
+    uint16_t port;
+    unsigned ribs;
+    unsigned statistics_s; // between two reports; 0: none
+};
+
 enum vnrs_hub_preference { VNRS_HRP_EXPRESSROUTE, VNRS_HRP_VPN, VNRS_HRP_ASPATH };
 
 #define VNRS_RS_INSTANCES 2
@@ -166,6 +183,7 @@ struct vnrs_route_server {
     struct vnrs_bgp_options options;
     VNRS_LIST(struct vnrs_route_map) route_maps;
     VNRS_LIST(struct vnrs_bgp_connection) connections;
+    VNRS_LIST(struct vnrs_bmp_target) bmp;
 };
 
 struct vnrs_host { // a machine outside every virtual network

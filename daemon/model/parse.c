@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-#define RESTART_S_DEFAULT 120u
+#define RESTART_S_DEFAULT      120u
+#define BMP_PORT_DEFAULT       11019u
+#define BMP_STATISTICS_DEFAULT 60u
 
 static bool is_map(const struct vnrs_node *node)
 {
@@ -210,6 +212,40 @@ static void parse_bgp_connections(struct vnrs_loader *l, const struct vnrs_node 
     vnrs_map_fini(&names);
 }
 
+static unsigned parse_bmp_ribs(struct vnrs_loader *l, const struct vnrs_node *list)
+{
+    unsigned ribs = 0;
+
+    if (!list)
+        return VNRS_BMP_RIB_PRE_POLICY | VNRS_BMP_RIB_LOC_RIB;
+    node_foreach (node, list) {
+        for (unsigned i = 0; !node->bad && i < ARRAY_SIZE(vnrs_bmp_rib_names); i++) {
+            if (strcmp(node->text, vnrs_bmp_rib_names[i]) != 0)
+                continue;
+            if (ribs & 1u << i)
+                (void)loader_error(l, VNRS_V_LISTED_TWICE, node->pos, "'%s' is there twice", node->text);
+            ribs |= 1u << i;
+        }
+    }
+    return ribs;
+}
+
+static void parse_bmp(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs)
+{
+    if (!list || !loader_room(l, &rs->bmp, list))
+        return;
+    node_foreach (node, list) {
+        if (!is_map(node))
+            continue;
+        struct vnrs_bmp_target *target = &rs->bmp.items[rs->bmp.len++];
+        target->pos = node->pos;
+        vnrs_read_addr(l, node, "station", &target->station);
+        target->port = (uint16_t)vnrs_read_number(node, "port", BMP_PORT_DEFAULT);
+        target->ribs = parse_bmp_ribs(l, vnrs_node_get(node, "ribs"));
+        target->statistics_s = vnrs_read_number(node, "statistics", BMP_STATISTICS_DEFAULT);
+    }
+}
+
 static void parse_instance_ips(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_route_server *rs)
 {
     vnrs_addr_list ips = {0};
@@ -253,6 +289,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
         parse_bgp_options(l, vnrs_node_get(node, "bgp"), rs);
         vnrs_model_parse_route_maps(l, vnrs_node_get(node, "routeMaps"), rs);
         parse_bgp_connections(l, vnrs_node_get(node, "bgpConnections"), rs);
+        parse_bmp(l, vnrs_node_get(node, "bmp"), rs);
     }
     vnrs_map_fini(&names);
 }

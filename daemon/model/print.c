@@ -242,6 +242,24 @@ static void print_bgp_options(struct vnrs_strbuf *out, const struct vnrs_route_s
                        yes_no(o->extended_next_hop));
 }
 
+static void print_bmp(struct vnrs_strbuf *out, const struct vnrs_route_server *rs)
+{
+    vnrs_strbuf_puts(out, rs->bmp.len ? "    bmp:\n" : "");
+    list_foreach (target, &rs->bmp) {
+        const char *comma = "";
+        vnrs_strbuf_puts(out, "      - {station: ");
+        put_addr(out, &target->station);
+        vnrs_strbuf_printf(out, ", port: %u, ribs: [", target->port);
+        for (unsigned i = 0; i < ARRAY_SIZE(vnrs_bmp_rib_names); i++) {
+            if (!(target->ribs & 1u << i))
+                continue;
+            vnrs_strbuf_printf(out, "%s%s", comma, vnrs_bmp_rib_names[i]);
+            comma = ", ";
+        }
+        vnrs_strbuf_printf(out, "], statistics: %u}\n", target->statistics_s);
+    }
+}
+
 static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->route_servers.len)
@@ -260,6 +278,7 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
         vnrs_strbuf_puts(out, rs->connections.len ? "    bgpConnections:\n" : "");
         list_foreach (c, &rs->connections)
             print_connection(out, c);
+        print_bmp(out, rs);
     }
 }
 

@@ -258,6 +258,23 @@ static const struct vnrs_schema_key bgp_options_keys[] = {
 };
 SCHEMA(bgp_options, "BGP options", "BGP of a Route Server; Azure's has timers 60 and 180 and none of the features");
 
+static const struct vnrs_schema_key bmp_target_keys[] = {
+    {.key = "station", .types = ADDR, .required = true, .help = "Address to which the instances connect"},
+    {.key = "port", .types = INT, .min = 1, .max = 65535, .def = "11019", .help = "TCP port of the station"},
+    {.key = "ribs",
+     .types = LIST | ENUM,
+     .min = 1,
+     .values = VALUES("prePolicy", "postPolicy", "locRib", "adjRibOut"),
+     .help = "What it is told of: Adj-RIB-In before and after policy, Loc-RIB, Adj-RIB-Out; prePolicy and locRib where "
+             "absent"},
+    {.key = "statistics",
+     .types = INT,
+     .max = 65535,
+     .def = "60",
+     .help = "Seconds between two Statistics Reports; 0: none"},
+};
+SCHEMA(bmp_target, "BMP station", "A monitoring station of a Route Server (RFC 7854, 8671, 9069); Azure has none");
+
 static const struct vnrs_schema_key route_server_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the Route Server"},
     {.key = "virtualNetwork", .types = NAME, .required = true, .help = "Network whose RouteServerSubnet it is in"},
@@ -282,6 +299,11 @@ static const struct vnrs_schema_key route_server_keys[] = {
      .object = &route_map,
      .help = "Route maps that connections refer to"},
     {.key = "bgpConnections", .types = LIST | OBJECT, .max = 1000, .object = &bgp_connection, .help = "BGP peers"},
+    {.key = "bmp",
+     .types = LIST | OBJECT,
+     .max = VNRS_BMP_STATIONS_PER_RS,
+     .object = &bmp_target,
+     .help = "Monitoring stations"},
 };
 SCHEMA(route_server, "Route Server", "An Azure Route Server");
 

@@ -302,6 +302,32 @@ static void check_served(struct vnrs_loader *l)
     }
 }
 
+static bool is_instance(const struct vnrs_route_server *rs, const struct vnrs_addr *addr)
+{
+    return vnrs_addr_equal(&rs->ips[0], addr) || vnrs_addr_equal(&rs->ips[1], addr);
+}
+
+static void check_station(struct vnrs_loader *l, const struct vnrs_route_server *rs,
+                          const struct vnrs_bmp_target *target)
+{
+    struct vnrs_pos pos = vnrs_loader_pos(l, &target->station, target->pos);
+    char text[VNRS_ADDR_STR_MAX];
+
+    if (!target->station.family) // reported already
+        return;
+    if (is_instance(rs, &target->station))
+        (void)loader_error(l, VNRS_V_BMP_STATION, pos, "%s is the Route Server itself",
+                           vnrs_addr_format(&target->station, text));
+    list_foreach (other, &rs->bmp) {
+        if (other >= target || other->port != target->port || !vnrs_addr_equal(&other->station, &target->station))
+            continue;
+        struct vnrs_diag *d = loader_error(l, VNRS_V_BMP_STATION, pos, "BMP station %s port %u is there twice",
+                                           vnrs_addr_format(&target->station, text), target->port);
+        vnrs_diag_note(l->diags, d, other->pos, "the first is here");
+        break;
+    }
+}
+
 void vnrs_validate_route_servers(struct vnrs_loader *l)
 {
     list_foreach (rs, &l->model->route_servers) {
@@ -319,6 +345,8 @@ void vnrs_validate_route_servers(struct vnrs_loader *l)
         check_instances(l, rs);
         list_foreach (c, &rs->connections)
             check_connection(l, rs, c);
+        list_foreach (target, &rs->bmp)
+            check_station(l, rs, target);
         vnrs_report_count(l, rs->pos, "BGP connections of one Route Server", rs->connections.len, PEERS_MAX);
     }
     check_served(l);

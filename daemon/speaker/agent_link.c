@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "speaker/bfd_link.h"
+#include "speaker/bmp.h"
 #include "speaker/conn.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -8,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int vnrs_agent_link_ask(struct vnrs_speakerd *sp, enum vnrs_spk_socket_kind kind, uint32_t *ret_id)
+int vnrs_agent_link_ask(struct vnrs_speakerd *sp, enum vnrs_spk_socket_kind kind, uint8_t family, uint32_t *ret_id)
 {
     struct vnrs_spk_hdr hdr = {.proto = VNRS_SPEAKER_PROTO, .type = VNRS_SPK_SOCKET, .count = 1};
-    struct vnrs_spk_socket req = {.id = ++sp->last_request, .family = sp->core->conf.local.family, .kind = kind};
+    struct vnrs_spk_socket req = {.id = ++sp->last_request, .family = family, .kind = kind};
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&req, sizeof(req)}};
 
     if (!req.id)
@@ -26,12 +27,13 @@ void vnrs_agent_link_request(struct vnrs_speakerd *sp, unsigned slot)
 {
     sp->socket_request[slot] = 0;
     // The failure is delivered later: this is called from within the state machine.
-    sp->socket_failed[slot] = vnrs_agent_link_ask(sp, VNRS_SPK_SOCKET_TCP, &sp->socket_request[slot]) < 0;
+    sp->socket_failed[slot] =
+        vnrs_agent_link_ask(sp, VNRS_SPK_SOCKET_TCP, sp->core->conf.local.family, &sp->socket_request[slot]) < 0;
 }
 
 static void take_answer(struct vnrs_speakerd *sp, const struct vnrs_spk_socket *answer, int *fd)
 {
-    if (vnrs_bfd_link_socket(sp, answer, fd))
+    if (vnrs_bfd_link_socket(sp, answer, fd) || vnrs_bmp_take_socket(sp, answer, fd))
         return;
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
         struct vnrs_bgp_member *m = sp->core->members[slot];

@@ -117,7 +117,7 @@ static bool clear_away(struct vnrs_speakerd *sp, bool moved)
 
 static void ask(struct vnrs_speakerd *sp, uint32_t *ret_request)
 {
-    int err = vnrs_agent_link_ask(sp, VNRS_SPK_SOCKET_UDP, ret_request);
+    int err = vnrs_agent_link_ask(sp, VNRS_SPK_SOCKET_UDP, sp->core->conf.local.family, ret_request);
 
     if (err < 0)
         again(sp->bfd);

@@ -135,6 +135,12 @@ void vnrs_conn_ports(const struct vnrs_speakerd *sp, const struct vnrs_bgp_membe
     *ret_remote = c && getpeername(c->fd, (struct sockaddr *)&remote, &remote_len) == 0 ? port_of(&remote) : 0;
 }
 
+static void note_ports(const struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_ends *ends = &m->peer.ends[side];
+    vnrs_conn_ports(sp, m, side, &ends->local_port, &ends->remote_port);
+}
+
 static int socket_prepare(int fd, const struct vnrs_bgp_member *m)
 {
     int on = 1, err = vnrs_fd_set_nonblock(fd, true);
@@ -199,6 +205,7 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
     if (m && !sp->stopping && socket_prepare(fd, m) == 0 && vnrs_protect_is_trusted(fd, &m->conf) &&
         vnrs_bgp_peer_accept(&m->peer, now) == 0) {
         struct vnrs_conn *c = conn_new(sp, m, VNRS_BGP_IN, TAKE_FD(fd));
+        note_ports(sp, m, VNRS_BGP_IN);
         if (c && (sp->reading_paused || event_add(c->read, NULL) == 0))
             vnrs_bgp_peer_accepted(&m->peer, now);
         else if (c)
@@ -314,6 +321,7 @@ static void on_connected(struct vnrs_conn *c)
     c->connecting = false;
     if (!c->sp->reading_paused)
         (void)event_add(c->read, NULL);
+    note_ports(c->sp, c->member, VNRS_BGP_OUT);
     vnrs_bgp_peer_connected(&c->member->peer, vnrs_clock_ms());
 }
 

@@ -3,6 +3,7 @@
 
 #include "bgp/report.h"
 #include "speaker/bfd_link.h"
+#include "speaker/bmp.h"
 #include "speaker/conn.h"
 #include "speaker/dump.h"
 #include "speaker/protect.h"
@@ -43,6 +44,7 @@ struct vnrs_control {
     struct vnrs_spk_config conf;
     VEC(struct vnrs_spk_local) locals;
     VEC(struct vnrs_spk_peer_config) peers;
+    VEC(struct vnrs_spk_bmp) stations;
     VEC(struct vnrs_spk_map) maps;
     VEC(struct vnrs_spk_map_rule) rules;
     VEC(struct vnrs_spk_map_item) items;
@@ -360,6 +362,7 @@ static int take_config_begin(struct vnrs_speakerd *sp, const void *body, size_t 
     memcpy(&ct->conf, body, sizeof(ct->conf));
     vec_clear(&ct->locals);
     vec_clear(&ct->peers);
+    vec_clear(&ct->stations);
     vec_clear(&ct->maps);
     vec_clear(&ct->rules);
     vec_clear(&ct->items);
@@ -422,6 +425,21 @@ static int take_items(struct vnrs_speakerd *sp, const void *body, size_t n)
     return err;
 }
 
+static int take_stations(struct vnrs_speakerd *sp, const void *body, size_t n)
+{
+    struct vnrs_control *ct = sp->control;
+    const struct vnrs_spk_bmp *stations = body;
+    int err = ct->staging && n <= VNRS_BMP_STATIONS_MAX - ct->stations.len ? 0 : -EBADMSG;
+
+    for (size_t i = 0; i < n && err == 0; i++) {
+        bool is_addr = stations[i].station.family == VNRS_AF_IPV4 || stations[i].station.family == VNRS_AF_IPV6;
+        if (!is_addr || !memchr(stations[i].name, '\0', sizeof(stations[i].name)))
+            return -EBADMSG;
+        err = vec_push(&ct->stations, stations[i]);
+    }
+    return err;
+}
+
 static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
 {
     struct vnrs_control *ct = sp->control;
@@ -443,7 +461,7 @@ static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
     vnrs_bgp_policy_free(policy);
     vnrs_protect_listener(sp);
     vnrs_bfd_link_sync(sp);
-    return err;
+    return err < 0 ? err : vnrs_bmp_configure(sp, ct->stations.items, ct->stations.len);
 }
 
 static int take_query(struct vnrs_speakerd *sp, const void *body, size_t n)
@@ -503,6 +521,7 @@ static const struct {
     [VNRS_SPK_CONFIG_END] = {take_config_end, 0, 0, 0},
     [VNRS_SPK_QUERY] = {take_query, sizeof(struct vnrs_spk_query), 1, 1},
     [VNRS_SPK_ACTION] = {take_action, sizeof(struct vnrs_spk_action), 1, 1},
+    [VNRS_SPK_BMP] = {take_stations, sizeof(struct vnrs_spk_bmp), 0, SIZE_MAX},
     [VNRS_SPK_DUMP] = {take_dump, sizeof(struct vnrs_spk_dump), 1, 1},
 };
 
@@ -582,6 +601,7 @@ void vnrs_control_free(struct vnrs_speakerd *sp)
         event_free(ct->write);
     vec_free(&ct->locals);
     vec_free(&ct->peers);
+    vec_free(&ct->stations);
     vec_free(&ct->maps);
     vec_free(&ct->rules);
     vec_free(&ct->items);

@@ -2,6 +2,7 @@
 // vnrs-speaker NAME: started by the agent with its descriptors in place (vnrs/speaker_proto.h). Everything else it
 // learns from the controller.
 #include "speaker/bfd_link.h"
+#include "speaker/bmp.h"
 #include "speaker/conn.h"
 #include "speaker/control.h"
 #include "speaker/dump.h"
@@ -88,6 +89,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
     sp->stopping = true;
     vnrs_bgp_speaker_stop(sp->core, vnrs_clock_ms());
     vnrs_bfd_link_free(sp);
+    vnrs_bmp_stop(sp);
     vnrs_speakerd_settle(sp);
 }
 
@@ -146,6 +148,7 @@ static void finish(struct vnrs_speakerd *sp)
     vnrs_bfd_link_free(sp);
     vnrs_conn_free_all(sp);
     vnrs_dump_forget(sp);
+    vnrs_bmp_stop(sp);
     vnrs_bgp_speaker_free(sp->core);
     vnrs_control_free(sp);
     struct event *events[] = {sp->timer, sp->listener, sp->agent, sp->signals[0], sp->signals[1]};

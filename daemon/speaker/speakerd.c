@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "speaker/speakerd.h"
 
+#include "speaker/bmp.h"
 #include "speaker/conn.h"
 #include "speaker/control.h"
 #include "util/fd.h"
@@ -41,6 +42,7 @@ void vnrs_speakerd_settle(struct vnrs_speakerd *sp)
     fail_requests(sp);
     bool more = vnrs_conn_flush_all(sp);
     more |= vnrs_control_flush(sp);
+    more |= vnrs_bmp_flush_all(sp);
     bool behind = vnrs_control_is_behind(sp);
     if (behind != sp->reading_paused) {
         sp->reading_paused = behind;

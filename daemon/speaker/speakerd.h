@@ -15,6 +15,7 @@ struct vnrs_bfd_link;
 struct vnrs_conn;
 struct vnrs_control;
 struct vnrs_dump;
+struct vnrs_bmp_station;
 struct vnrs_protect_key;
 
 enum { VNRS_SPEAKERD_URGENT, VNRS_SPEAKERD_ORDINARY, _VNRS_SPEAKERD_PRIORITY_MAX }; // of events
@@ -39,6 +40,7 @@ struct vnrs_speakerd {
     struct vnrs_malformed_budget malformed[VNRS_BGP_PEERS_MAX];
     struct vnrs_protect_key *keys; // on the listening socket, by slot
     struct vnrs_dump *dumps[VNRS_DUMPS_MAX];
+    struct vnrs_bmp_station *stations[VNRS_BMP_STATIONS_MAX];
     bool reading_paused; // the controller does not keep up: nothing is read from peers
     bool stopping;
     int status; // exit status
@@ -52,6 +54,7 @@ void vnrs_speakerd_exit(struct vnrs_speakerd *sp, int status);
 // --- agent_link.c: sockets of the instance's namespace, on VNRS_SPEAKER_FD_AGENT
 int vnrs_agent_link_init(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;
 // Asks for a socket. 0 and the id that the answer will have (never 0), or a negative errno.
-int vnrs_agent_link_ask(struct vnrs_speakerd *sp, enum vnrs_spk_socket_kind kind, uint32_t *ret_id) VNRS_MUST_CHECK;
+int vnrs_agent_link_ask(struct vnrs_speakerd *sp, enum vnrs_spk_socket_kind kind, uint8_t family,
+                        uint32_t *ret_id) VNRS_MUST_CHECK;
 // Asks for a socket for an outgoing connection of this slot.
 void vnrs_agent_link_request(struct vnrs_speakerd *sp, unsigned slot);

@@ -72,6 +72,7 @@ S_DUMP_END = struct.Struct("=Ii")
 DUMP_TABLE, DUMP_UPDATES, DUMP_MORE, DUMP_STOP = range(1, 5)
 S_SOCKET = struct.Struct("=IIIi")
 UDP = 1  # kind of socket
+BMP_PRE_POLICY, BMP_POST_POLICY, BMP_LOC_RIB, BMP_ADJ_RIB_OUT = 1, 2, 4, 8
 PATHS_MAX = 16
 SET_BYTES = S_SET.size + PATHS_MAX * S_NEXTHOP.size
 
@@ -310,7 +311,7 @@ class Speaker:
         self.wait(lambda: self.synced is not None, timeout)
 
     def configure(self, asn=65515, local=None, router_id=None, peers=(), locals=(), as_route_server=True,
-                  connect_retry_ms=500, features=0, restart=0, restart_s=0, maps=()):
+                  connect_retry_ms=500, features=0, restart=0, restart_s=0, maps=(), stations=()):
         local = local or self.net.rs_addr
         rid = int(ipaddress.IPv4Address(router_id or (local if ":" not in local else "10.0.0.4")))
         self.converged = False
@@ -323,6 +324,8 @@ class Speaker:
                 self.send(kind, len(structs), b"".join(structs))
         if peers:
             self.send(PEER_CONFIG, len(peers), b"".join(p.pack() for p in peers))
+        for addr, port, ribs, *every_s in stations:
+            self.send(BMP, 1, S_BMP.pack(b"test/0", pack_addr(addr), ribs, port, *(every_s or [0])))
         self.send(CONFIG_END)
         self.query(RIB, prefix="0.0.0.0/32")  # answered once the configuration is in force
 

@@ -134,15 +134,15 @@ static void on_down(void *arg, struct vnrs_bgp_member *m)
     char text[64];
 
     (void)arg;
-    (void)snprintf(text, sizeof(text), "down/%d/%u.%u/%d:", m->peer.end_cause, m->peer.end_error.code,
-                   m->peer.end_error.subcode, m->peer.end_by_peer);
+    (void)snprintf(text, sizeof(text), "down/%d/%u.%u:", m->peer.end_cause, m->peer.notification.code,
+                   m->peer.notification.subcode);
     add(text, m);
 }
-static void on_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, bool best)
+static void on_path(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id, bool best)
 {
     char text[64], p[VNRS_PREFIX_STR_MAX];
 
-    (void)arg;
+    (void)arg, (void)path_id;
     (void)snprintf(text, sizeof(text), "%u%s=%s", slot, best ? "!" : "", vnrs_prefix_format(prefix, p));
     add(text, NULL);
 }
@@ -173,10 +173,10 @@ static void test_observer(void **state)
     expect("update:b malformed:b ");
     assert_int_equal(b->n_treated_as_withdraw, 1);
     world_close_connection(&w, a);
-    expect("down/1/0.0/1:a 0!=10.50.0.0/16 ");
+    expect("down/1/0.0:a 0!=10.50.0.0/16 ");
     assert_int_equal(w.sp->rib.n_best, 1);
     assert_true(world_say(&w, b, VNRS_BGP_NOTIFICATION, "06 02") < 0);
-    expect("notification:b down/4/6.2/0:b 1!=10.50.0.0/16 ");
+    expect("notification:b down/4/6.2:b 1!=10.50.0.0/16 ");
     assert_int_equal(w.sp->rib.n_best, 0);
     vnrs_bgp_speaker_observe(w.sp, NULL, NULL);
     (void)world_up(&w, 'b', NULL);
