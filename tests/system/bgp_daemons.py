@@ -32,6 +32,15 @@ from dataclasses import dataclass
 STANDARD, EXTENDED, LARGE = "65001:7", "65001:8", "4200000001:1:2"
 
 
+def vtysh(directory, *commands):
+    return Daemon.run("vtysh", "--vty_socket", directory, *[x for c in commands for x in ("-c", c)])
+
+
+def birdc(directory, *command):
+    """What BIRD answers, also when that is an error."""
+    return subprocess.run(["birdc", "-s", str(directory / "ctl"), *command], capture_output=True, text=True).stdout
+
+
 @dataclass
 class Options:
     password: str = ""
@@ -39,6 +48,10 @@ class Options:
     enhanced: bool = False  # refresh, where it is not announced anyway
     add_path: bool = False
     nexthop6: bool = False  # IPv4 routes on an IPv6 session (RFC 8950)
+    timers: tuple = (60, 180)  # keepalive and hold, seconds
+    before: str = ""  # configuration text ahead of BGP, of the session, and of its family (FRR, BIRD)
+    session: str = ""
+    channel: str = ""
     feeders: tuple = ()  # (address, ASN) of further peers that open their sessions themselves (FRR, BIRD, GoBGP)
 
 
@@ -62,7 +75,7 @@ class Daemon:
         self.ns, self.asn, self.local, self.remote, self.remote_asn = ns, asn, local, remote, remote_asn
         self.dir, self.routes, self.tagged, self.passive = pathlib.Path(directory), list(routes), list(tagged), passive
         self.v6, self.process = ":" in local, None
-        self.router_id = "10.0.0.11"
+        self.router_id = "10.0.0.11" if self.v6 else local
         self.options = options or Options()
         self.family = "ipv6" if self.v6 and not self.options.nexthop6 else "ipv4"
         self.again = False  # started after it died
@@ -141,10 +154,11 @@ class Frr(Daemon):
  bgp graceful-restart preserve-fw-state
  bgp graceful-restart restart-time {o.restart}
  bgp graceful-restart select-defer-time 5""" if o.restart else ""
-        networks = [f"  network {p}" + (" route-map tag" if p in self.tagged else "") for p in self.routes]
+        networks = [f"  network {p}" + (" route-map with-communities" if p in self.tagged else "") for p in self.routes]
         (self.dir / "bgpd.conf").write_text(f"""
 log file {self.dir}/bgpd.log
-route-map tag permit 10
+{o.before}
+route-map with-communities permit 10
  set community {STANDARD}
  set extcommunity rt {EXTENDED}
  set large-community {LARGE}
@@ -157,14 +171,17 @@ router bgp {self.asn}
  neighbor {self.remote} remote-as {self.remote_asn}
  neighbor {self.remote} ebgp-multihop 8
  neighbor {self.remote} update-source {self.local}
+ neighbor {self.remote} timers {" ".join(map(str, o.timers))}
  neighbor {self.remote} timers connect 1
  neighbor {self.remote} advertisement-interval 0
  {f"neighbor {self.remote} passive" if self.passive else ""}
  {f"neighbor {self.remote} password {o.password}" if o.password else ""}
  {f"neighbor {self.remote} capability extended-nexthop" if o.nexthop6 else ""}
+ {o.session}
  address-family {self.family} unicast
   neighbor {self.remote} activate{activate}
   {f"neighbor {self.remote} addpath-tx-all-paths" if o.add_path else ""}
+  {o.channel}
 """ + "\n".join(networks) + "\n exit-address-family\n")
         for path in (self.dir, self.dir / "bgpd.conf"):
             shutil.chown(path, "frr", "frr")
@@ -174,7 +191,7 @@ router bgp {self.asn}
                 self.dir / "zserv", "--vty_socket", self.dir, "-A", "127.0.0.1", "-P", "0", "-l", self.local]
 
     def vtysh(self, *commands):
-        return self.run("vtysh", "--vty_socket", self.dir, *[x for c in commands for x in ("-c", c)])
+        return vtysh(self.dir, *commands)
 
     def paths(self):
         out = self.until(lambda: json.loads(self.vtysh(f"show bgp {self.family} unicast json")))
@@ -226,6 +243,7 @@ class Bird(Daemon):
         told = " || ".join(["source = RTS_STATIC", *(f'proto = "f{i}"' for i in range(len(o.feeders)))])
         (self.dir / "bird.conf").write_text(f"""
 router id {self.router_id};
+{o.before}
 protocol device {{ }}
 {protocols}
 protocol static rest {{ {self.family}; {rest} }}
@@ -236,8 +254,9 @@ protocol bgp azure {{
     strict bind yes;
     passive {"on" if self.passive else "off"};
     connect delay time 1; connect retry time 1; error wait time 1, 2;
-    {session}
-    {self.family} {{ import all; export where {told}; {channel} }};
+    keepalive time {o.timers[0]}; hold time {o.timers[1]};
+    {session} {o.session}
+    {self.family} {{ import all; export where {told}; {channel} {o.channel} }};
 }}
 """)
 
@@ -568,6 +587,33 @@ neighbor {self.remote} {{
 
     def complaint(self):
         return "".join(line for line, e in self.events() if e["type"] == "notification") + self.logged()
+
+
+# --- FRR (AS 65012, 10.0.0.12) and BIRD (AS 65013, 10.0.0.13) as peers of a speaker at 10.0.0.4, in net.nva
+
+def directories(tmp_path):
+    """One for each daemon, which FRR's user can get at."""
+    dirs = {n: tmp_path / n for n in ("frr", "bird")}
+    for d in dirs.values():
+        d.mkdir()
+    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        parent.chmod(0o755)
+    return dirs
+
+
+def frr(net, directory, passive, session="", before="", channel=""):
+    return Frr(net.nva, directory, 65012, "10.0.0.12", "10.0.0.4", 65515, ["192.168.12.0/24", "172.31.0.0/16"],
+               passive=passive, options=Options(timers=(1, 3), session=session, before=before, channel=channel)).__enter__()
+
+
+def bird(net, directory, passive, session=""):
+    return Bird(net.nva, directory, 65013, "10.0.0.13", "10.0.0.4", 65515, ["192.168.13.0/24", "172.31.0.0/16"],
+                passive=passive, options=Options(timers=(1, 3), session=session)).__enter__()
+
+
+def stop(daemons):
+    for d in daemons:
+        d.__exit__()
 
 
 ALL = [Frr, Bird, Gobgp, Openbgpd, Exabgp]

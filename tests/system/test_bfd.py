@@ -16,7 +16,8 @@ import time
 
 import pytest
 
-from peer_daemons import bird_for_bfd, bird_with_bfd, birdc, directories, frr_with_bfd, stop, vtysh
+from bfd_daemons import bird_for_bfd, bird_with_bfd, frr_with_bfd, stop
+from bgp_daemons import birdc, directories, vtysh
 from raw_bfd import ADMIN_DOWN, DOWN, INDEPENDENT, UP, RawBfd, packet
 from raw_peer import NOTIFICATION, OPEN, KEEPALIVE, RawPeer, capability, in_netns, mp
 from speaker_harness import BIN, FORWARDING_KEPT, GRACEFUL_RESTART, Net, Peer, Speaker

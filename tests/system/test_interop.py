@@ -125,7 +125,7 @@ def openers():
             yield pytest.param(d, opener, id=f"{d.name}-opened-by-{opener}")
 
 
-each_opener = pytest.mark.parametrize("daemon,opener", openers())
+each_opener = pytest.mark.parametrize("daemon,opener", list(openers()))
 each = pytest.mark.parametrize("daemon", bgp_daemons.ALL, ids=lambda d: d.name)
 
 

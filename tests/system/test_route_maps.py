@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from peer_daemons import bird, birdc, directories, frr, stop, vtysh
+from bgp_daemons import bird, birdc, directories, frr, stop, vtysh
 from speaker_harness import CONFIG_BEGIN, CONFIG_END, MAP_RULE, S_CONFIG, S_MAP_RULE, Net, Peer, Speaker, pack_addr
 from test_speaker import until
 
@@ -35,7 +35,7 @@ def lab(net, tmp_path):
     """The speaker with both daemons up."""
     dirs = directories(tmp_path)
     with Speaker(net) as spk:
-        daemons = [frr(net, dirs["frr"], False, before=TAGS, in_family="neighbor 10.0.0.4 route-map tag out"),
+        daemons = [frr(net, dirs["frr"], False, before=TAGS, channel="neighbor 10.0.0.4 route-map tag out"),
                    bird(net, dirs["bird"], False)]
         try:
             made = MapLab(spk, dirs)
@@ -153,9 +153,9 @@ def test_summaries(lab, way):
         assert lab.spk.rib("192.168.13.0/24")[0].note == \
             "to frr: summarised as 192.168.0.0/16 by route map 'map1' rule 'a'"
     # The last route of a summary takes it along.
-    birdc(lab.dirs["bird"], "disable", "statics")
+    birdc(lab.dirs["bird"], "disable", '"s?"')
     until(lambda: "192.168.0.0/16" not in frr_has(lab))
-    birdc(lab.dirs["bird"], "enable", "statics")
+    birdc(lab.dirs["bird"], "enable", '"s?"')
     until(lambda: "192.168.0.0/16" in frr_has(lab))
     vtysh(lab.dirs["frr"], "clear bgp 10.0.0.4 soft in")  # told again when asked
     lab.set()

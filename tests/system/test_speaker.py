@@ -17,7 +17,7 @@ import time
 import pytest
 
 import raw_peer
-from peer_daemons import bird, birdc, directories, frr, stop, vtysh
+from bgp_daemons import bird, birdc, directories, frr, stop, vtysh
 from raw_peer import KEEPALIVE, NOTIFICATION, OPEN, REFRESH, UPDATE, Closed, RawPeer, message
 from speaker_harness import ACTION, BIN, S_ACTION, Net, Peer, Speaker
 
@@ -540,7 +540,7 @@ def test_frr_and_bird(spk, net, tmp_path, opener):
         vtysh(dirs["frr"], "configure terminal", "router bgp 65012", "address-family ipv4 unicast",
               "no network 172.31.0.0/16")
         spk.wait(lambda: spk.hops("172.31.0.0/16") == ["10.0.0.13"], 5)
-        birdc(dirs["bird"], "disable", "statics")
+        birdc(dirs["bird"], "disable", '"s?"')
         spk.wait(lambda: "172.31.0.0/16" not in spk.routes and "192.168.13.0/24" not in spk.routes, 5)
         until(lambda: "192.168.13.0" not in vtysh(dirs["frr"], "show bgp ipv4 unicast"))
         # Refresh both ways.

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from peer_daemons import bird, directories, frr, stop
+from bgp_daemons import bird, directories, frr, stop
 from raw_peer import NOTIFICATION, Closed, RawPeer, tcp_socket
 from speaker_harness import BIN, Net, Peer, Speaker
 

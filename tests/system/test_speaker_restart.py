@@ -9,7 +9,7 @@ import time
 import pytest
 
 import raw_peer
-from peer_daemons import bird, birdc, directories, frr, stop, vtysh
+from bgp_daemons import bird, birdc, directories, frr, stop, vtysh
 from raw_peer import NOTIFICATION, REFRESH, UPDATE, RawPeer, capability, message, mp
 from speaker_harness import (BIN, ENHANCED_REFRESH, EXTENDED_MESSAGES, FORWARDING_KEPT, GRACEFUL_RESTART, RESTARTED,
                              Net, Peer, Speaker)
@@ -164,9 +164,8 @@ def frr_gr(net, dirs):
                " bgp graceful-restart restart-time 20\n bgp graceful-restart select-defer-time 5")
 
 
-def bird_gr(net, dirs, args=()):
-    return bird(net, dirs["bird"], False, "graceful restart on; graceful restart time 20; enable extended messages on;",
-                args)
+def bird_gr(net, dirs):
+    return bird(net, dirs["bird"], False, "graceful restart on; graceful restart time 20; enable extended messages on;")
 
 
 def both_up(spk):
@@ -215,11 +214,10 @@ def test_frr_and_bird_restart(spk, net, tmp_path):
         for name, prefix, other in (("frr", "192.168.12.0/24", "bird"), ("bird", "192.168.13.0/24", "frr")):
             i = ("frr", "bird").index(name)
             until(lambda: seen_by(dirs, prefix) >= {other})
-            daemons[i].kill()
-            daemons[i].wait()
+            daemons[i].die()
             spk.wait(lambda: not spk.is_up(name))
             assert spk.peers[name].stale and prefix in spk.routes
-            daemons[i] = frr_gr(net, dirs) if name == "frr" else bird_gr(net, dirs, ["-R"])
+            daemons[i].start()
             begin = time.monotonic()
             while not spk.is_up(name) or spk.peers[name].stale:
                 spk.pump(0.02)
