@@ -33,6 +33,7 @@ FRR, BIRD, EXEC = 1, 2, 3
 SUSPECT, EXITED = 1, 2
 FIB_BEGIN, FIB_GROUPS, FIB_ROUTES, FIB_NICS, FIB_ENDPOINTS, FIB_ACLS, FIB_END, FIB_FLUSH = range(1, 9)
 MSG_MAX = 131072
+PROTO = 2
 FABRIC_MAC = bytes.fromhex("123456789abc")
 
 HDR = struct.Struct("=HHIII")
@@ -192,7 +193,7 @@ class Agent:
     def send(self, kind, fixed=b"", data=b"", count=None, spec=b""):
         self.seq += 1
         n = (1 if fixed else 0) if count is None else count
-        self.sock.send(HDR.pack(1, kind, self.seq, n, len(data)) + fixed + spec + data)
+        self.sock.send(HDR.pack(PROTO, kind, self.seq, n, len(data)) + fixed + spec + data)
         return self.seq
 
     def receive(self, timeout):

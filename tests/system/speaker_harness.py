@@ -41,7 +41,7 @@ BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
  SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END) = range(1, 25)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
-PROTO = 2
+PROTO = 3
 EXTENDED_MESSAGES, ENHANCED_REFRESH, GRACEFUL_RESTART, ADD_PATH, EXTENDED_NEXTHOP = 1, 2, 4, 8, 16  # features
 RESTARTED, FORWARDING_KEPT = 1, 2
 

@@ -233,17 +233,23 @@ static bool pings(const struct lab *lab, int guest, const char *target)
     return ns_run(lab->guests[guest].ns, PING "%s >/dev/null 2>&1", target) == 0;
 }
 
+// Once is enough: on a busy machine a reply may come late.
+static bool reaches(const struct lab *lab, int guest, const char *target)
+{
+    return pings(lab, guest, target) || pings(lab, guest, target) || pings(lab, guest, target);
+}
+
 static void test_forwards(void **state)
 {
     const struct lab *lab = *state;
 
-    assert_true(pings(lab, A, "10.0.0.5"));
-    assert_true(pings(lab, A, "fd00::5"));
-    assert_true(pings(lab, A, "10.0.1.4"));
-    assert_true(pings(lab, A, "10.2.0.4"));
-    assert_true(pings(lab, D, "10.0.0.4"));
-    assert_true(pings(lab, A, "10.50.0.1")); // learned, through the NVA
-    assert_true(pings(lab, D, "10.50.0.1"));
+    assert_true(reaches(lab, A, "10.0.0.5"));
+    assert_true(reaches(lab, A, "fd00::5"));
+    assert_true(reaches(lab, A, "10.0.1.4"));
+    assert_true(reaches(lab, A, "10.2.0.4"));
+    assert_true(reaches(lab, D, "10.0.0.4"));
+    assert_true(reaches(lab, A, "10.50.0.1")); // learned, through the NVA
+    assert_true(reaches(lab, D, "10.50.0.1"));
     assert_false(pings(lab, A, "10.51.0.1")); // None
     assert_false(pings(lab, A, "10.0.0.77")); // nobody
     assert_false(pings(lab, A, "8.8.8.8"));   // no default route
@@ -278,9 +284,9 @@ static void test_writes_nothing_again(void **state)
                      0);
     sync_lab(lab);
     assert_true(lab->sink->writes > 20);
-    assert_true(pings(lab, A, "10.0.0.5"));
-    assert_true(pings(lab, A, "10.50.0.1"));
-    assert_true(pings(lab, A, "fd00::5"));
+    assert_true(reaches(lab, A, "10.0.0.5"));
+    assert_true(reaches(lab, A, "10.50.0.1"));
+    assert_true(reaches(lab, A, "fd00::5"));
 }
 
 static void test_checks(void **state)
@@ -311,10 +317,10 @@ static void test_checks(void **state)
     assert_false(pings(lab, A, "10.2.0.4"));
     ok(lab, lab->sink->ops->acl_set(lab->sink, &acl));
     ok(lab, lab->sink->ops->flush(lab->sink));
-    assert_true(pings(lab, A, "10.2.0.4"));
+    assert_true(reaches(lab, A, "10.2.0.4"));
     assert_false(pings(lab, NVA, "10.2.0.4"));
     sync_lab(lab);
-    assert_true(pings(lab, NVA, "10.2.0.4"));
+    assert_true(reaches(lab, NVA, "10.2.0.4"));
 }
 
 static void test_changes(void **state)
@@ -332,7 +338,7 @@ static void test_changes(void **state)
     assert_false(pings(lab, A, "10.0.0.5"));
     set_route(lab, 1, "10.0.0.0/28", 0);
     ok(lab, lab->sink->ops->flush(lab->sink));
-    assert_true(pings(lab, A, "10.0.0.5"));
+    assert_true(reaches(lab, A, "10.0.0.5"));
 
     // The NVA dies and comes back: as many writes as there are groups, not routes.
     uint64_t writes = lab->sink->writes;
@@ -341,14 +347,14 @@ static void test_changes(void **state)
     assert_false(pings(lab, A, "10.50.0.1"));
     set_group(lab, 3, VNRS_BPF_NH_NIC, 0, NVA);
     ok(lab, lab->sink->ops->flush(lab->sink));
-    assert_true(pings(lab, A, "10.50.0.1"));
+    assert_true(reaches(lab, A, "10.50.0.1"));
     print_message("dead and back: %d writes\n", (int)(lab->sink->writes - writes));
 
     ok(lab, lab->sink->ops->endpoint_set(lab->sink, &gone));
     ok(lab, lab->sink->ops->flush(lab->sink));
     assert_false(pings(lab, A, "10.0.0.5"));
     sync_lab(lab);
-    assert_true(pings(lab, A, "10.0.0.5"));
+    assert_true(reaches(lab, A, "10.0.0.5"));
 
     // A link that is down does not stop the rest.
     assert_int_equal(ns_run(lab->fabric, "ip link set nd down"), 0);
@@ -359,10 +365,10 @@ static void test_changes(void **state)
         set_nic(lab, &lab->guests[i]);
     assert_int_equal(lab->sink->ops->sync_end(lab->sink), -ENETDOWN);
     print_message("%s\n", lab->sink->error);
-    assert_true(pings(lab, A, "10.0.0.5"));
+    assert_true(reaches(lab, A, "10.0.0.5"));
     assert_int_equal(ns_run(lab->fabric, "ip link set nd up"), 0);
     sync_lab(lab);
-    assert_true(pings(lab, A, "10.2.0.4"));
+    assert_true(reaches(lab, A, "10.2.0.4"));
 }
 
 static void test_many(void **state)
