@@ -2,6 +2,7 @@
 // The one exit: whatever was decided is counted here, and turned into what the kernel shall do.
 #pragma once
 
+#include "lib/flow.h"
 #include "lib/maps.h"
 #include "lib/packet.h"
 
@@ -13,29 +14,6 @@ STAGE void count_add(void *map, __u32 index, __u32 packets, __u32 bytes)
         counter->packets += packets;
         counter->bytes += bytes;
     }
-}
-
-STAGE void count_drop(const struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32 packets)
-{
-    count_add(&drop_counters, reason, packets, p->frame_len - ETH_HLEN);
-
-    // While nobody reads, the ring is full: asking costs less than trying.
-    if (bpf_ringbuf_query(&drop_events, BPF_RB_AVAIL_DATA) > DROP_EVENTS_BYTES - DROP_EVENT_ROOM)
-        return;
-    struct vnrs_bpf_drop_event *event = bpf_ringbuf_reserve(&drop_events, sizeof(*event), 0);
-    if (!event)
-        return;
-    event->time_ns = bpf_ktime_get_ns();
-    event->reason = reason;
-    event->ifindex = skb->ifindex;
-    event->len = p->frame_len - ETH_HLEN;
-    event->family = p->family;
-    __builtin_memcpy(event->saddr, p->saddr, 16);
-    __builtin_memcpy(event->daddr, p->daddr, 16);
-    event->protocol = p->protocol;
-    event->sport_be = p->sport;
-    event->dport_be = p->dport;
-    bpf_ringbuf_submit(event, 0);
 }
 
 STAGE int finish(struct __sk_buff *skb, const struct packet *p, const struct decision *d)
@@ -51,7 +29,8 @@ STAGE int finish(struct __sk_buff *skb, const struct packet *p, const struct dec
     if (d->reason != VNRS_DROP_UNKNOWN_NIC)
         count_add(&nic_counters, skb->ifindex * _VNRS_BPF_DIR_MAX + VNRS_BPF_FROM_NIC, packets, bytes);
     if (d->verdict == VNRS_BPF_VERDICT_DROP || d->reason)
-        count_drop(skb, p, d->reason, packets);
+        count_add(&drop_counters, d->reason, packets, bytes);
+    flow_tell(skb, p, d);
 
     switch (d->verdict) {
     case VNRS_BPF_VERDICT_FORWARD:

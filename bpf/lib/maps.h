@@ -14,8 +14,8 @@
 // Room to append without a new map; vnrs_bpf_counters_type() and _drop() read only the known ones.
 #define TYPE_COUNTERS_MAX 32
 #define DROP_COUNTERS_MAX 64
-#define DROP_EVENTS_BYTES (256 * 1024)
-#define DROP_EVENT_ROOM   (sizeof(struct vnrs_bpf_drop_event) + BPF_RINGBUF_HDR_SZ)
+#define FLOW_EVENTS_BYTES (256 * 1024)
+#define FLOW_EVENT_ROOM   (sizeof(struct vnrs_bpf_flow_event) + BPF_RINGBUF_HDR_SZ)
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -91,6 +91,13 @@ struct {
 } drop_counters SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_flow_switch);
+} flow_switch SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, DROP_EVENTS_BYTES);
-} drop_events SEC(".maps");
+    __uint(max_entries, FLOW_EVENTS_BYTES);
+} flow_events SEC(".maps");

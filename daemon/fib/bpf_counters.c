@@ -2,6 +2,7 @@
 #include "fib/bpf_counters.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -73,39 +74,62 @@ int vnrs_bpf_counters_nic_reset(const struct vnrs_bpf_dataplane *dp, uint32_t if
 
 struct vnrs_bpf_events {
     struct ring_buffer *ring;
+    int switch_fd; // borrowed
     vnrs_bpf_event_fn fn;
     void *arg;
+    unsigned left; // of the run
 };
 
+// Negative ends the run; the event is taken nevertheless.
 static int event_handle(void *arg, void *data, size_t size)
 {
-    const struct vnrs_bpf_events *events = arg;
+    struct vnrs_bpf_events *events = arg;
 
-    if (size >= sizeof(struct vnrs_bpf_drop_event))
+    if (size >= sizeof(struct vnrs_bpf_flow_event) && events->fn)
         events->fn(data, events->arg);
-    return 0;
+    return --events->left ? 0 : -EAGAIN;
+}
+
+static int switch_set(int fd, const struct vnrs_bpf_flow_switch *value)
+{
+    uint32_t index = 0;
+
+    return bpf_map_update_elem(fd, &index, value, BPF_ANY);
 }
 
 int vnrs_bpf_events_open(const struct vnrs_bpf_dataplane *dp, vnrs_bpf_event_fn fn, void *arg,
                          struct vnrs_bpf_events **ret_events)
 {
-    _free_ struct vnrs_bpf_events *events = calloc(1, sizeof(*events));
+    static const struct vnrs_bpf_flow_switch off = {0}, on = {.on = 1};
+    struct vnrs_bpf_events *events = calloc(1, sizeof(*events));
 
     if (!events)
         return -ENOMEM;
+    events->switch_fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_FLOW_SWITCH);
+    events->ring = ring_buffer__new(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_FLOW_EVENTS), event_handle, events, NULL);
+    int err = events->ring ? switch_set(events->switch_fd, &off) : -errno;
+    if (!err)
+        err = vnrs_bpf_events_consume(events, UINT_MAX);
+    if (err >= 0)
+        err = switch_set(events->switch_fd, &on);
+    if (err < 0) {
+        (void)vnrs_bpf_events_close(events);
+        return err;
+    }
     events->fn = fn;
     events->arg = arg;
-    events->ring = ring_buffer__new(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_DROP_EVENTS), event_handle, events, NULL);
-    if (!events->ring)
-        return -errno;
-    *ret_events = TAKE_PTR(events);
+    *ret_events = events;
     return 0;
 }
 
 struct vnrs_bpf_events *vnrs_bpf_events_close(struct vnrs_bpf_events *events)
 {
-    if (events)
-        ring_buffer__free(events->ring);
+    static const struct vnrs_bpf_flow_switch off = {0};
+
+    if (!events)
+        return NULL;
+    (void)switch_set(events->switch_fd, &off);
+    ring_buffer__free(events->ring);
     free(events);
     return NULL;
 }
@@ -115,7 +139,24 @@ int vnrs_bpf_events_fd(const struct vnrs_bpf_events *events)
     return ring_buffer__epoll_fd(events->ring);
 }
 
-int vnrs_bpf_events_consume(struct vnrs_bpf_events *events)
+int vnrs_bpf_events_sample(struct vnrs_bpf_events *events, uint32_t one_in)
 {
-    return ring_buffer__consume(events->ring);
+    struct vnrs_bpf_flow_switch value = {.on = 1, .sample = one_in, .lost = vnrs_bpf_events_lost(events)};
+
+    return switch_set(events->switch_fd, &value);
+}
+
+int vnrs_bpf_events_consume(struct vnrs_bpf_events *events, unsigned max)
+{
+    events->left = max;
+    int n = max ? ring_buffer__consume(events->ring) : 0;
+    return n == -EAGAIN ? (int)max : n;
+}
+
+uint64_t vnrs_bpf_events_lost(const struct vnrs_bpf_events *events)
+{
+    struct vnrs_bpf_flow_switch value = {0};
+    uint32_t index = 0;
+
+    return bpf_map_lookup_elem(events->switch_fd, &index, &value) ? 0 : value.lost;
 }

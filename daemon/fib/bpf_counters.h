@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the packet path counted, summed over CPUs, and its drop events.
+// What the packet path counted, summed over CPUs, and what it tells of single packets.
 #pragma once
 
 #include "fib/bpf_dataplane.h"
@@ -17,13 +17,17 @@ int vnrs_bpf_counters_drop(const struct vnrs_bpf_dataplane *dp,
                            struct vnrs_bpf_counter ret_counters[static _VNRS_DROP_MAX]) VNRS_MUST_CHECK;
 int vnrs_bpf_counters_nic_reset(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex) VNRS_MUST_CHECK;
 
-// Drop events: one reader per lab. The descriptor is readable when events wait. While nobody reads, the ring fills and
-// further events are lost; the counters go on.
+// Events of packets that were dropped, and of a sample of those that were forwarded: one reader per lab. The descriptor
+// is readable when events wait. While nobody reads, none are written; what the reader has no time for is lost.
 struct vnrs_bpf_events;
-typedef void (*vnrs_bpf_event_fn)(const struct vnrs_bpf_drop_event *event, void *arg);
+typedef void (*vnrs_bpf_event_fn)(const struct vnrs_bpf_flow_event *event, void *arg);
+// What an earlier reader left is thrown away.
 int vnrs_bpf_events_open(const struct vnrs_bpf_dataplane *dp, vnrs_bpf_event_fn fn, void *arg,
                          struct vnrs_bpf_events **ret_events) VNRS_MUST_CHECK;
 struct vnrs_bpf_events *vnrs_bpf_events_close(struct vnrs_bpf_events *events); // returns NULL
 int vnrs_bpf_events_fd(const struct vnrs_bpf_events *events);
-// Calls `fn` for every waiting event. Returns how many, or a negative errno.
-int vnrs_bpf_events_consume(struct vnrs_bpf_events *events) VNRS_MUST_CHECK;
+// From now on one in `one_in` forwarded packets too; 0 (as opened): none.
+int vnrs_bpf_events_sample(struct vnrs_bpf_events *events, uint32_t one_in) VNRS_MUST_CHECK;
+// Calls `fn` for waiting events, at most `max`. Returns how many, or a negative errno.
+int vnrs_bpf_events_consume(struct vnrs_bpf_events *events, unsigned max) VNRS_MUST_CHECK;
+uint64_t vnrs_bpf_events_lost(const struct vnrs_bpf_events *events); // since it was opened

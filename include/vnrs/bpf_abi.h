@@ -104,17 +104,27 @@ struct vnrs_bpf_counter {
 // map `nic_counters`: PERCPU_ARRAY, index ifindex * _VNRS_BPF_DIR_MAX + direction
 // map `type_counters`: PERCPU_ARRAY, index enum vnrs_nexthop_type, forwarded packets
 // map `drop_counters`: PERCPU_ARRAY, index enum vnrs_drop_reason
-// map `drop_events`: RINGBUF of struct vnrs_bpf_drop_event
+// map `flow_switch`: ARRAY of one struct vnrs_bpf_flow_switch
+// map `flow_events`: RINGBUF of struct vnrs_bpf_flow_event
 
-struct vnrs_bpf_drop_event {
-    __u64 time_ns; // CLOCK_MONOTONIC
-    __u32 reason;
-    __u32 ifindex;
-    __u32 len;
-    __u32 family; // 4, 6, or 0: not IP
+struct vnrs_bpf_flow_switch {
+    __u32 on;     // 0: nobody reads, nothing is written
+    __u32 sample; // of the forwarded packets one in so many is told; 0: none
+    __u64 lost;   // events that found no room
+};
+
+struct vnrs_bpf_flow_event { // a packet that was dropped, or a sample of those that were forwarded
+    __u64 time_ns;           // CLOCK_MONOTONIC
+    __u32 reason;            // enum vnrs_drop_reason
+    __u32 ifindex;           // of the NIC that sent it
+    __u32 egress;            // FORWARD: of the NIC that gets it; else 0
+    __u32 len;               // IP bytes
     __u8 saddr[16], daddr[16];
-    __u32 protocol;
     __be16 sport_be, dport_be;
+    __u8 verdict; // enum vnrs_bpf_verdict: FORWARD, or else it was dropped
+    __u8 type;    // FORWARD: enum vnrs_nexthop_type
+    __u8 family;  // 4, 6, or 0: not IP
+    __u8 protocol;
 };
 
 // What the program decided, left in skb->cb[] (index enum vnrs_bpf_cb) where a test run can read it.
@@ -138,5 +148,6 @@ static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic"
 static_assert(sizeof(struct vnrs_bpf_nic_record) == 80, "layout of struct vnrs_bpf_nic_record");
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
-static_assert(sizeof(struct vnrs_bpf_drop_event) == 64, "layout of struct vnrs_bpf_drop_event");
+static_assert(sizeof(struct vnrs_bpf_flow_switch) == 16, "layout of struct vnrs_bpf_flow_switch");
+static_assert(sizeof(struct vnrs_bpf_flow_event) == 64, "layout of struct vnrs_bpf_flow_event");
 #endif

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -379,9 +380,9 @@ static const struct test_case cases[] = {
 static struct fixture fx;
 static bool reached[_VNRS_DROP_MAX];
 static struct vnrs_bpf_events *events;
-static struct vnrs_bpf_drop_event last_event;
+static struct vnrs_bpf_flow_event last_event;
 
-static void remember_event(const struct vnrs_bpf_drop_event *event, void *arg)
+static void remember_event(const struct vnrs_bpf_flow_event *event, void *arg)
 {
     (void)arg;
     last_event = *event;
@@ -407,7 +408,7 @@ static void assert_dropped(const struct test_case *c, const struct frame *in, co
     assert_int_equal(run->ret, TC_ACT_SHOT);
     assert_int_equal(run->out.len, in->len);
     assert_memory_equal(run->out.bytes, in->bytes, in->len);
-    assert_true(vnrs_bpf_events_consume(events) == 1);
+    assert_true(vnrs_bpf_events_consume(events, UINT_MAX) == 1);
     assert_int_equal(last_event.reason, c->reason);
     assert_int_equal(last_event.ifindex, c->from);
     assert_int_equal(last_event.len, in->len - 14);
@@ -483,7 +484,7 @@ static void drop_event_names_the_flow(void **state)
     (void)state;
     frame_build(&packet, &in);
     fixture_run(&fx, VM_A, &in, 0, &run);
-    assert_int_equal(vnrs_bpf_events_consume(events), 1);
+    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 1);
     assert_int_equal(last_event.family, 4);
     assert_int_equal(last_event.protocol, 17);
     assert_int_equal(ntohs(last_event.sport_be), 7);
@@ -491,6 +492,78 @@ static void drop_event_names_the_flow(void **state)
     assert_memory_equal(last_event.saddr, "\x01\x02\x03\x04\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     assert_memory_equal(last_event.daddr, "\x0a\x00\x01\x04\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     assert_true(last_event.time_ns > 0);
+}
+
+static unsigned count_events(unsigned packets)
+{
+    const struct spec packet = {.src = A, .dst = "10.0.1.4", .sport = 7, .dport = 9};
+    struct frame in;
+    struct run run;
+    unsigned n = 0;
+
+    frame_build(&packet, &in);
+    for (unsigned i = 0; i < packets; i++) {
+        fixture_run(&fx, VM_A, &in, 0, &run);
+        assert_int_equal(run.cb[VNRS_BPF_CB_VERDICT], FORWARD);
+        n += (unsigned)vnrs_bpf_events_consume(events, UINT_MAX);
+    }
+    return n;
+}
+
+static void forwarded_packets_are_told_of_as_sampled(void **state)
+{
+    (void)state;
+    assert_int_equal(count_events(50), 0);
+    assert_int_equal(vnrs_bpf_events_sample(events, 1), 0);
+    assert_int_equal(count_events(50), 50);
+    assert_int_equal(last_event.verdict, FORWARD);
+    assert_int_equal(last_event.reason, 0);
+    assert_int_equal(last_event.ifindex, VM_A);
+    assert_int_equal(last_event.egress, VM_B);
+    assert_int_equal(last_event.type, VNRS_NH_VNET_LOCAL);
+    assert_int_equal(ntohs(last_event.dport_be), 9);
+    assert_int_equal(vnrs_bpf_events_sample(events, 4), 0);
+    unsigned n = count_events(800); // 200 expected, 12 the standard deviation
+    assert_in_range(n, 120, 280);
+    assert_int_equal(vnrs_bpf_events_sample(events, 0), 0);
+    assert_int_equal(count_events(50), 0);
+}
+
+static void run_drops(unsigned packets)
+{
+    const struct spec packet = {.src = "1.2.3.4", .dst = "10.0.1.4"};
+    struct frame in;
+    struct run run;
+
+    frame_build(&packet, &in);
+    for (unsigned i = 0; i < packets; i++)
+        fixture_run(&fx, VM_A, &in, 0, &run);
+}
+
+static void reader_takes_no_more_than_it_wants_and_the_rest_waits_or_is_lost(void **state)
+{
+    const unsigned more = 10, room = 256 * 1024 / (sizeof(struct vnrs_bpf_flow_event) + 8);
+
+    (void)state;
+    assert_int_equal(vnrs_bpf_events_lost(events), 0);
+    run_drops(room + more);
+    assert_int_equal(vnrs_bpf_events_consume(events, 0), 0);
+    assert_int_equal(vnrs_bpf_events_consume(events, 100), 100);
+    unsigned n = (unsigned)vnrs_bpf_events_consume(events, UINT_MAX);
+    assert_int_equal(100 + n + vnrs_bpf_events_lost(events), room + more);
+    assert_in_range(vnrs_bpf_events_lost(events), more, more + 2);
+}
+
+static void nothing_is_written_while_nobody_reads(void **state)
+{
+    (void)state;
+    run_drops(3); // of the reader that leaves
+    events = vnrs_bpf_events_close(events);
+    run_drops(3);
+    assert_int_equal(vnrs_bpf_events_open(fx.dp, remember_event, NULL, &events), 0);
+    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 0);
+    run_drops(3);
+    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 3);
 }
 
 static void platform_address_with_an_owner_is_reached_whatever_the_routes(void **state)
@@ -532,7 +605,7 @@ static void truncation_at_every_length_is_harmless(void **state)
             assert_int_equal(run.cb[VNRS_BPF_CB_REASON], VNRS_DROP_MALFORMED);
         }
     }
-    (void)!vnrs_bpf_events_consume(events);
+    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
 }
 
 static int setup(void **state)
@@ -625,7 +698,7 @@ static void malformed_arp(void **state)
     in.len--;
     fixture_run(&fx, VM_A, &in, 0, &run);
     assert_int_equal(run.cb[VNRS_BPF_CB_REASON], VNRS_DROP_MALFORMED);
-    (void)!vnrs_bpf_events_consume(events);
+    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
 }
 
 static void neighbour_solicitation(void **state)
@@ -670,7 +743,7 @@ static void malformed_neighbour_solicitation(void **state)
         fixture_run(&fx, VM_A, &in, 0, &run);
         assert_int_equal(run.cb[VNRS_BPF_CB_REASON], VNRS_DROP_MALFORMED);
     }
-    (void)!vnrs_bpf_events_consume(events);
+    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
 }
 
 // --- path MTU ---
@@ -687,7 +760,7 @@ static void run_too_big(const struct spec *packet, uint32_t gso_size, struct fra
     uint8_t fabric[6];
     mac_parse(FABRIC_MAC, fabric);
     assert_memory_equal(ret_run->out.bytes + 6, fabric, 6);
-    assert_int_equal(vnrs_bpf_events_consume(events), 1);
+    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 1);
     assert_int_equal(last_event.reason, VNRS_DROP_TOO_BIG);
 }
 
@@ -762,6 +835,9 @@ int main(void)
         cmocka_unit_test(every_case),
         cmocka_unit_test(every_reason_was_reached),
         cmocka_unit_test(drop_event_names_the_flow),
+        cmocka_unit_test(forwarded_packets_are_told_of_as_sampled),
+        cmocka_unit_test(reader_takes_no_more_than_it_wants_and_the_rest_waits_or_is_lost),
+        cmocka_unit_test(nothing_is_written_while_nobody_reads),
         cmocka_unit_test(platform_address_with_an_owner_is_reached_whatever_the_routes),
         cmocka_unit_test(truncation_at_every_length_is_harmless),
         cmocka_unit_test(arp),
