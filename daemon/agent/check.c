@@ -348,6 +348,18 @@ static int check_lab(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err *
     return vnrs_name_is_lab(lab->lab, sizeof(lab->lab)) ? 0 : wrong(err, "name of the lab");
 }
 
+static int check_flows(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err *err)
+{
+    const struct vnrs_ag_flows *flows = msg->fixed;
+
+    (void)rest;
+    if (!vnrs_name_is_lab(flows->lab, sizeof(flows->lab)))
+        return wrong(err, "name of the lab");
+    if (flows->on > 1 || flows->sample > (flows->on ? VNRS_FLOWS_SAMPLE_MAX : 0))
+        return wrong(err, "switch or sample");
+    return 0;
+}
+
 static int check_nothing(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err *err)
 {
     (void)msg, (void)rest, (void)err;
@@ -371,6 +383,7 @@ static const struct {
     [VNRS_AG_FIB] = {sizeof(struct vnrs_ag_fib), DATA, check_fib},
     [VNRS_AG_COUNTERS] = {sizeof(struct vnrs_ag_lab), NO_DATA, check_lab},
     [VNRS_AG_PROBE] = {0, NO_DATA, check_nothing},
+    [VNRS_AG_FLOWS] = {sizeof(struct vnrs_ag_flows), NO_DATA, check_flows},
 };
 
 int vnrs_agentd_check(const void *bytes, size_t len, struct vnrs_agentd_msg *ret_msg, struct vnrs_err *err)

@@ -2,20 +2,24 @@
 #include "agent/conn.h"
 
 #include "agent/controller.h"
+#include "agent/flows.h"
 #include "agent/request.h"
 #include "util/fd.h"
 #include "util/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-#define SEND_BUFFER_BYTES (4 << 20)
-#define BATCH             16 // requests before others get their turn
-#define RECORD_PIECE      (VNRS_AGENT_MSG_MAX - 1024)
+#define SEND_BUFFER_BYTES  (4 << 20)
+#define BATCH              16 // requests before others get their turn
+#define IDLE_BACKLOG_BYTES (256 << 10)
+#define RECORD_PIECE       (VNRS_AGENT_MSG_MAX - 1024)
 
 struct out_msg {
     STAILQ_ENTRY(out_msg) entry;
@@ -184,6 +188,24 @@ void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const s
     send_msg(conn, parts, ARRAY_SIZE(parts), -1);
 }
 
+bool vnrs_agentd_conn_is_idle(const struct vnrs_agentd_conn *conn)
+{
+    int backlog = 0;
+
+    return conn && !conn->broken && STAILQ_EMPTY(&conn->queue) && ioctl(conn->fd, SIOCOUTQ, &backlog) == 0 &&
+           backlog < IDLE_BACKLOG_BYTES;
+}
+
+bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head,
+                            const struct vnrs_bpf_flow_event *events)
+{
+    size_t size = head->n * sizeof(*events);
+    struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_FLOW_EVENTS, 0, 1, size);
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)head, sizeof(*head)}, {(void *)events, size}};
+
+    return vnrs_agentd_conn_is_idle(conn) && put_now(conn, parts, ARRAY_SIZE(parts), -1) >= 0;
+}
+
 // What comes in.
 
 static void on_request(struct vnrs_agentd_conn *conn, size_t len)
@@ -258,6 +280,7 @@ void vnrs_agentd_conn_free(struct vnrs_agentd_conn *conn)
 {
     if (!conn)
         return;
+    vnrs_agentd_flows_stop_all(conn->ad); // for another controller, as far as it knows, nobody wants to see packets
     while (!STAILQ_EMPTY(&conn->queue))
         drop_first(conn);
     if (conn->readable)

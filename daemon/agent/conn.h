@@ -19,4 +19,9 @@ void vnrs_agentd_conn_items(struct vnrs_agentd_conn *conn, uint32_t seq, enum vn
                             size_t size, size_t n);
 void vnrs_agentd_conn_record(struct vnrs_agentd_conn *conn, uint32_t seq, const char *lab, const void *bytes,
                              size_t size);
+// Whether everything that was sent has been taken, but for a little: only then there is room for what can be lost.
+bool vnrs_agentd_conn_is_idle(const struct vnrs_agentd_conn *conn);
+// `head->n` events, now or never. False: not sent.
+bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head,
+                            const struct vnrs_bpf_flow_event *events);
 void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply);

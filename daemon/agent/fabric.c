@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/fabric.h"
 
+#include "agent/flows.h"
 #include "agent/monitor.h"
 #include "fib/bpf_counters.h"
 #include "fib/bpf_sink.h"
@@ -30,6 +31,7 @@ void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab)
     if (lab->fabric_sink)
         lab->fabric_sink->ops->free(lab->fabric_sink);
     lab->fabric_sink = NULL;
+    vnrs_agentd_flows_pause(lab);
     lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
     vnrs_agentd_watch_free(lab->fabric_watch);
     lab->fabric_watch = NULL;
@@ -49,6 +51,7 @@ static int open_ebpf(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     code = vnrs_bpf_sink_new(lab->dataplane, &lab->fabric_sink);
     if (code < 0) // the next attempt opens it again
         lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
+    vnrs_agentd_flows_resume(lab);
     return code < 0 ? vnrs_err_errno(err, code, "eBPF data plane") : 0;
 }
 

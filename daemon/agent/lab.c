@@ -2,6 +2,7 @@
 #include "agent/lab.h"
 
 #include "agent/fabric.h"
+#include "agent/flows.h"
 #include "agent/monitor.h"
 #include "agent/runs.h"
 #include "lab/name.h"
@@ -263,6 +264,7 @@ static void free_lab(struct vnrs_agentd_lab *lab)
     while ((e = vnrs_map_next(&lab->objects, &at)))
         free_object(e->value);
     vnrs_map_fini(&lab->objects);
+    vnrs_agentd_flows_stop(lab);
     vnrs_agentd_fabric_forget(lab);
     if (lab->guest_sink)
         lab->guest_sink->ops->free(lab->guest_sink);

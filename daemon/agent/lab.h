@@ -10,6 +10,7 @@
 #include "lab/link.h"
 #include "lab/proc.h"
 
+struct vnrs_agentd_flows;
 struct vnrs_agentd_speaker;
 struct vnrs_agentd_watch;
 struct vnrs_agentd_proc;
@@ -44,6 +45,7 @@ struct vnrs_agentd_lab {
     struct vnrs_agentd_watch *fabric_watch;
     struct vnrs_bpf_dataplane *dataplane;
     struct vnrs_sink *fabric_sink, *guest_sink;
+    struct vnrs_agentd_flows *flows; // NULL: nobody wants to see packets
 
     struct event *suspect_timer;
     struct vnrs_ag_obj suspect; // the first one since the last event

@@ -3,6 +3,7 @@
 
 #include "agent/conn.h"
 #include "agent/fabric.h"
+#include "agent/flows.h"
 #include "agent/object.h"
 #include "agent/probe.h"
 #include "agent/runs.h"
@@ -147,10 +148,20 @@ static int do_probe(struct context *c)
     return 0;
 }
 
+static int do_flows(struct context *c)
+{
+    const struct vnrs_ag_flows *want = c->msg->fixed;
+    struct vnrs_agentd_lab *lab = find_lab(c, want->lab);
+
+    if (!lab)
+        return want->on ? vnrs_err_set(&c->err, -ENOENT, "there is no lab '%s'", want->lab) : 0;
+    return vnrs_agentd_flows_set(lab, want, &c->err);
+}
+
 static int (*const handlers[_VNRS_AG_MAX])(struct context *c) = {
     [VNRS_AG_HELLO] = do_hello,       [VNRS_AG_RECORD] = do_record, [VNRS_AG_ENSURE] = do_ensure,
     [VNRS_AG_REMOVE] = do_remove,     [VNRS_AG_LIST] = do_list,     [VNRS_AG_FIB] = do_fib,
-    [VNRS_AG_COUNTERS] = do_counters, [VNRS_AG_PROBE] = do_probe,
+    [VNRS_AG_COUNTERS] = do_counters, [VNRS_AG_PROBE] = do_probe,   [VNRS_AG_FLOWS] = do_flows,
 };
 
 void vnrs_agentd_request(struct vnrs_agentd *ad, const struct vnrs_agentd_msg *msg)

@@ -176,15 +176,22 @@ struct vnrs_answer vnrs_client_lab_request(const char *socket, const char *metho
     return answer;
 }
 
+void vnrs_client_param(struct vnrs_strbuf *path, const char *name, const char *value)
+{
+    char *escaped = curl_easy_escape(NULL, value, 0);
+
+    vnrs_strbuf_printf(path, "%c%s=%s", path->text && strchr(path->text, '?') ? '&' : '?', name,
+                       escaped ? escaped : "");
+    curl_free(escaped);
+}
+
 char *vnrs_client_path(const char *path, const char *name, const char *value, const char *name2, const char *value2)
 {
     struct vnrs_strbuf buf = {0};
-    char *a = curl_easy_escape(NULL, value, 0), *b = value2 ? curl_easy_escape(NULL, value2, 0) : NULL;
 
-    vnrs_strbuf_printf(&buf, "%s?%s=%s", path, name, a ? a : "");
+    vnrs_strbuf_printf(&buf, "%s", path);
+    vnrs_client_param(&buf, name, value);
     if (name2)
-        vnrs_strbuf_printf(&buf, "&%s=%s", name2, b ? b : "");
-    curl_free(a);
-    curl_free(b);
+        vnrs_client_param(&buf, name2, value2 ? value2 : "");
     return vnrs_strbuf_take(&buf);
 }

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+struct vnrs_strbuf;
+
 // Exit statuses, cli-api.md.
 enum vnrs_exit {
     VNRS_EXIT_OK,
@@ -39,5 +41,7 @@ struct vnrs_answer vnrs_client_lab_request(const char *socket, const char *metho
 // Print the one sentence (and the help line) of a failed answer to stderr; returns its exit status.
 int vnrs_answer_complain(const struct vnrs_answer *answer, const char *socket);
 
+// Appends "?name=value" to a path, or "&name=value" where it has a parameter; the value is escaped.
+void vnrs_client_param(struct vnrs_strbuf *path, const char *name, const char *value);
 // "?name=value" with the value escaped, appended to `path`. Returns the new text, owned by the caller.
 char *vnrs_client_path(const char *path, const char *name, const char *value, const char *name2, const char *value2);

@@ -38,6 +38,9 @@ static const struct verb {
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
     {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
     {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
+    {"flows", NULL, vnrs_verb_flows, 0, 0,
+     "[-f] [--nic NIC] [--reason REASON] [--from A] [--to A] [--protocol P] [--dropped|--forwarded] [--sample N]",
+     "packets dropped, or one in N forwarded"},
     {"counters", NULL, vnrs_verb_counters, 0, 0, "", "packets per NIC, next hop type and drop reason"},
     {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
     {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
@@ -98,6 +101,12 @@ enum {
     OPT_TO,
     OPT_MESSAGE,
     OPT_UPDATES,
+    OPT_NIC,
+    OPT_REASON,
+    OPT_PROTOCOL,
+    OPT_SAMPLE,
+    OPT_DROPPED,
+    OPT_FORWARDED,
     OPT_NO_COLOR,
     OPT_VERSION
 };
@@ -114,6 +123,13 @@ static const struct option options[] = {
     {"to", required_argument, NULL, OPT_TO},
     {"message", required_argument, NULL, OPT_MESSAGE},
     {"updates", no_argument, NULL, OPT_UPDATES},
+    {"follow", no_argument, NULL, 'f'},
+    {"nic", required_argument, NULL, OPT_NIC},
+    {"reason", required_argument, NULL, OPT_REASON},
+    {"protocol", required_argument, NULL, OPT_PROTOCOL},
+    {"sample", required_argument, NULL, OPT_SAMPLE},
+    {"dropped", no_argument, NULL, OPT_DROPPED},
+    {"forwarded", no_argument, NULL, OPT_FORWARDED},
     {"write", required_argument, NULL, 'w'},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
     {"quiet", no_argument, NULL, 'q'},
@@ -183,6 +199,27 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
     case OPT_UPDATES:
         cli->updates = true;
         return -1;
+    case 'f':
+        cli->follow = true;
+        return -1;
+    case OPT_NIC:
+        cli->nic = optarg;
+        return -1;
+    case OPT_REASON:
+        cli->reason = optarg;
+        return -1;
+    case OPT_PROTOCOL:
+        cli->protocol = optarg;
+        return -1;
+    case OPT_SAMPLE:
+        cli->sample = optarg;
+        return -1;
+    case OPT_DROPPED:
+        cli->dropped = true;
+        return -1;
+    case OPT_FORWARDED:
+        cli->forwarded = true;
+        return -1;
     case 'w':
         cli->file = optarg;
         return -1;
@@ -211,7 +248,7 @@ int main(int argc, char **argv)
     int opt;
 
     opterr = 0;
-    while ((opt = getopt_long(argc, argv, ":o:w:qh", options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, ":o:w:fqh", options, NULL)) != -1) {
         int rc = take_option(&cli, opt, argv);
         if (rc >= 0)
             return rc;

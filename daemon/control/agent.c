@@ -33,7 +33,7 @@ static const size_t item_sizes[_VNRS_AG_MAX] = {
     [VNRS_AG_RECORD] = sizeof(struct vnrs_ag_record),   [VNRS_AG_OBJECT] = sizeof(struct vnrs_ag_found),
     [VNRS_AG_COUNTER] = sizeof(struct vnrs_ag_counter), [VNRS_AG_PROBED] = sizeof(struct vnrs_ag_probe),
     [VNRS_AG_REPLY] = sizeof(struct vnrs_ag_reply),     [VNRS_AG_SPEAKER] = sizeof(struct vnrs_ag_speaker),
-    [VNRS_AG_EVENT] = sizeof(struct vnrs_ag_event),
+    [VNRS_AG_EVENT] = sizeof(struct vnrs_ag_event),     [VNRS_AG_FLOW_EVENTS] = sizeof(struct vnrs_ag_flow_events),
 };
 
 static void pump(struct vnrs_agent *agent)
@@ -105,6 +105,7 @@ static int on_unasked(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, v
     struct vnrs_ag_record *record = body;
     struct vnrs_ag_speaker *speaker = body;
     struct vnrs_ag_event *event = body;
+    struct vnrs_ag_flow_events *flows = body;
 
     if (hdr->count != 1)
         return -EPROTO;
@@ -119,6 +120,12 @@ static int on_unasked(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, v
         if (fd < 0)
             return -EPROTO;
         agent->handlers->speaker(agent->ctx, speaker, fd);
+        return 0;
+    case VNRS_AG_FLOW_EVENTS:
+        flows->lab[sizeof(flows->lab) - 1] = '\0';
+        if ((uint64_t)flows->n * sizeof(struct vnrs_bpf_flow_event) != hdr->data_size)
+            return -EPROTO;
+        agent->handlers->flows(agent->ctx, flows, (const void *)(flows + 1));
         return 0;
     default:
         event->obj.lab[sizeof(event->obj.lab) - 1] = '\0';

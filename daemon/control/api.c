@@ -21,7 +21,8 @@
 #define BODY_HARD_MAX    (8u << 20) // beyond it the connection is cut by the HTTP layer
 #define HEADERS_MAX      16384
 #define TIMEOUT_S        60
-#define STREAM_TIMEOUT_S 60 // for a client that does not read
+#define STREAM_QUEUE_MAX (1u << 20) // bytes that wait for one client
+#define STREAM_TIMEOUT_S 60         // for a client that does not read
 
 static const struct {
     enum evhttp_cmd_type method;
@@ -48,6 +49,7 @@ static const struct {
     {EVHTTP_REQ_GET, "/v1/labs/*/counters", vnrs_api_counters},
     {EVHTTP_REQ_GET, "/v1/labs/*/tests", vnrs_api_tests},
     {EVHTTP_REQ_GET, "/v1/labs/*/events", vnrs_api_events},
+    {EVHTTP_REQ_GET, "/v1/labs/*/flows", vnrs_api_flows},
     {EVHTTP_REQ_GET, "/v1/events", vnrs_api_events},
     {EVHTTP_REQ_GET, "/v1/doctor", vnrs_api_doctor},
     {EVHTTP_REQ_GET, "/v1/version", vnrs_api_version},
@@ -118,6 +120,12 @@ struct bufferevent *vnrs_api_wire(const struct vnrs_api_call *call)
 {
     struct evhttp_connection *conn = call->request ? evhttp_request_get_connection(call->request) : NULL;
     return conn ? evhttp_connection_get_bufferevent(conn) : NULL;
+}
+
+bool vnrs_api_is_behind(const struct vnrs_api_call *call)
+{
+    struct bufferevent *wire = vnrs_api_wire(call);
+    return wire && evbuffer_get_length(bufferevent_get_output(wire)) > STREAM_QUEUE_MAX;
 }
 
 void vnrs_api_stream(struct vnrs_api_call *call, const char *type, void (*gone)(struct vnrs_api_call *call))

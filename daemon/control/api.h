@@ -45,6 +45,8 @@ void vnrs_api_stream(struct vnrs_api_call *call, const char *type, void (*gone)(
 void vnrs_api_stream_end(struct vnrs_api_call *call);
 void vnrs_api_stream_abort(struct vnrs_api_call *call);
 struct bufferevent *vnrs_api_wire(const struct vnrs_api_call *call); // of the connection, or NULL
+// So much waits for a client that does not read that it gets no more: it does not cost memory without end.
+bool vnrs_api_is_behind(const struct vnrs_api_call *call);
 // NULL: not given (then a 400 was answered where `needed`).
 const char *vnrs_api_param(struct vnrs_api_call *call, const char *name, bool needed);
 
@@ -83,6 +85,8 @@ bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *re
 void vnrs_api_peer(struct vnrs_api_call *call);
 // api_dump.c
 void vnrs_api_dump(struct vnrs_api_call *call);
+// api_flows.c
+void vnrs_api_flows(struct vnrs_api_call *call);
 // api_misc.c
 void vnrs_api_counters(struct vnrs_api_call *call);
 void vnrs_api_doctor(struct vnrs_api_call *call);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Counters, doctor, versions, health.
 #include "control/api.h"
+#include "control/drop_name.h"
 #include "control/state.h"
 
 #include "util/strbuf.h"
-#include "vnrs/drop_reason.h"
-
-#include <string.h>
 
 // ---- counters
 
@@ -59,16 +57,6 @@ static json_t *nic_counters(const struct vnrs_lab *lab, const struct counters *a
 
 static void on_counters_end(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
 {
-    static const char *const reasons[] = {
-#define X(id, text) #id,
-        VNRS_DROP_REASONS(X)
-#undef X
-    };
-    static const char *const texts[] = {
-#define X(id, text) text,
-        VNRS_DROP_REASONS(X)
-#undef X
-    };
     struct vnrs_api_call *call = request->arg;
     const struct counters *all = call->data;
     json_t *types = json_array(), *drops = json_array();
@@ -79,9 +67,10 @@ static void on_counters_end(struct vnrs_agent_request *request, const struct vnr
                                                      (json_int_t)all->types[i].packets, "bytes",
                                                      (json_int_t)all->types[i].bytes));
     for (int i = 0; i < _VNRS_DROP_MAX; i++)
-        (void)json_array_append_new(
-            drops, json_pack("{s:s, s:s, s:I, s:I}", "reason", reasons[i] + strlen("VNRS_DROP_"), "text", texts[i],
-                             "packets", (json_int_t)all->drops[i].packets, "bytes", (json_int_t)all->drops[i].bytes));
+        (void)json_array_append_new(drops,
+                                    json_pack("{s:s, s:s, s:I, s:I}", "reason", vnrs_drop_name((uint32_t)i), "text",
+                                              vnrs_drop_text((uint32_t)i), "packets", (json_int_t)all->drops[i].packets,
+                                              "bytes", (json_int_t)all->drops[i].bytes));
     json_t *json = json_pack("{s:o, s:o, s:o}", "nics", lab ? nic_counters(lab, all) : json_array(), "nextHopTypes",
                              types, "drops", drops);
     if (reply->error < 0) {

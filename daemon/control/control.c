@@ -71,6 +71,14 @@ static void on_event(void *ctx, const struct vnrs_ag_event *event)
     }
 }
 
+static void on_flows(void *ctx, const struct vnrs_ag_flow_events *head, const struct vnrs_bpf_flow_event *events)
+{
+    struct vnrs_lab *lab = vnrs_control_find_lab(ctx, head->lab);
+
+    if (lab)
+        vnrs_flows_take(lab, head, events);
+}
+
 static void on_lost(void *ctx, int err)
 {
     struct vnrs_control *control = ctx;
@@ -135,7 +143,7 @@ static int start(struct vnrs_control *control)
 struct vnrs_control *vnrs_control_new(struct event_base *base, int agent_fd, int listen_fd)
 {
     static const struct vnrs_agent_handlers handlers = {
-        .record = on_record, .speaker = on_speaker, .event = on_event, .lost = on_lost};
+        .record = on_record, .speaker = on_speaker, .event = on_event, .flows = on_flows, .lost = on_lost};
     struct vnrs_control *control = calloc(1, sizeof(*control));
 
     if (!control) {
@@ -160,6 +168,7 @@ void vnrs_control_free(struct vnrs_control *control)
         vnrs_lab_free(control->labs.items[control->labs.len - 1]);
     vec_free(&control->labs);
     vec_free(&control->followers);
+    vec_free(&control->watchers);
     if (control->query_timer)
         event_free(control->query_timer);
     vnrs_agent_free(control->agent);

@@ -7,15 +7,12 @@
 #include "util/utf8.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/http.h>
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#define QUEUE_MAX (1u << 20) // bytes that wait for one client
 
 json_t *vnrs_event_json(const struct vnrs_event_entry *event)
 {
@@ -34,18 +31,12 @@ static bool is_asked_for(const struct vnrs_api_call *call, const struct vnrs_eve
     return !call->lab_name[0] || strcmp(call->lab_name, event->lab) == 0;
 }
 
-// A client that does not read loses events, which it sees by their numbers; it does not cost memory without end.
-static bool is_slow(const struct vnrs_api_call *call)
-{
-    struct bufferevent *wire = vnrs_api_wire(call);
-    return wire && evbuffer_get_length(bufferevent_get_output(wire)) > QUEUE_MAX;
-}
-
+// A client that is behind loses events, which it sees by their numbers.
 static void push_event(struct vnrs_api_call *call, const struct vnrs_event_entry *event)
 {
     json_t *json = vnrs_event_json(event);
     _free_ char *text = json ? json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
-    struct evbuffer *chunk = is_slow(call) ? NULL : evbuffer_new();
+    struct evbuffer *chunk = vnrs_api_is_behind(call) ? NULL : evbuffer_new();
 
     json_decref(json);
     if (text && chunk && evbuffer_add_printf(chunk, "id: %llu\ndata: %s\n\n", (unsigned long long)event->id, text) > 0)

@@ -100,6 +100,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
             break;
         }
     }
+    vnrs_flows_end(lab);
     if (control->agent)
         vnrs_agent_cancel(control->agent, lab);
     while (lab->instances.len)

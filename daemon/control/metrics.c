@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // GET /metrics: Prometheus text format. Labels are names of the topology file only, so their number is bounded by it.
 #include "control/api.h"
+#include "control/drop_name.h"
 #include "control/state.h"
 
 #include "util/strbuf.h"
 #include "vnrs/bfd.h"
-#include "vnrs/drop_reason.h"
 
 #include <string.h>
 
@@ -213,11 +213,6 @@ static void finish(struct vnrs_api_call *call)
 
 static void on_counters(struct vnrs_agent_request *request, enum vnrs_agent_msg type, const void *items, size_t n)
 {
-    static const char *const reasons[] = {
-#define X(id, text) #id,
-        VNRS_DROP_REASONS(X)
-#undef X
-    };
     struct scrape_part *part = request->arg;
     struct scrape *scrape = part->call->data;
     const struct vnrs_ag_counter *list = items;
@@ -229,7 +224,7 @@ static void on_counters(struct vnrs_agent_request *request, enum vnrs_agent_msg 
                                vnrs_nexthop_type_name(list[i].index), packets);
         else if (list[i].kind == VNRS_AG_COUNTER_DROP && list[i].index < _VNRS_DROP_MAX)
             vnrs_strbuf_printf(&scrape->drops, "vnrs_dropped_packets_total{lab=\"%s\",reason=\"%s\"} %llu\n", part->lab,
-                               reasons[list[i].index] + strlen("VNRS_DROP_"), packets);
+                               vnrs_drop_name(list[i].index), packets);
     }
 }
 

@@ -182,6 +182,7 @@ struct vnrs_control {
     struct vnrs_event_entry events[VNRS_EVENTS_MAX];
     uint64_t n_events;
     VEC(struct vnrs_api_call *) followers; // of the event stream
+    VEC(struct vnrs_api_call *) watchers;  // of packets
     uint32_t query_id;
     struct event *query_timer;
     uint64_t recomputes, http_requests;
@@ -196,6 +197,11 @@ struct vnrs_lab *vnrs_control_find_lab(struct vnrs_control *control, const char 
 void vnrs_event_add(struct vnrs_control *control, const struct vnrs_lab *lab, const char *kind, const char *fmt, ...)
     VNRS_PRINTF(4, 5);
 json_t *vnrs_event_json(const struct vnrs_event_entry *event);
+
+// api_flows.c
+void vnrs_flows_take(struct vnrs_lab *lab, const struct vnrs_ag_flow_events *head,
+                     const struct vnrs_bpf_flow_event *events);
+void vnrs_flows_end(struct vnrs_lab *lab); // nobody watches a lab that is gone
 
 // lab.c
 struct vnrs_lab *vnrs_lab_new(struct vnrs_control *control, const char *name) VNRS_MUST_CHECK;

@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, RECORD, ENSURE, REMOVE, LIST, OBJECT, FIB, COUNTERS, COUNTER, PROBE, PROBED, REPLY, SPEAKER_MSG,
- EVENT) = range(1, 15)
+ EVENT, FLOWS, FLOW_EVENTS) = range(1, 17)
 FABRIC, NETNS, LINK, ROUTE, SNAT, TABLE, PROC, SPEAKER = range(1, 9)
 OUTCOMES = ["unchanged", "created", "changed", "removed"]
 OURS, SELF, PATH, PID, CONTAINER = range(5)

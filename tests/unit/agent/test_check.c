@@ -164,6 +164,9 @@ static void right_ones_pass(void **state)
     assert_int_equal(check(), 0);
     begin(VNRS_AG_PROBE, NULL, 0);
     assert_int_equal(check(), 0);
+    begin(VNRS_AG_FLOWS, &(struct vnrs_ag_flows){.lab = "hub", .on = 1, .sample = VNRS_FLOWS_SAMPLE_MAX},
+          sizeof(struct vnrs_ag_flows));
+    assert_int_equal(check(), 0);
     begin(VNRS_AG_RECORD, &record, sizeof(record));
     add("abcd", 4, true);
     assert_int_equal(check(), 0);
@@ -225,6 +228,8 @@ static void every_other_length_is_refused(void **state)
     assert_only_this_length("list");
     begin(VNRS_AG_PROBE, NULL, 0);
     assert_only_this_length("probe");
+    begin(VNRS_AG_FLOWS, &(struct vnrs_ag_flows){.lab = "hub"}, sizeof(struct vnrs_ag_flows));
+    assert_only_this_length("flows");
     begin(VNRS_AG_RECORD, &record, sizeof(record));
     add("abcd", 4, true);
     assert_only_this_length("record");
@@ -242,6 +247,7 @@ static void no_request_at_all(void **state)
                                      VNRS_AG_REPLY,
                                      VNRS_AG_SPEAKER,
                                      VNRS_AG_EVENT,
+                                     VNRS_AG_FLOW_EVENTS,
                                      _VNRS_AG_MAX,
                                      0xffff};
 
@@ -384,6 +390,23 @@ static int fib(uint32_t kind, uint32_t n, const void *items, size_t size)
     return check();
 }
 
+static void wishes_for_packets(void **state)
+{
+    static const struct vnrs_ag_flows wrong[] = {
+        {.lab = "", .on = 1},
+        {.lab = "a/b", .on = 1},
+        {.lab = "hub", .on = 2},
+        {.lab = "hub", .on = 0, .sample = 1},
+        {.lab = "hub", .on = 1, .sample = VNRS_FLOWS_SAMPLE_MAX + 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        begin(VNRS_AG_FLOWS, &wrong[i], sizeof(wrong[i]));
+        assert_int_equal(check(), -EINVAL);
+    }
+}
+
 static void routes_and_groups(void **state)
 {
     struct vnrs_fib_route route = {.domain = 1, .group = 1, .prefix = prefix("10.0.0.0/8"), .type = VNRS_NH_APPLIANCE};
@@ -464,10 +487,15 @@ static void records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_ones_pass),   cmocka_unit_test(every_other_length_is_refused),
-        cmocka_unit_test(no_request_at_all), cmocka_unit_test(names_of_objects),
-        cmocka_unit_test(fields_of_specs),   cmocka_unit_test(data_of_specs),
-        cmocka_unit_test(routes_and_groups), cmocka_unit_test(records),
+        cmocka_unit_test(right_ones_pass),
+        cmocka_unit_test(every_other_length_is_refused),
+        cmocka_unit_test(no_request_at_all),
+        cmocka_unit_test(names_of_objects),
+        cmocka_unit_test(fields_of_specs),
+        cmocka_unit_test(data_of_specs),
+        cmocka_unit_test(wishes_for_packets),
+        cmocka_unit_test(routes_and_groups),
+        cmocka_unit_test(records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

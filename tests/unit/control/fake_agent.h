@@ -37,10 +37,13 @@ struct fake_agent {
     VEC(struct vnrs_fib_route) routes; // as a sink has them
     VEC(struct vnrs_fib_group) groups; // by handle
     char removed[64][VNRS_KEY_MAX];
-    const char *fail_key; // ENSURE of this one fails
-    int fail_fib;         // so many FIB messages fail
-    int fail_remove;      // so many REMOVEs fail
-    bool gone;            // the controller closed
+    const char *fail_key;       // ENSURE of this one fails
+    int fail_fib;               // so many FIB messages fail
+    int fail_remove;            // so many REMOVEs fail
+    struct vnrs_ag_flows flows; // the last FLOWS
+    size_t n_flows;
+    int fail_flows; // errno of the answer to the next one
+    bool gone;      // the controller closed
 };
 
 static inline void fake_send(struct fake_agent *agent, uint16_t type, uint32_t seq, const void *items, size_t size,
@@ -261,6 +264,12 @@ static inline void fake_on_read(evutil_socket_t fd, short what, void *arg)
             break;
         case VNRS_AG_FIB:
             fake_fib(agent, &hdr, body);
+            break;
+        case VNRS_AG_FLOWS:
+            memcpy(&agent->flows, body, sizeof(agent->flows));
+            agent->n_flows++;
+            fake_reply(agent, hdr.seq, agent->fail_flows, 0, agent->fail_flows ? "it cannot" : "");
+            agent->fail_flows = 0;
             break;
         default:
             fake_reply(agent, hdr.seq, 0, 0, "");

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// vnrs flows: packets one by one, as they come. Filters are checked and applied by the daemon.
+#include "cli/cli.h"
+#include "cli/flow_text.h"
+
+#include "util/strbuf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WAIT_SECONDS "2" // without -f
+
+struct show {
+    const struct vnrs_cli *cli;
+    struct vnrs_strbuf line; // the beginning of one
+    json_t *list;            // -o json without -f; else NULL
+    uint64_t lost;
+};
+
+static void show_line(struct show *show, const char *text, size_t len)
+{
+    json_t *flow = json_loadb(text, len, 0, NULL);
+    const json_t *lost = json_object_get(flow, "lost");
+
+    if (json_is_integer(lost)) {
+        show->lost += (uint64_t)json_integer_value(lost);
+        if (show->cli->follow && !show->cli->quiet)
+            (void)fprintf(stderr, "vnrs: %" JSON_INTEGER_FORMAT " packets could not be shown\n",
+                          json_integer_value(lost));
+    } else if (show->list && flow) {
+        (void)json_array_append(show->list, flow);
+    } else if (show->cli->json && flow) {
+        (void)fwrite(text, 1, len, stdout);
+        (void)fputc('\n', stdout);
+    } else if (flow) {
+        vnrs_flow_text(stdout, flow);
+    }
+    json_decref(flow);
+}
+
+static bool on_piece(void *arg, const void *bytes, size_t len)
+{
+    struct show *show = arg;
+    size_t done = 0;
+    const char *end;
+
+    vnrs_strbuf_add(&show->line, bytes, len);
+    if (show->line.failed)
+        return false;
+    while ((end = memchr(show->line.text + done, '\n', show->line.len - done))) {
+        size_t line = (size_t)(end - (show->line.text + done));
+        show_line(show, show->line.text + done, line);
+        done += line + 1;
+    }
+    struct vnrs_strbuf rest = {0};
+    vnrs_strbuf_add(&rest, show->line.text + done, show->line.len - done);
+    vnrs_strbuf_fini(&show->line);
+    show->line = rest;
+    return fflush(stdout) == 0;
+}
+
+static char *make_path(const struct vnrs_cli *cli, const char *lab)
+{
+    const struct {
+        const char *name, *value;
+    } params[] = {
+        {"nic", cli->nic},           {"reason", cli->reason},
+        {"from", cli->from},         {"to", cli->to},
+        {"protocol", cli->protocol}, {"verdict", cli->dropped ? "dropped" : cli->forwarded ? "forwarded" : NULL},
+        {"sample", cli->sample},     {"seconds", cli->follow ? NULL : WAIT_SECONDS},
+    };
+    struct vnrs_strbuf path = {0};
+
+    vnrs_strbuf_printf(&path, "/v1/labs/%s/flows", lab);
+    for (size_t i = 0; i < ARRAY_SIZE(params); i++)
+        if (params[i].value)
+            vnrs_client_param(&path, params[i].name, params[i].value);
+    return vnrs_strbuf_take(&path);
+}
+
+static int run(const char *path, struct show *show)
+{
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_stream(show->cli->socket, path, on_piece, show);
+
+    if (answer.exit && answer.status == 200) {
+        (void)fputs(
+            "vnrs: error: the stream broke off\nhelp: vnrsd ended, or packets came faster than they were read\n",
+            stderr);
+        return answer.exit;
+    }
+    if (answer.exit)
+        return vnrs_answer_complain(&answer, show->cli->socket);
+    if (show->list)
+        vnrs_cli_print_json(show->list);
+    if (show->lost && !show->cli->follow && !show->cli->quiet)
+        (void)fprintf(stderr, "vnrs: %llu packets could not be shown\n", (unsigned long long)show->lost);
+    return VNRS_EXIT_OK;
+}
+
+int vnrs_verb_flows(const struct vnrs_cli *cli)
+{
+    _free_ char *lab = NULL, *path = NULL;
+
+    if (cli->dropped && cli->forwarded) {
+        (void)fputs("vnrs: error: '--dropped' and '--forwarded' leave nothing\nhelp: leave out one of the two\n",
+                    stderr);
+        return VNRS_EXIT_USAGE;
+    }
+    int rc = vnrs_cli_lab(cli, &lab);
+    if (rc)
+        return rc;
+    if (!(path = make_path(cli, lab)))
+        return VNRS_EXIT_FAILED;
+    struct show show = {.cli = cli, .list = cli->json && !cli->follow ? json_array() : NULL};
+    rc = run(path, &show);
+    json_decref(show.list);
+    vnrs_strbuf_fini(&show.line);
+    return rc;
+}

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vnrs flows: what is dropped and samples of what is forwarded, with reason and NIC; and that watching costs nobody else.
+
+    a ── subnet a (203.0.113.0/24 → None) ─ net ─ subnet b ── b        storage1 lets subnet b in, only
+"""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import BIN, Lab, leftovers, sh, until
+
+TOPOLOGY = """
+name: NAME
+dataplane: DATAPLANE
+virtualNetworks:
+  - name: net
+    addressSpace: [10.0.0.0/16]
+    subnets:
+      - {name: a, addressPrefix: 10.0.0.0/24, routeTable: rt, serviceEndpoints: [{service: Microsoft.Storage}]}
+      - {name: b, addressPrefix: 10.0.1.0/24, serviceEndpoints: [{service: Microsoft.Storage}]}
+routeTables:
+  - name: rt
+    routes: [{name: drop, addressPrefix: 203.0.113.0/24, nextHopType: None}]
+services:
+  - name: Microsoft.Storage
+    addressPrefixes: [198.18.64.0/20]
+    hosts: [{name: storage1, ip: 198.18.64.10}]
+    allowedSubnets: [net/b]
+machines:
+  - {name: a, nics: [{subnet: net/a, privateIp: 10.0.0.4}]}
+  - {name: b, nics: [{subnet: net/b, privateIp: 10.0.1.4}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(daemon, tmp_path_factory):
+    text = TOPOLOGY.replace("NAME", "flows").replace("DATAPLANE", "ebpf")
+    lab = Lab(daemon, text, "flows", tmp_path_factory.mktemp("flows"))
+    lab.apply()
+    sh("ip", "-n", lab.ns("a"), "address", "add", "192.0.2.7/32", "dev", "lo")
+    # A machine's own routes tell it what leads nowhere; this one tries nevertheless.
+    sh("ip", "-n", lab.ns("a"), "route", "add", "203.0.113.0/24", "via", "10.0.0.1", "dev", "eth0", "onlink", "metric", 1)
+    yield lab
+    lab.destroy()
+    assert leftovers("flows", daemon.run_dir) == []
+
+
+def switch(lab):
+    """(on, sample) of the packet path."""
+    pin = next(pathlib.Path(f"/sys/fs/bpf/vnrs/{lab.name}").glob("**/flow_switch"))
+    out = json.loads(sh("bpftool", "-j", "map", "lookup", "pinned", pin, "key", 0, 0, 0, 0))
+    raw = bytes(int(b, 16) for b in out["value"])
+    return int.from_bytes(raw[0:4], "little"), int.from_bytes(raw[4:8], "little")
+
+
+class Watch:
+    """`vnrs flows -f -o json` in the background."""
+
+    def __init__(self, lab, *args):
+        self.lines = []
+        self.process = subprocess.Popen([BIN / "vnrs", "--socket", lab.daemon.socket, "--lab", lab.name, "flows", "-f", "-o",
+                                         "json", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.rest = b""
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def flows(self):
+        data = self.process.stdout.read()
+        self.rest += data or b""
+        *whole, self.rest = self.rest.split(b"\n")
+        self.lines += [json.loads(line) for line in whole]
+        return self.lines
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=10)
+
+
+def watching(lab, *args, sample=0):
+    watch = Watch(lab, *args)
+    until(lambda: switch(lab)[0] == 1 and (not sample or switch(lab)[1] == sample), 10, "the packet path tells")
+    return watch
+
+
+def probe(lab, to, *args):
+    lab.exec("a", "ping", "-n", "-q", "-c", "1", "-W", "0.2", *args, to, check=False)
+
+
+@pytest.mark.parametrize("to,args,reason", [("203.0.113.9", [], "NONE_ROUTE"), ("10.0.1.4", ["-I", "192.0.2.7"], "SOURCE"),
+                                            ("198.18.64.10", [], "SERVICE_DENIED")])
+def test_drops_name_reason_and_nic(lab, to, args, reason):
+    with watching(lab, "--to", to) as watch:
+        probe(lab, to, *args)
+        until(watch.flows, 10, "the packet")
+        flow = watch.lines[0]
+        assert flow["reason"] == reason and flow["text"] and flow["nic"] == "a/eth0" and flow["verdict"] == "dropped"
+        assert flow["to"] == to and flow["from"] == (args[1] if args else "10.0.0.4")
+        assert flow["protocol"] == "icmp" and flow["bytes"] == 84 and flow["toNic"] is None
+        assert flow["time"][:13] in (time.strftime("%Y-%m-%dT%H", time.gmtime(time.time() - d)) for d in (0, 10))
+
+
+def test_filters_keep_the_rest_out(lab):
+    with watching(lab, "--reason", "none_route") as by_reason, watching(lab, "--nic", "b") as by_nic, \
+            watching(lab, "--protocol", "tcp", "--from", "10.0.0.0/24") as by_protocol:
+        probe(lab, "10.0.1.4", "-I", "192.0.2.7")
+        probe(lab, "203.0.113.9")
+        lab.exec("a", "timeout", "0.3", "bash", "-c", "echo > /dev/tcp/203.0.113.8/80", check=False)
+        until(lambda: len(by_reason.flows()) >= 2 and by_protocol.flows(), 10, "both to None")
+        assert {f["reason"] for f in by_reason.lines} == {"NONE_ROUTE"}
+        assert {(f["protocol"], f["toPort"]) for f in by_protocol.lines} == {("tcp", 80)}
+        assert {f["nic"] for f in by_nic.flows()} <= {"b/eth0"}
+
+
+def test_samples_show_what_is_forwarded(lab):
+    with watching(lab, "--forwarded", "--sample", "1", sample=1) as watch:
+        probe(lab, "203.0.113.9")
+        probe(lab, "10.0.1.4")
+        until(lambda: len(watch.flows()) == 2, 10, "request and reply")
+        assert [(f["nic"], f["toNic"], f["nextHopType"], f["verdict"], f["from"]) for f in watch.lines] == [
+            ("a/eth0", "b/eth0", "VnetLocal", "forwarded", "10.0.0.4"),
+            ("b/eth0", "a/eth0", "VnetLocal", "forwarded", "10.0.1.4")]
+
+
+def test_without_follow_it_ends_by_itself(lab):
+    cli = subprocess.Popen([BIN / "vnrs", "--socket", lab.daemon.socket, "--lab", lab.name, "flows"],
+                           stdout=subprocess.PIPE, text=True)
+    until(lambda: switch(lab)[0] == 1, 10, "the packet path tells")
+    probe(lab, "203.0.113.9")
+    out, _ = cli.communicate(timeout=10)
+    assert cli.returncode == 0
+    assert "  a/eth0  dropped  NONE_ROUTE (next hop type None)  icmp 10.0.0.4 → 203.0.113.9  84 bytes\n" in out
+    until(lambda: switch(lab) == (0, 0), 10, "nobody reads")
+    assert lab.get("flows", "--reason", "VLAN") == []
+
+
+@pytest.mark.parametrize("args", [["--nic", "zz"], ["--reason", "bad luck"], ["--from", "10.0.0"], ["--protocol", "gre"],
+                                  ["--sample", "0"], ["--forwarded"], ["--dropped", "--forwarded"],
+                                  ["--dropped", "--sample", "2"], ["--to", "10.0.0.1/24"]])
+def test_wrong_filters_are_usage_errors(lab, args):
+    p = lab.daemon.cli("--lab", lab.name, "flows", "-f", *args, check=False, timeout=10)
+    assert p.returncode == 2 and p.stdout == ""
+    assert p.stderr.startswith("vnrs: error: ") and "\nhelp: " in p.stderr
+
+
+def test_kernel_data_plane_says_that_it_has_none(daemon, make_lab):
+    lab = make_lab(TOPOLOGY.replace("NAME", "flows-k").replace("DATAPLANE", "kernel"), "flows-k")
+    lab.apply()
+    p = daemon.cli("--lab", lab.name, "flows", check=False)
+    assert p.returncode == 1 and "only the eBPF data plane" in p.stderr and "help: " in p.stderr
+
+
+def resident_kb(pid):
+    return int(next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS")))
+
+
+def test_one_that_never_reads_costs_nobody_anything(lab):
+    """A flood of packets, a client that does not read, and one that does: the daemon answers, memory stays."""
+    deaf = socket.socket(socket.AF_UNIX)
+    deaf.connect(str(lab.daemon.socket))
+    deaf.send(f"GET /v1/labs/{lab.name}/flows?sample=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    until(lambda: switch(lab) == (1, 1), 10, "the packet path tells")
+    pids = [lab.daemon.process.pid, *lab.daemon.children("--controller")]
+    before = [resident_kb(p) for p in pids]
+    flood = subprocess.Popen(["ip", "netns", "exec", lab.ns("a"), "ping", "-n", "-q", "-f", "-w", "3", "10.0.1.4"],
+                             stdout=subprocess.DEVNULL)
+    with watching(lab, "--dropped") as watch:
+        slowest = 0
+        while flood.poll() is None:
+            begin = time.monotonic()
+            lab.get("counters")
+            slowest = max(slowest, time.monotonic() - begin)
+        until(lambda: probe(lab, "203.0.113.9") or any(f["reason"] == "NONE_ROUTE" for f in watch.flows()), 10,
+              "the other one sees")
+    assert slowest < 2
+    grown = [resident_kb(p) - b for p, b in zip(pids, before)]
+    assert max(grown) < 8192, grown
+    deaf.close()
+    until(lambda: switch(lab) == (0, 0), 10, "nobody reads any more")
+
+
+def test_reader_closes_when_the_controller_dies(lab):
+    with watching(lab) as watch:
+        controller = lab.daemon.children("--controller")[0]
+        os.kill(controller, signal.SIGKILL)
+        assert watch.process.wait(10) == 1
+    until(lambda: switch(lab) == (0, 0), 10, "nobody reads any more")
+    until(lambda: lab.get("status")["ready"], 30, "ready again")

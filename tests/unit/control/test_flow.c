@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Filters of `vnrs flows`: which are refused, what each lets through; and the JSON of a packet.
+#include "control/flow.h"
+
+#include "util/macros.h"
+#include "vnrs/drop_reason.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct vnrs_bpf_flow_event event_of(const char *from, const char *to)
+{
+    struct vnrs_bpf_flow_event event = {.time_ns = 1500000000,
+                                        .reason = VNRS_DROP_NONE_ROUTE,
+                                        .ifindex = 16,
+                                        .len = 84,
+                                        .sport_be = htons(5000),
+                                        .dport_be = htons(53),
+                                        .family = 4,
+                                        .protocol = 17};
+    struct vnrs_addr a, b;
+
+    assert_int_equal(vnrs_addr_parse(from, &a), 0);
+    assert_int_equal(vnrs_addr_parse(to, &b), 0);
+    memcpy(event.saddr, a.bytes, 16);
+    memcpy(event.daddr, b.bytes, 16);
+    event.family = a.family;
+    return event;
+}
+
+static void wrong_filters_say_what_is_right(void **state)
+{
+    static const struct {
+        struct vnrs_flow_query query;
+        const char *message, *help;
+    } rows[] = {
+        {{.reason = "NONE"}, "there is no drop reason 'NONE'", "NONE_ROUTE"},
+        {{.from = "10.0.0"}, "neither an address nor a prefix: '10.0.0'", "10.0.0.0/24"},
+        {{.to = "10.0.0.1/24"}, "neither an address nor a prefix", "10.0.0.0/24"}, // host bits
+        {{.to = ""}, "neither", "fd00::/64"},
+        {{.protocol = "gre"}, "not a protocol: 'gre'", "number up to 255"},
+        {{.protocol = "256"}, "not a protocol", "255"},
+        {{.protocol = "-1"}, "not a protocol", "255"},
+        {{.protocol = "6x"}, "not a protocol", "255"},
+        {{.verdict = "lost"}, "not a verdict", "'dropped' or 'forwarded'"},
+        {{.sample = "0"}, "not a rate of samples: '0'", "1 is all"},
+        {{.sample = "1000000001"}, "not a rate", "1 is all"},
+        {{.sample = "99999999999999999999"}, "not a rate", "1 is all"},
+        {{.seconds = "86401"}, "not a number of seconds", "86400"},
+        {{.verdict = "forwarded"}, "shown as samples only", "--sample"},
+        {{.verdict = "dropped", .sample = "2"}, "samples are taken of forwarded", "leave out"},
+        {{.verdict = "forwarded", .sample = "2", .reason = "VLAN"}, "has no drop reason", "leave out"},
+        {{.from = "10.0.0.1", .to = "fd00::1"}, "no packet goes from IPv4 to IPv6", "leave out"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vnrs_flow_filter filter = {.seconds = 7};
+        struct vnrs_flow_wrong wrong = {0};
+        assert_int_equal(vnrs_flow_filter_parse(&rows[i].query, &filter, &wrong), -EINVAL);
+        assert_int_equal(filter.seconds, 7);
+        if (!strstr(wrong.message, rows[i].message) || !strstr(wrong.help, rows[i].help))
+            fail_msg("row %zu: %s; %s", i, wrong.message, wrong.help);
+    }
+}
+
+static void every_reason_fits_the_help(void **state)
+{
+    const struct vnrs_flow_query query = {.reason = "?"};
+    struct vnrs_flow_filter filter;
+    struct vnrs_flow_wrong wrong = {0};
+
+    (void)state;
+    assert_int_equal(vnrs_flow_filter_parse(&query, &filter, &wrong), -EINVAL);
+    assert_non_null(strstr(wrong.help, " NOT_FORWARDED"));
+}
+
+static void filters_let_through_what_they_say(void **state)
+{
+    static const struct {
+        const char *what;
+        struct vnrs_flow_query query;
+        const char *nic;
+        bool dropped, forwarded, icmp6;
+    } rows[] = {
+        {"nothing asked: what is dropped", {0}, "", true, false, true},
+        {"with a sample", {.sample = "1"}, "", true, true, true},
+        {"dropped", {.verdict = "dropped"}, "", true, false, true},
+        {"forwarded", {.verdict = "forwarded", .sample = "1"}, "", false, true, false},
+        {"NIC that sent", {.sample = "1"}, "a/eth0", true, true, true},
+        {"NIC that gets", {.sample = "1"}, "b/eth0", false, true, false},
+        {"another NIC", {.sample = "1"}, "c/eth0", false, false, false},
+        {"reason", {.reason = "none_route", .sample = "1"}, "", true, false, true},
+        {"another reason", {.reason = "SOURCE"}, "", false, false, false},
+        {"address", {.from = "10.0.0.4", .sample = "1"}, "", true, true, false},
+        {"prefix", {.to = "10.1.0.0/16", .sample = "1"}, "", true, true, false},
+        {"other family", {.from = "::/0", .sample = "1"}, "", false, false, true},
+        {"other way round", {.to = "10.0.0.4", .sample = "1"}, "", false, false, false},
+        {"udp", {.protocol = "udp", .sample = "1"}, "", true, true, false},
+        {"tcp", {.protocol = "tcp", .sample = "1"}, "", false, false, false},
+        {"number", {.protocol = "17", .sample = "1"}, "", true, true, false},
+        {"icmp is both", {.protocol = "icmp", .sample = "1"}, "", false, false, true},
+    };
+    struct vnrs_bpf_flow_event dropped = event_of("10.0.0.4", "10.1.0.4"), forwarded = dropped;
+    struct vnrs_bpf_flow_event icmp6 = event_of("fd00::4", "fd00::5");
+
+    (void)state;
+    forwarded.verdict = VNRS_BPF_VERDICT_FORWARD;
+    forwarded.reason = 0;
+    icmp6.protocol = 58;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vnrs_flow_filter filter;
+        struct vnrs_flow_wrong wrong = {0};
+        print_message("%s\n", rows[i].what);
+        assert_int_equal(vnrs_flow_filter_parse(&rows[i].query, &filter, &wrong), 0);
+        strcpy(filter.nic, rows[i].nic);
+        assert_int_equal(vnrs_flow_filter_matches(&filter, &dropped, "a/eth0", NULL), rows[i].dropped);
+        assert_int_equal(vnrs_flow_filter_matches(&filter, &forwarded, "a/eth0", "b/eth0"), rows[i].forwarded);
+        assert_int_equal(vnrs_flow_filter_matches(&filter, &icmp6, "a/eth0", NULL), rows[i].icmp6);
+    }
+}
+
+static void what_is_not_ip_has_no_protocol_to_match(void **state)
+{
+    const struct vnrs_flow_query query = {.protocol = "0"};
+    const struct vnrs_bpf_flow_event event = {.reason = VNRS_DROP_ETHERTYPE};
+    struct vnrs_flow_filter filter;
+    struct vnrs_flow_wrong wrong = {0};
+
+    (void)state;
+    assert_int_equal(vnrs_flow_filter_parse(&query, &filter, &wrong), 0);
+    assert_false(vnrs_flow_filter_matches(&filter, &event, NULL, NULL));
+}
+
+static void check_json(const struct vnrs_bpf_flow_event *event, const char *nic, const char *to_nic, const char *want)
+{
+    json_t *json = vnrs_flow_json(event, nic, to_nic, 1000000000500000);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+
+    assert_string_equal(text, want);
+    free(text);
+    json_decref(json);
+}
+
+static void json_of_a_packet(void **state)
+{
+    struct vnrs_bpf_flow_event event = event_of("10.0.0.4", "10.1.0.4");
+    const struct vnrs_bpf_flow_event bare = {.reason = VNRS_DROP_ETHERTYPE, .len = 46};
+
+    (void)state;
+    check_json(
+        &event, "a/eth0", NULL,
+        "{\"time\":\"1970-01-12T13:46:41.500500Z\",\"nic\":\"a/eth0\",\"verdict\":\"dropped\",\"reason\":"
+        "\"NONE_ROUTE\",\"text\":\"next hop type None\",\"nextHopType\":null,\"toNic\":null,\"protocol\":\"udp\","
+        "\"from\":\"10.0.0.4\",\"fromPort\":5000,\"to\":\"10.1.0.4\",\"toPort\":53,\"bytes\":84}");
+    event.verdict = VNRS_BPF_VERDICT_FORWARD;
+    event.reason = 0;
+    event.type = VNRS_NH_APPLIANCE;
+    event.protocol = 50;
+    event.sport_be = event.dport_be = 0;
+    check_json(&event, "a/eth0", "nva/eth0",
+               "{\"time\":\"1970-01-12T13:46:41.500500Z\",\"nic\":\"a/eth0\",\"verdict\":\"forwarded\",\"reason\":null,"
+               "\"text\":null,\"nextHopType\":\"VirtualAppliance\",\"toNic\":\"nva/eth0\",\"protocol\":\"50\",\"from\":"
+               "\"10.0.0.4\",\"fromPort\":null,\"to\":\"10.1.0.4\",\"toPort\":null,\"bytes\":84}");
+    check_json(
+        &bare, NULL, NULL,
+        "{\"time\":\"1970-01-12T13:46:40.000500Z\",\"nic\":null,\"verdict\":\"dropped\",\"reason\":\"ETHERTYPE\","
+        "\"text\":\"not ARP, IPv4 or IPv6\",\"nextHopType\":null,\"toNic\":null,\"protocol\":null,\"from\":null,"
+        "\"fromPort\":null,\"to\":null,\"toPort\":null,\"bytes\":46}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_filters_say_what_is_right),
+        cmocka_unit_test(every_reason_fits_the_help),
+        cmocka_unit_test(filters_let_through_what_they_say),
+        cmocka_unit_test(what_is_not_ip_has_no_protocol_to_match),
+        cmocka_unit_test(json_of_a_packet),
+    };
+    return cmocka_run_group_tests_name("control.flow", tests, NULL, NULL);
+}
