@@ -208,7 +208,7 @@ class Agent:
             raise ConnectionError("the agent is gone: " + self.logged()[-2000:])
         proto, kind, seq, count, size = HDR.unpack_from(raw)
         body = raw[HDR.size:]
-        assert proto == 1
+        assert proto == PROTO
         if kind == EVENT:
             k, lab, key, typ, why = S_EVENT.unpack(body)
             self.events.append(Event(k, text(lab), text(key), typ, text(why)))
