@@ -160,6 +160,11 @@ static const char *check_table(const union vnrs_agentd_spec *spec)
     if (!is_addr(&table->gateway4, true) || !is_addr(&table->gateway6, true) ||
         table->gateway4.family == VNRS_AF_IPV6 || table->gateway6.family == VNRS_AF_IPV4)
         return "gateway";
+    if (table->n_own > VNRS_LINK_ADDRS_MAX)
+        return "number of addresses";
+    for (unsigned i = 0; i < table->n_own; i++)
+        if (!is_addr(&table->own[i], false))
+            return "address";
     return table->onlink > 1 ? "flag" : NULL;
 }
 

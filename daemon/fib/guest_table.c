@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/guest_table.h"
 
+#include "net/addr.h"
 #include "util/strbuf.h"
 
 #include <errno.h>
@@ -93,8 +94,16 @@ struct resolved {
     struct vnrs_nlhop hops[VNRS_NLHOPS_MAX];
 };
 
+static bool is_own(const struct vnrs_guest_table *table, const struct vnrs_addr *addr)
+{
+    for (unsigned i = 0; i < table->spec.n_own; i++)
+        if (vnrs_addr_equal(&table->spec.own[i], addr))
+            return true;
+    return false;
+}
+
 // Members lead to their own address where they have one (an NVA), else to the machine's gateway: the fabric does the
-// rest. Dead ones are left out.
+// rest, also where the machine is itself the next hop, which the kernel would refuse. Dead ones are left out.
 static void resolve(const struct vnrs_guest_table *table, const struct vnrs_fib_group *group, uint8_t family,
                     struct resolved *ret)
 {
@@ -112,7 +121,7 @@ static void resolve(const struct vnrs_guest_table *table, const struct vnrs_fib_
             continue;
         struct vnrs_nlhop *hop = &ret->hops[ret->n++];
         hop->ifindex = table->ifindex;
-        hop->via = member->via.family ? member->via : *gateway;
+        hop->via = member->via.family && !is_own(table, &member->via) ? member->via : *gateway;
         hop->onlink = table->spec.onlink && hop->via.family;
     }
 }

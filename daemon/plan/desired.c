@@ -308,6 +308,9 @@ static void machine_table(struct build *b, const struct vnrs_nic *nic)
     table->gateway4 = vnrs_subnet_gateway(nic->subnet, VNRS_AF_IPV4);
     table->gateway6 = vnrs_subnet_gateway(nic->subnet, VNRS_AF_IPV6);
     table->onlink = b->model->dataplane != VNRS_DATAPLANE_NONE;
+    list_foreach (ip, &nic->ips)
+        if (table->n_own < VNRS_LINK_ADDRS_MAX)
+            table->own[table->n_own++] = *ip;
 }
 
 static void machine_proc(struct build *b, const struct vnrs_machine *machine)

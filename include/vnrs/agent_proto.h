@@ -164,7 +164,8 @@ struct vnrs_obj_table {
     uint32_t protocol; // above RTPROT_STATIC: every route of the table with it and the metric is taken for ours
     struct vnrs_addr gateway4, gateway6; // next hop of routes whose member has no `via`
     uint8_t onlink; // next hops need not be in a connected network (the fabric answers ARP for all of them)
-    uint8_t pad;
+    uint8_t n_own;
+    struct vnrs_addr own[VNRS_LINK_ADDRS_MAX]; // of the machine: no next hop to itself, the gateway takes its place
 };
 
 enum vnrs_proc_kind {

@@ -118,7 +118,7 @@ def snat(where, ifname, sources):
 def table(where, ifname, domain, number=254, metric=100, protocol=157, gw4=None, gw6=None, onlink=1):
     where = ns(where) if isinstance(where, str) else where
     return (where + struct.pack("=16sIIII", ifname.encode(), domain, number, metric, protocol) + addr(gw4) + addr(gw6) +
-            bytes([onlink, 0]))
+            bytes([onlink, 0]) + bytes(17 * 16))
 
 
 def proc(where, kind):

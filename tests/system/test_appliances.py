@@ -38,7 +38,7 @@ routeServers:
     bgpConnections:
 {connections}
 machines:
-  - {{name: vm, inject: off, nics: [{{subnet: hub/nva, privateIp: 10.0.2.99, enableIPForwarding: true}}]}}
+  - {{name: vm, inject: on, nics: [{{subnet: hub/nva, privateIp: 10.0.2.99, enableIPForwarding: true}}]}}
 {machines}
 """
 ALL = "gracefulRestart: true, enhancedRefresh: true, extendedMessages: true, addPath: true"

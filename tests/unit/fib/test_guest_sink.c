@@ -30,6 +30,7 @@ static struct vnrs_obj_table spec_of(uint32_t metric)
         .ifname = "eth0", .domain = 7, .table = 254, .metric = metric, .protocol = VNRS_RTPROT};
     spec.gateway4 = addr("10.0.2.1");
     spec.gateway6 = addr("fe80::1");
+    spec.own[spec.n_own++] = addr("10.0.2.10");
     return spec;
 }
 
@@ -231,6 +232,25 @@ static void test_without_nexthop_objects(void **state)
     test_basic(true);
 }
 
+// A machine whose own address is the next hop of a route: the kernel takes no such next hop, the fabric does.
+static void test_next_hop_is_the_machine(void **state)
+{
+    struct lab lab;
+
+    (void)state;
+    open_lab(&lab, false);
+    ok(lab.sink, lab.sink->ops->sync_begin(lab.sink));
+    GROUP(lab.sink, 1, VNRS_BPF_NH_NIC, "10.0.2.10");
+    GROUP(lab.sink, 2, VNRS_BPF_NH_NIC, "10.0.2.10", "10.0.2.5");
+    route(lab.sink, "10.50.0.0/16", 1);
+    route(lab.sink, "10.51.0.0/16", 2);
+    ok(lab.sink, lab.sink->ops->sync_end(lab.sink));
+    assert_true(ns_shows(lab.machine, "ip route show 10.50.0.0/16", "via 10.0.2.1 dev eth0"));
+    assert_true(ns_shows(lab.machine, "ip route show 10.51.0.0/16", "nexthop via 10.0.2.1 dev eth0"));
+    assert_true(ns_shows(lab.machine, "ip route show 10.51.0.0/16", "nexthop via 10.0.2.5 dev eth0"));
+    close_lab(&lab);
+}
+
 static void test_survives_restart(void **state)
 {
     struct lab lab;
@@ -402,11 +422,17 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nexthop_objects),  cmocka_unit_test(test_without_nexthop_objects),
-        cmocka_unit_test(test_survives_restart), cmocka_unit_test(test_foreign_untouched),
-        cmocka_unit_test(test_repairs),          cmocka_unit_test(test_failures_are_apart),
-        cmocka_unit_test(test_ipv6_objects),     cmocka_unit_test(test_ipv6_legacy),
-        cmocka_unit_test(test_two_tables),       cmocka_unit_test(test_many),
+        cmocka_unit_test(test_nexthop_objects),
+        cmocka_unit_test(test_without_nexthop_objects),
+        cmocka_unit_test(test_survives_restart),
+        cmocka_unit_test(test_foreign_untouched),
+        cmocka_unit_test(test_repairs),
+        cmocka_unit_test(test_failures_are_apart),
+        cmocka_unit_test(test_ipv6_objects),
+        cmocka_unit_test(test_ipv6_legacy),
+        cmocka_unit_test(test_two_tables),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_next_hop_is_the_machine),
     };
     if (geteuid() != 0) {
         (void)puts("needs root");
