@@ -71,19 +71,21 @@ struct vnrs_lpm_table { // map `tables`: ARRAY
 #define VNRS_LPM_OPAQUE(variable)
 #endif
 
-// The range that the upper half of `high` is in: how many ranges end below it. A difference that is negative has bit 63
-// set; nothing here depends on a branch, and in the packet path the compiler is kept from making it one.
+// The range that the upper half of `high` is in: how many ranges end below it. One branch halves the work; the rest is
+// arithmetic, since a guess that is wrong costs more than all of it: a difference that is negative has bit 63 set. In
+// the packet path the compiler is kept from making branches of that.
 static inline __attribute__((always_inline)) __u32 vnrs_lpm_range(const struct vnrs_lpm_line *line, __u64 high)
 {
     __u64 window = high >> VNRS_LPM_RANGES_BITS, n[3] = {0}; // three, so that sums need not wait for each other
+    __u32 half = line->ranges.end[VNRS_LPM_RANGES_MAX / 2 - 1] < window ? VNRS_LPM_RANGES_MAX / 2 : 0;
 
-#pragma GCC unroll 15
-    for (int i = 0; i < VNRS_LPM_RANGES_MAX - 1; i++) {
-        __u64 difference = line->ranges.end[i] - window;
+#pragma GCC unroll 7
+    for (int i = 0; i < VNRS_LPM_RANGES_MAX / 2 - 1; i++) {
+        __u64 difference = line->ranges.end[half + i] - window;
         VNRS_LPM_OPAQUE(difference);
         n[i % 3] += difference >> 63;
     }
-    return (__u32)(n[0] + n[1] + n[2]) & (VNRS_LPM_RANGES_MAX - 1);
+    return half + ((__u32)(n[0] + n[1] + n[2]) & (VNRS_LPM_RANGES_MAX / 2 - 1));
 }
 
 // How the lines are found: the packet path by a map lookup, user space by a pointer. NULL: there is no such line.
