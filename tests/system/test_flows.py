@@ -181,7 +181,8 @@ def test_one_that_never_reads_costs_nobody_anything(lab):
               "the other one sees")
     assert slowest < 2
     grown = [resident_kb(p) - b for p, b in zip(pids, before)]
-    assert max(grown) < 8192, grown
+    if b"__asan" not in (BIN / "vnrsd").read_bytes():  # which keeps what is freed
+        assert max(grown) < 8192, grown
     deaf.close()
     until(lambda: switch(lab) == (0, 0), 10, "nobody reads any more")
 
