@@ -164,6 +164,11 @@ struct fake_speaker {
     struct vnrs_spk_config config;    // the last
     struct vnrs_spk_peer_config peer; // the last
     char text[VNRS_SHUTDOWN_MAX];     // of the last action
+    struct vnrs_spk_dump dump;        // the last order about one
+    unsigned dumps;                   // such orders
+    uint64_t credit;                  // of all of them
+    unsigned n_stations;
+    struct vnrs_spk_bmp stations[VNRS_BMP_STATIONS_MAX];
 };
 
 // A speaker of the instance starts: the controller gets its descriptor, and the agent keeps it.
@@ -220,6 +225,15 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
             memcpy(&speaker->peer, buf + sizeof(hdr) + (hdr.count - 1) * sizeof(speaker->peer), sizeof(speaker->peer));
         if (hdr.type == VNRS_SPK_ACTION)
             memcpy(speaker->text, buf + sizeof(hdr) + offsetof(struct vnrs_spk_action, text), sizeof(speaker->text));
+        if (hdr.type == VNRS_SPK_DUMP) {
+            memcpy(&speaker->dump, buf + sizeof(hdr), sizeof(speaker->dump));
+            speaker->dumps++;
+            speaker->credit += speaker->dump.credit;
+        }
+        if (hdr.type == VNRS_SPK_CONFIG_BEGIN)
+            speaker->n_stations = 0;
+        if (hdr.type == VNRS_SPK_BMP) // one a message
+            memcpy(&speaker->stations[speaker->n_stations++], buf + sizeof(hdr), sizeof(speaker->stations[0]));
         speaker->configs += hdr.type == VNRS_SPK_CONFIG_END;
     }
 }

@@ -2,6 +2,7 @@
 // The controller against an agent and speakers in the test process: what it asks for, and what it says.
 #include "control/fixture.h"
 #include "control/labs.h"
+#include "util/strbuf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,6 +232,32 @@ static void speakers_are_configured_and_their_routes_programmed(void **state)
     RUN_UNTIL(f, f->agent.fib_routes_removed == set);
     close(speakers[0].fd);
     close(speakers[1].fd);
+}
+
+static void stations_are_part_of_the_configuration(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_speaker speakers[2];
+    struct vnrs_strbuf source = {0};
+    const char *at = strstr(hub, "    bgpConnections:");
+
+    RUN_UNTIL(f, f->control->ready);
+    vnrs_strbuf_add(&source, hub, (size_t)(at - hub));
+    vnrs_strbuf_printf(&source, "    bmp: [{station: 10.0.3.4, ribs: [adjRibOut, locRib]}, {station: 10.0.3.5}]\n%s",
+                       at);
+    apply_and_reach(f, source.text);
+    vnrs_strbuf_fini(&source);
+    start_speakers(f, speakers);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(speakers[i].n_stations, 2);
+        assert_string_equal(speakers[i].stations[0].name, i ? "l/rs-1" : "l/rs-0");
+        assert_int_equal(speakers[i].stations[0].ribs, VNRS_SPK_BMP_ADJ_RIB_OUT | VNRS_SPK_BMP_LOC_RIB);
+        assert_int_equal(speakers[i].stations[1].ribs, VNRS_SPK_BMP_PRE_POLICY | VNRS_SPK_BMP_LOC_RIB);
+        assert_int_equal(speakers[i].stations[1].port, 11019);
+        assert_int_equal(speakers[i].stations[1].statistics_s, 60);
+        assert_int_equal(speakers[i].stations[1].station.bytes[3], 5);
+        close(speakers[i].fd);
+    }
 }
 
 static void routes_of_a_dead_speaker_stay_until_the_new_one_converged(void **state)
@@ -586,6 +613,7 @@ int main(void)
         TEST(peers_of_another_configuration_are_forgotten),
         TEST(a_speaker_that_dies_again_does_not_prolong_the_wait),
         TEST(speakers_are_configured_and_their_routes_programmed),
+        TEST(stations_are_part_of_the_configuration),
         TEST(routes_of_a_dead_speaker_stay_until_the_new_one_converged),
         TEST(a_withdrawal_during_a_restart_counts_at_once),
         TEST(a_restored_lab_waits_for_its_speakers),
