@@ -84,6 +84,7 @@ static struct vnrs_spk_peer_config make_peer(const struct vnrs_model *model, con
     struct vnrs_spk_peer_config peer = {
         .addr = conn->peer_ip,
         .passive = conn->passive,
+        .delay_open = (uint8_t)conn->delay_open,
         .hold = (uint16_t)conn->timers.hold,
         .keepalive = (uint16_t)conn->timers.keepalive,
         .asn = conn->peer_asn,

@@ -144,6 +144,7 @@ struct vnrs_bgp_connection {
     const char *password;       // TCP MD5 (RFC 2385), NULL: none. Never shown to anybody
     unsigned ttl_security_hops; // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
     bool passive;               // the Route Server waits for the peer's connection
+    unsigned delay_open;        // seconds to wait for the peer's OPEN (RFC 4271 8.1.3); 0: none
     struct vnrs_bfd_options bfd;
     struct vnrs_route_map *in_map, *out_map; // NULL: none
     struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL

@@ -217,7 +217,7 @@ static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_conn
         vnrs_strbuf_puts(out, "        password: \"" VNRS_BGP_PASSWORD_HIDDEN "\"\n");
     if (c->ttl_security_hops)
         vnrs_strbuf_printf(out, "        ttlSecurityHops: %u\n", c->ttl_security_hops);
-    vnrs_strbuf_printf(out, "        passive: %s\n", yes_no(c->passive));
+    vnrs_strbuf_printf(out, "        passive: %s\n        delayOpen: %u\n", yes_no(c->passive), c->delay_open);
     if (c->bfd.on)
         vnrs_strbuf_printf(
             out, "        bfd: {transmitInterval: %u, receiveInterval: %u, detectMultiplier: %u, multihop: %s",

@@ -232,6 +232,11 @@ static const struct vnrs_schema_key bgp_connection_keys[] = {
      .help = "Take packets only from this many hops away at most (GTSM, RFC 5082); the fabric itself is no hop with "
              "'dataplane: ebpf' and one with 'kernel'"},
     {.key = "passive", .types = BOOL, .def = "false", .help = "Wait for the NVA's connection, do not open one"},
+    {.key = "delayOpen",
+     .types = INT,
+     .max = 240,
+     .def = "0",
+     .help = "Seconds to wait for the NVA's OPEN before the own one is sent (RFC 4271 section 8.1.3); 0: none"},
     BFD_KEY("BFD with the NVA, whose failure ends the BGP session at once; the default of the lab where absent. Azure "
             "has none"),
     {.key = "routingConfiguration", .types = OBJECT, .object = &routing_configuration, .help = "Route maps"},

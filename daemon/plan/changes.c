@@ -122,6 +122,8 @@ static void put_connection(struct vnrs_strbuf *text, const struct vnrs_bgp_conne
     if (conn->ttl_security_hops)
         vnrs_strbuf_printf(text, ", TTL security %u hops", conn->ttl_security_hops);
     vnrs_strbuf_puts(text, conn->passive ? ", passive" : "");
+    if (conn->delay_open)
+        vnrs_strbuf_printf(text, ", OPEN delayed %u s", conn->delay_open);
 }
 
 // Apart from the connections: a session goes on when its maps change.

@@ -431,7 +431,7 @@ static void session_options_reach_the_speakers(void **state)
                                         "/v1/labs/l/events?since=0", "/metrics"};
     static const char was[] = "{name: nva2, peerIp: 10.0.2.5, peerAsn: 65002}";
     static const char is[] = "{name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, password: s3cret, ttlSecurityHops: 2, "
-                             "passive: true, bgp: {keepalive: 9, hold: 27}}";
+                             "passive: true, delayOpen: 4, bgp: {keepalive: 9, hold: 27}}";
     static const char bgp[] = "    bgp: {gracefulRestart: true, restartTime: 77, enhancedRefresh: true, "
                               "extendedMessages: true, addPath: true, extendedNextHop: true}\n";
     struct fixture *f = *state;
@@ -451,6 +451,7 @@ static void session_options_reach_the_speakers(void **state)
     assert_string_equal(speakers[0].peer.name, "nva2");
     assert_string_equal(speakers[0].peer.md5, "s3cret");
     assert_int_equal(speakers[0].peer.ttl_min, 254);
+    assert_int_equal(speakers[0].peer.delay_open, 4);
     assert_true(speakers[0].peer.passive && speakers[0].peer.hold == 27 && speakers[0].peer.keepalive == 9);
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
         struct answer answer = fixture_http(f, "GET", paths[i], NULL);
