@@ -116,7 +116,7 @@ static uint32_t metric_of(const struct vnrs_kroutes *routes, uint8_t family)
 
 int vnrs_kroutes_adopt(struct vnrs_kroutes *routes, const struct vnrs_nlroute *route)
 {
-    uint32_t id, leads;
+    uint32_t id = 0, leads = 0;
 
     if (route->table != routes->table || route->protocol != routes->protocol ||
         route->metric != metric_of(routes, route->prefix.family))
