@@ -195,15 +195,33 @@ bool vnrs_route_server_is_beside(const struct vnrs_route_server *rs, const struc
     return false;
 }
 
-const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
+static bool is_hub(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
+{
+    list_foreach (rs, &model->route_servers)
+        if (rs->vnet == vnet)
+            return true;
+    list_foreach (gateway, &model->gateways)
+        if (gateway->vnet == vnet)
+            return true;
+    return false;
+}
+
+const struct vnrs_vnet *vnrs_model_hub_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
 {
     const struct vnrs_vnet *owner = vnet;
 
     list_foreach (p, &model->peerings)
         if (p->vnet == vnet && p->use_remote_gateways && p->other && p->other->allow_gateway_transit)
             owner = p->remote;
+    return is_hub(model, owner) ? owner : NULL;
+}
+
+const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
+{
+    const struct vnrs_vnet *hub = vnrs_model_hub_of(model, vnet);
+
     list_foreach (rs, &model->route_servers)
-        if (rs->vnet == owner)
+        if (rs->vnet == hub)
             return rs;
     return NULL;
 }

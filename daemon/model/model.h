@@ -261,9 +261,19 @@ struct vnrs_inject {
     uint32_t metric;
 };
 
+// What stands for a part of Azure or of the outside is a machine too: it has a namespace, NICs, routes, and can be
+// looked into. Those are not in the file's `machines`, and their names cannot be taken there.
+enum vnrs_machine_role {
+    VNRS_MACHINE_USER,    // of the file's `machines`
+    VNRS_MACHINE_GATEWAY, // an instance of a virtual network gateway: "gateway.<name>-<0|1>"
+    VNRS_MACHINE_MSEE,    // an edge router of Microsoft's, one for each link of a circuit: "msee.<connection>-<0|1>"
+    VNRS_MACHINE_SITE,    // the router of a site, by the site's name; it has no NIC
+};
+
 struct vnrs_machine {
     const char *name;
     struct vnrs_pos pos;
+    enum vnrs_machine_role role;
     enum vnrs_netns_kind netns;
     const char *netns_ref; // PATH: path, CONTAINER: name
     int pid;               // PID
@@ -271,6 +281,71 @@ struct vnrs_machine {
     struct vnrs_run run;
     struct vnrs_inject inject;
     VNRS_LIST(struct vnrs_host) hosts; // machines behind this one (behind an NVA); one host may stand behind several
+};
+
+enum vnrs_gateway_type { VNRS_GATEWAY_VPN, VNRS_GATEWAY_EXPRESSROUTE };
+
+#define VNRS_GATEWAY_INSTANCES 2
+
+struct vnrs_gateway_instance {
+    struct vnrs_machine *machine;
+    struct vnrs_nic *nic;       // in GatewaySubnet, forwarding
+    struct vnrs_addr ip;        // of the NIC: where BGP speaks from
+    struct vnrs_addr public_ip; // VPN: where IKE speaks from
+    vnrs_addr_list apipa;       // VPN: customBgpIpAddresses, which BGP inside a tunnel may use instead of `ip`
+};
+
+struct vnrs_gateway { // virtual network gateway (azure-routing.md section 6)
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id; // from 1
+    struct vnrs_vnet *vnet;
+    struct vnrs_subnet *subnet; // GatewaySubnet
+    enum vnrs_gateway_type type;
+    const char *sku; // never NULL
+    bool active_active;
+    uint32_t asn;
+    struct vnrs_bgp_timers timers;
+    vnrs_prefix_list custom_routes; // advertised to VPN sites besides what is always
+    unsigned n_instances;           // VPN: 2 where active-active, else 1. ExpressRoute: 2, which only speak BGP
+    struct vnrs_gateway_instance instances[VNRS_GATEWAY_INSTANCES];
+};
+
+struct vnrs_site { // local network, with the router that stands there
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id;                // from 1
+    vnrs_prefix_list prefixes;  // local network gateway: static routes of connections without BGP; the router has them
+    uint32_t asn;               // 0: no BGP
+    struct vnrs_addr bgp_ip;    // of the router inside the tunnels
+    struct vnrs_addr public_ip; // of the VPN device; NONE where no VPN connection leads to it
+    struct vnrs_machine *machine;
+};
+
+enum vnrs_connection_type { VNRS_CONNECTION_IPSEC, VNRS_CONNECTION_EXPRESSROUTE };
+
+struct vnrs_circuit_link { // ExpressRoute: primary and secondary
+    struct vnrs_machine *msee;
+    struct vnrs_nic *nic;      // of the MSEE, in GatewaySubnet, forwarding: next hop of the circuit's routes
+    struct vnrs_prefix prefix; // /30 or /126 between the customer and the MSEE
+    struct vnrs_addr customer_ip, msee_ip; // its first and second address (azure-routing.md 6.2)
+};
+
+struct vnrs_connection {
+    const char *name;
+    struct vnrs_pos pos;
+    unsigned id; // from 1
+    struct vnrs_gateway *gateway;
+    struct vnrs_site *site;
+    enum vnrs_connection_type type;
+    bool enable_bgp;        // IPsec: routes by BGP inside the tunnel, else the site's prefixes are static routes
+    const char *shared_key; // IPsec: pre-shared key, never shown to anybody
+    vnrs_addr_list gateway_bgp_ips; // IPsec, by instance: from `apipa` of the gateway, or empty
+    unsigned weight;                // routingWeight, ExpressRoute
+    struct vnrs_circuit_link links[2];
+    const char *password;        // ExpressRoute: TCP MD5 between MSEE and customer, NULL: none
+    struct vnrs_bfd_options bfd; // ExpressRoute: between MSEE and customer
+    bool premium;                // circuit SKU: 10,000 instead of 4,000 routes
 };
 
 enum vnrs_test_kind { VNRS_TEST_PING, VNRS_TEST_NEXT_HOP, VNRS_TEST_CONNECT };
@@ -301,8 +376,11 @@ struct vnrs_model {
     VNRS_LIST(struct vnrs_route_server) route_servers;
     VNRS_LIST(struct vnrs_service) services;
     struct vnrs_internet internet;
-    VNRS_LIST(struct vnrs_machine) machines;
-    VNRS_LIST(struct vnrs_nic *) nics; // all, by index
+    VNRS_LIST(struct vnrs_gateway) gateways;
+    VNRS_LIST(struct vnrs_site) sites;
+    VNRS_LIST(struct vnrs_connection) connections;
+    VNRS_LIST(struct vnrs_machine) machines; // those of the file first, then the others
+    VNRS_LIST(struct vnrs_nic *) nics;       // all, by index
     VNRS_LIST(struct vnrs_test) tests;
     size_t n_subnets;
 };
@@ -329,6 +407,9 @@ const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *mode
                                                    const struct vnrs_vnet *remote);
 // A subnet has both the instances of the Route Server and the address.
 bool vnrs_route_server_is_beside(const struct vnrs_route_server *rs, const struct vnrs_addr *addr);
+// The virtual network whose Route Server and gateways `vnet` uses: itself where it has one of them, or the peered
+// network that it uses as remote gateway and that has. NULL: none.
+const struct vnrs_vnet *vnrs_model_hub_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet);
 // The Route Server that `vnet` uses: its own, or that of the peered network it uses as remote gateway. NULL: none.
 const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model,
                                                            const struct vnrs_vnet *vnet);
