@@ -41,20 +41,31 @@ static bool compute(struct vnrs_api_call *call, const struct vnrs_nic *nic, cons
     return false;
 }
 
-static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_route *route,
-                        const struct vnrs_addr *next_hop)
+static json_t *hops_json(const struct vnrs_addr *hops, unsigned n)
 {
-    char prefix[VNRS_PREFIX_STR_MAX], ip[VNRS_ADDR_STR_MAX];
+    char ip[VNRS_ADDR_STR_MAX];
     json_t *ips = json_array();
 
-    if (next_hop)
-        (void)json_array_append_new(ips, json_string(vnrs_addr_format(next_hop, ip)));
-    return json_pack("{s:s?, s:s, s:s, s:[s], s:s, s:o, s:b, s:b, s:[], s:{}, s:s}", "name", route->name, "source",
+    for (unsigned i = 0; i < n; i++)
+        (void)json_array_append_new(ips, json_string(vnrs_addr_format(&hops[i], ip)));
+    return ips;
+}
+
+static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_route *route,
+                        const struct vnrs_addr *next_hops, unsigned n)
+{
+    char prefix[VNRS_PREFIX_STR_MAX];
+    json_t *tags = json_array();
+
+    if (route->tag)
+        (void)json_array_append_new(tags, json_string(route->tag->name));
+    return json_pack("{s:s?, s:s, s:s, s:[s], s:s, s:o, s:b, s:b, s:o, s:{}, s:s}", "name", route->name, "source",
                      vnrs_route_source_name(route->source), "state", vnrs_route_state_name(route->state),
                      "addressPrefix", vnrs_prefix_format(&route->prefix, prefix), "nextHopType",
-                     vnrs_nexthop_type_name(route->type), "nextHopIpAddress", ips, "disableBgpRoutePropagation",
-                     domain->table && domain->table->disable_bgp_propagation, "hasBgpOverride", 0,
-                     "destinationServiceTags", "tagMap", "why", route->why ? route->why : "");
+                     vnrs_nexthop_type_name(route->type), "nextHopIpAddress", hops_json(next_hops, n),
+                     "disableBgpRoutePropagation", domain->table && domain->table->disable_bgp_propagation,
+                     "hasBgpOverride", 0, "destinationServiceTags", tags, "tagMap", "why",
+                     route->why ? route->why : "");
 }
 
 void vnrs_api_effective_routes(struct vnrs_api_call *call)
@@ -72,10 +83,11 @@ void vnrs_api_effective_routes(struct vnrs_api_call *call)
     }
     list = json_array();
     list_foreach (route, &domain.routes) {
-        if (!route->n_next_hops)
-            (void)json_array_append_new(list, row_json(&domain, route, NULL));
-        for (unsigned i = 0; i < route->n_next_hops; i++)
-            (void)json_array_append_new(list, row_json(&domain, route, &route->next_hops[i]));
+        // Azure has one row for each next hop of learned routes, but one for all of VirtualApplianceEcmp (3.6, 9.1).
+        if (!route->n_next_hops || route->ecmp)
+            (void)json_array_append_new(list, row_json(&domain, route, route->next_hops, route->n_next_hops));
+        for (unsigned i = 0; i < route->n_next_hops && !route->ecmp; i++)
+            (void)json_array_append_new(list, row_json(&domain, route, &route->next_hops[i], 1));
     }
     vnrs_arena_free(arena);
     vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
@@ -85,10 +97,8 @@ void vnrs_api_effective_routes(struct vnrs_api_call *call)
 static json_t *hop_json(const struct vnrs_eff_route *route)
 {
     char ip[VNRS_ADDR_STR_MAX] = "", prefix[VNRS_PREFIX_STR_MAX] = "";
-    json_t *ips = json_array();
+    json_t *ips = hops_json(route ? route->next_hops : NULL, route ? route->n_next_hops : 0);
 
-    for (unsigned i = 0; route && i < route->n_next_hops; i++)
-        (void)json_array_append_new(ips, json_string(vnrs_addr_format(&route->next_hops[i], ip)));
     if (route && route->n_next_hops)
         vnrs_addr_format(&route->next_hops[0], ip);
     if (route)

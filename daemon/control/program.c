@@ -82,8 +82,8 @@ static struct vnrs_fib_member injected_member(const struct vnrs_addr *next_hop)
 static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const struct vnrs_learned_merged *merged,
                                                 const struct vnrs_vnet *vnet)
 {
-    struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX] = {0};
-    unsigned n = MIN(merged->set->n, (unsigned)VNRS_GROUP_MEMBERS_MAX);
+    struct vnrs_fib_member members[VNRS_LEARNED_PATHS_MAX] = {0};
+    unsigned n = MIN(merged->set->n, (unsigned)VNRS_LEARNED_PATHS_MAX);
 
     if (p->group && p->origin == merged->origin && p->vnet == vnet)
         return p->group;
@@ -160,15 +160,14 @@ static int want_fabric(struct programmer *p, const struct vnrs_lab_domain *d)
 static void want_injected(struct programmer *p, const struct vnrs_lab_domain *d)
 {
     list_foreach (route, &d->domain->routes) {
-        struct vnrs_fib_member member = {.kind = VNRS_BPF_NH_DROP};
+        struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX] = {0};
         if (route->state != VNRS_ROUTE_ACTIVE || route->source != VNRS_SRC_USER)
             continue;
-        if (route->type != VNRS_NH_NONE)
-            member.kind = VNRS_BPF_NH_NIC;
-        if (route->n_next_hops)
-            member.via = route->next_hops[0];
+        members[0].kind = route->type == VNRS_NH_NONE ? VNRS_BPF_NH_DROP : VNRS_BPF_NH_NIC;
+        for (unsigned i = 0; i < route->n_next_hops; i++)
+            members[i] = injected_member(&route->next_hops[i]);
         vnrs_fib_want_route(p->lab->fib, d->number, &route->prefix, route->type,
-                            vnrs_fib_want_group(p->lab->fib, 0, &member, 1));
+                            vnrs_fib_want_group(p->lab->fib, 0, members, MAX(1u, route->n_next_hops)));
     }
 }
 

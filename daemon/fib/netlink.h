@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define VNRS_NL_BATCH_MAX 512
-#define VNRS_NL_MSG_MAX   2048 // bytes, the longest message of ours
+#define VNRS_NL_MSG_MAX   4096 // bytes, the longest message of ours
 
 // Storage for one message.
 struct vnrs_nlmsg {

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define VNRS_NLHOPS_MAX 16
+#define VNRS_NLHOPS_MAX 64
 #define VNRS_NL_LO      1    // ifindex of lo in every namespace
 #define VNRS_NL_METRIC6 1024 // what IPv6 makes of metric 0
 #define VNRS_NL_BUCKETS 64   // of resilient groups

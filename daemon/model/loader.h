@@ -17,6 +17,7 @@ enum vnrs_ref_kind {
     VNRS_REF_SUBNET, // by "vnet/subnet"
     VNRS_REF_ROUTE_TABLE,
     VNRS_REF_SERVICE,
+    VNRS_REF_TAG,
     VNRS_REF_MACHINE,
     _VNRS_REF_MAX
 };
@@ -75,6 +76,8 @@ int vnrs_loader_put_nic(struct vnrs_loader *l, const struct vnrs_vnet *vnet, con
 #define loader_warning(l, id, pos, ...) vnrs_diag_add((l)->diags, VNRS_DIAG_WARNING, id, pos, __VA_ARGS__)
 
 void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root);
+void vnrs_model_parse_service_tags(struct vnrs_loader *l, const struct vnrs_node *list);
+void vnrs_model_parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *list);
 void vnrs_model_parse_route_maps(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs);
 void vnrs_model_parse_map_refs(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_route_server *rs,
                                struct vnrs_bgp_connection *connection);

@@ -56,12 +56,22 @@ struct vnrs_peering { // one direction
     bool global; // regions differ: next hop type VNetGlobalPeering
 };
 
+struct vnrs_service_tag { // a name for prefixes, e.g. Storage.westeurope
+    const char *name;
+    struct vnrs_pos pos;
+    vnrs_prefix_list prefixes;
+};
+
+#define VNRS_UDR_HOPS_MAX 64 // of VirtualApplianceEcmp
+
 struct vnrs_udr {
     const char *name;
     struct vnrs_pos pos;
+    struct vnrs_service_tag *tag; // stands for its prefixes; NULL: `prefix`
     struct vnrs_prefix prefix;
     enum vnrs_nexthop_type type; // NONE, VNET_LOCAL, GATEWAY, APPLIANCE, INTERNET
-    struct vnrs_addr next_hop;   // APPLIANCE
+    bool ecmp;                   // APPLIANCE: VirtualApplianceEcmp
+    vnrs_addr_list next_hops;    // APPLIANCE: one, several with `ecmp`
 };
 
 struct vnrs_route_table {
@@ -372,6 +382,7 @@ struct vnrs_model {
     enum vnrs_dataplane dataplane;
     VNRS_LIST(struct vnrs_vnet) vnets;
     VNRS_LIST(struct vnrs_peering) peerings;
+    VNRS_LIST(struct vnrs_service_tag) service_tags;
     VNRS_LIST(struct vnrs_route_table) route_tables;
     VNRS_LIST(struct vnrs_route_server) route_servers;
     VNRS_LIST(struct vnrs_service) services;

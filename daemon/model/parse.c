@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Node tree → objects of the model, in file order. References are only noted (resolve.c); machines and tests are in
-// parse_machine.c.
+// Node tree → objects of the model, in file order. References are only noted (resolve.c); route tables are in
+// parse_route.c, machines and tests in parse_machine.c.
 #include "model/loader.h"
 
 #include <string.h>
@@ -97,58 +97,6 @@ static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
         p->allow_forwarded = vnrs_read_bool(node, "allowForwardedTraffic", false);
         p->allow_gateway_transit = vnrs_read_bool(node, "allowGatewayTransit", false);
         p->use_remote_gateways = vnrs_read_bool(node, "useRemoteGateways", false);
-    }
-}
-
-static void parse_route(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_udr *udr)
-{
-    const struct vnrs_node *prefix = vnrs_node_get(node, "addressPrefix");
-
-    udr->name = vnrs_read_text(l, node, "name");
-    udr->pos = node->pos;
-    if (prefix && vnrs_prefix_parse(prefix->text, &udr->prefix) == 0)
-        vnrs_loader_mark(l, &udr->prefix, prefix->pos);
-    udr->type =
-        (enum vnrs_nexthop_type)vnrs_read_enum(node, "nextHopType", vnrs_nexthop_names, _VNRS_NH_MAX, VNRS_NH_NONE);
-    vnrs_read_addr(l, node, "nextHopIpAddress", &udr->next_hop);
-    const struct vnrs_node *type = vnrs_node_get(node, "nextHopType"), *hop = vnrs_node_get(node, "nextHopIpAddress");
-    if (!type)
-        return;
-    vnrs_loader_mark(l, &udr->type, type->pos);
-    if (hop && udr->type != VNRS_NH_APPLIANCE) {
-        struct vnrs_diag *d = loader_error(l, VNRS_V_NEXT_HOP_NOT_ALLOWED, hop->pos,
-                                           "next hop type %s takes no address", vnrs_nexthop_names[udr->type]);
-        vnrs_diag_help(l->diags, d, "only VirtualAppliance has nextHopIpAddress");
-    }
-}
-
-static void parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *list)
-{
-    struct vnrs_model *m = l->model;
-
-    if (!list || !loader_room(l, &m->route_tables, list))
-        return;
-    node_foreach (node, list) {
-        if (!is_map(node))
-            continue;
-        struct vnrs_route_table *table = &m->route_tables.items[m->route_tables.len++];
-        struct vnrs_map names = {0};
-        const struct vnrs_node *routes = vnrs_node_get(node, "routes");
-        table->name = vnrs_read_text(l, node, "name");
-        table->pos = node->pos;
-        table->id = (unsigned)m->route_tables.len;
-        table->disable_bgp_propagation = vnrs_read_bool(node, "disableBgpRoutePropagation", false);
-        vnrs_read_name(l, VNRS_REF_ROUTE_TABLE, "route table", table->name, node->pos, table);
-        if (!routes || !loader_room(l, &table->routes, routes))
-            continue;
-        node_foreach (r, routes) {
-            if (!is_map(r))
-                continue;
-            struct vnrs_udr *udr = &table->routes.items[table->routes.len++];
-            parse_route(l, r, udr);
-            vnrs_read_local_name(l, &names, "route", udr->name, r);
-        }
-        vnrs_map_fini(&names);
     }
 }
 
@@ -354,7 +302,8 @@ void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
     parse_defaults(l, vnrs_node_get(root, "defaults"));
     parse_vnets(l, vnrs_node_get(root, "virtualNetworks"));
     parse_peerings(l, vnrs_node_get(root, "virtualNetworkPeerings"));
-    parse_route_tables(l, vnrs_node_get(root, "routeTables"));
+    vnrs_model_parse_service_tags(l, vnrs_node_get(root, "serviceTags"));
+    vnrs_model_parse_route_tables(l, vnrs_node_get(root, "routeTables"));
     parse_route_servers(l, vnrs_node_get(root, "routeServers"));
     l->has_gateways = vnrs_node_get(root, "virtualNetworkGateways");
     refuse_section(l, root, "virtualNetworkGateways", "virtual network gateway");

@@ -110,6 +110,17 @@ static void print_peerings(struct vnrs_strbuf *out, const struct vnrs_model *m)
                            yes_no(p->allow_gateway_transit), yes_no(p->use_remote_gateways));
 }
 
+static void print_service_tags(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->service_tags.len)
+        vnrs_strbuf_puts(out, "serviceTags:\n");
+    list_foreach (tag, &m->service_tags) {
+        vnrs_strbuf_printf(out, "  - name: %s\n    addressPrefixes: ", tag->name);
+        put_prefixes(out, &tag->prefixes);
+        vnrs_strbuf_puts(out, "\n");
+    }
+}
+
 static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->route_tables.len)
@@ -119,11 +130,19 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
                            yes_no(table->disable_bgp_propagation), table->routes.len ? "    routes:\n" : "");
         list_foreach (udr, &table->routes) {
             vnrs_strbuf_printf(out, "      - {name: %s, addressPrefix: ", udr->name);
-            put_prefix(out, &udr->prefix);
-            vnrs_strbuf_printf(out, ", nextHopType: %s", vnrs_nexthop_names[udr->type]);
-            if (udr->next_hop.family) {
+            if (udr->tag)
+                vnrs_strbuf_puts(out, udr->tag->name);
+            else
+                put_prefix(out, &udr->prefix);
+            vnrs_strbuf_printf(out, ", nextHopType: %s",
+                               udr->ecmp ? "VirtualApplianceEcmp" : vnrs_nexthop_names[udr->type]);
+            if (udr->ecmp) {
+                vnrs_strbuf_puts(out, ", nextHop: {nextHopIpAddresses: ");
+                put_addrs(out, udr->next_hops.items, udr->next_hops.len);
+                vnrs_strbuf_puts(out, "}");
+            } else if (udr->next_hops.len) {
                 vnrs_strbuf_puts(out, ", nextHopIpAddress: ");
-                put_addr(out, &udr->next_hop);
+                put_addr(out, udr->next_hops.items);
             }
             vnrs_strbuf_puts(out, "}\n");
         }
@@ -436,6 +455,7 @@ char *vnrs_model_print(const struct vnrs_model *model)
                        vnrs_dataplane_names[model->dataplane]);
     print_vnets(&out, model);
     print_peerings(&out, model);
+    print_service_tags(&out, model);
     print_route_tables(&out, model);
     print_route_servers(&out, model);
     print_outside(&out, model);

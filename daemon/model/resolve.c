@@ -8,7 +8,7 @@
 
 static const char *const ref_nouns[_VNRS_REF_MAX] = {
     [VNRS_REF_VNET] = "virtual network", [VNRS_REF_SUBNET] = "subnet",   [VNRS_REF_ROUTE_TABLE] = "route table",
-    [VNRS_REF_SERVICE] = "service",      [VNRS_REF_MACHINE] = "machine",
+    [VNRS_REF_SERVICE] = "service",      [VNRS_REF_TAG] = "service tag", [VNRS_REF_MACHINE] = "machine",
 };
 
 struct name_walk {
@@ -38,6 +38,8 @@ static void resolve_refs(struct vnrs_loader *l)
             vnrs_diag_help(l->diags, d, "did you mean '%s'?", meant);
         else if (ref->kind == VNRS_REF_SERVICE)
             vnrs_diag_help(l->diags, d, "services are listed in the section 'services'");
+        else if (ref->kind == VNRS_REF_TAG)
+            vnrs_diag_help(l->diags, d, "service tags are defined in the section 'serviceTags'");
     }
 }
 

@@ -27,7 +27,8 @@
     static const struct vnrs_schema id = {                                                                             \
         .noun = (noun_text), .help = (help_text), .keys = id##_keys, .n_keys = ARRAY_SIZE(id##_keys)}
 
-#define NEXT_HOP_TYPES_OF_ROUTES "VirtualAppliance", "VirtualNetworkGateway", "VnetLocal", "Internet", "None"
+#define NEXT_HOP_TYPES_OF_ROUTES                                                                                       \
+    "VirtualAppliance", "VirtualApplianceEcmp", "VirtualNetworkGateway", "VnetLocal", "Internet", "None"
 
 static const struct vnrs_schema_key endpoint_keys[] = {
     {.key = "service",
@@ -78,17 +79,42 @@ static const struct vnrs_schema_key peering_keys[] = {
 };
 SCHEMA(peering, "virtual network peering", "One direction of a peering; both are needed, as in Azure");
 
+static const struct vnrs_schema_key next_hop_keys[] = {
+    {.key = "nextHopIpAddresses",
+     .types = LIST | ADDR,
+     .required = true,
+     .min = 2,
+     .max = VNRS_UDR_HOPS_MAX,
+     .help = "Addresses of NICs with IP forwarding; flows are spread over them"},
+};
+SCHEMA(next_hop, "next hop", "Next hops of a VirtualApplianceEcmp route");
+
 static const struct vnrs_schema_key route_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the route"},
-    {.key = "addressPrefix", .types = PREFIX, .required = true, .help = "Destination"},
+    {.key = "addressPrefix",
+     .types = PREFIX | VNRS_T_TAG,
+     .required = true,
+     .help = "Destination: a prefix, or a service tag of this file"},
     {.key = "nextHopType",
      .types = ENUM,
      .required = true,
      .values = VALUES(NEXT_HOP_TYPES_OF_ROUTES),
      .help = "Where matching packets go; None drops them"},
     {.key = "nextHopIpAddress", .types = ADDR, .help = "VirtualAppliance: address of a NIC with IP forwarding"},
+    {.key = "nextHop", .types = OBJECT, .object = &next_hop, .help = "VirtualApplianceEcmp: the next hops"},
 };
 SCHEMA(route, "route", "A user-defined route");
+
+static const struct vnrs_schema_key service_tag_keys[] = {
+    {.key = "name", .types = VNRS_T_TAG, .required = true, .help = "E.g. Storage, Storage.westeurope, AzureCloud"},
+    {.key = "addressPrefixes",
+     .types = LIST | PREFIX,
+     .max = 10000,
+     .required = true,
+     .min = 1,
+     .help = "Prefixes that the tag stands for"},
+};
+SCHEMA(service_tag, "service tag", "A name for prefixes that routes may have as destination");
 
 static const struct vnrs_schema_key route_table_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the route table"},
@@ -516,6 +542,11 @@ static const struct vnrs_schema_key root_keys[] = {
      .max = 10000,
      .object = &peering,
      .help = "Peerings, one per direction"},
+    {.key = "serviceTags",
+     .types = LIST | OBJECT,
+     .max = 1000,
+     .object = &service_tag,
+     .help = "Service tags for routes; Azure's own lists change, so the file says what a tag stands for"},
     {.key = "routeTables", .types = LIST | OBJECT, .max = 1000, .object = &route_table, .help = "Route tables"},
     {.key = "routeServers", .types = LIST | OBJECT, .max = 500, .object = &route_server, .help = "Route Servers"},
     {.key = "virtualNetworkGateways", .types = LIST | OBJECT, .object = &gateway, .help = "Gateways (not built yet)"},
@@ -534,7 +565,7 @@ static const struct vnrs_schema_key root_keys[] = {
 const struct vnrs_schema vnrs_schema_root = {
     .noun = "topology", .help = "A vnrs lab", .keys = root_keys, .n_keys = ARRAY_SIZE(root_keys)};
 
-static_assert(ARRAY_SIZE(root_keys) == 15, "a new section needs code in parse.c, print.c and docs");
+static_assert(ARRAY_SIZE(root_keys) == 16, "a new section needs code in parse.c, print.c and docs");
 
 const struct vnrs_schema_key *vnrs_schema_find(const struct vnrs_schema *schema, const char *key)
 {

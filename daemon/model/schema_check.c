@@ -88,6 +88,11 @@ bool vnrs_schema_is_name(const char *text, bool dots)
     return true;
 }
 
+static bool is_tag(const char *text)
+{
+    return isalpha((unsigned char)text[0]) && vnrs_schema_is_name(text, true);
+}
+
 static bool is_subnet_ref(const char *text)
 {
     char vnet[VNRS_NAME_LEN_MAX + 1];
@@ -139,7 +144,7 @@ static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_ke
            ((key->types & VNRS_T_PREFIX) && vnrs_prefix_parse(text, &prefix) == 0) ||
            ((key->types & VNRS_T_NAME) && vnrs_schema_is_name(text, false)) ||
            ((key->types & VNRS_T_SERVICE) && vnrs_schema_is_name(text, true)) ||
-           ((key->types & VNRS_T_SUBNET) && is_subnet_ref(text)) ||
+           ((key->types & VNRS_T_SUBNET) && is_subnet_ref(text)) || ((key->types & VNRS_T_TAG) && is_tag(text)) ||
            // A counted name is taken apart, and refused where it makes no sense, by parse.c.
            ((key->types & (VNRS_T_TEXT | VNRS_T_COUNTED)) && *text && strlen(text) <= text_max(key));
 }
@@ -153,6 +158,7 @@ static const char *type_phrase(const struct vnrs_schema_key *key)
         {VNRS_T_ENUM | VNRS_T_OBJECT, "one of the words it knows, or a map"},
         {VNRS_T_ENUM | VNRS_T_INT, "a number or one of the words it knows"},
         {VNRS_T_PREFIX | VNRS_T_OBJECT, "a prefix or a map"},
+        {VNRS_T_PREFIX | VNRS_T_TAG, "a prefix or a service tag"},
         {VNRS_T_BOOL | VNRS_T_OBJECT, "true, false or a map"},
         {VNRS_T_ADDR, "an IP address"},
         {VNRS_T_PREFIX, "a prefix"},
@@ -162,6 +168,7 @@ static const char *type_phrase(const struct vnrs_schema_key *key)
         {VNRS_T_NAME, "a name"},
         {VNRS_T_COUNTED, "a name"},
         {VNRS_T_SERVICE, "the name of a service"},
+        {VNRS_T_TAG, "the name of a service tag"},
         {VNRS_T_SUBNET, "a subnet, written <virtual network>/<subnet>"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
@@ -188,7 +195,8 @@ static void refuse_prefix(struct vnrs_node *node, const struct vnrs_schema_key *
         vnrs_diag_help(diags, d, "the network is %s", vnrs_prefix_format(&meant, text));
         return;
     }
-    struct vnrs_diag *d = refuse(diags, node, VNRS_V_BAD_PREFIX, key, "not a prefix");
+    struct vnrs_diag *d = refuse(diags, node, VNRS_V_BAD_PREFIX, key,
+                                 key->types & VNRS_T_TAG ? "neither a prefix nor a service tag" : "not a prefix");
     vnrs_diag_help(diags, d, "write it as 10.0.0.0/16 or 2001:db8::/64");
 }
 
@@ -241,7 +249,7 @@ static void refuse_scalar(struct vnrs_node *node, const struct vnrs_schema_key *
         refuse_prefix(node, key, diags);
     else if (shapes & VNRS_T_ADDR)
         (void)refuse(diags, node, VNRS_V_BAD_ADDRESS, key, "not an IP address");
-    else if (shapes & (VNRS_T_NAME | VNRS_T_SERVICE | VNRS_T_SUBNET)) {
+    else if (shapes & (VNRS_T_NAME | VNRS_T_SERVICE | VNRS_T_SUBNET | VNRS_T_TAG)) {
         struct vnrs_diag *d = refuse(diags, node, VNRS_V_BAD_NAME, key, "not a name");
         if (shapes & VNRS_T_SUBNET)
             vnrs_diag_help(diags, d, "write <virtual network>/<subnet>");
@@ -281,7 +289,11 @@ static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *k
     }
     if (node->n < key->min && !(key->types & VNRS_T_INT)) {
         node->bad = true;
-        (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_EMPTY_LIST, node->pos, "%s must not be empty", key->key);
+        if (key->min > 1)
+            (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_EMPTY_LIST, node->pos, "%s needs %lu entries or more",
+                                key->key, key->min);
+        else
+            (void)vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_EMPTY_LIST, node->pos, "%s must not be empty", key->key);
     }
     if (key->max && node->n > key->max && !(key->types & VNRS_T_INT)) {
         node->bad = true;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define NAME_PATTERN    "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+#define TAG_PATTERN     "^[A-Za-z][A-Za-z0-9._-]{0,39}$"
 #define SERVICE_PATTERN "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
 #define SUBNET_PATTERN  "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}/[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 #define COUNTED_PATTERN "^[A-Za-z0-9][A-Za-z0-9_-]*([{][0-9]+[.][.][0-9]+[}])?[A-Za-z0-9_-]*$"
@@ -30,6 +31,7 @@ static json_t *text_schema(unsigned types)
         {VNRS_T_COUNTED, COUNTED_PATTERN},
         {VNRS_T_ADDR, ADDR_PATTERN},
         {VNRS_T_PREFIX, PREFIX_PATTERN},
+        {VNRS_T_TAG, TAG_PATTERN},
     };
     for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
         if (!(types & patterns[i].type))
@@ -54,10 +56,12 @@ static json_t *enum_schema(const char *const *values)
 static json_t *value_schema(const struct vnrs_schema_key *key)
 {
     json_t *shapes = json_array();
-    json_t *text = text_schema(key->types);
+    json_t *text = text_schema(key->types & ~(unsigned)VNRS_T_TAG), *tag = text_schema(key->types & VNRS_T_TAG);
 
     if (text)
         (void)json_array_append_new(shapes, text);
+    if (tag)
+        (void)json_array_append_new(shapes, tag);
     if (key->types & VNRS_T_BOOL)
         (void)json_array_append_new(shapes, json_pack("{s:s}", "type", "boolean"));
     if (key->types & VNRS_T_INT)

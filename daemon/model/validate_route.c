@@ -4,41 +4,66 @@
 
 #define ROUTE_TABLES_MAX 200u
 #define ROUTES_MAX       400u
+#define TAG_ROUTES_MAX   25u // of one route table
 
+// What the route is for: its prefix or its tag.
+static const char *destination(const struct vnrs_udr *udr, char text[static VNRS_PREFIX_STR_MAX])
+{
+    return udr->tag ? udr->tag->name : vnrs_prefix_format(&udr->prefix, text);
+}
+
+static struct vnrs_pos destination_pos(const struct vnrs_loader *l, const struct vnrs_udr *udr)
+{
+    return vnrs_loader_pos(l, udr->tag ? (const void *)&udr->tag : &udr->prefix, udr->pos);
+}
+
+// Two routes for the same prefix, or for the same service tag. A prefix of its own beside a tag that has it is no
+// conflict: it is preferred (3.3).
 static void check_conflicts(struct vnrs_loader *l, const struct vnrs_route_table *table)
 {
     struct vnrs_map seen = {0};
     char text[VNRS_PREFIX_STR_MAX];
 
     list_foreach (udr, &table->routes) {
-        if (!udr->prefix.family)
+        const void *key = udr->tag ? (const void *)&udr->tag : &udr->prefix;
+        size_t len = udr->tag ? sizeof(udr->tag) : sizeof(udr->prefix);
+        if (!udr->prefix.family && !udr->tag)
             continue;
-        const struct vnrs_udr *other = vnrs_map_find(&seen, &udr->prefix, sizeof(udr->prefix));
+        const struct vnrs_udr *other = vnrs_map_find(&seen, key, len);
         if (!other) {
-            if (vnrs_map_put(&seen, &udr->prefix, sizeof(udr->prefix), udr) < 0)
+            if (vnrs_map_put(&seen, key, len, udr) < 0)
                 l->diags->failed = true;
             continue;
         }
-        struct vnrs_diag *d = loader_error(l, VNRS_V_ROUTE_CONFLICT, vnrs_loader_pos(l, &udr->prefix, udr->pos),
-                                           "a second route for %s in route table '%s'",
-                                           vnrs_prefix_format(&udr->prefix, text), table->name ? table->name : "?");
+        struct vnrs_diag *d =
+            loader_error(l, VNRS_V_ROUTE_CONFLICT, destination_pos(l, udr), "a second route for %s in route table '%s'",
+                         destination(udr, text), table->name ? table->name : "?");
         if (d)
             d->azure_code = "RouteConflict";
-        vnrs_diag_note(l->diags, d, vnrs_loader_pos(l, &other->prefix, other->pos), "the first is here");
+        vnrs_diag_note(l->diags, d, destination_pos(l, other), "the first is here");
     }
     vnrs_map_fini(&seen);
 }
 
+static void check_tags(struct vnrs_loader *l, const struct vnrs_route_table *table)
+{
+    size_t n = 0;
+
+    list_foreach (udr, &table->routes)
+        n += udr->tag != NULL;
+    vnrs_report_count(l, table->pos, "routes with service tags in one route table", n, TAG_ROUTES_MAX);
+}
+
 static void check_loop(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr,
-                       const struct vnrs_nic *nic)
+                       const struct vnrs_addr *hop, const struct vnrs_nic *nic)
 {
     char text[VNRS_PREFIX_STR_MAX];
 
     if (!nic->subnet || nic->subnet->route_table != table)
         return;
-    struct vnrs_diag *d = loader_error(l, VNRS_V_APPLIANCE_LOOP, vnrs_loader_pos(l, &udr->next_hop, udr->pos),
+    struct vnrs_diag *d = loader_error(l, VNRS_V_APPLIANCE_LOOP, vnrs_loader_pos(l, hop, udr->pos),
                                        "route '%s' sends packets for %s from '%s' back to itself",
-                                       udr->name ? udr->name : "?", vnrs_prefix_format(&udr->prefix, text), nic->name);
+                                       udr->name ? udr->name : "?", destination(udr, text), nic->name);
     vnrs_diag_note(l->diags, d, vnrs_loader_pos(l, &nic->subnet->route_table, nic->subnet->pos),
                    "the appliance's own subnet uses this route table");
     vnrs_diag_help(l->diags, d, "put the appliance into a subnet that does not use the table");
@@ -46,14 +71,14 @@ static void check_loop(struct vnrs_loader *l, const struct vnrs_route_table *tab
 
 // An appliance must be a forwarding NIC of the network or of one that is peered with it directly.
 static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr,
-                           const struct vnrs_subnet *user)
+                           const struct vnrs_addr *hop, const struct vnrs_subnet *user)
 {
-    struct vnrs_pos pos = vnrs_loader_pos(l, &udr->next_hop, udr->pos);
-    const struct vnrs_vnet *vnet = vnrs_vnet_reach(l->model, user->vnet, &udr->next_hop);
+    struct vnrs_pos pos = vnrs_loader_pos(l, hop, udr->pos);
+    const struct vnrs_vnet *vnet = vnrs_vnet_reach(l->model, user->vnet, hop);
     char text[VNRS_ADDR_STR_MAX];
     struct vnrs_diag *d;
 
-    (void)vnrs_addr_format(&udr->next_hop, text);
+    (void)vnrs_addr_format(hop, text);
     if (!vnet) {
         d = loader_error(l, VNRS_V_NEXT_HOP_UNREACHABLE, pos, "next hop %s cannot be reached from subnet '%s/%s'", text,
                          user->vnet->name, user->name);
@@ -61,7 +86,7 @@ static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table 
         vnrs_diag_help(l->diags, d, "an appliance is in the same virtual network or in one peered with it directly");
         return;
     }
-    const struct vnrs_nic *nic = vnrs_loader_find_nic(l, vnet, &udr->next_hop);
+    const struct vnrs_nic *nic = vnrs_loader_find_nic(l, vnet, hop);
     if (!nic) {
         d = loader_error(l, VNRS_V_NEXT_HOP_NOT_FORWARDING, pos, "no machine has next hop %s", text);
         vnrs_diag_help(l->diags, d, "packets would be dropped; give a machine this address and enableIPForwarding");
@@ -70,34 +95,42 @@ static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table 
         vnrs_diag_note(l->diags, d, nic->pos, "'%s' has that address", nic->name);
         vnrs_diag_help(l->diags, d, "add 'enableIPForwarding: true' to the NIC");
     } else {
-        check_loop(l, table, udr, nic);
+        check_loop(l, table, udr, hop, nic);
     }
 }
 
-static void check_route(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr)
+// One of the next hops, in each virtual network that uses the table.
+static void check_hop(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr,
+                      const struct vnrs_addr *hop)
 {
     const struct vnrs_vnet *checked = NULL;
-    struct vnrs_diag *d;
+    char text[VNRS_ADDR_STR_MAX];
 
-    if (udr->type == VNRS_NH_GATEWAY && !l->has_gateways) {
-        d = loader_warning(l, VNRS_V_NO_VPN_GATEWAY, vnrs_loader_pos(l, &udr->type, udr->pos),
-                           "route '%s' leads to a VPN gateway, and there is none", udr->name ? udr->name : "?");
-        vnrs_diag_help(l->diags, d, "matching packets are dropped");
-    }
-    if (udr->type != VNRS_NH_APPLIANCE)
-        return;
-    if (!udr->next_hop.family) {
-        d = loader_error(l, VNRS_V_NEXT_HOP_MISSING, udr->pos, "route '%s' to an appliance without its address",
-                         udr->name ? udr->name : "?");
-        vnrs_diag_help(l->diags, d, "VirtualAppliance needs 'nextHopIpAddress'");
-        return;
+    list_foreach (other, &udr->next_hops) {
+        if (other < hop && vnrs_addr_equal(other, hop)) {
+            (void)loader_error(l, VNRS_V_LISTED_TWICE, vnrs_loader_pos(l, hop, udr->pos), "next hop %s is there twice",
+                               vnrs_addr_format(hop, text));
+            return;
+        }
     }
     list_foreach (vnet, &l->model->vnets)
         list_foreach (subnet, &vnet->subnets)
             if (subnet->route_table == table && vnet != checked) {
                 checked = vnet;
-                check_next_hop(l, table, udr, subnet);
+                check_next_hop(l, table, udr, hop, subnet);
             }
+}
+
+static void check_route(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr)
+{
+    if (udr->type == VNRS_NH_GATEWAY && !l->has_gateways) {
+        struct vnrs_diag *d =
+            loader_warning(l, VNRS_V_NO_VPN_GATEWAY, vnrs_loader_pos(l, &udr->type, udr->pos),
+                           "route '%s' leads to a VPN gateway, and there is none", udr->name ? udr->name : "?");
+        vnrs_diag_help(l->diags, d, "matching packets are dropped");
+    }
+    list_foreach (hop, &udr->next_hops)
+        check_hop(l, table, udr, hop);
 }
 
 static bool is_used(const struct vnrs_model *m, const struct vnrs_route_table *table)
@@ -115,6 +148,7 @@ void vnrs_validate_routes(struct vnrs_loader *l)
 
     list_foreach (table, &m->route_tables) {
         check_conflicts(l, table);
+        check_tags(l, table);
         vnrs_report_count(l, table->pos, "routes in one route table", table->routes.len, ROUTES_MAX);
         if (!table->name)
             continue;

@@ -89,14 +89,19 @@ static void table_rows(struct rows *rows, const struct vnrs_model *model)
     };
     struct vnrs_strbuf text = {0};
 
+    list_foreach (tag, &model->service_tags) {
+        put_prefixes(&text, &tag->prefixes);
+        add_row(rows, "service tag", tag->name, NULL, &text);
+    }
     list_foreach (table, &model->route_tables) {
         vnrs_strbuf_puts(&text, table->disable_bgp_propagation ? "gateway routes off" : "gateway routes on");
         add_row(rows, "route table", table->name, NULL, &text);
         list_foreach (udr, &table->routes) {
             (void)snprintf(name, sizeof(name), "%s/%s", table->name, udr->name);
-            vnrs_strbuf_printf(&text, "%s %s", vnrs_prefix_format(&udr->prefix, buf), types[udr->type]);
-            if (udr->next_hop.family != VNRS_AF_NONE)
-                vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(&udr->next_hop, buf));
+            vnrs_strbuf_printf(&text, "%s %s", udr->tag ? udr->tag->name : vnrs_prefix_format(&udr->prefix, buf),
+                               types[udr->type]);
+            list_foreach (hop, &udr->next_hops)
+                vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(hop, buf));
             add_row(rows, "route", name, NULL, &text);
         }
     }

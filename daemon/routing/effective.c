@@ -27,7 +27,7 @@ struct table {
     const struct vnrs_learned *learned; // NULL: none
     struct vnrs_arena *arena;
     const struct vnrs_domain_rules *rules;
-    uint8_t *udr_beat;                                    // per user route: enum beaten
+    uint8_t *udr_beat;                                    // per entry of rules->users: enum beaten
     const char *learned_whys[VNRS_LEARNED_PATHS_MAX + 1]; // by number of next hops, made when first needed
     bool failed;                                          // out of memory; looked at once in the end
 };
@@ -103,15 +103,58 @@ static int endpoints_collect(struct vnrs_domain *domain, struct vnrs_arena *aren
     return 0;
 }
 
-static int udrs_collect(struct vnrs_domain *domain, struct vnrs_arena *arena, struct vnrs_cover *udrs)
+// Which of several user routes has a prefix: that of the lowest rank (azure-routing.md 3.3). NULL: no tag.
+static uint32_t tag_rank(const struct vnrs_service_tag *tag)
 {
-    if (cover_alloc(arena, udrs, domain->table ? domain->table->routes.len : 0) < 0)
-        return -ENOMEM;
-    if (!domain->table)
+    static const char cloud[] = "AzureCloud";
+
+    if (!tag)
         return 0;
-    list_foreach (udr, &domain->table->routes)
-        cover_put(udrs, &udr->prefix, udr);
-    vnrs_cover_build(udrs);
+    if (strcmp(tag->name, cloud) == 0)
+        return 4;
+    if (strncmp(tag->name, cloud, sizeof(cloud) - 1) == 0 && tag->name[sizeof(cloud) - 1] == '.')
+        return 3;
+    return strchr(tag->name, '.') ? 1 : 2;
+}
+
+static size_t users_count(const struct vnrs_domain *domain)
+{
+    size_t n = 0;
+
+    if (domain->table)
+        list_foreach (udr, &domain->table->routes)
+            n += udr->tag ? udr->tag->prefixes.len : 1;
+    return n;
+}
+
+static size_t user_add(struct vnrs_user_route *users, size_t n, const struct vnrs_udr *udr)
+{
+    if (!udr->tag) {
+        users[n] = (struct vnrs_user_route){udr, &udr->prefix};
+        return 1;
+    }
+    list_foreach (prefix, &udr->tag->prefixes)
+        users[n++] = (struct vnrs_user_route){udr, prefix};
+    return udr->tag->prefixes.len;
+}
+
+static int udrs_collect(struct vnrs_domain *domain, struct vnrs_arena *arena, struct vnrs_domain_rules *rules)
+{
+    size_t cap = users_count(domain), n = 0;
+    struct vnrs_user_route *users = vnrs_arena_alloc(arena, cap * sizeof(*users));
+
+    if (!users || cover_alloc(arena, &rules->udrs, cap) < 0)
+        return -ENOMEM;
+    if (domain->table)
+        list_foreach (udr, &domain->table->routes)
+            n += user_add(users, n, udr);
+    for (size_t i = 0; i < n; i++) {
+        cover_put(&rules->udrs, users[i].prefix, &users[i]);
+        rules->udrs.entries[i].order += tag_rank(users[i].udr->tag) * (uint32_t)n;
+    }
+    vnrs_cover_build(&rules->udrs);
+    rules->users = users;
+    rules->n_users = n;
     return 0;
 }
 
@@ -120,7 +163,7 @@ int vnrs_effective_rules(struct vnrs_domain *domain, const struct vnrs_model *mo
     struct vnrs_domain_rules *rules = vnrs_arena_alloc(arena, sizeof(*rules));
 
     if (!rules || local_collect(domain, model, arena, &rules->local) < 0 ||
-        endpoints_collect(domain, arena, &rules->endpoints) < 0 || udrs_collect(domain, arena, &rules->udrs) < 0)
+        endpoints_collect(domain, arena, &rules->endpoints) < 0 || udrs_collect(domain, arena, rules) < 0)
         return -ENOMEM;
     domain->rules = rules;
     return 0;
@@ -195,11 +238,11 @@ static void row_contest(struct table *t, struct vnrs_eff_route *row)
     const struct vnrs_cover_entry *entry = table ? vnrs_cover_find(&t->rules->udrs, &row->prefix) : NULL;
     if (!entry)
         return;
-    const struct vnrs_udr *udr = entry->value;
+    const struct vnrs_user_route *user = entry->value;
     row->state = VNRS_ROUTE_INVALID;
-    row->why = SAY(t, "user route '%s' of route table '%s' has the same prefix: User beats %s", udr->name, table->name,
-                   vnrs_route_source_name(row->source));
-    t->udr_beat[udr - table->routes.items] |= row->source == VNRS_SRC_GATEWAY ? BEATEN_GATEWAY : BEATEN_DEFAULT;
+    row->why = SAY(t, "user route '%s' of route table '%s' has the same prefix: User beats %s", user->udr->name,
+                   table->name, vnrs_route_source_name(row->source));
+    t->udr_beat[user - t->rules->users] |= row->source == VNRS_SRC_GATEWAY ? BEATEN_GATEWAY : BEATEN_DEFAULT;
 }
 
 // A service endpoint is asked before everything else: a route at its prefix has lost, one inside is never reached
@@ -229,7 +272,9 @@ static int row_cmp(const void *pa, const void *pb)
         order = (a->vnet->id > b->vnet->id) - (a->vnet->id < b->vnet->id);
     if (order == 0 && a->service && b->service)
         order = (a->service->id > b->service->id) - (a->service->id < b->service->id);
-    return order;
+    if (order == 0 && a->name && b->name)
+        order = (int)tag_rank(a->tag) - (int)tag_rank(b->tag);
+    return order == 0 && a->name && b->name ? strcmp(a->name, b->name) : order;
 }
 
 static void rows_sort(struct table *t, size_t from)
@@ -370,17 +415,24 @@ static void rows_none(struct table *t)
     }
 }
 
-// What there is to add about where a user route leads; "" when it does what it says.
-static const char *udr_caveat(struct table *t, const struct vnrs_udr *udr)
+static const char *appliance_caveat(struct table *t, const struct vnrs_udr *udr)
 {
     char ip[VNRS_ADDR_STR_MAX];
 
+    list_foreach (hop, &udr->next_hops) {
+        if (!vnrs_reach_find(t->reach, t->domain->vnet, hop))
+            return SAY(t, "; no NIC of this or a peered virtual network has %s: %s", vnrs_addr_format(hop, ip),
+                       udr->ecmp ? "the others share its flows" : "packets are dropped");
+    }
+    return "";
+}
+
+// What there is to add about where a user route leads; "" when it does what it says.
+static const char *udr_caveat(struct table *t, const struct vnrs_udr *udr)
+{
     switch (udr->type) {
     case VNRS_NH_APPLIANCE:
-        if (vnrs_reach_find(t->reach, t->domain->vnet, &udr->next_hop))
-            return "";
-        return SAY(t, "; no NIC of this or a peered virtual network has %s: packets are dropped",
-                   vnrs_addr_format(&udr->next_hop, ip));
+        return appliance_caveat(t, udr);
     case VNRS_NH_GATEWAY:
         return "; there is no VPN gateway: packets are dropped";
     case VNRS_NH_INTERNET:
@@ -390,18 +442,32 @@ static const char *udr_caveat(struct table *t, const struct vnrs_udr *udr)
     }
 }
 
-static const char *udr_why(struct table *t, const struct vnrs_udr *udr)
+static const char *udr_why(struct table *t, const struct vnrs_user_route *user)
 {
+    const struct vnrs_udr *udr = user->udr;
     static const char *const beats[] = {
         [0] = "",
         [BEATEN_DEFAULT] = "; User beats Default at the same prefix",
         [BEATEN_GATEWAY] = "; User beats VirtualNetworkGateway at the same prefix",
         [BEATEN_DEFAULT | BEATEN_GATEWAY] = "; User beats VirtualNetworkGateway and Default at the same prefix",
     };
-    const char *caveat = udr_caveat(t, udr);
+    const char *caveat = udr_caveat(t, udr), *table = t->domain->table->name;
 
-    return SAY(t, "user route of route table '%s'%s%s", t->domain->table->name,
-               beats[t->udr_beat[udr - t->domain->table->routes.items]], caveat ? caveat : "");
+    return SAY(t, "user route of route table '%s'%s%s%s%s", table, udr->tag ? ", prefix of service tag " : "",
+               udr->tag ? udr->tag->name : "", beats[t->udr_beat[user - t->rules->users]], caveat ? caveat : "");
+}
+
+// Of several user routes with the prefix, which only service tags can give, one wins (azure-routing.md 3.3).
+static void row_rank(struct table *t, struct vnrs_eff_route *row, const struct vnrs_user_route *user)
+{
+    const struct vnrs_user_route *winner =
+        ((const struct vnrs_cover_entry *)vnrs_cover_find(&t->rules->udrs, user->prefix))->value;
+
+    if (winner->udr == user->udr)
+        return;
+    row->state = VNRS_ROUTE_INVALID;
+    row->why = SAY(t, "user route '%s' has the same prefix: %s", winner->udr->name,
+                   winner->udr->tag ? "its service tag is preferred" : "a prefix is preferred to a service tag");
 }
 
 static void rows_user(struct table *t)
@@ -410,16 +476,20 @@ static void rows_user(struct table *t)
 
     if (!t->domain->table)
         return;
-    list_foreach (udr, &t->domain->table->routes) {
-        struct vnrs_eff_route *row = row_new(t, &udr->prefix, VNRS_SRC_USER, udr->type);
+    for (const struct vnrs_user_route *user = t->rules->users; user < t->rules->users + t->rules->n_users; user++) {
+        const struct vnrs_udr *udr = user->udr;
+        struct vnrs_eff_route *row = row_new(t, user->prefix, VNRS_SRC_USER, udr->type);
         row->name = udr->name;
         row->table = t->domain->table;
-        row->why = udr_why(t, udr);
+        row->tag = udr->tag;
+        row->ecmp = udr->ecmp;
+        row->why = udr_why(t, user);
+        row->next_hops = udr->next_hops.items;
+        row->n_next_hops = (unsigned)udr->next_hops.len;
         if (udr->type == VNRS_NH_VNET_LOCAL)
             row->vnet = t->domain->vnet;
-        if (udr->type == VNRS_NH_APPLIANCE)
-            row->next_hops = &udr->next_hop, row->n_next_hops = 1;
-        (void)row_under_endpoint(t, row);
+        if (!row_under_endpoint(t, row))
+            row_rank(t, row, user);
     }
     rows_sort(t, from);
 }
@@ -434,7 +504,7 @@ static size_t rows_max(const struct table *t)
     list_foreach (service, &subnet_of(t->domain)->service_endpoints)
         n += (*service)->prefixes.len;
     n += t->learned ? t->learned->n_routes : 0;
-    return n + (t->domain->table ? t->domain->table->routes.len : 0);
+    return n + t->rules->n_users;
 }
 
 static int index_build(struct table *t)
@@ -464,7 +534,7 @@ int vnrs_effective_fill(struct vnrs_domain *domain, const struct vnrs_model *mod
     struct table t = {
         .domain = domain, .model = model, .reach = reach, .learned = learned, .arena = arena, .rules = domain->rules};
 
-    t.udr_beat = vnrs_arena_alloc(arena, domain->table ? domain->table->routes.len : 0);
+    t.udr_beat = vnrs_arena_alloc(arena, domain->rules->n_users);
     domain->routes.len = 0;
     domain->routes.items = vnrs_arena_alloc(arena, rows_max(&t) * sizeof(*domain->routes.items));
     if (!t.udr_beat || !domain->routes.items)

@@ -6,10 +6,19 @@
 #include "routing/reach.h"
 #include "routing/routing.h"
 
+struct vnrs_user_route;
+
 struct vnrs_domain_rules {
     struct vnrs_cover local;     // ranges of the virtual network and of its peered ones → struct vnrs_vnet
     struct vnrs_cover endpoints; // prefixes of the subnets' services → struct vnrs_service
-    struct vnrs_cover udrs;      // → struct vnrs_udr
+    struct vnrs_cover udrs;      // those of `users` that have their prefix → struct vnrs_user_route
+    const struct vnrs_user_route *users;
+    size_t n_users;
+};
+
+struct vnrs_user_route { // one prefix of a user-defined route, which has several where it names a service tag
+    const struct vnrs_udr *udr;
+    const struct vnrs_prefix *prefix;
 };
 
 // Values are const struct vnrs_eff_route *.

@@ -32,7 +32,7 @@ struct vnrs_fwd_member {
 struct vnrs_fwd_route {
     struct vnrs_prefix prefix;
     enum vnrs_nexthop_type type;
-    unsigned n; // 1..16
+    unsigned n; // 1..VNRS_UDR_HOPS_MAX
     const struct vnrs_fwd_member *members;
 };
 

@@ -53,8 +53,10 @@ struct vnrs_eff_route {
     enum vnrs_route_state state;
     enum vnrs_nexthop_type type;
     unsigned n_next_hops;                 // 0 where the type has none
-    const struct vnrs_addr *next_hops;    // one effective-routes row each
+    const struct vnrs_addr *next_hops;    // one effective-routes row each, unless `ecmp`
     const char *name;                     // UDR name, NULL otherwise
+    bool ecmp;                            // of the UDR: all next hops in one row
+    const struct vnrs_service_tag *tag;   // of the UDR, NULL: none
     const struct vnrs_route_table *table; // of the UDR
     const struct vnrs_vnet *vnet;         // VNET_LOCAL, peering: whose endpoints it leads to
     const struct vnrs_service *service;   // SERVICE_ENDPOINT

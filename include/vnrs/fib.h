@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define VNRS_GROUP_MEMBERS_MAX 16
+#define VNRS_GROUP_MEMBERS_MAX 64
 
 struct vnrs_fib_member {
     uint8_t kind;         // enum vnrs_bpf_nexthop_kind

@@ -139,7 +139,7 @@ def fib_member(kind, vnet=0, ifindex=0, via=None):
 
 
 def fib_group(handle, members):
-    return struct.pack("=II", handle, len(members)) + b"".join(members).ljust(16 * 32, b"\0")
+    return struct.pack("=II", handle, len(members)) + b"".join(members).ljust(64 * 32, b"\0")
 
 
 def fib_route(domain, group, to, kind):

@@ -141,6 +141,8 @@ static void foreign_fillings_are_recognised(void **state)
 
     for (unsigned b = 0; b < VNRS_GROUP_BUCKETS; b++)
         buckets[b] = b;
+    assert_int_equal(vnrs_bpf_group_members(buckets, read), VNRS_GROUP_BUCKETS); // one each
+    buckets[0] = buckets[1] = buckets[2];
     assert_int_equal(vnrs_bpf_group_members(buckets, read), 0);
     for (unsigned b = 0; b < VNRS_GROUP_BUCKETS; b++)
         buckets[b] = b < 3 ? 8 : 9;

@@ -208,7 +208,10 @@ static const char everything[] =
     "      - {name: a, addressPrefix: 0.0.0.0/0, nextHopType: Internet}\n"
     "      - {name: b, addressPrefix: 10.9.0.0/16, nextHopType: None}\n"
     "      - {name: c, addressPrefix: 10.8.0.0/16, nextHopType: VirtualAppliance, nextHopIpAddress: 10.0.3.9}\n"
+    "      - {name: d, addressPrefix: Storage.north, nextHopType: VirtualApplianceEcmp, nextHop: "
+    "{nextHopIpAddresses: [10.0.3.9, 10.0.3.8]}}\n"
     "  - {name: empty}\n"
+    "serviceTags: [{name: Storage.north, addressPrefixes: [20.0.0.0/8, \"2001:db8:7::/48\"]}]\n"
     "routeServers:\n"
     "  - name: rs\n"
     "    virtualNetwork: hub\n"
@@ -400,7 +403,11 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
         for (size_t j = 0; j < x->routes.len; j++) {
             assert_string_equal(x->routes.items[j].name, y->routes.items[j].name);
             same_bytes(x->routes.items[j].prefix, y->routes.items[j].prefix);
-            same_bytes(x->routes.items[j].next_hop, y->routes.items[j].next_hop);
+            assert_int_equal(x->routes.items[j].tag != NULL, y->routes.items[j].tag != NULL);
+            assert_int_equal(x->routes.items[j].ecmp, y->routes.items[j].ecmp);
+            assert_int_equal(x->routes.items[j].next_hops.len, y->routes.items[j].next_hops.len);
+            for (size_t k = 0; k < x->routes.items[j].next_hops.len; k++)
+                same_bytes(x->routes.items[j].next_hops.items[k], y->routes.items[j].next_hops.items[k]);
             assert_int_equal(x->routes.items[j].type, y->routes.items[j].type);
         }
     }

@@ -5,7 +5,8 @@
 //   subnet VNET NAME                     one more
 //   peer VNET REMOTE [global] [noaccess] [transit] [use] [forwarded]     one direction
 //   table NAME [nopropagation]
-//   udr TABLE PREFIX TYPE [IP]           the name of the route is its prefix
+//   tag NAME PREFIX…                     a service tag
+//   udr TABLE PREFIX|TAG TYPE [IP…]      the name of the route is its destination; several: VirtualApplianceEcmp
 //   attach VNET/SUBNET TABLE
 //   rs NAME VNET
 //   learn RS PREFIX IP…
@@ -129,15 +130,19 @@ static inline void lab_add_udr(struct lab *lab, char *const *arg, size_t n)
     struct vnrs_udr *udr = LAB_PUSH(lab, &LAB_FIND(&lab->model.route_tables, arg[1])->routes);
 
     udr->name = lab_name(lab, arg[2]);
-    udr->prefix = lab_prefix(arg[2]);
+    if (strchr(arg[2], '/'))
+        udr->prefix = lab_prefix(arg[2]);
+    else
+        udr->tag = LAB_FIND(&lab->model.service_tags, arg[2]);
     udr->type = _VNRS_NH_MAX;
     for (enum vnrs_nexthop_type type = 0; type < _VNRS_NH_MAX; type++) {
         if (strcmp(vnrs_nexthop_type_name(type), arg[3]) == 0)
             udr->type = type;
     }
     assert(udr->type != _VNRS_NH_MAX);
-    if (n > 4)
-        udr->next_hop = lab_addr(arg[4]);
+    for (size_t i = 4; i < n; i++)
+        *LAB_PUSH(lab, &udr->next_hops) = lab_addr(arg[i]);
+    udr->ecmp = n > 5;
 }
 
 // Kept by prefix, as the contract of struct vnrs_learned wants it.
@@ -200,6 +205,11 @@ static inline void lab_command(struct lab *lab, char **arg, size_t n)
         table->name = lab_name(lab, arg[1]);
         table->id = (unsigned)m->route_tables.len;
         table->disable_bgp_propagation = n > 2;
+    } else if (strcmp(verb, "tag") == 0) {
+        struct vnrs_service_tag *tag = LAB_PUSH(lab, &m->service_tags);
+        tag->name = lab_name(lab, arg[1]);
+        for (size_t i = 2; i < n; i++)
+            *LAB_PUSH(lab, &tag->prefixes) = lab_prefix(arg[i]);
     } else if (strcmp(verb, "udr") == 0) {
         lab_add_udr(lab, arg, n);
     } else if (strcmp(verb, "attach") == 0) {

@@ -160,6 +160,42 @@ static const struct row rows[] = {
     {"3.5 an empty route table with propagation changes nothing",
      HUB_SPOKE "learn rs 172.30.0.0/16 10.0.2.4\ntable t\nattach hub/s t\n",
      HUB_LOCAL "VirtualNetworkGateway Active 172.30.0.0/16 VirtualNetworkGateway 10.0.2.4\n" INTERNET NONE_ROWS},
+    {"3.3 a service tag stands for its prefixes",
+     "vnet a 10.0.0.0/16\ntag Storage 20.0.0.0/8 9.0.0.0/16\ntable t\nudr t Storage Internet\nattach a/s t\n",
+     LOCAL INTERNET NONE_ROWS "User Active 9.0.0.0/16 Internet\nUser Active 20.0.0.0/8 Internet\n"},
+    {"3.3 a tag that has 0.0.0.0/0 is a user route for it",
+     "vnet a 10.0.0.0/16\ntag Internet 0.0.0.0/0\ntable t\nudr t Internet None\nattach a/s t\n",
+     LOCAL "Default Invalid 0.0.0.0/0 Internet\nUser Active 0.0.0.0/0 None\n"},
+    {"3.3 tie: prefix, regional tag, tag, AzureCloud of a region, AzureCloud",
+     "vnet a 10.0.0.0/16\ntag AzureCloud 20.0.0.0/8 21.0.0.0/8 22.0.0.0/8 23.0.0.0/8 24.0.0.0/8\n"
+     "tag AzureCloud.north 20.0.0.0/8 21.0.0.0/8 22.0.0.0/8 23.0.0.0/8\ntag Storage 20.0.0.0/8 21.0.0.0/8 22.0.0.0/8\n"
+     "tag Storage.north 20.0.0.0/8 21.0.0.0/8\ntable t\n"
+     "udr t AzureCloud VirtualAppliance 10.0.0.5\nudr t AzureCloud.north VirtualAppliance 10.0.0.4\n"
+     "udr t Storage VirtualAppliance 10.0.0.3\nudr t Storage.north VirtualAppliance 10.0.0.2\n"
+     "udr t 20.0.0.0/8 VirtualAppliance 10.0.0.1\nattach a/s t\n",
+     LOCAL INTERNET NONE_ROWS "User Active 20.0.0.0/8 VirtualAppliance 10.0.0.1\n"
+                              "User Invalid 20.0.0.0/8 VirtualAppliance 10.0.0.2\n"
+                              "User Invalid 20.0.0.0/8 VirtualAppliance 10.0.0.3\n"
+                              "User Invalid 20.0.0.0/8 VirtualAppliance 10.0.0.4\n"
+                              "User Invalid 20.0.0.0/8 VirtualAppliance 10.0.0.5\n"
+                              "User Active 21.0.0.0/8 VirtualAppliance 10.0.0.2\n"
+                              "User Invalid 21.0.0.0/8 VirtualAppliance 10.0.0.3\n"
+                              "User Invalid 21.0.0.0/8 VirtualAppliance 10.0.0.4\n"
+                              "User Invalid 21.0.0.0/8 VirtualAppliance 10.0.0.5\n"
+                              "User Active 22.0.0.0/8 VirtualAppliance 10.0.0.3\n"
+                              "User Invalid 22.0.0.0/8 VirtualAppliance 10.0.0.4\n"
+                              "User Invalid 22.0.0.0/8 VirtualAppliance 10.0.0.5\n"
+                              "User Active 23.0.0.0/8 VirtualAppliance 10.0.0.4\n"
+                              "User Invalid 23.0.0.0/8 VirtualAppliance 10.0.0.5\n"
+                              "User Active 24.0.0.0/8 VirtualAppliance 10.0.0.5\n"},
+    {"3.3 a tag is a user route: learned rows of its prefixes are Invalid",
+     HUB_SPOKE "learn rs 20.0.0.0/8 10.0.2.4\ntag Storage 20.0.0.0/8\ntable t\nudr t Storage None\nattach hub/s t\n",
+     HUB_LOCAL "VirtualNetworkGateway Invalid 20.0.0.0/8 VirtualNetworkGateway 10.0.2.4\n" INTERNET NONE_ROWS
+               "User Active 20.0.0.0/8 None\n"},
+    {"3.6 VirtualApplianceEcmp: VirtualAppliance with all its next hops",
+     "vnet a 10.0.0.0/16\ntable t\nudr t 20.0.0.0/8 VirtualAppliance 10.0.0.5 10.0.0.4\nattach a/s t\n",
+     LOCAL INTERNET NONE_ROWS "User Active 20.0.0.0/8 VirtualAppliance 10.0.0.5\n"
+                              "User Active 20.0.0.0/8 VirtualAppliance 10.0.0.4\n"},
     {"4.2 not transitive: A-B and B-C give A nothing of C",
      "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\nvnet c 10.2.0.0/16\npeer a b\npeer b a\npeer b c\npeer c b\n",
      HUB_LOCAL INTERNET NONE_ROWS},
