@@ -121,7 +121,7 @@ static void assign_nic(struct vnrs_loader *l, struct vnrs_nic *nic, struct vnrs_
         return;
     list_foreach (prefix, &subnet->prefixes) {
         bool is_v6 = prefix->family == VNRS_AF_IPV6;
-        if (done[is_v6])
+        if (done[is_v6] || (is_v6 && nic->machine->role != VNRS_MACHINE_USER)) // gateways are IPv4 only
             continue;
         done[is_v6] = true;
         struct vnrs_addr *cursor = &cursors[subnet->id * 2 + is_v6], before = *cursor;

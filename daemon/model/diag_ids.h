@@ -104,7 +104,11 @@
     X(VNRS_V_MAP_UNUSED, 98, "route-map-unused")                                                                       \
     X(VNRS_V_MAP_UNREACHABLE, 99, "route-map-unreachable-rule")                                                        \
     X(VNRS_V_BFD, 100, "bfd")                                                                                          \
-    X(VNRS_V_BMP_STATION, 101, "bmp-station")
+    X(VNRS_V_BMP_STATION, 101, "bmp-station")                                                                          \
+    X(VNRS_V_KEY_OF_OTHER_TYPE, 130, "key-of-other-type")                                                              \
+    X(VNRS_V_GATEWAY_INSTANCES, 131, "gateway-instances")                                                              \
+    X(VNRS_V_OUTSIDE_FULL, 132, "outside-full")                                                                        \
+    X(VNRS_V_GATEWAY_SUBNET_MISSING, 133, "gateway-subnet-missing")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

@@ -19,6 +19,8 @@ enum vnrs_ref_kind {
     VNRS_REF_SERVICE,
     VNRS_REF_TAG,
     VNRS_REF_MACHINE,
+    VNRS_REF_GATEWAY,
+    VNRS_REF_SITE,
     _VNRS_REF_MAX
 };
 
@@ -48,7 +50,7 @@ struct vnrs_loader {
     struct vnrs_bfd_options bfd;   // defaults.bfd
     struct vnrs_node *inject;      // defaults.inject, NULL: none
     size_t n_nics;
-    bool has_gateways; // the file has some, although they are not built yet
+    size_t n_others; // room for machines that are not in the file's list
 };
 
 struct vnrs_nic_key {
@@ -82,9 +84,14 @@ void vnrs_model_parse_route_maps(struct vnrs_loader *l, const struct vnrs_node *
 void vnrs_model_parse_map_refs(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_route_server *rs,
                                struct vnrs_bgp_connection *connection);
 void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *list);
+void vnrs_model_parse_run(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_run *run);
+size_t vnrs_model_count_outside(const struct vnrs_node *root); // at most so many machines come of it
+void vnrs_model_parse_outside(struct vnrs_loader *l, const struct vnrs_node *root); // gateways, sites, connections
 void vnrs_model_parse_tests(struct vnrs_loader *l, const struct vnrs_node *list);
 void vnrs_model_resolve(struct vnrs_loader *l);
+void vnrs_model_place_gateways(struct vnrs_loader *l); // into their subnets
 void vnrs_model_assign_addresses(struct vnrs_loader *l);
+void vnrs_model_assign_outside(struct vnrs_loader *l); // public addresses, links of circuits, what sites default to
 void vnrs_model_validate(struct vnrs_loader *l);
 
 // Parts of validation, each with its file.
@@ -94,6 +101,7 @@ void vnrs_validate_routes(struct vnrs_loader *l);
 void vnrs_validate_route_servers(struct vnrs_loader *l);
 void vnrs_validate_route_maps(struct vnrs_loader *l);
 void vnrs_validate_outside(struct vnrs_loader *l); // services, Internet, hosts
+void vnrs_validate_gateways(struct vnrs_loader *l);
 void vnrs_validate_machines(struct vnrs_loader *l);
 
 // Prefixes of the file that must not overlap. `fn` gets each pair of different owners, the earlier in the file first;
@@ -138,5 +146,7 @@ extern const char *const vnrs_dataplane_names[3], *const vnrs_limits_names[2],
                                                           *const vnrs_run_kind_names[_VNRS_RUN_MAX],
                                                               *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX],
                                                                   *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX],
-                                                                      *const vnrs_nexthop_names[_VNRS_NH_MAX];
+                                                                      *const vnrs_nexthop_names[_VNRS_NH_MAX],
+                                                                          *const vnrs_gateway_type_names[2],
+                                                                              *const vnrs_connection_type_names[2];
 extern const char *const vnrs_bmp_rib_names[4];

@@ -195,7 +195,16 @@ bool vnrs_route_server_is_beside(const struct vnrs_route_server *rs, const struc
     return false;
 }
 
-static bool is_hub(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
+const struct vnrs_gateway *vnrs_model_gateway_of(const struct vnrs_model *model, const struct vnrs_vnet *hub,
+                                                 enum vnrs_gateway_type type)
+{
+    list_foreach (gateway, &model->gateways)
+        if (gateway->vnet == hub && gateway->type == type)
+            return gateway;
+    return NULL;
+}
+
+bool vnrs_model_is_hub(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
 {
     list_foreach (rs, &model->route_servers)
         if (rs->vnet == vnet)
@@ -213,7 +222,7 @@ const struct vnrs_vnet *vnrs_model_hub_of(const struct vnrs_model *model, const 
     list_foreach (p, &model->peerings)
         if (p->vnet == vnet && p->use_remote_gateways && p->other && p->other->allow_gateway_transit)
             owner = p->remote;
-    return is_hub(model, owner) ? owner : NULL;
+    return vnrs_model_is_hub(model, owner) ? owner : NULL;
 }
 
 const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)

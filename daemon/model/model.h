@@ -332,12 +332,14 @@ struct vnrs_site { // local network, with the router that stands there
     struct vnrs_machine *machine;
 };
 
+#define VNRS_SHARED_KEY_MAX 128 // bytes
+
 enum vnrs_connection_type { VNRS_CONNECTION_IPSEC, VNRS_CONNECTION_EXPRESSROUTE };
 
 struct vnrs_circuit_link { // ExpressRoute: primary and secondary
     struct vnrs_machine *msee;
     struct vnrs_nic *nic;      // of the MSEE, in GatewaySubnet, forwarding: next hop of the circuit's routes
-    struct vnrs_prefix prefix; // /30 or /126 between the customer and the MSEE
+    struct vnrs_prefix prefix; // /30 between the customer and the MSEE
     struct vnrs_addr customer_ip, msee_ip; // its first and second address (azure-routing.md 6.2)
 };
 
@@ -350,6 +352,7 @@ struct vnrs_connection {
     enum vnrs_connection_type type;
     bool enable_bgp;        // IPsec: routes by BGP inside the tunnel, else the site's prefixes are static routes
     const char *shared_key; // IPsec: pre-shared key, never shown to anybody
+    bool has_own_key;       // the file has it; else it is made from names
     vnrs_addr_list gateway_bgp_ips; // IPsec, by instance: from `apipa` of the gateway, or empty
     unsigned weight;                // routingWeight, ExpressRoute
     struct vnrs_circuit_link links[2];
@@ -390,7 +393,8 @@ struct vnrs_model {
     VNRS_LIST(struct vnrs_gateway) gateways;
     VNRS_LIST(struct vnrs_site) sites;
     VNRS_LIST(struct vnrs_connection) connections;
-    VNRS_LIST(struct vnrs_machine) machines; // those of the file first, then the others
+    VNRS_LIST(struct vnrs_machine) machines; // those of the file first, then gateways, MSEEs, sites
+    size_t n_user_machines;                  // so many are of the file
     VNRS_LIST(struct vnrs_nic *) nics;       // all, by index
     VNRS_LIST(struct vnrs_test) tests;
     size_t n_subnets;
@@ -418,6 +422,11 @@ const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *mode
                                                    const struct vnrs_vnet *remote);
 // A subnet has both the instances of the Route Server and the address.
 bool vnrs_route_server_is_beside(const struct vnrs_route_server *rs, const struct vnrs_addr *addr);
+// The network has a Route Server or a gateway of its own.
+bool vnrs_model_is_hub(const struct vnrs_model *model, const struct vnrs_vnet *vnet);
+// The gateway of that type in a virtual network (not in one that it uses). NULL: none.
+const struct vnrs_gateway *vnrs_model_gateway_of(const struct vnrs_model *model, const struct vnrs_vnet *hub,
+                                                 enum vnrs_gateway_type type);
 // The virtual network whose Route Server and gateways `vnet` uses: itself where it has one of them, or the peered
 // network that it uses as remote gateway and that has. NULL: none.
 const struct vnrs_vnet *vnrs_model_hub_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Node tree → objects of the model, in file order. References are only noted (resolve.c); route tables are in
-// parse_route.c, machines and tests in parse_machine.c.
+// parse_route.c, machines and tests in parse_machine.c, gateways and what they lead to in parse_gateway.c.
 #include "model/loader.h"
 
 #include <string.h>
@@ -278,17 +278,6 @@ static void parse_defaults(struct vnrs_loader *l, const struct vnrs_node *defaul
     l->inject = vnrs_node_get(defaults, "inject");
 }
 
-static void refuse_section(struct vnrs_loader *l, const struct vnrs_node *root, const char *key, const char *noun)
-{
-    const struct vnrs_node *list = vnrs_node_get(root, key);
-
-    node_foreach (node, list) {
-        const struct vnrs_node *name = vnrs_node_get(node, "name");
-        (void)loader_error(l, VNRS_V_NOT_BUILT, node->pos, "%s '%s': %ss are not built yet", noun,
-                           name ? name->text : "?", noun);
-    }
-}
-
 void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
 {
     struct vnrs_model *m = l->model;
@@ -305,16 +294,14 @@ void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
     vnrs_model_parse_service_tags(l, vnrs_node_get(root, "serviceTags"));
     vnrs_model_parse_route_tables(l, vnrs_node_get(root, "routeTables"));
     parse_route_servers(l, vnrs_node_get(root, "routeServers"));
-    l->has_gateways = vnrs_node_get(root, "virtualNetworkGateways");
-    refuse_section(l, root, "virtualNetworkGateways", "virtual network gateway");
-    refuse_section(l, root, "sites", "site");
-    refuse_section(l, root, "connections", "connection");
     parse_services(l, vnrs_node_get(root, "services"));
     if (internet) {
         m->internet = (struct vnrs_internet){
             .present = true, .pos = internet->key_pos, .snat = vnrs_read_bool(internet, "snat", false)};
         vnrs_read_hosts(l, vnrs_node_get(internet, "hosts"), &m->internet.hosts.items, &m->internet.hosts.len);
     }
+    l->n_others = vnrs_model_count_outside(root);
     vnrs_model_parse_machines(l, vnrs_node_get(root, "machines"));
+    vnrs_model_parse_outside(l, root);
     vnrs_model_parse_tests(l, vnrs_node_get(root, "tests"));
 }

@@ -162,7 +162,7 @@ static void parse_run_kind(struct vnrs_loader *l, const struct vnrs_node *node, 
     }
 }
 
-static void parse_run(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_run *run)
+void vnrs_model_parse_run(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_run *run)
 {
     const struct vnrs_node *announce = vnrs_node_get(node, "announce"), *exec = vnrs_node_get(node, "exec");
 
@@ -265,7 +265,7 @@ static void parse_machine(struct vnrs_loader *l, const struct vnrs_node *node, c
             if (!nic->bad)
                 parse_nic(l, nic, machine, &machine->nics.items[machine->nics.len++]);
     parse_netns(l, node, machine);
-    parse_run(l, vnrs_node_get(node, "run"), &machine->run);
+    vnrs_model_parse_run(l, vnrs_node_get(node, "run"), &machine->run);
     vnrs_read_hosts(l, vnrs_node_get(node, "hosts"), &machine->hosts.items, &machine->hosts.len);
     machine->inject = (struct vnrs_inject){
         .on = true, .table = VNRS_RT_TABLE_MAIN, .protocol = VNRS_RTPROT, .metric = METRIC_DEFAULT};
@@ -347,7 +347,7 @@ void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *li
         }
         room += n;
     }
-    if (!room || !(m->machines.items = vnrs_loader_alloc(l, room * sizeof(*m->machines.items))))
+    if (!(m->machines.items = vnrs_loader_alloc(l, (room + l->n_others) * sizeof(*m->machines.items))))
         return;
     node_foreach (node, list) {
         if (node->bad || node->kind != VNRS_NODE_MAP)
@@ -359,6 +359,7 @@ void vnrs_model_parse_machines(struct vnrs_loader *l, const struct vnrs_node *li
         for (unsigned i = c.first; i <= c.last && m->machines.len < room; i++)
             parse_machine(l, node, name ? counted_name(l, &c, i) : NULL, &m->machines.items[m->machines.len++]);
     }
+    m->n_user_machines = m->machines.len;
 }
 
 static void parse_expect(struct vnrs_loader *l, const struct vnrs_node *expect, struct vnrs_test *test)

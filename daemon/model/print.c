@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The model as a topology file: everything explicit (defaults, assigned addresses, members of counted sets), so that
-// loading it again gives the same model without any other file.
+// loading it again gives the same model without any other file. Gateways are in print_gateway.c.
+#include "model/print.h"
+
 #include "model/loader.h"
-#include "util/strbuf.h"
 
 #include <string.h>
 
-static const char *yes_no(bool value)
+const char *yes_no(bool value)
 {
     return value ? "true" : "false";
 }
 
 // Free text as a double-quoted scalar.
-static void put_quoted(struct vnrs_strbuf *out, const char *text)
+void put_quoted(struct vnrs_strbuf *out, const char *text)
 {
     vnrs_strbuf_puts(out, "\"");
     for (; *text; text++) {
@@ -29,7 +30,7 @@ static void put_quoted(struct vnrs_strbuf *out, const char *text)
     vnrs_strbuf_puts(out, "\"");
 }
 
-static void put_addr(struct vnrs_strbuf *out, const struct vnrs_addr *addr)
+void put_addr(struct vnrs_strbuf *out, const struct vnrs_addr *addr)
 {
     char text[VNRS_ADDR_STR_MAX];
     // Quoted, because "::" and a trailing colon mean something in YAML.
@@ -42,7 +43,7 @@ static void put_prefix(struct vnrs_strbuf *out, const struct vnrs_prefix *prefix
     vnrs_strbuf_printf(out, prefix->family == VNRS_AF_IPV6 ? "\"%s\"" : "%s", vnrs_prefix_format(prefix, text));
 }
 
-static void put_prefixes(struct vnrs_strbuf *out, const vnrs_prefix_list *list)
+void put_prefixes(struct vnrs_strbuf *out, const vnrs_prefix_list *list)
 {
     vnrs_strbuf_puts(out, "[");
     list_foreach (prefix, list) {
@@ -52,7 +53,7 @@ static void put_prefixes(struct vnrs_strbuf *out, const vnrs_prefix_list *list)
     vnrs_strbuf_puts(out, "]");
 }
 
-static void put_addrs(struct vnrs_strbuf *out, const struct vnrs_addr *items, size_t n)
+void put_addrs(struct vnrs_strbuf *out, const struct vnrs_addr *items, size_t n)
 {
     vnrs_strbuf_puts(out, "[");
     for (size_t i = 0; i < n; i++) {
@@ -62,7 +63,7 @@ static void put_addrs(struct vnrs_strbuf *out, const struct vnrs_addr *items, si
     vnrs_strbuf_puts(out, "]");
 }
 
-static void put_hosts(struct vnrs_strbuf *out, const struct vnrs_host *hosts, size_t n)
+void put_hosts(struct vnrs_strbuf *out, const struct vnrs_host *hosts, size_t n)
 {
     vnrs_strbuf_puts(out, "[");
     for (size_t i = 0; i < n; i++) {
@@ -226,6 +227,17 @@ static void print_map_refs(struct vnrs_strbuf *out, const struct vnrs_bgp_connec
     vnrs_strbuf_puts(out, "}\n");
 }
 
+void put_bfd(struct vnrs_strbuf *out, const struct vnrs_bfd_options *bfd, const char *indent)
+{
+    if (!bfd->on)
+        return;
+    vnrs_strbuf_printf(out, "%sbfd: {transmitInterval: %u, receiveInterval: %u, detectMultiplier: %u, multihop: %s",
+                       indent, bfd->tx_ms, bfd->rx_ms, bfd->multiplier, yes_no(bfd->multihop));
+    if (bfd->ttl_min)
+        vnrs_strbuf_printf(out, ", minimumTtl: %u", bfd->ttl_min);
+    vnrs_strbuf_printf(out, ", strict: %s}\n", yes_no(bfd->strict));
+}
+
 static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_connection *c)
 {
     vnrs_strbuf_printf(out, "      - name: %s\n        peerIp: ", c->name);
@@ -237,14 +249,7 @@ static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_conn
     if (c->ttl_security_hops)
         vnrs_strbuf_printf(out, "        ttlSecurityHops: %u\n", c->ttl_security_hops);
     vnrs_strbuf_printf(out, "        passive: %s\n        delayOpen: %u\n", yes_no(c->passive), c->delay_open);
-    if (c->bfd.on)
-        vnrs_strbuf_printf(
-            out, "        bfd: {transmitInterval: %u, receiveInterval: %u, detectMultiplier: %u, multihop: %s",
-            c->bfd.tx_ms, c->bfd.rx_ms, c->bfd.multiplier, yes_no(c->bfd.multihop));
-    if (c->bfd.on && c->bfd.ttl_min)
-        vnrs_strbuf_printf(out, ", minimumTtl: %u", c->bfd.ttl_min);
-    if (c->bfd.on)
-        vnrs_strbuf_printf(out, ", strict: %s}\n", yes_no(c->bfd.strict));
+    put_bfd(out, &c->bfd, "        ");
     print_map_refs(out, c);
 }
 
@@ -341,7 +346,7 @@ static void print_announce(struct vnrs_strbuf *out, const struct vnrs_announce *
     vnrs_strbuf_puts(out, "}\n");
 }
 
-static void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
+void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
 {
     if (run->kind == VNRS_RUN_NONE)
         return;
@@ -391,9 +396,11 @@ static void print_netns(struct vnrs_strbuf *out, const struct vnrs_machine *mach
 
 static void print_machines(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
-    if (m->machines.len)
+    if (m->n_user_machines)
         vnrs_strbuf_puts(out, "machines:\n");
     list_foreach (machine, &m->machines) {
+        if (machine->role != VNRS_MACHINE_USER)
+            break; // those after it come of gateways, sites and connections
         vnrs_strbuf_printf(out, "  - name: %s\n", machine->name);
         print_netns(out, machine);
         vnrs_strbuf_puts(out, "    nics:\n");
@@ -458,6 +465,7 @@ char *vnrs_model_print(const struct vnrs_model *model)
     print_service_tags(&out, model);
     print_route_tables(&out, model);
     print_route_servers(&out, model);
+    print_gateways(&out, model);
     print_outside(&out, model);
     print_machines(&out, model);
     print_tests(&out, model);

@@ -21,6 +21,10 @@ const char *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX] = {
 const char *const vnrs_run_kind_names[_VNRS_RUN_MAX] = {
     [VNRS_RUN_NONE] = "",       [VNRS_RUN_FRR] = "frr",       [VNRS_RUN_BIRD] = "bird",        [VNRS_RUN_EXEC] = "exec",
     [VNRS_RUN_GOBGP] = "gobgp", [VNRS_RUN_EXABGP] = "exabgp", [VNRS_RUN_OPENBGPD] = "openbgpd"};
+const char *const vnrs_gateway_type_names[2] = {
+    [VNRS_GATEWAY_VPN] = "Vpn", [VNRS_GATEWAY_EXPRESSROUTE] = "ExpressRoute"};
+const char *const vnrs_connection_type_names[2] = {
+    [VNRS_CONNECTION_IPSEC] = "IPsec", [VNRS_CONNECTION_EXPRESSROUTE] = "ExpressRoute"};
 const char *const vnrs_nexthop_names[_VNRS_NH_MAX] = {
 #define X(id, text) [id] = text,
     VNRS_NEXTHOP_TYPES(X)

@@ -7,8 +7,14 @@
 #include <string.h>
 
 static const char *const ref_nouns[_VNRS_REF_MAX] = {
-    [VNRS_REF_VNET] = "virtual network", [VNRS_REF_SUBNET] = "subnet",   [VNRS_REF_ROUTE_TABLE] = "route table",
-    [VNRS_REF_SERVICE] = "service",      [VNRS_REF_TAG] = "service tag", [VNRS_REF_MACHINE] = "machine",
+    [VNRS_REF_VNET] = "virtual network",
+    [VNRS_REF_SUBNET] = "subnet",
+    [VNRS_REF_ROUTE_TABLE] = "route table",
+    [VNRS_REF_SERVICE] = "service",
+    [VNRS_REF_TAG] = "service tag",
+    [VNRS_REF_MACHINE] = "machine",
+    [VNRS_REF_GATEWAY] = "virtual network gateway",
+    [VNRS_REF_SITE] = "site",
 };
 
 struct name_walk {
@@ -119,6 +125,15 @@ static void resolve_connections(struct vnrs_loader *l)
                 c->nic = find_peer_nic(l, rs, &c->peer_ip);
 }
 
+static struct vnrs_addr address_of(const struct vnrs_model *m, const struct vnrs_machine *machine)
+{
+    list_foreach (site, &m->sites)
+        if (site->machine == machine)
+            return site->bgp_ip;
+    return machine->nics.len && machine->nics.items[0].ips.len ? machine->nics.items[0].ips.items[0]
+                                                               : (struct vnrs_addr){0};
+}
+
 static void resolve_targets(struct vnrs_loader *l)
 {
     vec_foreach (target, &l->targets) {
@@ -128,8 +143,7 @@ static void resolve_targets(struct vnrs_loader *l)
         if (vnrs_addr_parse(text, &target->test->to) == 0)
             continue;
         if (machine) {
-            if (machine->nics.len && machine->nics.items[0].ips.len)
-                target->test->to = machine->nics.items[0].ips.items[0];
+            target->test->to = address_of(l->model, machine);
         } else if (host) {
             target->test->to = host->ip;
         } else {
@@ -205,8 +219,10 @@ void vnrs_model_resolve(struct vnrs_loader *l)
     compact_refs(l);
     resolve_peerings(l->model);
     resolve_route_servers(l);
+    vnrs_model_place_gateways(l);
     list_nics(l);
     vnrs_model_assign_addresses(l);
+    vnrs_model_assign_outside(l);
     resolve_bfd(l->model);
     resolve_connections(l);
     name_hosts(l);

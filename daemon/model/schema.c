@@ -338,20 +338,55 @@ static const struct vnrs_schema_key route_server_keys[] = {
 };
 SCHEMA(route_server, "Route Server", "An Azure Route Server");
 
+static const struct vnrs_schema_key bgp_peering_address_keys[] = {
+    {.key = "customBgpIpAddresses",
+     .types = LIST | ADDR,
+     .max = 16,
+     .help =
+         "Addresses from 169.254.21.0 to 169.254.22.255 that BGP in tunnels may use in place of the private address"},
+};
+SCHEMA(bgp_peering_address, "BGP peering address", "Addresses from which one instance speaks BGP");
+
 static const struct vnrs_schema_key bgp_settings_keys[] = {
     {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .def = "65515", .help = "ASN of the gateway"},
+    {.key = "bgpPeeringAddresses",
+     .types = LIST | OBJECT,
+     .max = VNRS_GATEWAY_INSTANCES,
+     .object = &bgp_peering_address,
+     .help = "One for each instance, in order"},
 };
 SCHEMA(bgp_settings, "BGP settings", "BGP settings of a gateway");
+
+static const struct vnrs_schema_key custom_routes_keys[] = {
+    {.key = "addressPrefixes", .types = LIST | PREFIX, .max = 500, .help = "Prefixes"},
+};
+SCHEMA(custom_routes, "custom routes", "Prefixes that sites are told besides those of the virtual networks");
 
 static const struct vnrs_schema_key gateway_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the gateway"},
     {.key = "virtualNetwork", .types = NAME, .required = true, .help = "Network whose GatewaySubnet it is in"},
     {.key = "gatewayType", .types = ENUM, .required = true, .values = VALUES("Vpn", "ExpressRoute"), .help = "Kind"},
-    {.key = "sku", .types = NAME, .help = "SKU, e.g. VpnGw1"},
-    {.key = "activeActive", .types = BOOL, .def = "false", .help = "Two instances that both carry traffic"},
+    {.key = "sku", .types = NAME, .help = "SKU; VpnGw1 or Standard where absent. It stands for limits, not for speed"},
+    {.key = "vpnType", .types = ENUM, .values = VALUES("RouteBased"), .def = "RouteBased", .help = "Kind of VPN"},
+    {.key = "activeActive",
+     .types = BOOL,
+     .def = "false",
+     .help = "Vpn: two instances that both carry traffic, else one"},
     {.key = "bgpSettings", .types = OBJECT, .object = &bgp_settings, .help = "BGP settings"},
+    {.key = "bgp", .types = OBJECT, .object = &timers, .help = "Timers of its sessions; the lab's where absent"},
+    {.key = "customRoutes", .types = OBJECT, .object = &custom_routes, .help = "Vpn: more that sites are told"},
+    {.key = "publicIps",
+     .types = LIST | ADDR,
+     .min = 1,
+     .max = VNRS_GATEWAY_INSTANCES,
+     .help = "Vpn: public addresses of the instances; free ones of 198.51.100.0/24 where absent"},
+    {.key = "privateIps",
+     .types = LIST | ADDR,
+     .min = 1,
+     .max = VNRS_GATEWAY_INSTANCES,
+     .help = "Addresses of the instances in GatewaySubnet; the next free ones where absent"},
 };
-SCHEMA(gateway, "virtual network gateway", "A VPN or ExpressRoute gateway (not built yet)");
+SCHEMA(gateway, "virtual network gateway", "A VPN or ExpressRoute gateway");
 
 static const struct vnrs_schema_key host_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the host"},
@@ -410,13 +445,23 @@ SCHEMA(inject, "injection", "Where effective routes are put in the machine");
     }
 
 static const struct vnrs_schema_key site_keys[] = {
-    {.key = "name", .types = NAME, .required = true, .help = "Name of the site"},
-    {.key = "addressPrefixes", .types = LIST | PREFIX, .max = 500, .min = 1, .help = "Ranges there"},
-    {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the site's router"},
-    {.key = "publicIp", .types = ADDR, .help = "Address of its VPN device"},
-    {.key = "run", .types = OBJECT, .object = &run, .help = "What its router runs"},
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the site and of its router"},
+    {.key = "addressPrefixes",
+     .types = LIST | PREFIX,
+     .max = 500,
+     .min = 1,
+     .help = "Ranges there: static routes of connections without BGP; the router announces them in others"},
+    {.key = "asn", .types = INT, .min = 1, .max = UINT32_MAX, .help = "ASN of the site's router; no BGP where absent"},
+    {.key = "bgpPeeringAddress",
+     .types = ADDR,
+     .help = "Address of the router inside the tunnels; the first one of the first range where absent"},
+    {.key = "publicIp",
+     .types = ADDR,
+     .help = "Public address of its VPN device; a free one of 198.51.100.0/24 where absent"},
+    {.key = "run", .types = OBJECT, .object = &run, .help = "What its router runs; without it there is no BGP"},
+    {.key = "hosts", .types = LIST | OBJECT, .max = 1000, .object = &host, .help = "Hosts behind the router"},
 };
-SCHEMA(site, "site", "A local network outside Azure (not built yet)");
+SCHEMA(site, "site", "A local network outside Azure, with its router");
 
 static const struct vnrs_schema_key connection_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the connection"},
@@ -426,11 +471,34 @@ static const struct vnrs_schema_key connection_keys[] = {
      .types = ENUM,
      .required = true,
      .values = VALUES("IPsec", "ExpressRoute", "Vnet2Vnet"),
-     .help = "Kind"},
-    {.key = "enableBgp", .types = BOOL, .def = "false", .help = "BGP inside the tunnel"},
-    {.key = "sharedKey", .types = TEXT, .help = "IPsec: pre-shared key"},
+     .help = "Kind; Vnet2Vnet is not built: peer the networks, or give the other one a site"},
+    {.key = "enableBgp", .types = BOOL, .def = "false", .help = "IPsec: BGP inside the tunnels, else static routes"},
+    {.key = "sharedKey",
+     .types = TEXT,
+     .max = VNRS_SHARED_KEY_MAX,
+     .help = "IPsec: pre-shared key; never shown. Where absent, made from the names of lab and connection"},
+    {.key = "gatewayCustomBgpIpAddresses",
+     .types = LIST | ADDR,
+     .min = 1,
+     .max = VNRS_GATEWAY_INSTANCES,
+     .help = "IPsec: which of customBgpIpAddresses BGP uses here, one for each instance"},
+    {.key = "routingWeight", .types = INT, .max = 32000, .def = "0", .help = "ExpressRoute: the highest wins"},
+    {.key = "sku",
+     .types = ENUM,
+     .values = VALUES("Standard", "Premium"),
+     .def = "Standard",
+     .help = "ExpressRoute: of the circuit, which takes 4,000 or 10,000 routes from the site"},
+    {.key = "primaryPeerAddressPrefix",
+     .types = PREFIX,
+     .help = "ExpressRoute: /30 of the first link, the site's address first; a free one where absent"},
+    {.key = "secondaryPeerAddressPrefix", .types = PREFIX, .help = "ExpressRoute: /30 of the second link"},
+    {.key = "password",
+     .types = TEXT,
+     .max = VNRS_BGP_PASSWORD_MAX,
+     .help = "ExpressRoute: TCP MD5 password (RFC 2385) of the sessions with the site; never shown"},
+    BFD_KEY("ExpressRoute: BFD of both links with the site; the default of the lab where absent"),
 };
-SCHEMA(connection, "connection", "A connection of a gateway to a site (not built yet)");
+SCHEMA(connection, "connection", "A connection of a gateway to a site");
 
 static const struct vnrs_schema_key service_keys[] = {
     {.key = "name", .types = VNRS_T_SERVICE, .required = true, .help = "E.g. Microsoft.Storage"},
@@ -503,7 +571,10 @@ SCHEMA(expect, "expectation", "What a next hop test expects");
 
 static const struct vnrs_schema_key test_keys[] = {
     {.key = "name", .types = TEXT, .required = true, .help = "What is tested"},
-    {.key = "from", .types = NAME, .required = true, .help = "Machine"},
+    {.key = "from",
+     .types = TEXT,
+     .required = true,
+     .help = "Machine, site, gateway instance (gateway.NAME-0) or MSEE (msee.CONNECTION-0)"},
     {.key = "to", .types = TEXT, .help = "Next hop test: machine, host or address"},
     {.key = "ping", .types = TEXT, .help = "Ping: machine, host or address"},
     {.key = "connect", .types = TEXT, .help = "TCP connection: machine, host or address; with port"},
@@ -549,9 +620,17 @@ static const struct vnrs_schema_key root_keys[] = {
      .help = "Service tags for routes; Azure's own lists change, so the file says what a tag stands for"},
     {.key = "routeTables", .types = LIST | OBJECT, .max = 1000, .object = &route_table, .help = "Route tables"},
     {.key = "routeServers", .types = LIST | OBJECT, .max = 500, .object = &route_server, .help = "Route Servers"},
-    {.key = "virtualNetworkGateways", .types = LIST | OBJECT, .object = &gateway, .help = "Gateways (not built yet)"},
-    {.key = "sites", .types = LIST | OBJECT, .object = &site, .help = "Local networks (not built yet)"},
-    {.key = "connections", .types = LIST | OBJECT, .object = &connection, .help = "Connections (not built yet)"},
+    {.key = "virtualNetworkGateways",
+     .types = LIST | OBJECT,
+     .max = 500,
+     .object = &gateway,
+     .help = "VPN and ExpressRoute gateways"},
+    {.key = "sites", .types = LIST | OBJECT, .max = 1000, .object = &site, .help = "Local networks outside Azure"},
+    {.key = "connections",
+     .types = LIST | OBJECT,
+     .max = 1000,
+     .object = &connection,
+     .help = "Connections of gateways to sites"},
     {.key = "services",
      .types = LIST | OBJECT,
      .max = 200,

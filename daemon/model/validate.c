@@ -84,5 +84,6 @@ void vnrs_model_validate(struct vnrs_loader *l)
     vnrs_validate_route_servers(l);
     vnrs_validate_route_maps(l);
     vnrs_validate_outside(l);
+    vnrs_validate_gateways(l);
     vnrs_validate_machines(l);
 }

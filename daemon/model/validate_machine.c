@@ -183,7 +183,7 @@ static void check_run(struct vnrs_loader *l, const struct vnrs_machine *machine)
 void vnrs_validate_machines(struct vnrs_loader *l)
 {
     list_foreach (machine, &l->model->machines) {
-        if (!machine->name)
+        if (!machine->name || machine->role != VNRS_MACHINE_USER)
             continue;
         list_foreach (nic, &machine->nics)
             check_nic(l, machine, nic);

@@ -123,7 +123,7 @@ static void check_hop(struct vnrs_loader *l, const struct vnrs_route_table *tabl
 
 static void check_route(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr)
 {
-    if (udr->type == VNRS_NH_GATEWAY && !l->has_gateways) {
+    if (udr->type == VNRS_NH_GATEWAY && !l->model->gateways.len) {
         struct vnrs_diag *d =
             loader_warning(l, VNRS_V_NO_VPN_GATEWAY, vnrs_loader_pos(l, &udr->type, udr->pos),
                            "route '%s' leads to a VPN gateway, and there is none", udr->name ? udr->name : "?");

@@ -286,7 +286,7 @@ static void check_served(struct vnrs_loader *l)
         return;
     }
     list_foreach (machine, &m->machines)
-        if (machine->nics.len && machine->nics.items[0].subnet)
+        if (machine->role == VNRS_MACHINE_USER && machine->nics.len && machine->nics.items[0].subnet)
             machines_of[machine->nics.items[0].subnet->vnet->id]++;
     list_foreach (vnet, &m->vnets) {
         const struct vnrs_route_server *rs = vnrs_model_route_server_of(m, vnet);

@@ -183,14 +183,6 @@ static void check_peered_overlap(struct vnrs_loader *l, const struct vnrs_peerin
     }
 }
 
-static bool has_route_server(const struct vnrs_model *m, const struct vnrs_vnet *vnet)
-{
-    list_foreach (rs, &m->route_servers)
-        if (rs->vnet == vnet)
-            return true;
-    return false;
-}
-
 static void check_remote_gateways(struct vnrs_loader *l, const struct vnrs_peering *p)
 {
     const struct vnrs_model *m = l->model;
@@ -205,9 +197,9 @@ static void check_remote_gateways(struct vnrs_loader *l, const struct vnrs_peeri
         vnrs_diag_help(l->diags, d, "'useRemoteGateways' is possible on one peering of a virtual network");
         break;
     }
-    if (has_route_server(m, p->vnet)) {
+    if (vnrs_model_is_hub(m, p->vnet)) {
         d = loader_error(l, VNRS_V_OWN_GATEWAY, p->pos,
-                         "virtual network '%s' has a Route Server and uses remote gateways", p->vnet->name);
+                         "virtual network '%s' has a gateway or Route Server and uses remote gateways", p->vnet->name);
         vnrs_diag_help(l->diags, d,
                        "'useRemoteGateways' is for networks without a gateway or Route Server of their own");
     }
@@ -218,7 +210,7 @@ static void check_remote_gateways(struct vnrs_loader *l, const struct vnrs_peeri
                          p->vnet->name, p->remote->name);
         vnrs_diag_note(l->diags, d, p->other->pos, "the other direction is here");
         vnrs_diag_help(l->diags, d, "add 'allowGatewayTransit: true' there");
-    } else if (!has_route_server(m, p->remote) && !l->has_gateways) {
+    } else if (!vnrs_model_is_hub(m, p->remote)) {
         d = loader_error(l, VNRS_V_NO_REMOTE_GATEWAY, p->pos, "virtual network '%s' has no gateway and no Route Server",
                          p->remote->name);
         vnrs_diag_help(l->diags, d, "'useRemoteGateways' needs one on the other side");

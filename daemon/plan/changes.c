@@ -232,12 +232,103 @@ static void daemon_row(struct rows *rows, const struct vnrs_model *model, const 
     }
 }
 
+static void behind_rows(struct rows *rows, const struct vnrs_machine *machine)
+{
+    char buf[VNRS_ADDR_STR_MAX], name[2 * VNRS_NAME_LEN_MAX + 16];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach (host, &machine->hosts) {
+        (void)snprintf(name, sizeof(name), "%s/%s", machine->name, host->name);
+        vnrs_strbuf_printf(&text, "%s behind %s", vnrs_addr_format(&host->ip, buf), machine->name);
+        add_row(rows, "host", name, NULL, &text);
+    }
+}
+
+static void gateway_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach (gateway, &model->gateways) {
+        bool is_vpn = gateway->type == VNRS_GATEWAY_VPN;
+        vnrs_strbuf_printf(&text, "%s %s in %s, AS %u, timers %u/%u", is_vpn ? "VPN" : "ExpressRoute", gateway->sku,
+                           gateway->vnet->name, gateway->asn, gateway->timers.keepalive, gateway->timers.hold);
+        for (unsigned i = 0; i < gateway->n_instances; i++) {
+            const struct vnrs_gateway_instance *instance = &gateway->instances[i];
+            vnrs_strbuf_printf(&text, ", %s", vnrs_addr_format(&instance->ip, buf));
+            if (is_vpn)
+                vnrs_strbuf_printf(&text, " (%s)", vnrs_addr_format(&instance->public_ip, buf));
+            list_foreach (ip, &instance->apipa)
+                vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(ip, buf));
+        }
+        if (gateway->custom_routes.len)
+            vnrs_strbuf_puts(&text, ", custom routes ");
+        put_prefixes(&text, &gateway->custom_routes);
+        add_row(rows, "gateway", gateway->name, "its sessions and tunnels restart", &text);
+    }
+}
+
+static void site_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach (site, &model->sites) {
+        put_prefixes(&text, &site->prefixes);
+        vnrs_strbuf_printf(&text, "%srouter %s", text.len ? ", " : "", vnrs_addr_format(&site->bgp_ip, buf));
+        if (site->asn)
+            vnrs_strbuf_printf(&text, " AS %u", site->asn);
+        if (site->public_ip.family != VNRS_AF_NONE)
+            vnrs_strbuf_printf(&text, ", public %s", vnrs_addr_format(&site->public_ip, buf));
+        add_row(rows, "site", site->name, "its connections restart", &text);
+        if (site->machine->run.kind != VNRS_RUN_NONE)
+            daemon_row(rows, model, site->machine);
+        behind_rows(rows, site->machine);
+    }
+}
+
+static void put_links(struct vnrs_strbuf *text, const struct vnrs_connection *c)
+{
+    char buf[VNRS_PREFIX_STR_MAX];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(c->links); i++)
+        vnrs_strbuf_printf(text, "%s %s", i ? "," : ", links", vnrs_prefix_format(&c->links[i].prefix, buf));
+    vnrs_strbuf_printf(text, ", %s circuit, weight %u", c->premium ? "Premium" : "Standard", c->weight);
+    vnrs_strbuf_puts(text, c->password ? ", password " VNRS_BGP_PASSWORD_HIDDEN : "");
+    if (c->bfd.on)
+        vnrs_strbuf_printf(text, ", BFD %u/%u ms × %u%s", c->bfd.tx_ms, c->bfd.rx_ms, c->bfd.multiplier,
+                           c->bfd.strict ? " strict" : "");
+}
+
+static void connection_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach (c, &model->connections) {
+        bool is_ipsec = c->type == VNRS_CONNECTION_IPSEC;
+        vnrs_strbuf_printf(&text, "%s between %s and %s", is_ipsec ? "IPsec" : "ExpressRoute", c->gateway->name,
+                           c->site->name);
+        if (is_ipsec)
+            vnrs_strbuf_puts(&text, c->enable_bgp ? ", BGP" : ", static routes");
+        else
+            put_links(&text, c);
+        list_foreach (ip, &c->gateway_bgp_ips)
+            vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(ip, buf));
+        add_row(rows, "connection", c->name, is_ipsec ? "its tunnels restart" : "its sessions restart", &text);
+        if (!rows->failed)
+            rows->list.items[rows->list.len - 1].hidden = is_ipsec ? c->shared_key : c->password;
+    }
+}
+
 static void machine_rows(struct rows *rows, const struct vnrs_model *model)
 {
     char buf[VNRS_ADDR_STR_MAX];
     struct vnrs_strbuf text = {0};
 
     list_foreach (machine, &model->machines) {
+        if (machine->role != VNRS_MACHINE_USER)
+            break; // rows of gateways, sites and connections tell of those
         static const char *const kinds[] = {"own namespace", "the daemon's namespace", "namespace", "pid", "container"};
         vnrs_strbuf_puts(&text, kinds[machine->netns]);
         if (machine->netns_ref)
@@ -261,12 +352,7 @@ static void machine_rows(struct rows *rows, const struct vnrs_model *model)
         }
         if (machine->run.kind != VNRS_RUN_NONE)
             daemon_row(rows, model, machine);
-        list_foreach (host, &machine->hosts) {
-            char name[2 * VNRS_NAME_LEN_MAX + 16];
-            (void)snprintf(name, sizeof(name), "%s/%s", machine->name, host->name);
-            vnrs_strbuf_printf(&text, "%s behind %s", vnrs_addr_format(&host->ip, buf), machine->name);
-            add_row(rows, "host", name, NULL, &text);
-        }
+        behind_rows(rows, machine);
     }
 }
 
@@ -283,6 +369,9 @@ static int rows_make(struct rows *rows, struct vnrs_arena *arena, const struct v
     vnet_rows(rows, model);
     table_rows(rows, model);
     route_server_rows(rows, model);
+    gateway_rows(rows, model);
+    site_rows(rows, model);
+    connection_rows(rows, model);
     outside_rows(rows, model);
     machine_rows(rows, model);
     for (size_t i = 0; i < rows->list.len && !rows->failed; i++) {

@@ -463,7 +463,8 @@ static void build_all(struct build *b)
         build_services(b);
     }
     list_foreach (machine, &b->model->machines)
-        build_machine(b, machine);
+        if (machine->role == VNRS_MACHINE_USER)
+            build_machine(b, machine);
     if (b->model->dataplane != VNRS_DATAPLANE_NONE)
         build_hosts_behind(b);
 }

@@ -249,7 +249,8 @@ static void host_behind(struct build *b, const struct vnrs_host *host)
 
     (void)build_object(b, VNRS_OBJ_NETNS, ns, what);
     list_foreach (machine, &b->model->machines) {
-        if (n < ARRAY_SIZE(via) && machine->netns == VNRS_NETNS_OURS && find_behind(machine, host->name)) {
+        if (n < ARRAY_SIZE(via) && machine->role == VNRS_MACHINE_USER && machine->netns == VNRS_NETNS_OURS &&
+            find_behind(machine, host->name)) {
             via[n] = link_behind(b, machine, host, n);
             n++;
         }
@@ -268,7 +269,7 @@ void build_hosts_behind(struct build *b)
 
     list_foreach (machine, &b->model->machines) {
         list_foreach (host, &machine->hosts) {
-            if (vnrs_map_find(&seen, host->name, strlen(host->name)))
+            if (machine->role != VNRS_MACHINE_USER || vnrs_map_find(&seen, host->name, strlen(host->name)))
                 continue;
             if (vnrs_map_put(&seen, host->name, strlen(host->name), (void *)host) < 0)
                 build_fail(b, -ENOMEM, "out of memory");
