@@ -419,12 +419,24 @@ static void act_established(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_inpu
     fsm->ops->up(fsm->arg, fsm->side);
 }
 
+bool vnrs_bgp_fsm_is_held(const struct vnrs_bgp_fsm *fsm)
+{
+    return fsm->state == VNRS_BGP_ST_OPEN_CONFIRM && fsm->confirmed && !fsm->waits_for_bfd;
+}
+
+static void act_decided(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    if (vnrs_bgp_fsm_is_held(fsm) && fsm->ops->confirmed(fsm->arg, fsm->side))
+        act_established(fsm, in);
+}
+
 static void act_confirmed(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
 {
     // In strict mode the peer may know before us that BFD is up.
     fsm->confirmed = true;
     if (!fsm->waits_for_bfd)
-        act_established(fsm, in);
+        act_heard(fsm, in);
+    act_decided(fsm, in);
 }
 
 static void act_bfd_up(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
@@ -432,8 +444,7 @@ static void act_bfd_up(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in
     if (!fsm->waits_for_bfd)
         return;
     confirm(fsm);
-    if (fsm->confirmed)
-        act_established(fsm, in);
+    act_decided(fsm, in);
 }
 
 static void act_update(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
@@ -452,6 +463,20 @@ static void act_refresh(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *i
     // capability was not exchanged: RFC 2918 section 4 lets us ignore it.
     if (fsm->session.refresh)
         fsm->ops->refresh(fsm->arg, in->af, in->subtype);
+}
+
+// What is sent in Established only: the peer is there, and so it has decided for this connection.
+static void act_proof(struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_input *in)
+{
+    if (!vnrs_bgp_fsm_is_held(fsm)) {
+        act_unexpected(fsm, in);
+        return;
+    }
+    act_established(fsm, in);
+    if (fsm->event == VNRS_BGP_EV_UPDATE)
+        act_update(fsm, in);
+    else
+        act_refresh(fsm, in);
 }
 
 // RFC 4271 section 8.2.2, event by event. No entry: the event is ignored, or belongs to a second connection, which has
@@ -512,8 +537,9 @@ static const action_fn table[_VNRS_BGP_ST_MAX][_VNRS_BGP_EV_MAX] = {
                                   [VNRS_BGP_EV_DUMP] = act_dump,
                                   [VNRS_BGP_EV_NOTIFICATION] = act_notification,
                                   [VNRS_BGP_EV_KEEPALIVE] = act_confirmed,
-                                  [VNRS_BGP_EV_UPDATE] = act_unexpected,
-                                  [VNRS_BGP_EV_REFRESH] = act_unexpected,
+                                  [VNRS_BGP_EV_UPDATE] = act_proof,
+                                  [VNRS_BGP_EV_REFRESH] = act_proof,
+                                  [VNRS_BGP_EV_DECIDED] = act_decided,
                                   [VNRS_BGP_EV_BFD_UP] = act_bfd_up,
                                   [VNRS_BGP_EV_BFD_DOWN] = act_bfd_down},
     [VNRS_BGP_ST_ESTABLISHED] = {[VNRS_BGP_EV_STOP] = act_stop,

@@ -32,6 +32,7 @@ enum vnrs_bgp_event {         // number in RFC 4271 section 8.1
     VNRS_BGP_EV_REFRESH,      // RFC 2918
     VNRS_BGP_EV_BFD_UP,       // RFC 5882
     VNRS_BGP_EV_BFD_DOWN,
+    VNRS_BGP_EV_DECIDED, // what `confirmed` held back may go on
     _VNRS_BGP_EV_MAX
 };
 
@@ -78,6 +79,9 @@ struct vnrs_bgp_fsm_ops {
     void (*state)(void *arg, enum vnrs_bgp_side side); // changed
     // Returns false when the OPEN, acceptable by itself, lost a collision: the machine then ends with Cease.
     bool (*opened)(void *arg, enum vnrs_bgp_side side);
+    // Both KEEPALIVEs are there. Returns false when a collision is not decided yet: the machine stays in OpenConfirm
+    // until DECIDED asks again, or until the peer shows by what it sends that it is in Established.
+    bool (*confirmed)(void *arg, enum vnrs_bgp_side side);
     void (*up)(void *arg, enum vnrs_bgp_side side); // Established
     // Idle again; `error` is what was sent or received, code 0: neither.
     void (*idle)(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_bgp_cause cause,
@@ -111,7 +115,7 @@ struct vnrs_bgp_fsm {
     struct vnrs_bgp_open remote;         // from OpenConfirm on
     struct vnrs_bgp_session session;     // from OpenConfirm on
     bool waits_for_bfd;                  // OpenConfirm in strict mode: our first KEEPALIVE is held back until BFD is up
-    bool confirmed;                      // and that of the peer has come meanwhile
+    bool confirmed;                      // OpenConfirm: that of the peer has come
 };
 
 void vnrs_bgp_fsm_init(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_side side, const struct vnrs_bgp_conf *conf,
@@ -122,6 +126,8 @@ void vnrs_bgp_fsm_event(struct vnrs_bgp_fsm *fsm, enum vnrs_bgp_event event, uin
 // Deliver every timer that is due.
 void vnrs_bgp_fsm_tick(struct vnrs_bgp_fsm *fsm, uint64_t now_ms);
 uint64_t vnrs_bgp_fsm_next(const struct vnrs_bgp_fsm *fsm); // earliest deadline, or VNRS_BGP_NEVER
+// In OpenConfirm with both KEEPALIVEs: it is only a collision that keeps it from Established.
+bool vnrs_bgp_fsm_is_held(const struct vnrs_bgp_fsm *fsm);
 // The peer is heard again: the hold timer starts anew (used while we ourselves do not read from the connection).
 void vnrs_bgp_fsm_heard(struct vnrs_bgp_fsm *fsm, uint64_t now_ms);
 // An UPDATE was made for the peer, which spares it a KEEPALIVE (RFC 4271 section 8.2.2).

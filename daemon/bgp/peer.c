@@ -61,11 +61,22 @@ static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, si
     peer->ops->send(peer->arg, side, bytes, len);
 }
 
+// One connection is gone: nothing keeps back the other one any more.
+static void release_other(struct vnrs_bgp_peer *peer, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_fsm *other = other_side(peer, side);
+
+    peer->undecided_until = VNRS_BGP_TIMER_OFF;
+    if (peer->enabled && vnrs_bgp_fsm_is_held(other)) // not when it is the one that ended this one
+        vnrs_bgp_fsm_event(other, VNRS_BGP_EV_DECIDED, peer->now, NULL);
+}
+
 static void on_state(void *arg, enum vnrs_bgp_side side)
 {
     struct vnrs_bgp_peer *peer = arg;
 
-    (void)side;
+    if (peer->fsm[side].state == VNRS_BGP_ST_ACTIVE)
+        release_other(peer, side);
     peer->ops->changed(peer->arg);
 }
 
@@ -85,7 +96,7 @@ static bool on_opened(void *arg, enum vnrs_bgp_side side)
 
     if (other->state == VNRS_BGP_ST_ESTABLISHED)
         return false;
-    if (other->state != VNRS_BGP_ST_OPEN_CONFIRM)
+    if (other->state != VNRS_BGP_ST_OPEN_CONFIRM || vnrs_bgp_fsm_is_held(other))
         return true;
     bool keep = is_out_preferred(peer, peer->fsm[side].remote.id) == (side == VNRS_BGP_OUT);
     if (keep)
@@ -93,10 +104,29 @@ static bool on_opened(void *arg, enum vnrs_bgp_side side)
     return keep;
 }
 
+// RFC 4271 6.8 looks at an OPEN's arrival only, and at connections in OpenConfirm. The peer may be there when our OPEN
+// comes to it on the other connection, and decide for that one, while we, with its KEEPALIVE here, would be in
+// Established already and close the other one: both would be lost, and with them a session that had just begun. So
+// where the identifiers are for the other one, and the peer may have our OPEN on it, its word is waited for: it closes
+// one of the two, or its KEEPALIVE comes on the other one, or what is sent in Established only on this one.
+static bool on_confirmed(void *arg, enum vnrs_bgp_side side)
+{
+    struct vnrs_bgp_peer *peer = arg;
+    const struct vnrs_bgp_fsm *other = other_side(peer, side);
+
+    if ((other->state != VNRS_BGP_ST_OPEN_SENT && other->state != VNRS_BGP_ST_OPEN_CONFIRM) ||
+        is_out_preferred(peer, peer->fsm[side].remote.id) == (side == VNRS_BGP_OUT))
+        return true;
+    if (peer->undecided_until == VNRS_BGP_TIMER_OFF)
+        peer->undecided_until = peer->now + VNRS_BGP_COLLISION_MS;
+    return peer->now >= peer->undecided_until;
+}
+
 static void on_up(void *arg, enum vnrs_bgp_side side)
 {
     struct vnrs_bgp_peer *peer = arg;
 
+    peer->undecided_until = VNRS_BGP_TIMER_OFF;
     vnrs_bgp_fsm_event(other_side(peer, side), VNRS_BGP_EV_DUMP, peer->now, NULL);
     peer->changed_ms = peer->now;
     peer->idle_until = VNRS_BGP_TIMER_OFF;
@@ -215,11 +245,21 @@ static bool is_graceful(const struct vnrs_bgp_session *session, enum vnrs_bgp_ca
     return false;
 }
 
+// The peer closed one of two connections, as it should: no error of anybody.
+static bool is_peers_verdict(struct vnrs_bgp_peer *peer, enum vnrs_bgp_side side, enum vnrs_bgp_cause cause,
+                             const struct vnrs_bgp_error *error)
+{
+    return cause == VNRS_BGP_CAUSE_RECEIVED && error->code == VNRS_BGP_ERR_CEASE &&
+           error->subcode == VNRS_BGP_CEASE_COLLISION && other_side(peer, side)->state >= VNRS_BGP_ST_OPEN_CONFIRM;
+}
+
 static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_bgp_cause cause,
                     const struct vnrs_bgp_error *error)
 {
     struct vnrs_bgp_peer *peer = arg;
 
+    if (!was_up && is_peers_verdict(peer, side, cause, error))
+        cause = VNRS_BGP_CAUSE_COLLISION;
     if (was_up) {
         if (peer->now - peer->changed_ms >= VNRS_BGP_STABLE_MS)
             peer->errors = 0;
@@ -234,6 +274,7 @@ static void on_idle(void *arg, enum vnrs_bgp_side side, bool was_up, enum vnrs_b
     pace(peer, was_up, cause, error);
     if (was_up)
         peer->ops->down(peer->arg, is_graceful(&peer->fsm[side].session, cause, error));
+    release_other(peer, side);
     peer->ops->changed(peer->arg);
 }
 
@@ -261,6 +302,7 @@ static const struct vnrs_bgp_fsm_ops fsm_ops = {
     .send = on_send,
     .state = on_state,
     .opened = on_opened,
+    .confirmed = on_confirmed,
     .up = on_up,
     .idle = on_idle,
     .update = on_update,
@@ -500,6 +542,8 @@ void vnrs_bgp_peer_tick(struct vnrs_bgp_peer *peer, uint64_t now_ms)
     peer->now = now_ms;
     vnrs_bgp_fsm_tick(&peer->fsm[VNRS_BGP_OUT], now_ms);
     vnrs_bgp_fsm_tick(&peer->fsm[VNRS_BGP_IN], now_ms);
+    if (peer->undecided_until != VNRS_BGP_TIMER_OFF && now_ms >= peer->undecided_until)
+        both(peer, now_ms, VNRS_BGP_EV_DECIDED, NULL);
     if (peer->idle_until == VNRS_BGP_TIMER_OFF || now_ms < peer->idle_until)
         return;
     peer->idle_until = VNRS_BGP_TIMER_OFF;
@@ -512,7 +556,7 @@ uint64_t vnrs_bgp_peer_next(const struct vnrs_bgp_peer *peer)
 {
     uint64_t out = vnrs_bgp_fsm_next(&peer->fsm[VNRS_BGP_OUT]), in = vnrs_bgp_fsm_next(&peer->fsm[VNRS_BGP_IN]);
 
-    return vnrs_bgp_timer_earlier(MIN(out, in), peer->idle_until);
+    return vnrs_bgp_timer_earlier(vnrs_bgp_timer_earlier(MIN(out, in), peer->idle_until), peer->undecided_until);
 }
 
 enum vnrs_bgp_state vnrs_bgp_peer_state(const struct vnrs_bgp_peer *peer)

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #define VNRS_BGP_ERROR_TEXT_MAX VNRS_PEER_ERROR_MAX
-#define VNRS_BGP_COLLISION_MS   1000u // how late the other connection of a collision may come
+#define VNRS_BGP_COLLISION_MS   1000u // how late the other connection of a collision, or the peer's word on it, may come
 
 struct vnrs_bgp_peer;
 
@@ -45,10 +45,11 @@ struct vnrs_bgp_peer {
     struct vnrs_bgp_fsm fsm[_VNRS_BGP_SIDE_MAX];
     bool enabled;
     uint64_t now;
-    uint64_t idle_until;   // deadline of the idle hold timer; VNRS_BGP_TIMER_OFF: none
-    uint64_t refuse_until; // no connection is accepted before
-    unsigned errors;       // in a row
-    uint64_t changed_ms;   // last change to or from Established
+    uint64_t idle_until;      // deadline of the idle hold timer; VNRS_BGP_TIMER_OFF: none
+    uint64_t refuse_until;    // no connection is accepted before
+    uint64_t undecided_until; // a connection is held back so long for the other one; VNRS_BGP_TIMER_OFF: none is
+    unsigned errors;          // in a row
+    uint64_t changed_ms;      // last change to or from Established
     uint32_t messages_in[VNRS_BGP_TYPES], messages_out[VNRS_BGP_TYPES]; // by enum vnrs_bgp_type
     uint32_t flaps;
     struct vnrs_bgp_error notification; // the last one, sent or received; code 0: none yet

@@ -379,6 +379,30 @@ def test_collision(spk, net, router_id, keeps_ours):
         spk.wait(lambda: "192.168.0.0/16" in spk.routes)
 
 
+def test_collision_that_the_peer_decides_late(spk, net):
+    """BIRD has both KEEPALIVEs but for our own on its way when our OPEN comes to it on the connection that it opened, whose
+    identifier is for that one: it closes the other one. There we have all that Established needs."""
+    with RawPeer(65001, "10.0.0.10", "10.0.0.4", router_id="10.0.0.200", netns=net.nva) as out, \
+            RawPeer(65001, "10.0.0.10", "10.0.0.4", router_id="10.0.0.200", netns=net.nva) as inc:
+        out.listen()
+        spk.configure(peers=[Peer("a", "10.0.0.10", 65001)])
+        out.accept()
+        inc.connect()
+        for p in (out, inc):
+            p.expect(OPEN)
+        out.send_open()
+        out.keepalive()
+        out.expect(KEEPALIVE)
+        inc.send_open()
+        inc.expect(KEEPALIVE)
+        out.send(message(NOTIFICATION, bytes([6, 7])))
+        inc.keepalive()
+        spk.wait(lambda: spk.is_up("a"))
+        inc.update(["192.168.0.0/16"])
+        spk.wait(lambda: "192.168.0.0/16" in spk.routes)
+        assert spk.peers["a"].flaps == 0 and spk.peers["a"].last_error == ""
+
+
 def test_route_refresh(spk, raw):
     a, b = both_up(spk, raw)
     until(lambda: len(b.routes()) == 2)

@@ -16,6 +16,7 @@ struct world {
     struct vnrs_bgp_fsm fsm;
     char log[256]; // what it did, in order
     bool lose_collision;
+    bool undecided; // a collision
     int update_result;
     uint32_t random;
 };
@@ -64,6 +65,11 @@ static bool on_opened(void *arg, enum vnrs_bgp_side side)
     (void)side;
     return !((struct world *)arg)->lose_collision;
 }
+static bool on_confirmed(void *arg, enum vnrs_bgp_side side)
+{
+    (void)side;
+    return !((struct world *)arg)->undecided;
+}
 static void on_up(void *arg, enum vnrs_bgp_side side)
 {
     (void)side;
@@ -104,6 +110,7 @@ static const struct vnrs_bgp_fsm_ops ops = {
     .send = on_send,
     .state = on_state,
     .opened = on_opened,
+    .confirmed = on_confirmed,
     .up = on_up,
     .idle = on_idle,
     .update = on_update,
@@ -642,6 +649,47 @@ static void bfd_strict_mode(void **state)
     assert_string_equal(w.log, "N6/10 close idle:bfd");
 }
 
+// A collision that is not decided keeps OpenConfirm, until the owner says so or the peer speaks as in Established.
+static void undecided_collision(void **state)
+{
+    static const struct {
+        enum vnrs_bgp_event event;
+        const char *log;
+    } proofs[] = {
+        {VNRS_BGP_EV_UPDATE, "up update"}, {VNRS_BGP_EV_REFRESH, "up refresh:0/0"}, {VNRS_BGP_EV_DECIDED, ""}};
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(proofs); i++) {
+        bring_to(&w, OPENCONFIRM);
+        assert_false(vnrs_bgp_fsm_is_held(&w.fsm));
+        w.undecided = true;
+        event(&w, VNRS_BGP_EV_KEEPALIVE, 2000);
+        assert_string_equal(w.log, "");
+        assert_int_equal(w.fsm.state, OPENCONFIRM);
+        assert_true(vnrs_bgp_fsm_is_held(&w.fsm));
+        event(&w, VNRS_BGP_EV_KEEPALIVE, 50000);
+        assert_true(w.fsm.deadline[VNRS_BGP_TM_HOLD] == 50000 + 90000);
+        event(&w, proofs[i].event, 50000);
+        assert_string_equal(w.log, proofs[i].log);
+        w.undecided = false;
+        if (w.fsm.state == OPENCONFIRM)
+            event(&w, VNRS_BGP_EV_DECIDED, 50000);
+        assert_int_equal(w.fsm.state, ESTABLISHED);
+        assert_false(vnrs_bgp_fsm_is_held(&w.fsm));
+    }
+    bring_to(&w, OPENCONFIRM); // no KEEPALIVE of the peer
+    event(&w, VNRS_BGP_EV_DECIDED, 2000);
+    assert_int_equal(w.fsm.state, OPENCONFIRM);
+    bring_to_strict(&w, true, false); // BFD is up, the collision is not decided
+    w.undecided = true;
+    event(&w, VNRS_BGP_EV_KEEPALIVE, 2100);
+    assert_false(vnrs_bgp_fsm_is_held(&w.fsm));
+    event(&w, VNRS_BGP_EV_BFD_UP, 2100);
+    assert_string_equal(w.log, "KEEPALIVE");
+    assert_true(vnrs_bgp_fsm_is_held(&w.fsm));
+}
+
 static void waits_grow(void **state)
 {
     (void)state;
@@ -670,6 +718,7 @@ int main(void)
         cmocka_unit_test(delay_open),
         cmocka_unit_test(sending),
         cmocka_unit_test(bfd_strict_mode),
+        cmocka_unit_test(undecided_collision),
         cmocka_unit_test(waits_grow),
     };
     return cmocka_run_group_tests_name("fsm", tests, NULL, NULL);

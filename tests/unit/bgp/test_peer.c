@@ -439,6 +439,116 @@ static void collisions(void **state)
     }
 }
 
+// Two connections, both with our OPEN, and one of them with both KEEPALIVEs while the peer's identifier is for the
+// other one: it may decide for that one still, when our OPEN comes to it there.
+static void undecided(struct world *w, enum vnrs_bgp_side first)
+{
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    uint32_t remote = first == VNRS_BGP_OUT ? 0x0a000005 : 0x0a000003;
+
+    world_init(w, false);
+    vnrs_bgp_peer_connected(&w->peer, 1000);
+    accept_one(w, 1000);
+    assert_true(give(w, 1001, first, buf, make_open(buf, remote)) > 0);
+    assert_true(give(w, 1001, first, buf, make(buf, VNRS_BGP_KEEPALIVE, NULL, 0)) > 0);
+    assert_int_equal(w->peer.fsm[first].state, VNRS_BGP_ST_OPEN_CONFIRM);
+    w->log[0] = '\0';
+}
+
+static enum vnrs_bgp_side opposite(enum vnrs_bgp_side side)
+{
+    return side == VNRS_BGP_OUT ? VNRS_BGP_IN : VNRS_BGP_OUT;
+}
+
+static void give_cease(struct world *w, uint64_t now, enum vnrs_bgp_side side)
+{
+    static const uint8_t cease[] = {VNRS_BGP_ERR_CEASE, VNRS_BGP_CEASE_COLLISION};
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+
+    assert_int_equal(give(w, now, side, buf, make(buf, VNRS_BGP_NOTIFICATION, cease, sizeof(cease))), -ECONNRESET);
+}
+
+static void expect_session(struct world *w, enum vnrs_bgp_side side)
+{
+    assert_non_null(vnrs_bgp_peer_session(&w->peer));
+    assert_int_equal(vnrs_bgp_peer_session(&w->peer)->side, side);
+    assert_int_equal(w->peer.fsm[opposite(side)].state, VNRS_BGP_ST_IDLE);
+    assert_int_equal(w->peer.flaps, 0);
+    assert_int_equal(w->peer.errors, 0);
+    assert_string_equal(w->peer.last_error, "");
+    assert_int_equal(w->peer.undecided_until, VNRS_BGP_TIMER_OFF);
+}
+
+static void the_peer_decides_for_the_other_connection(void **state)
+{
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    _cleanup_(world_fini) struct world w = {0};
+
+    (void)state;
+    for (enum vnrs_bgp_side first = VNRS_BGP_OUT; first <= VNRS_BGP_IN; first++) {
+        enum vnrs_bgp_side other = opposite(first);
+        uint32_t remote = first == VNRS_BGP_OUT ? 0x0a000005 : 0x0a000003;
+        for (unsigned cease_first = 0; cease_first < 2; cease_first++) { // two connections have no order
+            undecided(&w, first);
+            assert_true(give(&w, 1002, other, buf, make_open(buf, remote)) > 0);
+            if (cease_first)
+                give_cease(&w, 1003, first);
+            assert_true(give(&w, 1003, other, buf, make(buf, VNRS_BGP_KEEPALIVE, NULL, 0)) > 0);
+            expect_session(&w, other);
+        }
+    }
+}
+
+static void the_peer_decides_for_this_connection(void **state)
+{
+    static const uint8_t nothing[4];
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+    _cleanup_(world_fini) struct world w = {0};
+
+    (void)state;
+    for (enum vnrs_bgp_side first = VNRS_BGP_OUT; first <= VNRS_BGP_IN; first++) {
+        enum vnrs_bgp_side other = opposite(first);
+        uint32_t remote = first == VNRS_BGP_OUT ? 0x0a000005 : 0x0a000003;
+        // It closes the other one: before its OPEN there, or after it.
+        undecided(&w, first);
+        vnrs_bgp_peer_disconnected(&w.peer, 1002, other, NULL);
+        assert_int_equal(vnrs_bgp_peer_session(&w.peer)->side, first);
+        undecided(&w, first);
+        assert_true(give(&w, 1002, other, buf, make_open(buf, remote)) > 0);
+        give_cease(&w, 1003, other);
+        expect_session(&w, first);
+        // It speaks on this one as in Established.
+        undecided(&w, first);
+        assert_true(give(&w, 1002, first, buf, make(buf, VNRS_BGP_UPDATE, nothing, sizeof(nothing))) > 0);
+        expect_session(&w, first);
+        assert_int_equal(w.updates, 1);
+        assert_int_equal(w.sent[other][20], VNRS_BGP_CEASE_COLLISION);
+        undecided(&w, first);
+        assert_true(give(&w, 1002, first, buf, make(buf, VNRS_BGP_ROUTE_REFRESH, "\0\1\0\1", 4)) > 0);
+        expect_session(&w, first);
+        // It says nothing.
+        undecided(&w, first);
+        assert_true(vnrs_bgp_peer_next(&w.peer) == 1001 + VNRS_BGP_COLLISION_MS);
+        assert_true(give(&w, 1500, first, buf, make(buf, VNRS_BGP_KEEPALIVE, NULL, 0)) > 0);
+        vnrs_bgp_peer_tick(&w.peer, 1000 + VNRS_BGP_COLLISION_MS);
+        assert_null(vnrs_bgp_peer_session(&w.peer));
+        vnrs_bgp_peer_tick(&w.peer, 1001 + VNRS_BGP_COLLISION_MS);
+        expect_session(&w, first);
+    }
+}
+
+static void an_undecided_peer_is_stopped(void **state)
+{
+    _cleanup_(world_fini) struct world w = {0};
+
+    (void)state;
+    undecided(&w, VNRS_BGP_IN);
+    vnrs_bgp_peer_stop(&w.peer, 1002, VNRS_BGP_CEASE_SHUTDOWN, NULL);
+    assert_null(strstr(w.log, "up"));
+    assert_int_equal(w.sent[VNRS_BGP_IN][20], VNRS_BGP_CEASE_SHUTDOWN);
+    assert_true(vnrs_bgp_peer_next(&w.peer) == VNRS_BGP_NEVER);
+}
+
 static void established_session_stays(void **state)
 {
     uint8_t buf[VNRS_BGP_MSG_MAX];
@@ -480,6 +590,9 @@ int main(void)
         cmocka_unit_test(delayed_open),
         cmocka_unit_test(refused_connections_are_retried),
         cmocka_unit_test(collisions),
+        cmocka_unit_test(the_peer_decides_for_the_other_connection),
+        cmocka_unit_test(the_peer_decides_for_this_connection),
+        cmocka_unit_test(an_undecided_peer_is_stopped),
         cmocka_unit_test(established_session_stays),
     };
     return cmocka_run_group_tests_name("peer", tests, NULL, NULL);
