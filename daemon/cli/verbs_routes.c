@@ -58,6 +58,30 @@ int vnrs_verb_next_hop(const struct vnrs_cli *cli)
     return VNRS_EXIT_OK;
 }
 
+int vnrs_verb_peerings(const struct vnrs_cli *cli)
+{
+    static const struct vnrs_column columns[] = {
+        {"VirtualNetwork", "virtualNetwork"},
+        {"RemoteVirtualNetwork", "remoteVirtualNetwork"},
+        {"PeeringState", "peeringState"},
+        {"PeeringSyncLevel", "peeringSyncLevel"},
+        {"ForwardedTraffic", "allowForwardedTraffic"},
+        {"GatewayTransit", "allowGatewayTransit"},
+        {"RemoteGateways", "useRemoteGateways"},
+        {"RemoteAddressSpace", "remoteAddressSpace.addressPrefixes"},
+        {"RemoteVirtualNetworkAddressSpace", "remoteVirtualNetworkAddressSpace.addressPrefixes"}};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+    int rc = vnrs_cli_get(cli, "/peerings", &answer);
+
+    if (rc)
+        return rc;
+    if (cli->json)
+        vnrs_cli_print_json(json_object_get(answer.json, "value"));
+    else
+        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "value"));
+    return VNRS_EXIT_OK;
+}
+
 int vnrs_verb_peers(const struct vnrs_cli *cli)
 {
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};

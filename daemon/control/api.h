@@ -60,6 +60,7 @@ void vnrs_api_destroy(struct vnrs_api_call *call);
 // api_lab.c
 void vnrs_api_labs(struct vnrs_api_call *call);
 void vnrs_api_inspect(struct vnrs_api_call *call);
+void vnrs_api_peerings(struct vnrs_api_call *call);
 void vnrs_api_tests(struct vnrs_api_call *call);
 // api_status.c
 void vnrs_api_status(struct vnrs_api_call *call);

@@ -175,6 +175,36 @@ void vnrs_api_inspect(struct vnrs_api_call *call)
                              "machines", machines, "routeServers", rs_list, "hosts", hosts_json(lab)));
 }
 
+static json_t *space_json(const vnrs_prefix_list *list)
+{
+    char text[VNRS_PREFIX_STR_MAX];
+    json_t *prefixes = json_array();
+
+    list_foreach (prefix, list)
+        (void)json_array_append_new(prefixes, json_string(vnrs_prefix_format(prefix, text)));
+    return json_pack("{s:o}", "addressPrefixes", prefixes);
+}
+
+void vnrs_api_peerings(struct vnrs_api_call *call)
+{
+    if (!has_model(call))
+        return;
+    json_t *list = json_array();
+    list_foreach (p, &call->lab->model->peerings) {
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s}", "virtualNetwork", p->vnet->name,
+                      "remoteVirtualNetwork", p->remote->name, "peeringState", vnrs_peering_state_name(p->state),
+                      "peeringSyncLevel", vnrs_peering_sync_level(p), "allowVirtualNetworkAccess", p->allow_access,
+                      "allowForwardedTraffic", p->allow_forwarded, "allowGatewayTransit", p->allow_gateway_transit,
+                      "useRemoteGateways", p->use_remote_gateways, "peerCompleteVnets", true, "remoteAddressSpace",
+                      space_json(&p->remote_space), "remoteVirtualNetworkAddressSpace",
+                      space_json(&p->remote->address_space), "nextHopType",
+                      vnrs_nexthop_type_name(p->global ? VNRS_NH_VNET_GLOBAL_PEERING : VNRS_NH_VNET_PEERING)));
+    }
+    vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
+}
+
 static json_t *test_json(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_test *test)
 {
     static const char *const kinds[] = {"ping", "next-hop", "connect"};

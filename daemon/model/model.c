@@ -150,6 +150,14 @@ void vnrs_model_free(struct vnrs_model *model)
         vnrs_arena_free(model->arena);
 }
 
+bool vnrs_prefix_list_has(const vnrs_prefix_list *list, const struct vnrs_addr *addr)
+{
+    list_foreach (prefix, list)
+        if (vnrs_prefix_contains_addr(prefix, addr))
+            return true;
+    return false;
+}
+
 struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const char *name)
 {
     list_foreach (vnet, &model->vnets)
@@ -173,6 +181,43 @@ struct vnrs_nic *vnrs_model_find_nic(const struct vnrs_model *model, const char 
             return model->nics.items[i];
     const struct vnrs_machine *machine = vnrs_model_find_machine(model, name);
     return machine && machine->nics.len ? machine->nics.items : NULL;
+}
+
+const char *vnrs_peering_state_name(enum vnrs_peering_state state)
+{
+    static const char *const names[] = {[VNRS_PEERING_INITIATED] = "Initiated",
+                                        [VNRS_PEERING_CONNECTED] = "Connected",
+                                        [VNRS_PEERING_DISCONNECTED] = "Disconnected"};
+    return names[state];
+}
+
+static bool has_prefix(const vnrs_prefix_list *list, const struct vnrs_prefix *prefix)
+{
+    list_foreach (have, list)
+        if (vnrs_prefix_equal(have, prefix))
+            return true;
+    return false;
+}
+
+// What is in force on this side is what the other network has.
+static bool is_in_sync(const struct vnrs_peering *peering)
+{
+    const vnrs_prefix_list *have = &peering->remote_space, *want = &peering->remote->address_space;
+
+    list_foreach (prefix, want)
+        if (!has_prefix(have, prefix))
+            return false;
+    list_foreach (prefix, have)
+        if (!has_prefix(want, prefix))
+            return false;
+    return true;
+}
+
+const char *vnrs_peering_sync_level(const struct vnrs_peering *peering)
+{
+    static const char *const names[2][2] = {{"FullyInSync", "RemoteNotInSync"},
+                                            {"LocalNotInSync", "LocalAndRemoteNotInSync"}};
+    return names[!is_in_sync(peering)][peering->other && !is_in_sync(peering->other)];
 }
 
 const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *model, const struct vnrs_vnet *vnet,

@@ -48,12 +48,20 @@ struct vnrs_vnet {
     VNRS_LIST(struct vnrs_subnet) subnets;
 };
 
+enum vnrs_peering_state { VNRS_PEERING_INITIATED, VNRS_PEERING_CONNECTED, VNRS_PEERING_DISCONNECTED };
+
 struct vnrs_peering { // one direction
     struct vnrs_pos pos;
     struct vnrs_vnet *vnet, *remote;
-    struct vnrs_peering *other; // the opposite direction, NULL: half open (state Initiated)
+    struct vnrs_peering *other; // the opposite direction, NULL: not connected
+    enum vnrs_peering_state state;
+    bool disconnected; // the file says so: the other half was deleted, and may be there anew
     bool allow_access, allow_forwarded, allow_gateway_transit, use_remote_gateways;
-    bool global; // regions differ: next hop type VNetGlobalPeering
+    bool unverified; // doNotVerifyRemoteGateways
+    bool global;     // regions differ: next hop type VNetGlobalPeering
+    // remoteAddressSpace: ranges of the remote network that are in force on this side, those of the last sync. Its
+    // present ones (the same array) unless the file says otherwise.
+    vnrs_prefix_list remote_space;
 };
 
 struct vnrs_service_tag { // a name for prefixes, e.g. Storage.westeurope
@@ -413,10 +421,14 @@ char *vnrs_model_print(const struct vnrs_model *model) VNRS_MUST_CHECK;
 // JSON Schema draft-07 of the file, from the table that drives the parser. Owned by the caller.
 char *vnrs_schema_json(void) VNRS_MUST_CHECK;
 
+bool vnrs_prefix_list_has(const vnrs_prefix_list *list, const struct vnrs_addr *addr); // one of them holds it
 struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const char *name);
 // "vm1/eth0", or "vm1" for its first NIC. NULL: none.
 struct vnrs_nic *vnrs_model_find_nic(const struct vnrs_model *model, const char *name);
 struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, const char *name);
+// Azure's peeringState and peeringSyncLevel: "Connected", "FullyInSync" (azure-routing.md 4.3, 4.4).
+const char *vnrs_peering_state_name(enum vnrs_peering_state state);
+const char *vnrs_peering_sync_level(const struct vnrs_peering *peering);
 // The connected peering (both directions exist) from `vnet` to `remote`, or NULL.
 const struct vnrs_peering *vnrs_model_find_peering(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
                                                    const struct vnrs_vnet *remote);

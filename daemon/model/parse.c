@@ -80,6 +80,22 @@ static void parse_vnets(struct vnrs_loader *l, const struct vnrs_node *list)
     }
 }
 
+static void refuse_subnet_peering(struct vnrs_loader *l, const struct vnrs_node *node)
+{
+    const struct vnrs_node *local = vnrs_node_get(node, "localSubnetNames"),
+                           *remote = vnrs_node_get(node, "remoteSubnetNames"), *wrong = local ? local : remote;
+
+    if (!vnrs_read_bool(node, "peerCompleteVnets", true))
+        wrong = vnrs_node_get(node, "peerCompleteVnets");
+    else if (vnrs_read_bool(node, "enableOnlyIPv6Peering", false))
+        wrong = vnrs_node_get(node, "enableOnlyIPv6Peering");
+    if (!wrong)
+        return;
+    struct vnrs_diag *d = loader_error(l, VNRS_V_SUBNET_PEERING, wrong->key_pos,
+                                       "'%s': peering of parts of a network is not built", wrong->key);
+    vnrs_diag_help(l->diags, d, "whole virtual networks are peered here; route tables can keep subnets apart");
+}
+
 static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
 {
     struct vnrs_model *m = l->model;
@@ -97,6 +113,10 @@ static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
         p->allow_forwarded = vnrs_read_bool(node, "allowForwardedTraffic", false);
         p->allow_gateway_transit = vnrs_read_bool(node, "allowGatewayTransit", false);
         p->use_remote_gateways = vnrs_read_bool(node, "useRemoteGateways", false);
+        p->unverified = vnrs_read_bool(node, "doNotVerifyRemoteGateways", false);
+        vnrs_read_prefixes(l, vnrs_node_get(node, "remoteAddressSpace"), &p->remote_space);
+        p->disconnected = vnrs_node_get(node, "peeringState");
+        refuse_subnet_peering(l, node);
     }
 }
 

@@ -103,12 +103,22 @@ static void print_peerings(struct vnrs_strbuf *out, const struct vnrs_model *m)
 {
     if (m->peerings.len)
         vnrs_strbuf_puts(out, "virtualNetworkPeerings:\n");
-    list_foreach (p, &m->peerings)
+    list_foreach (p, &m->peerings) {
         vnrs_strbuf_printf(out,
                            "  - virtualNetwork: %s\n    remoteVirtualNetwork: %s\n    allowVirtualNetworkAccess: %s\n"
                            "    allowForwardedTraffic: %s\n    allowGatewayTransit: %s\n    useRemoteGateways: %s\n",
                            p->vnet->name, p->remote->name, yes_no(p->allow_access), yes_no(p->allow_forwarded),
                            yes_no(p->allow_gateway_transit), yes_no(p->use_remote_gateways));
+        if (p->unverified)
+            vnrs_strbuf_puts(out, "    doNotVerifyRemoteGateways: true\n");
+        if (p->disconnected)
+            vnrs_strbuf_puts(out, "    peeringState: Disconnected\n");
+        if (p->remote_space.items != p->remote->address_space.items) {
+            vnrs_strbuf_puts(out, "    remoteAddressSpace: ");
+            put_prefixes(out, &p->remote_space);
+            vnrs_strbuf_puts(out, "\n");
+        }
+    }
 }
 
 static void print_service_tags(struct vnrs_strbuf *out, const struct vnrs_model *m)

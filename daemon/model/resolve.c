@@ -80,7 +80,18 @@ static void resolve_peerings(struct vnrs_model *m)
         list_foreach (q, &m->peerings)
             if (q->vnet == p->remote && q->remote == p->vnet && !p->other)
                 p->other = q;
+        if (!p->remote_space.items)
+            p->remote_space = p->remote->address_space;
     }
+    list_foreach (p, &m->peerings) {
+        bool apart = p->disconnected || (p->other && p->other->disconnected);
+        p->state = p->disconnected      ? VNRS_PEERING_DISCONNECTED
+                   : !p->other || apart ? VNRS_PEERING_INITIATED
+                                        : VNRS_PEERING_CONNECTED;
+    }
+    list_foreach (p, &m->peerings)
+        if (p->state != VNRS_PEERING_CONNECTED)
+            p->other = NULL;
 }
 
 static void resolve_route_servers(struct vnrs_loader *l)

@@ -76,6 +76,25 @@ static const struct vnrs_schema_key peering_keys[] = {
      .types = BOOL,
      .def = "false",
      .help = "Use the peer's gateway or Route Server; the peer needs allowGatewayTransit"},
+    {.key = "doNotVerifyRemoteGateways",
+     .types = BOOL,
+     .def = "false",
+     .help = "useRemoteGateways without a gateway or Route Server on the other side is no error"},
+    {.key = "remoteAddressSpace",
+     .types = LIST | PREFIX,
+     .min = 1,
+     .max = 500,
+     .help = "Ranges of the other network as of the last sync, which are in force on this side; its present ones where "
+             "absent (in sync)"},
+    {.key = "peeringState",
+     .types = ENUM,
+     .values = VALUES("Disconnected"),
+     .help = "Disconnected: the other half was deleted; both halves must be made anew. Initiated and Connected follow "
+             "from the file"},
+    {.key = "peerCompleteVnets", .types = BOOL, .def = "true", .help = "Subnet peering (false) is not built"},
+    {.key = "localSubnetNames", .types = LIST | NAME, .help = "Subnet peering is not built"},
+    {.key = "remoteSubnetNames", .types = LIST | NAME, .help = "Subnet peering is not built"},
+    {.key = "enableOnlyIPv6Peering", .types = BOOL, .def = "false", .help = "Peering of IPv6 alone is not built"},
 };
 SCHEMA(peering, "virtual network peering", "One direction of a peering; both are needed, as in Azure");
 

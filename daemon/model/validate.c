@@ -51,10 +51,7 @@ void vnrs_ranges_sweep(struct vnrs_loader *l, struct vnrs_range *ranges, size_t 
 
 bool vnrs_vnet_has_addr(const struct vnrs_vnet *vnet, const struct vnrs_addr *addr)
 {
-    list_foreach (prefix, &vnet->address_space)
-        if (vnrs_prefix_contains_addr(prefix, addr))
-            return true;
-    return false;
+    return vnrs_prefix_list_has(&vnet->address_space, addr);
 }
 
 const struct vnrs_vnet *vnrs_vnet_reach(const struct vnrs_model *m, const struct vnrs_vnet *vnet,
@@ -63,7 +60,7 @@ const struct vnrs_vnet *vnrs_vnet_reach(const struct vnrs_model *m, const struct
     if (vnrs_vnet_has_addr(vnet, addr))
         return vnet;
     list_foreach (p, &m->peerings)
-        if (p->vnet == vnet && p->other && vnrs_vnet_has_addr(p->remote, addr))
+        if (p->vnet == vnet && p->other && vnrs_prefix_list_has(&p->remote_space, addr))
             return p->remote;
     return NULL;
 }

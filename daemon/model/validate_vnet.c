@@ -162,12 +162,13 @@ void vnrs_validate_vnets(struct vnrs_loader *l)
     }
 }
 
-static void check_peered_overlap(struct vnrs_loader *l, const struct vnrs_peering *p)
+// `ranges`: those that the other network has, or those that are in force here. True: nothing overlaps.
+static bool check_peered_overlap(struct vnrs_loader *l, const struct vnrs_peering *p, const vnrs_prefix_list *ranges)
 {
     char a[VNRS_PREFIX_STR_MAX], b[VNRS_PREFIX_STR_MAX];
 
     list_foreach (here, &p->vnet->address_space) {
-        list_foreach (there, &p->remote->address_space) {
+        list_foreach (there, ranges) {
             if (!vnrs_prefix_overlaps(here, there))
                 continue;
             struct vnrs_diag *d = loader_error(
@@ -178,9 +179,10 @@ static void check_peered_overlap(struct vnrs_loader *l, const struct vnrs_peerin
             vnrs_diag_note(l->diags, d, vnrs_loader_pos(l, there, p->remote->pos), "address space of '%s' is here",
                            p->remote->name);
             vnrs_diag_help(l->diags, d, "peered virtual networks need disjoint address spaces");
-            return; // once per pair of networks is enough
+            return false; // once per pair of networks is enough
         }
     }
+    return true;
 }
 
 static void check_remote_gateways(struct vnrs_loader *l, const struct vnrs_peering *p)
@@ -210,11 +212,20 @@ static void check_remote_gateways(struct vnrs_loader *l, const struct vnrs_peeri
                          p->vnet->name, p->remote->name);
         vnrs_diag_note(l->diags, d, p->other->pos, "the other direction is here");
         vnrs_diag_help(l->diags, d, "add 'allowGatewayTransit: true' there");
-    } else if (!vnrs_model_is_hub(m, p->remote)) {
+    } else if (!vnrs_model_is_hub(m, p->remote) && !p->unverified) {
         d = loader_error(l, VNRS_V_NO_REMOTE_GATEWAY, p->pos, "virtual network '%s' has no gateway and no Route Server",
                          p->remote->name);
         vnrs_diag_help(l->diags, d, "'useRemoteGateways' needs one on the other side");
     }
+}
+
+// The opposite direction is in the file, connected or not.
+static bool has_other_half(const struct vnrs_model *m, const struct vnrs_peering *p)
+{
+    list_foreach (q, &m->peerings)
+        if (q->vnet == p->remote && q->remote == p->vnet)
+            return true;
+    return false;
 }
 
 static void check_peering(struct vnrs_loader *l, const struct vnrs_peering *p)
@@ -234,14 +245,19 @@ static void check_peering(struct vnrs_loader *l, const struct vnrs_peering *p)
         vnrs_diag_note(l->diags, d, q->pos, "the first is here");
         return;
     }
-    if (!p->other) {
+    if (p->disconnected) {
+        d = loader_warning(l, VNRS_V_PEERING_DISCONNECTED, p->pos, "peering '%s' to '%s' is Disconnected",
+                           p->vnet->name, p->remote->name);
+        vnrs_diag_help(l->diags, d, "nothing passes until both directions are made anew: leave 'peeringState' out");
+    } else if (!p->other && !has_other_half(l->model, p)) {
         d = loader_warning(l, VNRS_V_HALF_OPEN_PEERING, p->pos,
                            "half-open peering: '%s' to '%s' is there, the other direction is not", p->vnet->name,
                            p->remote->name);
         vnrs_diag_help(l->diags, d, "nothing passes while the peering is Initiated; both directions make it Connected");
     }
-    if (!p->other || p < p->other)
-        check_peered_overlap(l, p);
+    bool apart = (p->other && p > p->other) || check_peered_overlap(l, p, &p->remote->address_space);
+    if (apart && p->remote_space.items != p->remote->address_space.items)
+        (void)check_peered_overlap(l, p, &p->remote_space);
     if (p->use_remote_gateways)
         check_remote_gateways(l, p);
 }
@@ -279,7 +295,7 @@ static void check_hub(struct vnrs_loader *l, const struct vnrs_vnet *vnet)
         if (p->vnet != vnet || !p->remote || p->remote == vnet || is_repeated(l->model, p))
             continue;
         n++;
-        list_foreach (range, &p->remote->address_space)
+        list_foreach (range, &p->remote_space)
             if (vec_push(&ranges, (struct vnrs_range){*range, p->pos, p}) < 0)
                 l->diags->failed = true;
     }

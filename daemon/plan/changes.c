@@ -75,6 +75,11 @@ static void vnet_rows(struct rows *rows, const struct vnrs_model *model)
                            peering->allow_forwarded ? ", forwarded traffic" : "",
                            peering->allow_gateway_transit ? ", gateway transit" : "",
                            peering->use_remote_gateways ? ", remote gateways" : "", peering->global ? ", global" : "");
+        vnrs_strbuf_puts(&text, peering->disconnected ? ", disconnected" : "");
+        if (peering->remote_space.items != peering->remote->address_space.items) {
+            vnrs_strbuf_puts(&text, ", in force ");
+            put_prefixes(&text, &peering->remote_space);
+        }
         add_row(rows, "peering", name, NULL, &text);
     }
 }

@@ -72,7 +72,7 @@ static int local_collect(struct vnrs_domain *domain, const struct vnrs_model *mo
     size_t n = domain->vnet->address_space.len;
 
     list_foreach (peering, &model->peerings)
-        n += peering_counts(domain, peering) ? peering->remote->address_space.len : 0;
+        n += peering_counts(domain, peering) ? peering->remote_space.len : 0;
     if (cover_alloc(arena, local, n) < 0)
         return -ENOMEM;
     list_foreach (range, &domain->vnet->address_space)
@@ -80,7 +80,7 @@ static int local_collect(struct vnrs_domain *domain, const struct vnrs_model *mo
     list_foreach (peering, &model->peerings) {
         if (!peering_counts(domain, peering))
             continue;
-        list_foreach (range, &peering->remote->address_space)
+        list_foreach (range, &peering->remote_space)
             cover_put(local, range, peering->remote);
     }
     vnrs_cover_build(local);
@@ -296,6 +296,15 @@ static void rows_vnet_local(struct table *t)
     rows_sort(t, from);
 }
 
+static bool has_range(const struct vnrs_vnet *vnet, const struct vnrs_prefix *range)
+{
+    list_foreach (have, &vnet->address_space) {
+        if (vnrs_prefix_equal(have, range))
+            return true;
+    }
+    return false;
+}
+
 static void rows_peering(struct table *t)
 {
     size_t from = t->domain->routes.len;
@@ -303,12 +312,14 @@ static void rows_peering(struct table *t)
     list_foreach (peering, &t->model->peerings) {
         if (!peering_counts(t->domain, peering))
             continue;
-        list_foreach (range, &peering->remote->address_space) {
+        list_foreach (range, &peering->remote_space) {
             struct vnrs_eff_route *row = row_new(t, range, VNRS_SRC_DEFAULT,
                                                  peering->global ? VNRS_NH_VNET_GLOBAL_PEERING : VNRS_NH_VNET_PEERING);
             row->vnet = peering->remote;
-            row->why = SAY(t, "address range of virtual network '%s', peered with this one%s", peering->remote->name,
-                           peering->global ? " from another region" : "");
+            row->why =
+                SAY(t, "address range of virtual network '%s', peered with this one%s%s", peering->remote->name,
+                    peering->global ? " from another region" : "",
+                    has_range(peering->remote, range) ? "" : ", which has it no more: the peering is not in sync");
             row_contest(t, row);
         }
     }
@@ -500,7 +511,7 @@ static size_t rows_max(const struct table *t)
 
     n += t->domain->vnet->address_space.len;
     list_foreach (peering, &t->model->peerings)
-        n += peering_counts(t->domain, peering) ? peering->remote->address_space.len : 0;
+        n += peering_counts(t->domain, peering) ? peering->remote_space.len : 0;
     list_foreach (service, &subnet_of(t->domain)->service_endpoints)
         n += (*service)->prefixes.len;
     n += t->learned ? t->learned->n_routes : 0;

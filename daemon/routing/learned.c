@@ -43,11 +43,11 @@ void vnrs_learned_merge(const struct vnrs_learned_set *a, const struct vnrs_lear
     *out = merged;
 }
 
-static size_t ranges_add(const struct vnrs_vnet *vnet, struct vnrs_prefix *out)
+static size_t ranges_add(const vnrs_prefix_list *ranges, struct vnrs_prefix *out)
 {
     size_t n = 0;
 
-    list_foreach (range, &vnet->address_space) {
+    list_foreach (range, ranges) {
         if (range->family != VNRS_AF_IPV4)
             continue;
         if (out)
@@ -59,11 +59,12 @@ static size_t ranges_add(const struct vnrs_vnet *vnet, struct vnrs_prefix *out)
 
 static size_t locals_add(const struct vnrs_model *model, const struct vnrs_route_server *rs, struct vnrs_prefix *out)
 {
-    size_t n = ranges_add(rs->vnet, out);
+    size_t n = ranges_add(&rs->vnet->address_space, out);
 
     list_foreach (vnet, &model->vnets) {
-        if (vnet != rs->vnet && vnrs_model_route_server_of(model, vnet) == rs)
-            n += ranges_add(vnet, out ? out + n : NULL);
+        const struct vnrs_peering *to = vnrs_model_find_peering(model, rs->vnet, vnet);
+        if (to && vnrs_model_route_server_of(model, vnet) == rs)
+            n += ranges_add(&to->remote_space, out ? out + n : NULL); // as known on its side
     }
     return n;
 }

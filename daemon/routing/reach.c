@@ -77,7 +77,7 @@ const struct vnrs_nic *vnrs_reach_find(const struct vnrs_reach *reach, const str
     }
     for (const struct holder *h = first; h; h = h->next) {
         const struct vnrs_peering *peering = vnrs_model_find_peering(reach->model, vnet, h->nic->subnet->vnet);
-        if (peering && vnrs_peering_is_usable(peering))
+        if (peering && vnrs_peering_is_usable(peering) && vnrs_prefix_list_has(&peering->remote_space, addr))
             return h->nic;
     }
     return NULL;

@@ -3,7 +3,8 @@
 //
 //   vnet NAME RANGE…                     with a subnet NAME/s
 //   subnet VNET NAME                     one more
-//   peer VNET REMOTE [global] [noaccess] [transit] [use] [forwarded]     one direction
+//   peer VNET REMOTE [global] [noaccess] [transit] [use] [forwarded] [sync=PREFIX]    one direction; what it knows of
+//                                        the remote network's ranges
 //   table NAME [nopropagation]
 //   tag NAME PREFIX…                     a service tag
 //   udr TABLE PREFIX|TAG TYPE [IP…]      the name of the route is its destination; several: VirtualApplianceEcmp
@@ -110,12 +111,17 @@ static inline void lab_add_peering(struct lab *lab, char *const *arg, size_t n)
     peering->vnet = LAB_FIND(&lab->model.vnets, arg[1]);
     peering->remote = LAB_FIND(&lab->model.vnets, arg[2]);
     peering->allow_access = true;
+    peering->remote_space = peering->remote->address_space;
     for (size_t i = 3; i < n; i++) {
         peering->global |= strcmp(arg[i], "global") == 0;
         peering->allow_access &= strcmp(arg[i], "noaccess") != 0;
         peering->allow_gateway_transit |= strcmp(arg[i], "transit") == 0;
         peering->use_remote_gateways |= strcmp(arg[i], "use") == 0;
         peering->allow_forwarded |= strcmp(arg[i], "forwarded") == 0;
+        if (strncmp(arg[i], "sync=", 5) == 0) {
+            peering->remote_space = (vnrs_prefix_list){0};
+            *LAB_PUSH(lab, &peering->remote_space) = lab_prefix(arg[i] + 5);
+        }
     }
     list_foreach (other, &lab->model.peerings) {
         if (other->vnet == peering->remote && other->remote == peering->vnet) {

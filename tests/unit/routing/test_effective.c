@@ -205,6 +205,17 @@ static const struct row rows[] = {
      "Default Active 10.2.0.0/16 VNetPeering\n" INTERNET NONE_ROWS},
     {"4.2 rows only when both halves exist", "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b\n",
      LOCAL INTERNET NONE_ROWS},
+    {"4.4 ranges of the last sync are in force: an old one stays, a new one is not there yet",
+     "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16 10.2.0.0/16\npeer a b sync=10.1.0.0/17\npeer b a\n",
+     LOCAL "Default Active 10.1.0.0/17 VNetPeering\n" INTERNET NONE_ROWS},
+    {"4.4 the other half is in sync all the same",
+     "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b sync=10.1.0.0/17\npeer b a\nlook b/s\n",
+     "Default Active 10.1.0.0/16 VnetLocal\nDefault Active 10.0.0.0/16 VNetPeering\n" INTERNET NONE_ROWS},
+    {"4.4 learned routes are hidden by ranges in force only",
+     "vnet hub 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer hub b sync=10.1.0.0/17\npeer b hub\nrs rs hub\n"
+     "learn rs 10.1.0.0/18 10.0.2.4\nlearn rs 10.1.128.0/18 10.0.2.4\n",
+     LOCAL "Default Active 10.1.0.0/17 VNetPeering\n"
+           "VirtualNetworkGateway Active 10.1.128.0/18 VirtualNetworkGateway 10.0.2.4\n" INTERNET NONE_ROWS},
     {"4.2 a spoke that uses the remote gateway: hub ranges and learned rows, same next hops",
      HUB_SPOKE "learn rs 172.30.0.0/16 10.0.2.4 10.0.2.5\nlook spoke/s\n",
      "Default Active 10.1.0.0/16 VnetLocal\nDefault Active 10.0.0.0/16 VNetPeering\n"

@@ -88,6 +88,12 @@ static const struct row rows[] = {
      "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b noaccess\npeer b a\n" QUIET
      "udr t 20.0.0.0/8 VirtualAppliance 10.1.0.4\nnic b/s fw 10.1.0.4\n",
      "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n20.0.0.0/8 VirtualAppliance dead@10.1.0.4\n"},
+    {"4.4 nor one in a range that came after the last sync",
+     "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b sync=10.1.0.0/17\npeer b a\n" QUIET
+     "udr t 20.0.0.0/8 VirtualAppliance 10.1.128.4\nudr t 21.0.0.0/8 VirtualAppliance 10.1.0.4\n"
+     "nic b/s fw 10.1.128.4 10.1.0.4\n",
+     "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n10.1.0.0/17 VNetPeering endpoint:b\n"
+     "20.0.0.0/8 VirtualAppliance dead@10.1.128.4\n21.0.0.0/8 VirtualAppliance nic:fw@10.1.0.4\n"},
     {"3.1 VirtualNetworkGateway, VnetLocal, None",
      A QUIET "udr t 20.0.0.0/8 VirtualNetworkGateway\nudr t 21.0.0.0/8 VnetLocal\nudr t 22.0.0.0/8 None\n",
      "0.0.0.0/0 None drop\n" A_FWD "20.0.0.0/8 VirtualNetworkGateway dead\n21.0.0.0/8 VnetLocal endpoint:a\n"
