@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define USED_LEN_MIN 8u
 #define PUBLIC_FIRST 4u // .1 may be the Internet edge's (plan/desired.h)
 
 static const struct vnrs_prefix public_pools[] = {
@@ -45,8 +46,8 @@ static void use_prefix(struct vnrs_loader *l, struct vnrs_trie *used, const stru
 {
     static const char in_use;
 
-    // A default route is no place where addresses are in use.
-    if (prefix->family && prefix->len && vnrs_trie_put(used, prefix, (void *)&in_use) < 0)
+    // A default route is no place where addresses are in use, nor are the halves and quarters that stand for one.
+    if (prefix->family && prefix->len >= USED_LEN_MIN && vnrs_trie_put(used, prefix, (void *)&in_use) < 0)
         l->diags->failed = true;
 }
 

@@ -248,13 +248,14 @@ static void a_key_is_made_where_none_is_given(void **state)
 
 static void addresses_in_use_are_left_alone(void **state)
 {
-    static const char busy[] = "virtualNetworkGateways: [{name: v, virtualNetwork: hub, gatewayType: Vpn},\n"
-                               "  {name: e, virtualNetwork: hub, gatewayType: ExpressRoute, privateIps: [10.0.0.4, "
-                               "10.0.0.9]}]\n"
-                               "sites: [{name: s, addressPrefixes: [172.31.0.0/16, 192.168.248.0/24], asn: 65001,\n"
-                               "         run: {kind: bird}}]\n"
-                               "connections: [{name: c, gateway: e, site: s, connectionType: ExpressRoute}]\n"
-                               "internet: {hosts: [{name: h, ip: 198.51.100.4}]}\n";
+    static const char busy[] =
+        "virtualNetworkGateways: [{name: v, virtualNetwork: hub, gatewayType: Vpn},\n"
+        "  {name: e, virtualNetwork: hub, gatewayType: ExpressRoute, privateIps: [10.0.0.4, "
+        "10.0.0.9]}]\n"
+        "sites: [{name: s, addressPrefixes: [172.31.0.0/16, 192.168.248.0/24], asn: 65001,\n"
+        "         run: {kind: bird, announce: [0.0.0.0/1, 128.0.0.0/1]}}]\n" // ways out, not networks
+        "connections: [{name: c, gateway: e, site: s, connectionType: ExpressRoute}]\n"
+        "internet: {hosts: [{name: h, ip: 198.51.100.4}]}\n";
     struct vnrs_model *m = load(head, busy);
     const struct vnrs_connection *c = &m->connections.items[0];
 
