@@ -72,7 +72,7 @@ static const char *check_fabric(const union vnrs_agentd_spec *spec)
 
 static const char *check_netns(const union vnrs_agentd_spec *spec)
 {
-    return spec->netns.flags & ~(uint32_t)VNRS_NETNS_FORWARD ? "flags" : NULL;
+    return spec->netns.flags & ~(uint32_t)(VNRS_NETNS_FORWARD | VNRS_NETNS_CARRIER) ? "flags" : NULL;
 }
 
 static const char *check_end(const struct vnrs_link_end *end)
@@ -105,8 +105,12 @@ static const char *check_link(const union vnrs_agentd_spec *spec)
     // The kernel takes the peer's index only together with the first end's.
     if (link->b.ifindex && !link->a.ifindex)
         return "ifindex of end b without one of end a";
-    if (link->is_nic > 1 || (link->is_nic && link->a.ns.name[0]))
+    if (link->kind >= _VNRS_LINK_KIND_MAX)
+        return "kind";
+    if (link->kind == VNRS_LINK_NIC && link->a.ns.name[0])
         return "fabric end of a NIC";
+    if (link->kind == VNRS_LINK_TUNNEL && !is_ours(&link->b.ns))
+        return "namespace of a tunnel";
     return NULL;
 }
 
@@ -142,6 +146,9 @@ static const char *check_snat(const union vnrs_agentd_spec *spec)
     for (uint32_t i = 0; i < snat->n; i++)
         if (!is_prefix(&snat->sources[i]))
             return "source";
+    if (!is_addr(&snat->ike_peer, true) || !is_addr(&snat->ike_inside, true) ||
+        snat->ike_peer.family != snat->ike_inside.family)
+        return "other end of a tunnel";
     return NULL;
 }
 
@@ -165,12 +172,12 @@ static const char *check_table(const union vnrs_agentd_spec *spec)
     for (unsigned i = 0; i < table->n_own; i++)
         if (!is_addr(&table->own[i], false))
             return "address";
-    return table->onlink > 1 ? "flag" : NULL;
+    return table->onlink > 1 || table->by_link > 1 ? "flag" : NULL;
 }
 
 static const char *check_proc(const union vnrs_agentd_spec *spec)
 {
-    if (!is_netns(&spec->proc.ns))
+    if (!is_netns(&spec->proc.ns) || (spec->proc.kind == VNRS_PROC_STRONGSWAN && !is_ours(&spec->proc.ns)))
         return "namespace";
     return spec->proc.kind == 0 || spec->proc.kind >= _VNRS_PROC_MAX ? "kind" : NULL;
 }

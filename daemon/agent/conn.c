@@ -134,15 +134,25 @@ static struct vnrs_ag_hdr make_hdr(enum vnrs_agent_msg type, uint32_t seq, size_
                                 .data_size = (uint32_t)data_size};
 }
 
-void vnrs_agentd_conn_event(struct vnrs_agentd_conn *conn, enum vnrs_ag_event_kind kind, const struct vnrs_ag_obj *obj,
-                            const char *text)
+static void send_event(struct vnrs_agentd_conn *conn, struct vnrs_ag_event event, const char *text)
 {
     struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_EVENT, 0, 1, 0);
-    struct vnrs_ag_event event = {.kind = kind, .obj = *obj};
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {&event, sizeof(event)}};
 
     (void)snprintf(event.text, sizeof(event.text), "%s", text);
     send_msg(conn, parts, ARRAY_SIZE(parts), -1);
+}
+
+void vnrs_agentd_conn_event(struct vnrs_agentd_conn *conn, enum vnrs_ag_event_kind kind, const struct vnrs_ag_obj *obj,
+                            const char *text)
+{
+    send_event(conn, (struct vnrs_ag_event){.kind = kind, .obj = *obj}, text);
+}
+
+void vnrs_agentd_conn_tunnel(struct vnrs_agentd_conn *conn, const struct vnrs_ag_obj *obj, enum vnrs_tunnel_state state,
+                             const char *text)
+{
+    send_event(conn, (struct vnrs_ag_event){.kind = VNRS_AG_EV_TUNNEL, .tunnel = state, .obj = *obj}, text);
 }
 
 void vnrs_agentd_conn_speaker(struct vnrs_agentd_conn *conn, const struct vnrs_ag_obj *obj, pid_t pid, int control_fd)

@@ -13,6 +13,8 @@ void vnrs_agentd_conn_free(struct vnrs_agentd_conn *conn); // accepts NULL
 // ends the connection.
 void vnrs_agentd_conn_event(struct vnrs_agentd_conn *conn, enum vnrs_ag_event_kind kind, const struct vnrs_ag_obj *obj,
                             const char *text);
+void vnrs_agentd_conn_tunnel(struct vnrs_agentd_conn *conn, const struct vnrs_ag_obj *obj, enum vnrs_tunnel_state state,
+                             const char *text);
 void vnrs_agentd_conn_speaker(struct vnrs_agentd_conn *conn, const struct vnrs_ag_obj *obj, pid_t pid, int control_fd);
 // `n` structs of `size` bytes, in as many messages as needed.
 void vnrs_agentd_conn_items(struct vnrs_agentd_conn *conn, uint32_t seq, enum vnrs_agent_msg type, const void *items,

@@ -390,7 +390,7 @@ int vnrs_agentd_counters(struct vnrs_agentd_lab *lab, void (*add)(void *arg, con
         return 0;
     while (code == 0 && (e = vnrs_map_next(&lab->objects, &at))) {
         const struct vnrs_agentd_object *object = e->value;
-        if (object->obj.type == VNRS_OBJ_LINK && object->spec.link.is_nic && object->index.a)
+        if (object->obj.type == VNRS_OBJ_LINK && object->spec.link.kind == VNRS_LINK_NIC && object->index.a)
             code = add_nic(lab, object->index.a, add, arg);
     }
     if (code == 0)

@@ -5,6 +5,7 @@
 #include "agent/flows.h"
 #include "agent/monitor.h"
 #include "agent/runs.h"
+#include "agent/tunnel.h"
 #include "lab/name.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -19,7 +20,7 @@
 
 #define JOURNAL_MAX_BYTES   (512u << 20)
 #define JOURNAL_WASTE_BYTES (4u << 20)
-#define JOURNAL_MAGIC       0x76411001u // changes with the layout of any spec
+#define JOURNAL_MAGIC       0x76411002u // changes with the layout of any spec
 
 // One entry; the spec follows unless it is a removal.
 struct entry {
@@ -63,6 +64,7 @@ static void free_object(struct vnrs_agentd_object *object)
 {
     vnrs_agentd_watch_free(object->watch);
     vnrs_agentd_proc_forget(object);
+    vnrs_agentd_tunnel_forget(object);
     vnrs_agentd_speaker_free(object->speaker);
     free(object);
 }

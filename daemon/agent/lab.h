@@ -14,6 +14,7 @@ struct vnrs_agentd_flows;
 struct vnrs_agentd_speaker;
 struct vnrs_agentd_watch;
 struct vnrs_agentd_proc;
+struct vnrs_agentd_tunnel;
 
 struct vnrs_agentd_object {
     struct vnrs_agentd_lab *lab;
@@ -25,6 +26,8 @@ struct vnrs_agentd_object {
     bool unwritten;                      // the journal does not have this spec
     bool live;                           // TABLE: the guest sink knows it
     struct vnrs_agentd_proc *proc;       // PROC: its processes are watched
+    struct vnrs_agentd_tunnel *tunnel;   // PROC: it is the end of one
+    bool carrier;                        // LINK of a tunnel: end a had one
     struct vnrs_agentd_speaker *speaker; // SPEAKER
     struct vnrs_agentd_watch *watch;     // NETNS, TABLE
 };

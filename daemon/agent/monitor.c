@@ -2,6 +2,7 @@
 #include "agent/monitor.h"
 
 #include "agent/conn.h"
+#include "agent/tunnel.h"
 #include "fib/guest_sink.h"
 #include "lab/netns.h"
 #include "util/fd.h"
@@ -164,11 +165,17 @@ static bool is_link_right(const struct vnrs_agentd_object *object, const struct 
     const struct vnrs_link_end *end = end_of(object, event);
     static const struct vnrs_mac none;
 
-    if (!end || !(event->flags & IFF_UP) || !(event->flags & IFF_LOWER_UP))
+    if (!end)
+        return false;
+    bool is_tunnel = spec->kind == VNRS_LINK_TUNNEL; // end b goes up and down, and a's carrier with it
+    if ((!is_tunnel || end == &spec->a) && !(event->flags & IFF_UP))
+        return false;
+    if (!is_tunnel && !(event->flags & IFF_LOWER_UP))
         return false;
     if (spec->mtu && event->mtu && spec->mtu != event->mtu)
         return false;
-    if (memcmp(&end->mac, &none, sizeof(none)) != 0 && event->mac && memcmp(&end->mac, event->mac, sizeof(none)) != 0)
+    if (!is_tunnel && memcmp(&end->mac, &none, sizeof(none)) != 0 && event->mac &&
+        memcmp(&end->mac, event->mac, sizeof(none)) != 0)
         return false;
     return vnrs_mark_alias_key(object->lab->name, event->alias) != NULL;
 }
@@ -187,6 +194,9 @@ static void on_link(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg,
         return;
     }
     struct vnrs_agentd_object *object = link_of(watch, &event);
+    if (object && object->spec.link.kind == VNRS_LINK_TUNNEL && msg->nlmsg_type == RTM_NEWLINK &&
+        end_of(object, &event))
+        vnrs_agentd_tunnel_link(object, end_of(object, &event), event.flags);
     if (!object || object == except)
         return;
     if (msg->nlmsg_type == RTM_NEWLINK && is_link_right(object, &event))

@@ -4,6 +4,7 @@
 #include "agent/fabric.h"
 #include "agent/monitor.h"
 #include "agent/runs.h"
+#include "agent/tunnel.h"
 #include "lab/netns.h"
 #include "lab/route.h"
 #include "lab/snat.h"
@@ -98,6 +99,22 @@ static int netns_watch(struct vnrs_agentd_object *object, int fd)
     return vnrs_agentd_watch_new(object->lab, &object->obj, fd, &options, &object->watch);
 }
 
+// How many were written.
+static int set_carrier(int fd, struct vnrs_err *err)
+{
+    static const char *const paths[] = {"net/ipv4/conf/all/ignore_routes_with_linkdown",
+                                        "net/ipv6/conf/all/ignore_routes_with_linkdown"};
+    int written = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        int code = vnrs_sysctl_set(fd, paths[i], "1");
+        if (code < 0 && code != -ENOENT)
+            return vnrs_err_errno(err, code, "sysctl '%s'", paths[i]);
+        written += code > 0;
+    }
+    return written;
+}
+
 static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
                         enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
@@ -113,10 +130,13 @@ static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_age
     int written = vnrs_sysctl_profile_apply(fd, forward ? VNRS_SYSCTL_ROUTER : VNRS_SYSCTL_HOST, err);
     if (written < 0)
         return written;
+    int more = object->spec.netns.flags & VNRS_NETNS_CARRIER ? set_carrier(fd, err) : 0;
+    if (more < 0)
+        return more;
     int code = netns_watch(object, fd);
     if (code < 0)
         return vnrs_err_errno(err, code, "watching namespace '%s'", name);
-    *ret_outcome = created ? VNRS_AG_CREATED : written ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
+    *ret_outcome = created ? VNRS_AG_CREATED : written || more ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
     return 0;
 }
 
@@ -173,7 +193,7 @@ static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
         const struct vnrs_link_place place = {&nls[0], &nls[1], fds[0], fds[1]};
         code = vnrs_link_ensure(lab->name, object->obj.key, spec, &place, ret_outcome, &object->index, err);
     }
-    if (code == 0 && spec->is_nic)
+    if (code == 0 && spec->kind == VNRS_LINK_NIC)
         code = vnrs_agentd_fabric_attach(lab, spec->a.ifname, object->index.a, err);
     close_link(fds, nls);
     if (code < 0 || *ret_outcome != VNRS_AG_UNCHANGED) {
@@ -273,7 +293,7 @@ static int snat_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
 
     (void)msg;
     if (code == 0)
-        code = vnrs_snat_ensure(&object->spec.snat, fd, &object->listing, ret_outcome, err);
+        code = vnrs_snat_ensure(object->obj.key, &object->spec.snat, fd, &object->listing, ret_outcome, err);
     if (code == 0 && *ret_outcome != VNRS_AG_UNCHANGED)
         code = vnrs_agentd_object_store(object);
     return code;
@@ -286,7 +306,7 @@ static int snat_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
     int code = reopen_place(object->lab, &object->spec.snat.ns, &fd, &nl, err);
 
     vnrs_rtnl_close(&nl);
-    return code > 0 ? vnrs_snat_remove(fd, err) : code;
+    return code > 0 ? vnrs_snat_remove(object->obj.key, fd, err) : code;
 }
 
 // Any change is a new table: the stored hash belongs to the old spec.
@@ -303,7 +323,7 @@ static bool snat_is_there(const struct vnrs_agentd_object *object, struct vnrs_a
 
     (void)found;
     return vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, &err) == 0 &&
-           vnrs_snat_listing(fd, &hash, &err) == 0 && hash;
+           vnrs_snat_listing(object->obj.key, fd, &hash, &err) == 0 && hash;
 }
 
 // Guest tables.
@@ -353,6 +373,7 @@ static bool proc_is_moved(const struct vnrs_agentd_object *object, const union v
 static bool proc_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
 {
     found->running = vnrs_agentd_proc_runs(object);
+    found->tunnel = vnrs_agentd_tunnel_state(object);
     return true;
 }
 
@@ -535,13 +556,16 @@ struct listing {
     int failed;
 };
 
-static void list_one(struct listing *l, uint32_t type, const char *key, uint32_t ifindex, uint32_t running)
+static void list_found(struct listing *l, struct vnrs_ag_found found, const char *key)
 {
-    struct vnrs_ag_found found = {.obj.type = type, .ifindex = ifindex, .running = running};
-
     (void)vnrs_str_copy(found.obj.lab, sizeof(found.obj.lab), l->name);
     if (vnrs_str_copy(found.obj.key, sizeof(found.obj.key), key) && vec_push(l->found, found) < 0)
         l->failed = -ENOMEM;
+}
+
+static void list_one(struct listing *l, uint32_t type, const char *key, uint32_t ifindex)
+{
+    list_found(l, (struct vnrs_ag_found){.obj.type = type, .ifindex = ifindex}, key);
 }
 
 static int list_netns(const char *name, void *arg)
@@ -549,9 +573,9 @@ static int list_netns(const char *name, void *arg)
     struct listing *l = arg;
 
     if (name[0])
-        list_one(l, VNRS_OBJ_NETNS, name, 0, 0);
+        list_one(l, VNRS_OBJ_NETNS, name, 0);
     else
-        list_one(l, VNRS_OBJ_FABRIC, "fabric", 0, 0);
+        list_one(l, VNRS_OBJ_FABRIC, "fabric", 0);
     return l->failed;
 }
 
@@ -565,7 +589,7 @@ static void list_link(const char *key, uint32_t ifindex, void *arg)
     char *kept = vnrs_arena_strndup(l->keys, key, strlen(key));
     if (!kept || vnrs_map_put(&l->links, kept, strlen(kept), kept) < 0)
         l->failed = -ENOMEM;
-    list_one(l, VNRS_OBJ_LINK, key, object && object->index.a ? object->index.a : ifindex, 0);
+    list_one(l, VNRS_OBJ_LINK, key, object && object->index.a ? object->index.a : ifindex);
 }
 
 static int list_links(struct vnrs_rtnl *nl, void *arg)
@@ -583,9 +607,9 @@ static void list_written(struct listing *l)
 
     while (l->lab && (e = vnrs_map_next(&l->lab->objects, &at))) {
         const struct vnrs_agentd_object *object = e->value;
-        struct vnrs_ag_found found = {0};
+        struct vnrs_ag_found found = {.obj.type = object->obj.type};
         if (types[object->obj.type].is_there && types[object->obj.type].is_there(object, &found))
-            list_one(l, object->obj.type, object->obj.key, 0, found.running);
+            list_found(l, found, object->obj.key);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "agent/child.h"
 #include "agent/conn.h"
+#include "agent/tunnel.h"
 #include "lab/netns.h"
 #include "lab/procfs.h"
 #include "net/addr.h"
@@ -59,6 +60,7 @@ static void on_member_ended(evutil_socket_t fd, short what, void *arg)
     (void)snprintf(text, sizeof(text), "%s ended: %s", m->name, how);
     log_info("lab '%s': %s of '%s'", object->lab->name, text, object->obj.key);
     vnrs_agentd_conn_event(object->lab->ad->conn, VNRS_AG_EV_EXITED, &object->obj, text);
+    vnrs_agentd_tunnel_ended(object, m->name);
 }
 
 static int watch_member(struct member *m, const struct vnrs_proc_member *process)
@@ -149,6 +151,8 @@ int vnrs_agentd_proc_ensure(struct vnrs_agentd_object *object, const void *data,
     }
     if (*ret_outcome != VNRS_AG_UNCHANGED || !object->proc)
         code = watch_proc(object, &proc, dir, err);
+    if (code == 0 && spec->kind == VNRS_PROC_STRONGSWAN)
+        vnrs_agentd_tunnel_started(object, dir, ns_fd, *ret_outcome != VNRS_AG_UNCHANGED);
     return code;
 }
 
@@ -158,6 +162,7 @@ int vnrs_agentd_proc_remove(struct vnrs_agentd_object *object, struct vnrs_err *
     int code = proc_dir(object, dir);
 
     vnrs_agentd_proc_forget(object); // what is ended on purpose is no event
+    vnrs_agentd_tunnel_forget(object);
     if (code == 0)
         code = vnrs_proc_remove(dir, err);
     (void)snprintf(parent, sizeof(parent), "%s/proc", object->lab->dir);

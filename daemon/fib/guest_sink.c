@@ -279,6 +279,7 @@ static int add_table(struct guest_sink *self, const char *key, const struct vnrs
     table->ns = ns;
     table->owner = ++self->last_owner;
     table->suspect = true;
+    ns->nexthops.exclusive |= spec->by_link; // links come and go, and nobody else routes there
     vnrs_kroutes_init(&table->routes, ns->nl, &self->db.prefixes, &ns->nexthops, spec->table, spec->metric,
                       (uint8_t)spec->protocol);
     *ret_table = TAKE_PTR(table);

@@ -88,6 +88,23 @@ static int find_link(struct vnrs_guest_table *table)
     return r < 0 ? fail(table, r, "out of memory") : 0;
 }
 
+static int take_route(const struct nlmsghdr *msg, void *arg)
+{
+    return vnrs_nlroute_decode(msg, arg) ? 0 : -EPROTO;
+}
+
+// The link at whose other end `via` is; 0: there is none, or it has no carrier.
+static uint32_t link_to(struct vnrs_guest_table *table, const struct vnrs_addr *via)
+{
+    struct vnrs_nlroute route = {0};
+    struct vnrs_nlmsg request;
+
+    vnrs_nlroute_encode_get(via, &request);
+    bool found = vnrs_nl_get(table->ns->nl, &request, take_route, &route) == 0 && route.type == RTN_UNICAST &&
+                 route.n_hops == 1 && route.hops[0].via.family == VNRS_AF_NONE;
+    return found ? route.hops[0].ifindex : 0;
+}
+
 struct resolved {
     bool drop, direct;
     uint32_t n;
@@ -104,7 +121,26 @@ static bool is_own(const struct vnrs_guest_table *table, const struct vnrs_addr 
 
 // Members lead to their own address where they have one (an NVA), else to the machine's gateway: the fabric does the
 // rest, also where the machine is itself the next hop, which the kernel would refuse. Dead ones are left out.
-static void resolve(const struct vnrs_guest_table *table, const struct vnrs_fib_group *group, uint8_t family,
+static void resolve_hop(const struct vnrs_guest_table *table, const struct vnrs_addr *via,
+                        const struct vnrs_addr *gateway, struct resolved *ret)
+{
+    struct vnrs_nlhop *hop = &ret->hops[ret->n++];
+
+    hop->ifindex = table->ifindex;
+    hop->via = via->family && !is_own(table, via) ? *via : *gateway;
+    hop->onlink = table->spec.onlink && hop->via.family;
+}
+
+static void resolve_link(struct vnrs_guest_table *table, const struct vnrs_addr *via, struct resolved *ret)
+{
+    uint32_t ifindex = via->family ? link_to(table, via) : 0;
+
+    // What is at the other end need not answer for the address there, but it is a next hop all the same.
+    if (ifindex)
+        ret->hops[ret->n++] = (struct vnrs_nlhop){.ifindex = ifindex, .via = *via, .onlink = true};
+}
+
+static void resolve(struct vnrs_guest_table *table, const struct vnrs_fib_group *group, uint8_t family,
                     struct resolved *ret)
 {
     const struct vnrs_addr *gateway = family == VNRS_AF_IPV4 ? &table->spec.gateway4 : &table->spec.gateway6;
@@ -119,10 +155,10 @@ static void resolve(const struct vnrs_guest_table *table, const struct vnrs_fib_
             ret->direct = false; // will fail over
         if (member->kind == VNRS_BPF_NH_DEAD || (family == VNRS_AF_IPV6 && member->via.family == VNRS_AF_IPV4))
             continue;
-        struct vnrs_nlhop *hop = &ret->hops[ret->n++];
-        hop->ifindex = table->ifindex;
-        hop->via = member->via.family && !is_own(table, &member->via) ? member->via : *gateway;
-        hop->onlink = table->spec.onlink && hop->via.family;
+        if (table->spec.by_link)
+            resolve_link(table, &member->via, ret);
+        else
+            resolve_hop(table, &member->via, gateway, ret);
     }
 }
 

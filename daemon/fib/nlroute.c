@@ -236,6 +236,17 @@ void vnrs_nllink_encode_dump(struct vnrs_nlmsg *ret_msg)
     (void)mnl_nlmsg_put_extra_header(head, sizeof(struct ifinfomsg));
 }
 
+void vnrs_nlroute_encode_get(const struct vnrs_addr *to, struct vnrs_nlmsg *ret_msg)
+{
+    struct nlmsghdr *head = start(ret_msg, RTM_GETROUTE, 0);
+    struct rtmsg *rtm = mnl_nlmsg_put_extra_header(head, sizeof(*rtm));
+
+    rtm->rtm_family = af_of(to->family);
+    rtm->rtm_dst_len = (uint8_t)vnrs_af_bits(to->family);
+    rtm->rtm_flags = RTM_F_FIB_MATCH;
+    mnl_attr_put(head, RTA_DST, addr_len(to->family), to->bytes);
+}
+
 void vnrs_nllink_encode_get(const char *ifname, struct vnrs_nlmsg *ret_msg)
 {
     struct nlmsghdr *head = start(ret_msg, RTM_GETLINK, 0);

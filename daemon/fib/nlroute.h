@@ -73,6 +73,8 @@ void vnrs_nlneigh_encode_dump(uint8_t family, bool proxy, struct vnrs_nlmsg *ret
 void vnrs_nlrule_encode_dump(uint8_t family, struct vnrs_nlmsg *ret_msg);
 void vnrs_nllink_encode_dump(struct vnrs_nlmsg *ret_msg);
 void vnrs_nllink_encode_get(const char *ifname, struct vnrs_nlmsg *ret_msg);
+// Which route of the tables the kernel takes to an address.
+void vnrs_nlroute_encode_get(const struct vnrs_addr *to, struct vnrs_nlmsg *ret_msg);
 
 // False: not an object of the kind that these structs can hold (and so not one of ours).
 bool vnrs_nlroute_decode(const struct nlmsghdr *msg, struct vnrs_nlroute *ret_route) VNRS_MUST_CHECK;

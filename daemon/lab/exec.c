@@ -19,7 +19,7 @@
 #define TIMEOUT_MS       10000
 #define ERROR_FD_MIN     64
 
-static char *const environment[] = {("PATH=" VNRS_EXEC_PATH), "LC_ALL=C", "HOME=/root", "TERM=dumb", NULL};
+static char *const environment[] = {("PATH=" VNRS_EXEC_PATH), "LC_ALL=C", "HOME=/root", "TERM=dumb"};
 
 bool vnrs_exec_find(const char *program, char *ret, size_t size)
 {
@@ -72,8 +72,11 @@ static void child_run(const struct vnrs_exec_spawn *spawn, const char *path, uns
     if (err == 0 && spawn->setup)
         err = spawn->setup(spawn->arg);
     if (err == 0) {
+        char *variables[ARRAY_SIZE(environment) + 2] = {NULL};
+        memcpy(variables, environment, sizeof(environment));
+        variables[ARRAY_SIZE(environment)] = (char *)spawn->variable;
         (void)close_range(keep_fds, ~0u, CLOSE_RANGE_CLOEXEC);
-        (void)execve(path, (char *const *)spawn->argv, environment);
+        (void)execve(path, (char *const *)spawn->argv, variables);
         err = -errno;
     }
     (void)signal(SIGPIPE, SIG_IGN); // nobody may be there to read it

@@ -29,6 +29,7 @@ struct vnrs_exec_spawn {
     int ns_fd;               // -1: this one
     int log_fd;              // standard output and error; -1: inherited
     const char *dir;         // working directory; NULL: /
+    const char *variable;    // one more of the environment, "NAME=value"; NULL: none
     bool session;            // leader of its own session, outlives this process
     bool detach;             // not our child, and not waited for until it executes: 0 is returned
     // Runs in the child after everything else; an error (negative errno) ends it before the program starts.

@@ -96,6 +96,13 @@ static int get_link(struct vnrs_rtnl *nl, const char *ifname, struct link_state 
     return get_link_by(nl, 0, ifname, ret_state);
 }
 
+bool vnrs_link_is_up(struct vnrs_rtnl *nl, const char *ifname)
+{
+    struct link_state state;
+
+    return get_link(nl, ifname, &state) == 0 && state.exists && state.flags & IFF_UP;
+}
+
 int vnrs_link_find(struct vnrs_rtnl *nl, const char *ifname, uint32_t *ret_ifindex)
 {
     struct link_state state;
@@ -243,13 +250,28 @@ static bool has_mac(const struct vnrs_mac *mac)
     return memcmp(mac, &(struct vnrs_mac){0}, sizeof(*mac)) != 0;
 }
 
-static void put_end(struct nlmsghdr *msg, const struct vnrs_link_end *end, uint32_t mtu)
+// Without ARP a packet carries the MAC of the link that sends it, which must be that of the one that takes it.
+static const struct vnrs_mac *mac_of(const struct vnrs_obj_link *spec, const struct vnrs_link_end *end)
 {
+    return spec->kind == VNRS_LINK_TUNNEL ? &spec->a.mac : &end->mac;
+}
+
+static uint32_t flags_of(const struct vnrs_obj_link *spec, const struct vnrs_link_end *end)
+{
+    if (spec->kind != VNRS_LINK_TUNNEL)
+        return IFF_UP;
+    return end == &spec->a ? IFF_UP | IFF_NOARP : IFF_NOARP;
+}
+
+static void put_end(struct nlmsghdr *msg, const struct vnrs_obj_link *spec, const struct vnrs_link_end *end)
+{
+    const struct vnrs_mac *mac = mac_of(spec, end);
+
     mnl_attr_put_strz(msg, IFLA_IFNAME, end->ifname);
-    if (mtu)
-        mnl_attr_put_u32(msg, IFLA_MTU, mtu);
-    if (has_mac(&end->mac))
-        mnl_attr_put(msg, IFLA_ADDRESS, sizeof(end->mac), &end->mac);
+    if (spec->mtu)
+        mnl_attr_put_u32(msg, IFLA_MTU, spec->mtu);
+    if (has_mac(mac))
+        mnl_attr_put(msg, IFLA_ADDRESS, sizeof(*mac), mac);
 }
 
 static int create_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place)
@@ -257,14 +279,14 @@ static int create_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_
     char buf[VNRS_RTNL_MSG_MAX];
     struct nlmsghdr *msg = begin_link(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, spec->a.ifindex, NULL);
 
-    put_end(msg, &spec->a, spec->mtu);
+    put_end(msg, spec, &spec->a);
     struct nlattr *info = mnl_attr_nest_start(msg, IFLA_LINKINFO);
     mnl_attr_put_strz(msg, IFLA_INFO_KIND, "veth");
     struct nlattr *data = mnl_attr_nest_start(msg, IFLA_INFO_DATA);
     struct nlattr *peer = mnl_attr_nest_start(msg, VETH_INFO_PEER);
     struct ifinfomsg *peer_info = mnl_nlmsg_put_extra_header(msg, sizeof(*peer_info));
     peer_info->ifi_index = (int)spec->b.ifindex;
-    put_end(msg, &spec->b, spec->mtu);
+    put_end(msg, spec, &spec->b);
     mnl_attr_put_u32(msg, IFLA_NET_NS_FD, (uint32_t)place->ns_b);
     mnl_attr_nest_end(msg, peer);
     mnl_attr_nest_end(msg, data);
@@ -272,10 +294,12 @@ static int create_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_
     return vnrs_rtnl_talk(place->a, msg, NULL, NULL);
 }
 
-// Alias, MTU, MAC and up, as far as they differ. 1: differs, 0: agrees, or a negative errno.
-static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const struct vnrs_link_end *end, uint32_t mtu,
-                    const char *alias, bool dry)
+// Alias, MTU, MAC and flags, as far as they differ. 1: differs, 0: agrees, or a negative errno.
+static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const struct vnrs_obj_link *spec,
+                    const struct vnrs_link_end *end, const char *alias, bool dry)
 {
+    const struct vnrs_mac *mac = mac_of(spec, end);
+    const uint32_t flags = flags_of(spec, end);
     char buf[VNRS_RTNL_MSG_MAX];
     struct ifinfomsg *info;
     struct nlmsghdr *msg = begin_link(buf, RTM_NEWLINK, 0, have->ifindex, &info);
@@ -285,16 +309,16 @@ static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const s
         mnl_attr_put(msg, IFLA_IFALIAS, strlen(alias), alias);
         differs = true;
     }
-    if (mtu && have->mtu != mtu) {
-        mnl_attr_put_u32(msg, IFLA_MTU, mtu);
+    if (spec->mtu && have->mtu != spec->mtu) {
+        mnl_attr_put_u32(msg, IFLA_MTU, spec->mtu);
         differs = true;
     }
-    if (has_mac(&end->mac) && memcmp(&have->mac, &end->mac, sizeof(end->mac)) != 0) {
-        mnl_attr_put(msg, IFLA_ADDRESS, sizeof(end->mac), &end->mac);
+    if (has_mac(mac) && memcmp(&have->mac, mac, sizeof(*mac)) != 0) {
+        mnl_attr_put(msg, IFLA_ADDRESS, sizeof(*mac), mac);
         differs = true;
     }
-    if (!(have->flags & IFF_UP)) {
-        info->ifi_flags = info->ifi_change = IFF_UP;
+    if ((have->flags & flags) != flags) {
+        info->ifi_flags = info->ifi_change = flags;
         differs = true;
     }
     if (!differs || dry)
@@ -342,10 +366,10 @@ static int get_ends(const struct vnrs_obj_link *spec, const struct vnrs_link_pla
 static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, const char *alias,
                      const struct link_state *a, const struct link_state *b, bool dry, struct vnrs_err *err)
 {
-    int end_a = sync_end(place->a, a, &spec->a, spec->mtu, alias, dry);
+    int end_a = sync_end(place->a, a, spec, &spec->a, alias, dry);
     if (end_a < 0)
         return vnrs_rtnl_err(place->a, err, end_a, spec->a.ifname);
-    int end_b = sync_end(place->b, b, &spec->b, spec->mtu, alias, dry);
+    int end_b = sync_end(place->b, b, spec, &spec->b, alias, dry);
     if (end_b < 0)
         return vnrs_rtnl_err(place->b, err, end_b, spec->b.ifname);
     int addrs_a = sync_addrs(place->a, a->ifindex, &spec->a, dry, err);

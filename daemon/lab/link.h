@@ -43,5 +43,7 @@ int vnrs_link_remove(const char *lab, const char *key, const struct vnrs_link_hi
 // Calls `fn` for each link of the namespace that carries an alias of the lab. `fn` must not use `nl`.
 int vnrs_link_walk(const char *lab, struct vnrs_rtnl *nl, void (*fn)(const char *key, uint32_t ifindex, void *arg),
                    void *arg) VNRS_MUST_CHECK;
+// Whether there is a link of that name that is up.
+bool vnrs_link_is_up(struct vnrs_rtnl *nl, const char *ifname);
 // The index of a link by name, or -ENODEV.
 int vnrs_link_find(struct vnrs_rtnl *nl, const char *ifname, uint32_t *ret_ifindex) VNRS_MUST_CHECK;

@@ -20,7 +20,8 @@ int vnrs_private_open(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-int vnrs_private_store(int dir, const char *name, const void *bytes, size_t size, uid_t uid, gid_t gid)
+int vnrs_private_store(int dir, const char *name, const void *bytes, size_t size,
+                       const struct vnrs_private_owner *owner)
 {
     char temp[64];
 
@@ -34,7 +35,7 @@ int vnrs_private_store(int dir, const char *name, const void *bytes, size_t size
         return -errno;
     ssize_t put = write(fd, bytes, size);
     int err = put < 0 ? -errno : (size_t)put < size ? -ENOSPC : 0;
-    if (err == 0 && (fchown(fd, uid, gid) < 0 || fchmod(fd, 0640) < 0))
+    if (err == 0 && (fchown(fd, owner->uid, owner->gid) < 0 || fchmod(fd, owner->mode) < 0))
         err = -errno;
     if (err == 0 && renameat(dir, temp, dir, name) < 0)
         err = -errno;

@@ -24,6 +24,7 @@
 #include <time.h>
 
 #define VNRS_PROC_USER   "vnrs-run"
+#define VNRS_IKE_USER    "vnrs-ike" // nobody else may read the keys
 #define CONFIG_MAX_BYTES (8u << 20)
 #define LOG_MAX_BYTES    (1 << 20)
 #define END_WAIT_MS      3000
@@ -38,9 +39,11 @@ struct kind {
     const char *config;   // file name
     const char *commands; // file name of what follows it, NULL: nothing
     const char *user;     // owner of the private directory
+    const char *variable; // of the environment, NULL: none
     const char *package;  // what to install
     const char *members[VNRS_PROC_MEMBERS_MAX];
-    bool is_plain; // does not change its user on its own
+    bool is_plain;  // does not change its user on its own
+    bool is_secret; // the configuration
     const struct fixed_file {
         const char *name, *text;
     } * fixed; // files that are always the same, until one without name
@@ -51,6 +54,50 @@ static const struct fixed_file exabgp_files[] = {{"exabgp.env", "[exabgp.api]\nc
                                                                 "[exabgp.daemon]\ndaemonize = false\ndrop = false\n"
                                                                 "[exabgp.log]\ndestination = stdout\n"},
                                                  {0}};
+
+// One tunnel: what its end of the link "tun" sends goes into it, what comes out of it goes there, and the link is up
+// while the tunnel is. A tunnel may be there twice for a moment (both ends began one), so its files are counted. Names
+// of files are relative: the path of a socket could be too long otherwise.
+static const struct fixed_file strongswan_files[] = {
+    {"strongswan.conf",
+     "swanctl {\n    load = random nonce openssl\n}\n"
+     "charon-systemd {\n"
+     "    load = random nonce openssl kdf kernel-libipsec kernel-netlink socket-default updown vici error-notify\n"
+     "    install_routes = no\n    install_virtual_ip = no\n"
+     "    retransmit_timeout = 1\n    retransmit_base = 1.5\n    retransmit_tries = 3\n"
+     "    journal {\n        default = -1\n    }\n"
+     "    filelog {\n        stderr {\n            default = 0\n            flush_line = yes\n        }\n    }\n"
+     "    start-scripts {\n"
+     "        files = rm -f up.*\n"
+     "        link = ip link set tun down\n"
+     "        in = ip rule add pref 100 iif tun lookup 100\n"
+     "        out = ip rule add pref 101 lookup main\n" // before the table that kernel-libipsec fills nevertheless
+     "        stop = ip route replace unreachable default table 100 metric 4294967295\n"
+     "        route = ip route replace default dev ipsec0 table 100\n"
+     "        load = swanctl --load-all --noprompt --file swanctl.conf --uri unix://charon.vici 2>&1 | grep -v "
+     "directory\n"
+     "    }\n"
+     "    plugins {\n"
+     "        vici {\n            socket = unix://charon.vici\n        }\n"
+     "        error-notify {\n            socket = unix://" VNRS_PROC_TUNNEL_ERRORS "\n        }\n"
+     "    }\n}\n"},
+    {"updown", "case $PLUTO_VERB in\n"
+               "up*) : >\"up.$PLUTO_UNIQUEID\" ;;\n"
+               "down*) rm -f \"up.$PLUTO_UNIQUEID\" ;;\n"
+               "esac\n"
+               "set -- up.*\n"
+               "if [ -e \"$1\" ]; then\n"
+               "    ip link set tun up && ip route replace default dev tun\n"
+               "else\n"
+               "    ip link set tun down\n"
+               "fi\n"},
+    // A tunnel that could not be made is not tried again by strongSwan itself.
+    {"keeper", "while :; do\n"
+               "    set -- up.*\n"
+               "    [ -e \"$1\" ] || swanctl --initiate --child tunnel --uri unix://charon.vici >/dev/null 2>&1\n"
+               "    sleep 2\n"
+               "done\n"},
+    {0}};
 
 static const struct kind kinds[_VNRS_PROC_MAX] = {
     [VNRS_PROC_FRR] = {.name = "FRR",
@@ -81,6 +128,15 @@ static const struct kind kinds[_VNRS_PROC_MAX] = {
                             .user = "root", // its children change theirs
                             .package = "openbgpd",
                             .members = {"bgpd"}},
+    [VNRS_PROC_STRONGSWAN] = {.name = "strongSwan",
+                              .config = "swanctl.conf",
+                              .user = VNRS_IKE_USER,
+                              .variable = "STRONGSWAN_CONF=strongswan.conf",
+                              .package = "charon-systemd, and libcharon-extra-plugins and strongswan-swanctl",
+                              .members = {"charon", "keeper"},
+                              .is_plain = true,
+                              .is_secret = true,
+                              .fixed = strongswan_files},
 };
 
 static unsigned members_of(const struct kind *kind)
@@ -146,17 +202,17 @@ static bool is_config_same(const struct vnrs_proc_want *want, const struct kind 
 static int write_config(const struct vnrs_proc_want *want, const struct kind *kind)
 {
     const struct passwd *owner = getpwnam(kind->user);
-    uid_t uid = owner ? owner->pw_uid : 0;
-    gid_t gid = owner ? owner->pw_gid : 0;
+    struct vnrs_private_owner to = {
+        .uid = owner ? owner->pw_uid : 0, .gid = owner ? owner->pw_gid : 0, .mode = kind->is_secret ? 0600 : 0640};
     _close_ int dir = open_dir(want, owner);
-    int err = dir < 0 ? dir : vnrs_private_store(dir, kind->config, want->data, config_len(want, kind), uid, gid);
+    int err = dir < 0 ? dir : vnrs_private_store(dir, kind->config, want->data, config_len(want, kind), &to);
     size_t len;
     const char *commands = commands_of(want, kind, &len);
 
     if (err == 0 && kind->commands)
-        err = vnrs_private_store(dir, kind->commands, commands, len, uid, gid);
+        err = vnrs_private_store(dir, kind->commands, commands, len, &to);
     for (const struct fixed_file *file = kind->fixed; err == 0 && file && file->name; file++)
-        err = vnrs_private_store(dir, file->name, file->text, strlen(file->text), uid, gid);
+        err = vnrs_private_store(dir, file->name, file->text, strlen(file->text), &to);
     return err;
 }
 
@@ -296,13 +352,14 @@ static int start_member(const struct vnrs_proc_want *want, const struct kind *ki
                                     .ns_fd = want->ns_fd,
                                     .log_fd = log_fd,
                                     .dir = want->dir,
+                                    .variable = kind->variable,
                                     .session = true};
     if (kind->is_plain) {
         spawn.setup = become_command;
-        spawn.arg = getpwnam(VNRS_PROC_USER);
+        spawn.arg = getpwnam(kind->user);
         if (!spawn.arg)
-            return vnrs_err_set(err, -ENOENT,
-                                "there is no user '" VNRS_PROC_USER "' to run commands as: run scripts/setup");
+            return vnrs_err_set(err, -ENOENT, "there is no user '%s' to run a %s as: run scripts/setup", kind->user,
+                                kind->name);
     }
     pid_t pid = vnrs_exec_spawn(&spawn, 3);
     if (pid == -ENOENT)
@@ -443,7 +500,7 @@ static int configure_gobgp(const struct vnrs_proc_want *want, int log_fd, struct
 // Sockets and pid files of an earlier run would be taken for those of this one.
 static void remove_leftovers(const char *dir, const char *member)
 {
-    static const char *const suffixes[] = {"vty", "pid", "ctl"};
+    static const char *const suffixes[] = {"vty", "pid", "ctl", "vici", "enfy"};
     char path[512];
 
     for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)

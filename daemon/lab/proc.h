@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Routing daemons and commands of a machine: FRR (zebra, staticd, bgpd, bfdd), BIRD, or any argv. They run in the
-// machine's namespace, each in a session of its own, with a private directory as working directory that holds their
-// configuration, sockets and log. The directory is theirs: what they put there is not trusted. The note of pids and
-// start times lies beside it and is ours. They outlive the agent; the next one adopts them by that note. The system's
-// own FRR and BIRD (/etc, /run/frr) are not touched, so any number runs on one host.
+// Routing daemons and commands of a machine: FRR (zebra, staticd, bgpd, bfdd), BIRD, or any argv; strongSwan (charon,
+// and what makes it try again) at each end of a tunnel. They run in the machine's namespace, each in a session of its
+// own, with a private directory as working directory that holds their configuration, sockets and log. The directory is
+// theirs: what they put there is not trusted. The note of pids and start times lies beside it and is ours. They outlive
+// the agent; the next one adopts them by that note. The system's own FRR and BIRD (/etc, /run/frr) are not touched, so
+// any number runs on one host.
 #pragma once
 
 #include "lab/err.h"
@@ -11,7 +12,9 @@
 
 #include <stdbool.h>
 
-#define VNRS_PROC_MEMBERS_MAX 4
+#define VNRS_PROC_MEMBERS_MAX   4
+#define VNRS_PROC_TUNNEL_ERRORS "charon.enfy" // socket in the directory where strongSwan tells what goes wrong
+#define VNRS_PROC_TUNNEL_LINK   "tun"         // link of its namespace that is up while its tunnel is
 
 struct vnrs_proc_member {
     char name[16]; // "zebra"; of a command its program's name

@@ -126,6 +126,16 @@ static void exec_argv(struct builder *b, const char *data, size_t size)
     }
 }
 
+static void strongswan_argv(struct builder *b, const char *member)
+{
+    if (strcmp(member, "charon") == 0) {
+        add_arg(b, "charon-systemd");
+        return;
+    }
+    add_arg(b, "sh");
+    add_arg(b, "%s", member);
+}
+
 int vnrs_proc_argv(const struct vnrs_proc_want *want, const char *member, struct vnrs_proc_args *ret_args)
 {
     struct builder b = {.args = ret_args};
@@ -145,6 +155,9 @@ int vnrs_proc_argv(const struct vnrs_proc_want *want, const char *member, struct
         break;
     case VNRS_PROC_OPENBGPD:
         openbgpd_argv(&b, want->dir);
+        break;
+    case VNRS_PROC_STRONGSWAN:
+        strongswan_argv(&b, member);
         break;
     case VNRS_PROC_EXEC:
         exec_argv(&b, want->data, want->size);

@@ -6,9 +6,40 @@
 #include "util/hash.h"
 #include "util/strbuf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+#define TABLE_NAME_MAX (VNRS_KEY_MAX + 8)
+
+// What nft takes as a name: keys of ours have nothing else in them.
+static const char *table_name(const char *key, char ret[static TABLE_NAME_MAX])
+{
+    (void)snprintf(ret, TABLE_NAME_MAX, "vnrs.%s", key);
+    for (char *c = ret; *c; c++)
+        if (!strchr("-_./", *c) && !isalnum((unsigned char)*c))
+            *c = '_';
+    return ret;
+}
+
+// NAT traversal makes ESP UDP as well, so that is all there is.
+static void add_ike(struct vnrs_strbuf *buf, const struct vnrs_obj_snat *spec)
+{
+    const char *ip = spec->ike_peer.family == VNRS_AF_IPV4 ? "ip" : "ip6";
+    char peer[VNRS_ADDR_STR_MAX], inside[VNRS_ADDR_STR_MAX];
+
+    if (spec->ike_peer.family == VNRS_AF_NONE)
+        return;
+    vnrs_strbuf_printf(buf,
+                       "  chain prerouting {\n"
+                       "    type nat hook prerouting priority dstnat; policy accept;\n"
+                       "    iifname \"%s\" %s saddr %s udp dport { 500, 4500 } dnat %s to %s\n"
+                       "  }\n",
+                       spec->ifname, ip, vnrs_addr_format(&spec->ike_peer, peer), ip,
+                       vnrs_addr_format(&spec->ike_inside, inside));
+}
 
 static void add_rule(struct vnrs_strbuf *buf, const struct vnrs_obj_snat *spec, uint8_t family)
 {
@@ -28,15 +59,16 @@ static void add_rule(struct vnrs_strbuf *buf, const struct vnrs_obj_snat *spec, 
         vnrs_strbuf_puts(buf, " } masquerade\n");
 }
 
-char *vnrs_snat_script(const struct vnrs_obj_snat *spec)
+char *vnrs_snat_script(const char *key, const struct vnrs_obj_snat *spec)
 {
     struct vnrs_strbuf buf = {0};
+    char name[TABLE_NAME_MAX];
 
     // Added first so that deleting never fails: one transaction, no moment without the rules.
-    vnrs_strbuf_puts(&buf, "add table inet vnrs\n"
-                           "delete table inet vnrs\n"
-                           "table inet vnrs {\n"
-                           "  chain postrouting {\n"
+    (void)table_name(key, name);
+    vnrs_strbuf_printf(&buf, "add table inet %s\ndelete table inet %s\ntable inet %s {\n", name, name, name);
+    add_ike(&buf, spec);
+    vnrs_strbuf_puts(&buf, "  chain postrouting {\n"
                            "    type nat hook postrouting priority srcnat; policy accept;\n");
     add_rule(&buf, spec, VNRS_AF_IPV4);
     add_rule(&buf, spec, VNRS_AF_IPV6);
@@ -68,9 +100,10 @@ int vnrs_nft_run(int ns_fd, const char *script, char **ret_out, struct vnrs_err 
     return 0;
 }
 
-int vnrs_snat_listing(int ns_fd, uint64_t *ret_hash, struct vnrs_err *err)
+int vnrs_snat_listing(const char *key, int ns_fd, uint64_t *ret_hash, struct vnrs_err *err)
 {
-    static const char *const argv[] = {"nft", "list", "table", "inet", "vnrs", NULL};
+    char name[TABLE_NAME_MAX];
+    const char *const argv[] = {"nft", "list", "table", "inet", table_name(key, name), NULL};
     struct vnrs_exec_run run = {.argv = argv, .ns_fd = ns_fd};
     _free_ char *out = NULL, *errors = NULL;
     int status = vnrs_exec_run(&run, &out, &errors);
@@ -85,11 +118,11 @@ int vnrs_snat_listing(int ns_fd, uint64_t *ret_hash, struct vnrs_err *err)
     return 0;
 }
 
-int vnrs_snat_ensure(const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *listing, enum vnrs_ag_outcome *ret_outcome,
-                     struct vnrs_err *err)
+int vnrs_snat_ensure(const char *key, const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *listing,
+                     enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
     uint64_t before = 0, after = 0;
-    int code = vnrs_snat_listing(ns_fd, &before, err);
+    int code = vnrs_snat_listing(key, ns_fd, &before, err);
 
     if (code < 0)
         return code;
@@ -97,12 +130,12 @@ int vnrs_snat_ensure(const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *list
         *ret_outcome = VNRS_AG_UNCHANGED;
         return 0;
     }
-    _free_ char *script = vnrs_snat_script(spec);
+    _free_ char *script = vnrs_snat_script(key, spec);
     if (!script)
         return -ENOMEM;
     code = vnrs_nft_run(ns_fd, script, NULL, err);
     if (code == 0)
-        code = vnrs_snat_listing(ns_fd, &after, err);
+        code = vnrs_snat_listing(key, ns_fd, &after, err);
     if (code < 0)
         return code;
     *listing = after;
@@ -110,13 +143,15 @@ int vnrs_snat_ensure(const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *list
     return 0;
 }
 
-int vnrs_snat_remove(int ns_fd, struct vnrs_err *err)
+int vnrs_snat_remove(const char *key, int ns_fd, struct vnrs_err *err)
 {
+    char name[TABLE_NAME_MAX], script[TABLE_NAME_MAX + 32];
     uint64_t before = 0;
-    int code = vnrs_snat_listing(ns_fd, &before, err);
+    int code = vnrs_snat_listing(key, ns_fd, &before, err);
 
     if (code < 0 || !before)
         return code;
-    code = vnrs_nft_run(ns_fd, "delete table inet vnrs\n", NULL, err);
+    (void)snprintf(script, sizeof(script), "delete table inet %s\n", table_name(key, name));
+    code = vnrs_nft_run(ns_fd, script, NULL, err);
     return code < 0 ? code : 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Source NAT at the Internet edge: one nftables table "inet vnrs" in the namespace, written by nft(8) in one
-// transaction. What nft lists afterwards is what shall be there: its hash is the state that the caller keeps, so that a
-// change by hand is seen.
+// Source NAT at the Internet edge, and IKE through it: one nftables table "inet vnrs.<key>" for each object, written by
+// nft(8) in one transaction. What nft lists afterwards is what shall be there: its hash is the state that the caller
+// keeps, so that a change by hand is seen.
 #pragma once
 
 #include "lab/err.h"
@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 // The script for `nft -f -`, malloc'ed, or NULL when memory ran out. Pure.
-char *vnrs_snat_script(const struct vnrs_obj_snat *spec) VNRS_MUST_CHECK;
+char *vnrs_snat_script(const char *key, const struct vnrs_obj_snat *spec) VNRS_MUST_CHECK;
 
 // *listing: hash of the table as it was after the last ensure with this very spec, 0: none; is set on success.
-int vnrs_snat_ensure(const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *listing, enum vnrs_ag_outcome *ret_outcome,
-                     struct vnrs_err *err) VNRS_MUST_CHECK;
+int vnrs_snat_ensure(const char *key, const struct vnrs_obj_snat *spec, int ns_fd, uint64_t *listing,
+                     enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err) VNRS_MUST_CHECK;
 // 1: removed, 0: was not there.
-int vnrs_snat_remove(int ns_fd, struct vnrs_err *err) VNRS_MUST_CHECK;
+int vnrs_snat_remove(const char *key, int ns_fd, struct vnrs_err *err) VNRS_MUST_CHECK;
 // Hash of the table as it is, 0: there is none.
-int vnrs_snat_listing(int ns_fd, uint64_t *ret_hash, struct vnrs_err *err) VNRS_MUST_CHECK;
+int vnrs_snat_listing(const char *key, int ns_fd, uint64_t *ret_hash, struct vnrs_err *err) VNRS_MUST_CHECK;
 // Runs `script`; for others that write nftables in a namespace. *ret_out may be NULL.
 int vnrs_nft_run(int ns_fd, const char *script, char **ret_out, struct vnrs_err *err) VNRS_MUST_CHECK;

@@ -190,7 +190,7 @@ struct vnrs_obj_link *build_nic(struct build *b, const char *key, const char *wh
     if (!link)
         return NULL;
     link->mtu = mtu;
-    link->is_nic = 1;
+    link->kind = VNRS_LINK_NIC;
     link->a.ns = build_netns("");
     vnrs_name_fabric_link(b->model->name, key, link->a.ifname);
     memcpy(link->a.mac.bytes, fabric_mac, sizeof(fabric_mac));

@@ -11,7 +11,7 @@
 //
 // Marks: namespaces are named "vnrs.<lab>[.<name>]", links carry the alias "vnrs:<lab>:<key>", routes the protocol
 // VNRS_RTPROT, rules the protocol and a priority range, pins lie below <bpffs>/vnrs/<lab>/, nftables tables are called
-// "vnrs". Nothing without a mark is ever touched.
+// "vnrs" or "vnrs.…". Nothing without a mark is ever touched.
 #pragma once
 
 #include "vnrs/addr.h"
@@ -109,7 +109,10 @@ struct vnrs_obj_fabric {
     uint32_t dataplane; // enum vnrs_dataplane: 0 eBPF, 1 kernel
 };
 
-enum { VNRS_NETNS_FORWARD = 1u << 0 }; // the machine forwards packets (sysctl)
+enum {
+    VNRS_NETNS_FORWARD = 1u << 0, // the machine forwards packets (sysctl)
+    VNRS_NETNS_CARRIER = 1u << 1, // it uses no route over a link without carrier (sysctl)
+};
 
 struct vnrs_obj_netns {
     uint32_t flags;
@@ -131,10 +134,18 @@ struct vnrs_link_end {
     struct vnrs_ag_ifaddr addrs[VNRS_LINK_ADDRS_MAX];
 };
 
+enum vnrs_link_kind {
+    VNRS_LINK_PLAIN,
+    VNRS_LINK_NIC,    // the packet path is attached to end a, in the fabric
+    VNRS_LINK_TUNNEL, // to the end of a tunnel (PROC): without ARP, both ends have the MAC of `a`; end b is taken up
+                      // and down by what runs there, so that end a has a carrier while the tunnel is up
+    _VNRS_LINK_KIND_MAX
+};
+
 struct vnrs_obj_link {
     struct vnrs_link_end a, b; // a NIC: a is the fabric end (no addresses), b the guest end
     uint32_t mtu;
-    uint32_t is_nic; // 1: the packet path is attached to `a`
+    uint32_t kind; // enum vnrs_link_kind
 };
 
 struct vnrs_obj_route {
@@ -153,6 +164,9 @@ struct vnrs_obj_snat {       // packets that leave `ifname` and come from `sourc
     char ifname[VNRS_IFNAME_MAX];
     uint32_t n;
     struct vnrs_prefix sources[32];
+    struct vnrs_addr ike_peer; // IKE, and ESP in UDP, that come in by `ifname` from there go to `ike_inside`; or NONE
+    struct vnrs_addr ike_inside;
+    uint8_t pad[2];
 };
 
 struct vnrs_obj_table {
@@ -163,9 +177,12 @@ struct vnrs_obj_table {
     uint32_t metric;
     uint32_t protocol; // above RTPROT_STATIC: every route of the table with it and the metric is taken for ours
     struct vnrs_addr gateway4, gateway6; // next hop of routes whose member has no `via`
-    uint8_t onlink; // next hops need not be in a connected network (the fabric answers ARP for all of them)
+    uint8_t onlink;  // next hops need not be in a connected network (the fabric answers ARP for all of them)
+    uint8_t by_link; // each next hop is at the other end of a link of its own, which the namespace's other routes tell:
+                     // its routes lead by that link; one that is not, or has no carrier, is left out
     uint8_t n_own;
     struct vnrs_addr own[VNRS_LINK_ADDRS_MAX]; // of the machine: no next hop to itself, the gateway takes its place
+    uint8_t pad[3];
 };
 
 enum vnrs_proc_kind {
@@ -175,10 +192,25 @@ enum vnrs_proc_kind {
     VNRS_PROC_GOBGP,
     VNRS_PROC_EXABGP,
     VNRS_PROC_OPENBGPD,
+    VNRS_PROC_STRONGSWAN, // one end of one tunnel
     _VNRS_PROC_MAX
 };
 
-struct vnrs_obj_proc {       // data: configuration file, or NUL-separated argv (EXEC); GOBGP: NUL, then commands
+// What the end of a tunnel is about, and why it is not up.
+enum vnrs_tunnel_state {
+    VNRS_TUNNEL_NONE, // not the end of a tunnel
+    VNRS_TUNNEL_UP,
+    VNRS_TUNNEL_CONNECTING,  // nothing is known to be wrong
+    VNRS_TUNNEL_NOT_RUNNING, // the daemon is not there
+    VNRS_TUNNEL_NO_ANSWER,   // from the other end
+    VNRS_TUNNEL_KEY,         // the ends have different keys
+    VNRS_TUNNEL_PROPOSAL,    // the ends agree on no algorithms or networks
+    VNRS_TUNNEL_FAILED,      // otherwise
+    _VNRS_TUNNEL_MAX
+};
+
+struct vnrs_obj_proc {       // data: configuration file, or NUL-separated argv (EXEC); GOBGP: NUL, then commands;
+                             // STRONGSWAN: swanctl.conf
     struct vnrs_ag_netns ns; // not the agent's own
     uint32_t kind;           // enum vnrs_proc_kind
 };
@@ -194,6 +226,7 @@ struct vnrs_ag_found {
     struct vnrs_ag_obj obj;
     uint32_t ifindex; // LINK: of end a
     uint32_t running; // PROC, SPEAKER
+    uint32_t tunnel;  // PROC: enum vnrs_tunnel_state
 };
 
 enum vnrs_ag_outcome { VNRS_AG_UNCHANGED, VNRS_AG_CREATED, VNRS_AG_CHANGED, VNRS_AG_REMOVED };
@@ -266,10 +299,12 @@ struct vnrs_ag_speaker {
 enum vnrs_ag_event_kind {
     VNRS_AG_EV_SUSPECT = 1, // kernel state of the object changed by another hand: check the lab again
     VNRS_AG_EV_EXITED,      // a PROC or SPEAKER ended; text says how
+    VNRS_AG_EV_TUNNEL,      // the state of a PROC that is the end of a tunnel changed
 };
 
 struct vnrs_ag_event {
     uint32_t kind;
+    uint32_t tunnel; // TUNNEL: enum vnrs_tunnel_state
     struct vnrs_ag_obj obj;
     char text[120];
 };

@@ -28,9 +28,11 @@ FABRIC, NETNS, LINK, ROUTE, SNAT, TABLE, PROC, SPEAKER = range(1, 9)
 OUTCOMES = ["unchanged", "created", "changed", "removed"]
 OURS, SELF, PATH, PID, CONTAINER = range(5)
 EBPF, KERNEL = 0, 1
-FORWARD = 1
-FRR, BIRD, EXEC = 1, 2, 3
-SUSPECT, EXITED = 1, 2
+FORWARD, CARRIER = 1, 2
+PLAIN, NIC, TUNNEL_LINK = range(3)
+FRR, BIRD, EXEC, STRONGSWAN = 1, 2, 3, 7
+SUSPECT, EXITED, TUNNEL = 1, 2, 3
+(T_NONE, T_UP, T_CONNECTING, T_NOT_RUNNING, T_NO_ANSWER, T_KEY, T_PROPOSAL, T_FAILED) = range(8)
 FIB_BEGIN, FIB_GROUPS, FIB_ROUTES, FIB_NICS, FIB_ENDPOINTS, FIB_ACLS, FIB_END, FIB_FLUSH = range(1, 9)
 MSG_MAX = 131072
 PROTO = 2
@@ -39,15 +41,15 @@ FABRIC_MAC = bytes.fromhex("123456789abc")
 HDR = struct.Struct("=HHIII")
 S_OBJ = struct.Struct("=48s112sI")
 S_REPLY = struct.Struct("=iIQ256s")
-S_FOUND = struct.Struct("=48s112sIII")
-S_EVENT = struct.Struct("=I48s112sI120s")
+S_FOUND = struct.Struct("=48s112sIIII")
+S_EVENT = struct.Struct("=II48s112sI120s")
 S_SPEAKER = struct.Struct("=48s112sIi")
 S_RECORD = struct.Struct("=48sII")
 S_PROBE = struct.Struct("=I40s200s")
 S_COUNTER = struct.Struct("=IIQQ")
 
-Found = namedtuple("Found", "ifindex running")
-Event = namedtuple("Event", "kind lab key type text")
+Found = namedtuple("Found", "ifindex running tunnel")
+Event = namedtuple("Event", "kind lab key type text tunnel")
 Speaker = namedtuple("Speaker", "key pid fd")
 Reply = namedtuple("Reply", "error outcome writes text items")
 
@@ -95,8 +97,8 @@ def end(where, ifname, addrs=(), ifindex=0, mac=bytes(6)):
     return out.ljust(128 + 28 + 16 * 20, b"\0")
 
 
-def link(a, b, mtu=1500, is_nic=0):
-    return a + b + struct.pack("=II", mtu, is_nic)
+def link(a, b, mtu=1500, kind=0):
+    return a + b + struct.pack("=II", mtu, kind)
 
 
 def nic(where, key, ifindex, addrs, mtu=1500, ifname="eth0"):
@@ -110,15 +112,15 @@ def route(where, ifname, to, via=(), metric=0):
     return out + struct.pack("=I", metric)
 
 
-def snat(where, ifname, sources):
+def snat(where, ifname, sources, ike_peer=None, ike_inside=None):
     out = ns(where) + struct.pack("=16sI", ifname.encode(), len(sources))
-    return out + b"".join(prefix(s) for s in sources).ljust(32 * 18, b"\0")
+    return out + b"".join(prefix(s) for s in sources).ljust(32 * 18, b"\0") + addr(ike_peer) + addr(ike_inside) + bytes(2)
 
 
-def table(where, ifname, domain, number=254, metric=100, protocol=157, gw4=None, gw6=None, onlink=1):
+def table(where, ifname, domain, number=254, metric=100, protocol=157, gw4=None, gw6=None, onlink=1, by_link=0):
     where = ns(where) if isinstance(where, str) else where
     return (where + struct.pack("=16sIIII", ifname.encode(), domain, number, metric, protocol) + addr(gw4) + addr(gw6) +
-            bytes([onlink, 0]) + bytes(17 * 16))
+            bytes([onlink, by_link, 0]) + bytes(17 * 16 + 3))
 
 
 def proc(where, kind):
@@ -210,8 +212,8 @@ class Agent:
         body = raw[HDR.size:]
         assert proto == PROTO
         if kind == EVENT:
-            k, lab, key, typ, why = S_EVENT.unpack(body)
-            self.events.append(Event(k, text(lab), text(key), typ, text(why)))
+            k, tunnel, lab, key, typ, why = S_EVENT.unpack(body)
+            self.events.append(Event(k, text(lab), text(key), typ, text(why), tunnel))
         elif kind == SPEAKER_MSG:
             _, key, _, pid = S_SPEAKER.unpack(body)
             assert len(fds) == 1
@@ -263,9 +265,9 @@ class Agent:
         found = {}
         for _, count, body in self.request(LIST, lab.encode().ljust(48, b"\0")).items:
             for i in range(count):
-                _, key, kind, ifindex, running = S_FOUND.unpack_from(body, i * S_FOUND.size)
+                _, key, kind, ifindex, running, tunnel = S_FOUND.unpack_from(body, i * S_FOUND.size)
                 assert (kind, text(key)) not in found
-                found[kind, text(key)] = Found(ifindex, running)
+                found[kind, text(key)] = Found(ifindex, running, tunnel)
         return found
 
     def record(self, lab, content, piece=100000):

@@ -168,7 +168,8 @@ def leftovers(name, run_dir=None):
         found += [str(lab_dir)] if lab_dir.exists() else []
     for cmdline in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if f"/labs/{name}/".encode() in cmdline.read_bytes():
+            there = cmdline.read_bytes() + os.fsencode(os.readlink(cmdline.parent / "cwd"))
+            if f"/labs/{name}/".encode() in there:
                 found.append(f"process {cmdline.parent.name}")
         except OSError:
             pass

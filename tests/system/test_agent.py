@@ -111,7 +111,7 @@ def test_everything_twice_then_gone(run_dir):
         assert [k for k, v in first.items() if v == "unchanged"] == [(h.TABLE, "nva/eth0")]
         assert ping("vm1", "10.2.0.4") and ping("vm1", "fd02::4")
         # Sources of vm1 are translated at e2: vm2 knows a route, but sees r's address.
-        assert "10.2.0.1" in sh("bash", "-c", f"ip netns exec vnrs.{LAB}.r nft list table inet vnrs; ip -n vnrs.{LAB}.r a")
+        assert "10.2.0.1" in sh("bash", "-c", f"ip netns exec vnrs.{LAB}.r nft list table inet vnrs.r; ip -n vnrs.{LAB}.r a")
         second = ensure_all(agent)
         assert set(second.values()) == {"unchanged"}, second
         assert set(agent.list(LAB)) == {(kind, key) for kind, key, _, _ in objects()}

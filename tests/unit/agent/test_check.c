@@ -98,7 +98,8 @@ static union vnrs_agentd_spec spec_of(uint32_t type)
         spec.netns.flags = VNRS_NETNS_FORWARD;
         break;
     case VNRS_OBJ_LINK:
-        spec.link = (struct vnrs_obj_link){.a = end_of("", "v16"), .b = end_of("vm", "eth0"), .mtu = 1500, .is_nic = 1};
+        spec.link = (struct vnrs_obj_link){
+            .a = end_of("", "v16"), .b = end_of("vm", "eth0"), .mtu = 1500, .kind = VNRS_LINK_NIC};
         spec.link.a.ifindex = 16;
         break;
     case VNRS_OBJ_ROUTE:
@@ -308,7 +309,7 @@ static void fields_of_specs(void **state)
 {
     (void)state;
     ASSERT_WRONG(VNRS_OBJ_FABRIC, s.fabric.dataplane = 2);
-    ASSERT_WRONG(VNRS_OBJ_NETNS, s.netns.flags = 2);
+    ASSERT_WRONG(VNRS_OBJ_NETNS, s.netns.flags = 4);
     ASSERT_WRONG(VNRS_OBJ_LINK, s.link.a.ns.kind = 9);
     ASSERT_WRONG(VNRS_OBJ_LINK, strcpy(s.link.a.ns.name, "vm")); // a NIC's end a is in the fabric
     ASSERT_WRONG(VNRS_OBJ_LINK, strcpy(s.link.b.ns.name, "../x"));
@@ -324,7 +325,8 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_LINK, s.link.b.addrs[0].addr.bytes[15] = 1);
     ASSERT_WRONG(VNRS_OBJ_LINK, s.link.mtu = 67);
     ASSERT_WRONG(VNRS_OBJ_LINK, s.link.mtu = 65536);
-    ASSERT_WRONG(VNRS_OBJ_LINK, s.link.is_nic = 2);
+    ASSERT_WRONG(VNRS_OBJ_LINK, s.link.kind = _VNRS_LINK_KIND_MAX);
+    ASSERT_WRONG(VNRS_OBJ_LINK, (s.link.kind = VNRS_LINK_TUNNEL, s.link.b.ns.kind = VNRS_AG_NETNS_SELF));
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.prefix.family = 0);
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.prefix.len = 33);
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.prefix.bytes[3] = 1); // host bits
@@ -336,19 +338,23 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.n = 33);
     ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.sources[0].len = 60);
     ASSERT_WRONG(VNRS_OBJ_SNAT, strcpy(s.snat.ifname, "a\"; x"));
+    ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.ike_peer = addr("203.0.113.10")); // and where to?
+    ASSERT_WRONG(VNRS_OBJ_SNAT, (s.snat.ike_peer = addr("203.0.113.10"), s.snat.ike_inside = addr("fd00::1")));
+    ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.ike_inside.family = 9);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.domain = 0);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.table = 0);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.protocol = 256);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.gateway4 = addr("fd00::1"));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.gateway6 = addr("10.0.0.1"));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.onlink = 2);
+    ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.by_link = 2);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = -1}));
     for (uint32_t i = 0; i <= RTPROT_STATIC; i++)
         ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.protocol = i);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.table = RT_TABLE_LOCAL);
     // Only in namespaces of ours, so that a marked thing is never in another one.
     ASSERT_WRONG(VNRS_OBJ_LINK, s.link.a.ns.kind = VNRS_AG_NETNS_SELF);
-    ASSERT_WRONG(VNRS_OBJ_LINK, (s.link.is_nic = 0, s.link.a.ns.kind = VNRS_AG_NETNS_SELF));
+    ASSERT_WRONG(VNRS_OBJ_LINK, (s.link.kind = 0, s.link.a.ns.kind = VNRS_AG_NETNS_SELF));
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ns.kind = VNRS_AG_NETNS_SELF);
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = 1}));
     ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.ns.kind = VNRS_AG_NETNS_SELF);
@@ -357,6 +363,7 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_CONTAINER, .name = "-x"}));
     ASSERT_WRONG(VNRS_OBJ_PROC, s.proc.kind = 0);
     ASSERT_WRONG(VNRS_OBJ_PROC, s.proc.kind = _VNRS_PROC_MAX);
+    ASSERT_WRONG(VNRS_OBJ_PROC, (s.proc.kind = VNRS_PROC_STRONGSWAN, s.proc.ns.kind = VNRS_AG_NETNS_PATH));
     ASSERT_WRONG(VNRS_OBJ_SPEAKER, s.speaker.listen.family = 7);
     ASSERT_WRONG(VNRS_OBJ_SPEAKER, s.speaker.listen_optional = 2);
 }

@@ -390,6 +390,51 @@ static void test_two_tables(void **state)
     close_lab(&lab);
 }
 
+// Tunnels: `other` is at the far end of each, and nobody answers for the addresses of next hops.
+static void test_by_link(void **state)
+{
+    struct lab lab;
+    struct vnrs_obj_table spec = spec_of(50);
+    (void)state;
+
+    open_lab(&lab, false);
+    assert_int_equal(ns_run(lab.machine,
+                            "for i in 1 2; do ip link add tun$i type veth peer name far$i netns "
+                            "/proc/$PPID/fd/%d; ip link set tun$i up; "
+                            "ip route add 10.60.0.$i dev tun$i; done; "
+                            "ip route add default via 10.0.2.1; "
+                            "sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1",
+                            lab.other),
+                     0);
+    assert_int_equal(ns_run(lab.other, "ip link set far1 up"), 0);
+    spec.by_link = 1;
+    ok(lab.sink, vnrs_guest_sink_table_remove(lab.sink, "vm/eth0", true));
+    ok(lab.sink, vnrs_guest_sink_table_set(lab.sink, "gateway", &spec, ns_netlink(lab.machine)));
+    ok(lab.sink, lab.sink->ops->sync_begin(lab.sink));
+    GROUP(lab.sink, 1, VNRS_BPF_NH_NIC, "10.60.0.1", "10.60.0.2", "10.99.0.1", "10.0.2.10");
+    route(lab.sink, "10.60.0.0/16", 1);
+    ok(lab.sink, lab.sink->ops->sync_end(lab.sink));
+    // One has no carrier, one is behind the default route, one is the machine itself.
+    assert_true(ns_shows(lab.machine, ROUTES " 10.60.0.0/16 metric 50", "via 10.60.0.1 dev tun1"));
+    assert_int_equal(ns_count(lab.machine, ROUTES " metric 50 | grep -c 'tun2\\|10.99\\|10.0.2.10\\|eth0'"), 0);
+    assert_int_equal(ns_run(lab.other, "ip link set far2 up"), 0);
+    vnrs_guest_sink_table_suspect(lab.sink, "gateway");
+    flush(lab.sink);
+    assert_true(ns_shows(lab.machine, ROUTES " 10.60.0.0/16 metric 50", "nexthop via 10.60.0.2 dev tun2"));
+    assert_true(ns_shows(lab.machine, ROUTES " 10.60.0.0/16 metric 50", "nexthop via 10.60.0.1 dev tun1"));
+    assert_int_equal(ns_run(lab.other, "ip link set far1 down"), 0);
+    // The kernel itself moves to the other one, once it has noticed.
+    assert_int_equal(ns_run(lab.machine, "for i in $(seq 100); do ip route get 10.60.1.1 | grep -q tun2 && exit 0; "
+                                         "sleep 0.1; done; exit 1"),
+                     0);
+    uint64_t writes = lab.sink->writes;
+    vnrs_guest_sink_table_suspect(lab.sink, "gateway");
+    flush(lab.sink);
+    assert_true(lab.sink->writes - writes <= 2);
+    assert_true(ns_shows(lab.machine, "ip route get 10.60.1.1", "via 10.60.0.2 dev tun2"));
+    close_lab(&lab);
+}
+
 static void test_many(void **state)
 {
     enum { MANY = 20000 };
@@ -431,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_ipv6_objects),
         cmocka_unit_test(test_ipv6_legacy),
         cmocka_unit_test(test_two_tables),
+        cmocka_unit_test(test_by_link),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_next_hop_is_the_machine),
     };

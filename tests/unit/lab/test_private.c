@@ -17,12 +17,15 @@
 
 static char base[64], outside[128];
 static int dir;
+static struct vnrs_private_owner self = {.mode = 0640};
 
 static int setup(void **state)
 {
     char path[128];
 
     (void)state;
+    self.uid = geteuid();
+    self.gid = getegid();
     strcpy(base, "/tmp/vnrs-test-private-XXXXXX");
     assert_non_null(mkdtemp(base));
     (void)snprintf(outside, sizeof(outside), "%s/outside", base);
@@ -82,7 +85,7 @@ static void storing_replaces_whatever_is_there(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(traps); i++) {
         traps[i]("conf");
         traps[i]("conf.new");
-        assert_int_equal(vnrs_private_store(dir, "conf", "text", 4, geteuid(), getegid()), 0);
+        assert_int_equal(vnrs_private_store(dir, "conf", "text", 4, &self), 0);
         free(TAKE_PTR(bytes));
         assert_int_equal(vnrs_private_load(dir, "conf", 100, &bytes, &size), 0);
         assert_string_equal(bytes, "text");
@@ -105,7 +108,7 @@ static void loading_takes_ordinary_files_only(void **state)
     assert_int_equal(vnrs_private_load(dir, "link", 100, &bytes, &size), -ELOOP);
     assert_int_equal(vnrs_private_load(dir, "folder", 100, &bytes, &size), -EINVAL);
     assert_int_equal(vnrs_private_load(dir, "none", 100, &bytes, &size), -ENOENT);
-    assert_int_equal(vnrs_private_store(dir, "big", "12345", 5, geteuid(), getegid()), 0);
+    assert_int_equal(vnrs_private_store(dir, "big", "12345", 5, &self), 0);
     assert_int_equal(vnrs_private_load(dir, "big", 4, &bytes, &size), -EFBIG);
 }
 

@@ -39,6 +39,8 @@ static void argv_by_table(void **state)
          "gobgpd -f /d/gobgpd.toml --api-hosts unix:///d/api --pprof-disable --log-plain"},
         {"ExaBGP", VNRS_PROC_EXABGP, "exabgp", "", 0, 0, "exabgp --env /d/exabgp.env /d/exabgp.conf"},
         {"OpenBGPD", VNRS_PROC_OPENBGPD, "bgpd", "", 0, 0, "/usr/sbin/bgpd -d -f /d/bgpd.conf"},
+        {"charon", VNRS_PROC_STRONGSWAN, "charon", "", 0, 0, "charon-systemd"},
+        {"charon's keeper", VNRS_PROC_STRONGSWAN, "keeper", "", 0, 0, "sh keeper"},
         {"command", VNRS_PROC_EXEC, "exec", "sleep\0infinity", 15, 0, "sleep infinity"},
         {"empty argument", VNRS_PROC_EXEC, "exec", "a\0\0b", 5, 0, "a  b"},
         {"no command", VNRS_PROC_EXEC, "exec", "", 0, -EINVAL, NULL},

@@ -69,7 +69,7 @@ static void machines(void **state)
 
     (void)state;
     const struct vnrs_obj_link *link = spec_of(&plan, VNRS_OBJ_LINK, "vm-spoke/eth0");
-    assert_int_equal(link->is_nic, 1);
+    assert_int_equal(link->kind, VNRS_LINK_NIC);
     assert_int_equal(link->a.ifindex, vnrs_ids_find(ids, VNRS_ID_LINK, "vm-spoke/eth0"));
     assert_true(link->a.ifindex >= VNRS_IFINDEX_FIRST);
     assert_memory_equal(link->a.mac.bytes, fabric_mac, 6);
@@ -130,10 +130,10 @@ static void internet_and_services(void **state)
 
     (void)state;
     const struct vnrs_obj_link *edge = spec_of(&plan, VNRS_OBJ_LINK, VNRS_LINK_KEY_EDGE);
-    assert_int_equal(edge->is_nic, 1);
+    assert_int_equal(edge->kind, VNRS_LINK_NIC);
     assert_true(has_addr(&edge->b, "192.0.2.1", 32));
     const struct vnrs_obj_link *host = spec_of(&plan, VNRS_OBJ_LINK, "internet.www/eth0");
-    assert_int_equal(host->is_nic, 0);
+    assert_int_equal(host->kind, VNRS_LINK_PLAIN);
     assert_int_equal(host->a.ifindex, 0);
     assert_string_equal(host->a.ns.name, "internet.edge");
     assert_string_equal(host->a.ifname, "h-www");
@@ -148,7 +148,7 @@ static void internet_and_services(void **state)
     assert_string_equal(snat->ifname, "h-www");
     assert_int_equal(snat->n, 2);
     const struct vnrs_obj_link *storage = spec_of(&plan, VNRS_OBJ_LINK, "service.storage1/eth0");
-    assert_int_equal(storage->is_nic, 1);
+    assert_int_equal(storage->kind, VNRS_LINK_NIC);
     assert_true(has_addr(&storage->b, "198.18.64.10", 32));
     route = spec_of(&plan, VNRS_OBJ_ROUTE, "service.storage1/0.0.0.0/0");
     assert_true(via_is(route, 0, "169.254.0.1"));
@@ -164,7 +164,7 @@ static void hosts_behind_several_machines(void **state)
     (void)state;
     const struct vnrs_obj_link *first = spec_of(&plan, VNRS_OBJ_LINK, "host.sdwan1/nva1");
     const struct vnrs_obj_link *second = spec_of(&plan, VNRS_OBJ_LINK, "host.sdwan1/nva2");
-    assert_int_equal(first->is_nic, 0);
+    assert_int_equal(first->kind, VNRS_LINK_PLAIN);
     assert_string_equal(first->a.ns.name, "nva1");
     assert_string_equal(first->a.ifname, "h-sdwan1");
     assert_string_equal(first->b.ifname, "eth0");
