@@ -11,10 +11,9 @@
 
 #include <stdbool.h>
 
-struct vnrs_bgp_connection;
 struct vnrs_control;
 struct vnrs_lab;
-struct vnrs_route_server;
+struct vnrs_speaker;
 
 struct vnrs_api_call {
     struct vnrs_control *control;
@@ -75,13 +74,15 @@ void vnrs_api_advertised_routes(struct vnrs_api_call *call);
 void vnrs_api_rib(struct vnrs_api_call *call);
 void vnrs_api_peer_clear(struct vnrs_api_call *call);
 void vnrs_api_peer_refresh(struct vnrs_api_call *call);
-// The connection named in the parameter "peer": "nva1", or "rs/nva1". False: the call was answered.
+// The connection named in the parameter "peer": "nva1", or "rs/nva1". False: the call was answered. Borrowed from the
+// model.
 struct vnrs_api_peer_ref {
-    const struct vnrs_route_server *rs;
-    const struct vnrs_bgp_connection *conn;
-    unsigned found;
+    const char *owner, *name;
 };
 bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *ref);
+// The speakers that have the peer, in their order: begin with NULL. NULL: no more.
+const struct vnrs_speaker *vnrs_api_next_speaker(const struct vnrs_lab *lab, const struct vnrs_api_peer_ref *ref,
+                                                 const struct vnrs_speaker *last);
 // api_peer.c
 void vnrs_api_peer(struct vnrs_api_call *call);
 // api_dump.c

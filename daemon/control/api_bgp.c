@@ -16,13 +16,14 @@ void vnrs_api_peers(struct vnrs_api_call *call)
     struct vnrs_lab *lab = call->lab;
     json_t *list = json_array();
 
-    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
-        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
-        list_foreach (conn, &rs->connections) {
-            for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
-                if (rs->ips[i].family != VNRS_AF_NONE)
-                    (void)json_array_append_new(list, vnrs_peer_json(lab, rs, i, conn));
-            }
+    // Connection by connection, as the file has them, their instances side by side.
+    vec_foreach (first, &lab->speakers.list) {
+        if (first > lab->speakers.list.items && strcmp(first[-1].owner, first->owner) == 0)
+            continue;
+        vec_foreach (config, &first->peers) {
+            const struct vnrs_api_peer_ref ref = {first->owner, config->name};
+            for (const struct vnrs_speaker *s = NULL; (s = vnrs_api_next_speaker(lab, &ref, s));)
+                (void)json_array_append_new(list, vnrs_peer_json(lab, s, vnrs_speaker_find_peer(s, config->name)));
         }
     }
     vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
@@ -30,25 +31,37 @@ void vnrs_api_peers(struct vnrs_api_call *call)
 
 // ---- one peer by name
 
-// "nva1", or "rs/nva1".
-static struct vnrs_api_peer_ref find_peer(const struct vnrs_lab *lab, const char *name)
+const struct vnrs_speaker *vnrs_api_next_speaker(const struct vnrs_lab *lab, const struct vnrs_api_peer_ref *ref,
+                                                 const struct vnrs_speaker *last)
 {
-    const char *slash = strchr(name, '/'), *conn_name = slash ? slash + 1 : name;
-    struct vnrs_api_peer_ref ref = {0};
-
-    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
-        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
-        if (slash && (strlen(rs->name) != (size_t)(slash - name) || strncmp(rs->name, name, strlen(rs->name)) != 0))
-            continue;
-        list_foreach (conn, &rs->connections) {
-            if (strcmp(conn->name, conn_name) == 0) {
-                ref.rs = rs;
-                ref.conn = conn;
-                ref.found++;
-            }
-        }
+    vec_foreach (speaker, &lab->speakers.list) {
+        if ((!last || speaker > last) && strcmp(speaker->owner, ref->owner) == 0 &&
+            vnrs_speaker_find_peer(speaker, ref->name))
+            return speaker;
     }
-    return ref;
+    return NULL;
+}
+
+// "nva1", or "rs/nva1". Returns how many connections have the name.
+static unsigned find_peer(const struct vnrs_lab *lab, const char *name, struct vnrs_api_peer_ref *ret_ref)
+{
+    const char *slash = strchr(name, '/'), *peer_name = slash ? slash + 1 : name;
+    size_t owner_len = slash ? (size_t)(slash - name) : 0;
+    struct vnrs_api_peer_ref ref = {0};
+    unsigned found = 0;
+
+    vec_foreach (speaker, &lab->speakers.list) {
+        const struct vnrs_spk_peer_config *config = vnrs_speaker_find_peer(speaker, peer_name);
+        if (!config ||
+            (slash && (strlen(speaker->owner) != owner_len || strncmp(speaker->owner, name, owner_len) != 0)))
+            continue;
+        if (ref.owner && strcmp(ref.owner, speaker->owner) == 0)
+            continue; // another instance
+        ref = (struct vnrs_api_peer_ref){speaker->owner, config->name};
+        found++;
+    }
+    *ret_ref = ref;
+    return found;
 }
 
 bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *ref)
@@ -58,15 +71,15 @@ bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *re
 
     if (!name)
         return false;
-    *ref = find_peer(call->lab, name);
-    if (ref->found == 1)
+    unsigned found = find_peer(call->lab, name, ref);
+    if (found == 1)
         return true;
-    if (ref->found)
+    if (found)
         (void)snprintf(message, sizeof(message), "several Route Servers have a connection '%.60s'", name);
     else
         (void)snprintf(message, sizeof(message), "there is no BGP connection '%.60s'", name);
-    vnrs_api_error(call, ref->found ? 400 : 404, ref->found ? "bad-request" : "not-found", message,
-                   ref->found ? "name it ROUTESERVER/CONNECTION" : "`vnrs peers` shows the connections");
+    vnrs_api_error(call, found ? 400 : 404, found ? "bad-request" : "not-found", message,
+                   found ? "name it ROUTESERVER/CONNECTION" : "`vnrs peers` shows the connections");
     return false;
 }
 
@@ -117,9 +130,9 @@ static void on_peer_end(void *arg, int error)
     finish(call);
 }
 
-static void ask_peer(struct vnrs_api_call *call, const struct vnrs_api_peer_ref *ref, unsigned i, bool learned)
+static void ask_peer(struct vnrs_api_call *call, const struct vnrs_speaker *speaker, const char *name, bool learned)
 {
-    struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref->rs->name, i);
+    struct vnrs_instance *instance = vnrs_instance_find(call->lab, speaker->key);
     struct routes_part *part = calloc(1, sizeof(*part));
     struct vnrs_spk_query query = {.kind = learned ? VNRS_SPK_LEARNED : VNRS_SPK_ADVERTISED};
 
@@ -128,10 +141,10 @@ static void ask_peer(struct vnrs_api_call *call, const struct vnrs_api_peer_ref 
         finish(call);
         return;
     }
-    *part = (struct routes_part){.call = call, .list = json_array(), .instance = i, .learned = learned};
-    vnrs_addr_format(&ref->rs->ips[i], part->local);
-    vnrs_addr_format(&ref->conn->peer_ip, part->remote);
-    vnrs_str_copy(query.peer, sizeof(query.peer), ref->conn->name);
+    *part = (struct routes_part){.call = call, .list = json_array(), .instance = speaker->index, .learned = learned};
+    vnrs_addr_format(&speaker->config.local, part->local);
+    vnrs_addr_format(&vnrs_speaker_find_peer(speaker, name)->addr, part->remote);
+    vnrs_str_copy(query.peer, sizeof(query.peer), name);
     struct vnrs_spk_pending pending = {.path = on_peer_path, .end = on_peer_end, .arg = part};
     if (!instance || vnrs_instance_query(instance, &query, &pending) < 0)
         on_peer_end(part, -ENOTCONN);
@@ -139,16 +152,15 @@ static void ask_peer(struct vnrs_api_call *call, const struct vnrs_api_peer_ref 
 
 static void peer_routes(struct vnrs_api_call *call, bool learned)
 {
+    const struct vnrs_speaker *speaker = NULL;
     struct vnrs_api_peer_ref ref;
 
     if (!vnrs_api_want_peer(call, &ref))
         return;
     call->result = json_object();
     call->waiting = 1;
-    for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
-        if (ref.rs->ips[i].family != VNRS_AF_NONE)
-            ask_peer(call, &ref, i, learned);
-    }
+    while ((speaker = vnrs_api_next_speaker(call->lab, &ref, speaker)))
+        ask_peer(call, speaker, ref.name, learned);
     finish(call);
 }
 
@@ -224,12 +236,12 @@ void vnrs_api_rib(struct vnrs_api_call *call)
     call->waiting = 1;
     for (size_t i = 0; call->result && i < call->lab->instances.len; i++) {
         struct vnrs_instance *instance = call->lab->instances.items[i];
-        struct rib_part *part = calloc(1, sizeof(*part));
+        struct rib_part *part = instance->speaker ? calloc(1, sizeof(*part)) : NULL;
         struct vnrs_spk_pending pending = {.path = on_rib_path, .end = on_rib_end, .arg = part};
         if (!part)
             continue;
-        *part = (struct rib_part){.call = call, .instance = instance->index};
-        vnrs_str_copy(part->name, sizeof(part->name), instance->rs_name);
+        *part = (struct rib_part){.call = call, .instance = instance->speaker->index};
+        vnrs_str_copy(part->name, sizeof(part->name), instance->speaker->owner);
         call->waiting++;
         if (vnrs_instance_query(instance, &query, &pending) < 0)
             on_rib_end(part, -ENOTCONN);
@@ -242,14 +254,15 @@ void vnrs_api_rib(struct vnrs_api_call *call)
 // `text` is what the peer is told (RFC 9003), may be empty.
 static void act(struct vnrs_api_call *call, enum vnrs_spk_action_kind kind, const char *text)
 {
+    const struct vnrs_speaker *speaker = NULL;
     struct vnrs_api_peer_ref ref;
     int done = 0;
 
     if (!vnrs_api_want_peer(call, &ref))
         return;
-    for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
-        struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref.rs->name, i);
-        done += instance && vnrs_instance_action(instance, kind, ref.conn->name, text) == 0;
+    while ((speaker = vnrs_api_next_speaker(call->lab, &ref, speaker))) {
+        struct vnrs_instance *instance = vnrs_instance_find(call->lab, speaker->key);
+        done += instance && vnrs_instance_action(instance, kind, ref.name, text) == 0;
     }
     vnrs_api_reply(call, 200, json_pack("{s:i}", "instances", done));
 }

@@ -66,6 +66,16 @@ static void on_end(void *arg, int error)
         vnrs_api_stream_abort(dump->call);
 }
 
+static struct vnrs_instance *find_instance(const struct vnrs_lab *lab, const char *owner, unsigned index)
+{
+    vec_foreach (instance, &lab->instances) {
+        const struct vnrs_speaker *speaker = (*instance)->speaker;
+        if (speaker && speaker->index == index && strcmp(speaker->owner, owner) == 0)
+            return *instance;
+    }
+    return NULL;
+}
+
 // The instance meant, or NULL after an answer.
 static struct vnrs_instance *want_instance(struct vnrs_api_call *call)
 {
@@ -86,7 +96,7 @@ static struct vnrs_instance *want_instance(struct vnrs_api_call *call)
         vnrs_api_error(call, 400, "bad-request", "'instance' is 0 or 1", NULL);
         return NULL;
     }
-    struct vnrs_instance *instance = vnrs_instance_find(call->lab, name, index && *index == '1');
+    struct vnrs_instance *instance = find_instance(call->lab, name, index && *index == '1');
     if (!instance) {
         (void)snprintf(message, sizeof(message), "there is no Route Server instance '%.60s/%s'", name,
                        index ? index : "0");

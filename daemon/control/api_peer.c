@@ -12,8 +12,8 @@
 
 struct part { // of one instance
     struct vnrs_api_call *call;
-    char rs[VNRS_KEY_MAX], peer[VNRS_PEER_NAME_MAX];
-    unsigned instance;
+    char speaker[VNRS_KEY_MAX], peer[VNRS_PEER_NAME_MAX];
+    size_t place; // in the answer
     bool is_answered;
     struct vnrs_spk_detail detail;
 };
@@ -36,18 +36,12 @@ static void on_detail(void *arg, const struct vnrs_spk_detail *detail)
 static json_t *part_json(const struct part *part)
 {
     const struct vnrs_lab *lab = part->call->lab;
+    const struct vnrs_speaker *speaker = vnrs_speakers_find(&lab->speakers, part->speaker);
+    const struct vnrs_spk_peer_config *config = speaker ? vnrs_speaker_find_peer(speaker, part->peer) : NULL;
 
-    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
-        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
-        if (strcmp(rs->name, part->rs) != 0)
-            continue;
-        list_foreach (conn, &rs->connections) {
-            if (strcmp(conn->name, part->peer) == 0)
-                return vnrs_peer_json_full(lab, rs, part->instance, conn, part->is_answered ? &part->detail : NULL,
-                                           vnrs_clock_ms(), time(NULL));
-        }
-    }
-    return NULL;
+    return config ? vnrs_peer_json_full(lab, speaker, config, part->is_answered ? &part->detail : NULL, vnrs_clock_ms(),
+                                        time(NULL))
+                  : NULL;
 }
 
 static void on_end(void *arg, int error)
@@ -56,14 +50,14 @@ static void on_end(void *arg, int error)
     struct vnrs_api_call *call = part->call;
 
     (void)error; // what a speaker that died had to say is not known
-    (void)json_array_set_new(json_object_get(call->result, "value"), part->instance, part_json(part));
+    (void)json_array_set_new(json_object_get(call->result, "value"), part->place, part_json(part));
     free(part);
     finish(call);
 }
 
-static void ask(struct vnrs_api_call *call, const struct vnrs_api_peer_ref *ref, unsigned i)
+static void ask(struct vnrs_api_call *call, const struct vnrs_speaker *speaker, const char *name, size_t place)
 {
-    struct vnrs_instance *instance = vnrs_instance_find(call->lab, ref->rs->name, i);
+    struct vnrs_instance *instance = vnrs_instance_find(call->lab, speaker->key);
     struct part *part = calloc(1, sizeof(*part));
     struct vnrs_spk_query query = {.kind = VNRS_SPK_PEER_DETAIL};
     struct vnrs_spk_pending pending = {.detail = on_detail, .end = on_end, .arg = part};
@@ -71,10 +65,10 @@ static void ask(struct vnrs_api_call *call, const struct vnrs_api_peer_ref *ref,
     if (!part)
         return;
     part->call = call;
-    part->instance = i;
-    vnrs_str_copy(part->rs, sizeof(part->rs), ref->rs->name);
-    vnrs_str_copy(part->peer, sizeof(part->peer), ref->conn->name);
-    vnrs_str_copy(query.peer, sizeof(query.peer), ref->conn->name);
+    part->place = place;
+    vnrs_str_copy(part->speaker, sizeof(part->speaker), speaker->key);
+    vnrs_str_copy(part->peer, sizeof(part->peer), name);
+    vnrs_str_copy(query.peer, sizeof(query.peer), name);
     call->waiting++;
     if (!instance || vnrs_instance_query(instance, &query, &pending) < 0)
         on_end(part, -ENOTCONN);
@@ -82,19 +76,17 @@ static void ask(struct vnrs_api_call *call, const struct vnrs_api_peer_ref *ref,
 
 void vnrs_api_peer(struct vnrs_api_call *call)
 {
+    const struct vnrs_speaker *speaker = NULL;
     struct vnrs_api_peer_ref ref;
-    json_t *value;
 
     if (!vnrs_api_want_peer(call, &ref))
         return;
     call->result = json_pack("{s:[]}", "value");
-    value = json_object_get(call->result, "value");
-    for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
-        if (ref.rs->ips[i].family != VNRS_AF_NONE)
-            (void)json_array_append_new(value, json_null()); // in the order of instances, whoever answers first
-    }
+    json_t *value = json_object_get(call->result, "value");
     call->waiting = 1;
-    for (unsigned i = 0; i < json_array_size(value); i++)
-        ask(call, &ref, i);
+    while ((speaker = vnrs_api_next_speaker(call->lab, &ref, speaker))) {
+        (void)json_array_append_new(value, json_null()); // in the order of instances, whoever answers first
+        ask(call, speaker, ref.name, json_array_size(value) - 1);
+    }
     finish(call);
 }

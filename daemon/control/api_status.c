@@ -49,51 +49,44 @@ static void check_daemons(const struct vnrs_lab *lab, struct condition *c)
                    missing ? missing : "");
 }
 
-static const struct vnrs_spk_peer *find_peer(const struct vnrs_lab *lab, const char *rs, unsigned i, const char *name)
-{
-    const struct vnrs_instance *instance = vnrs_instance_find(lab, rs, i);
+// What is counted of the sessions.
+struct sessions {
+    size_t wanted, good;
+    size_t quiet; // Established, but the peer has not said all yet
+    bool explained;
+    char missing[192];
+};
 
-    if (!instance)
-        return NULL;
-    vec_foreach (peer, &instance->peers) {
-        if (strcmp(peer->name, name) == 0)
-            return peer;
+static void count_session(struct sessions *s, const struct vnrs_speaker *speaker, const char *name,
+                          const struct vnrs_spk_peer *peer)
+{
+    const char *error = peer ? peer->last_error : "";
+
+    s->wanted++;
+    if (peer && peer->state == VNRS_BGP_ST_ESTABLISHED) {
+        s->good++;
+        s->quiet += !peer->eor;
+    } else if (!s->missing[0] || (!s->explained && *error)) {
+        s->explained = *error; // the first that can say why, else the first
+        (void)snprintf(s->missing, sizeof(s->missing), "; not yet: %s/%s instance %u%s%.100s", speaker->owner, name,
+                       speaker->index, *error ? ": " : "", error);
+        vnrs_utf8_trim(s->missing);
     }
-    return NULL;
 }
 
-// `quiet`: how many Established peers have not said all yet.
-static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size_t *quiet)
+static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size_t *ret_quiet)
 {
-    size_t wanted = 0, good = 0;
-    char missing[192] = "";
-    bool explained = false;
+    struct sessions s = {0};
 
-    *quiet = 0;
-    for (size_t r = 0; lab->model && r < lab->model->route_servers.len; r++) {
-        const struct vnrs_route_server *rs = &lab->model->route_servers.items[r];
-        list_foreach (conn, &rs->connections) {
-            for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
-                if (rs->ips[i].family == VNRS_AF_NONE)
-                    continue;
-                const struct vnrs_spk_peer *peer = find_peer(lab, rs->name, i, conn->name);
-                wanted++;
-                if (peer && peer->state == VNRS_BGP_ST_ESTABLISHED) {
-                    good++;
-                    *quiet += !peer->eor;
-                } else if (!missing[0] || (!explained && peer && peer->last_error[0])) {
-                    explained = peer && peer->last_error[0]; // the first that can say why, else the first
-                    (void)snprintf(missing, sizeof(missing), "; not yet: %s/%s instance %u%s%.100s", rs->name,
-                                   conn->name, i, peer && peer->last_error[0] ? ": " : "",
-                                   peer ? peer->last_error : "");
-                    vnrs_utf8_trim(missing);
-                }
-            }
-        }
+    vec_foreach (speaker, &lab->speakers.list) {
+        const struct vnrs_instance *instance = vnrs_instance_find(lab, speaker->key);
+        vec_foreach (config, &speaker->peers)
+            count_session(&s, speaker, config->name, instance ? vnrs_instance_find_peer(instance, config->name) : NULL);
     }
-    c->ok = lab->model && good == wanted;
-    (void)snprintf(c->text, sizeof(c->text), "%zu of %zu sessions are Established%s", good, wanted, missing);
+    c->ok = lab->model && s.good == s.wanted;
+    (void)snprintf(c->text, sizeof(c->text), "%zu of %zu sessions are Established%s", s.good, s.wanted, s.missing);
     vnrs_utf8_trim(c->text);
+    *ret_quiet = s.quiet;
 }
 
 static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t quiet)

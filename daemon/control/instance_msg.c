@@ -100,96 +100,73 @@ static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
 
 // ---- routes
 
-// As learned.h wants it: by address, no duplicates.
-static int convert(const struct vnrs_spk_set *in, struct vnrs_said *ret_said)
+static bool is_set(const struct vnrs_spk_set *set)
 {
-    struct vnrs_said said;
+    bool is = set->n && set->n <= VNRS_PATHS_MAX;
 
-    memset(&said, 0, sizeof(said)); // compared by bytes
-    for (unsigned i = 0; i < in->n; i++) {
-        const struct vnrs_spk_nexthop *hop = &in->paths[i];
-        unsigned at = 0;
-        if (!is_addr(&hop->nexthop, false))
-            return -EPROTO;
-        while (at < said.n && vnrs_addr_cmp(&said.paths[at].hop.nexthop, &hop->nexthop) < 0)
-            at++;
-        if (at < said.n && vnrs_addr_equal(&said.paths[at].hop.nexthop, &hop->nexthop)) {
-            said.paths[at].sources |= hop->sources;
-            continue;
-        }
-        memmove(&said.paths[at + 1], &said.paths[at], (said.n++ - at) * sizeof(said.paths[0]));
-        said.paths[at].hop.nexthop = hop->nexthop;
-        said.paths[at].hop.path_len = hop->path_len;
-        said.paths[at].sources = hop->sources;
-    }
-    *ret_said = said;
-    return 0;
-}
-
-void vnrs_instance_drop_sets(struct vnrs_instance *instance)
-{
-    vec_foreach (set, &instance->sets)
-        vnrs_learned_unref(instance->learned, *set);
-    vec_clear(&instance->sets);
+    for (unsigned i = 0; is && i < set->n; i++)
+        is = is_addr(&set->paths[i].nexthop, false);
+    return is;
 }
 
 static int on_sets(struct vnrs_instance *instance, const void *items, size_t n)
 {
     const struct vnrs_spk_set *sets = items;
+    int r = 0;
 
-    vnrs_instance_drop_sets(instance);
-    for (size_t i = 0; i < n; i++) {
-        struct vnrs_said said;
-        uint32_t id = 0;
-        int r = sets[i].n && sets[i].n <= VNRS_PATHS_MAX ? convert(&sets[i], &said) : -EPROTO;
-        if (r == 0)
-            r = vec_reserve(&instance->sets);
-        if (r == 0)
-            r = vnrs_learned_intern(instance->learned, instance->index, &said, &id);
-        if (r < 0)
-            return r;
-        instance->sets.items[instance->sets.len++] = id;
-    }
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        if (!is_set(&sets[i]))
+            return -EPROTO;
+    for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
+        r = vnrs_outlet_sets(&instance->outlets[i], sets, n);
+    return r;
+}
+
+static int take_route(const struct vnrs_instance *instance, struct vnrs_outlet *outlet,
+                      const struct vnrs_spk_route *route)
+{
+    if (!is_prefix(&route->prefix) || route->set > outlet->sets.len)
+        return -EPROTO;
+    if (route->set && vnrs_learned_len(outlet->db, outlet->number) >= ROUTES_MAX)
+        return -ENOMEM;
+    int r = vnrs_outlet_route(outlet, route);
+    // What the other one said before it died is no newer than this: peers tell both the same. One that comes back
+    // itself may not have heard of all yet.
+    if (r == 0 && instance->converged)
+        r = vnrs_learned_supersede(outlet->db, outlet->number, &route->prefix);
+    return r;
 }
 
 static int on_routes(struct vnrs_instance *instance, const void *items, size_t n)
 {
     const struct vnrs_spk_route *routes = items;
+    int r = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (!is_prefix(&routes[i].prefix) || routes[i].set > instance->sets.len)
-            return -EPROTO;
-        if (routes[i].set && vnrs_learned_len(instance->learned, instance->index) >= ROUTES_MAX)
-            return -ENOMEM;
-        int r = vnrs_learned_put(instance->learned, instance->index, &routes[i].prefix,
-                                 routes[i].set ? instance->sets.items[routes[i].set - 1] : 0);
-        // What the other one said before it died is no newer than this: peers tell both the same. One that comes back
-        // itself may not have heard of all yet.
-        if (r == 0 && instance->converged)
-            r = vnrs_learned_supersede(instance->learned, instance->index, &routes[i].prefix);
-        if (r < 0)
-            return r;
-    }
-    vnrs_lab_learned(instance->lab);
-    return 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        for (unsigned o = 0; o < instance->n_outlets && r == 0; o++)
+            r = take_route(instance, &instance->outlets[o], &routes[i]);
+    if (r == 0)
+        vnrs_lab_learned(instance->lab);
+    return r;
 }
 
 // Forwarding first: next hops of dead peers leave the groups now, the prefixes follow.
 static int on_down(struct vnrs_instance *instance, const void *items, size_t n)
 {
     const struct vnrs_spk_down *down = items;
-    int r = vnrs_learned_down(instance->learned, instance->index, down->sources, vnrs_lab_shrink, instance->lab);
+    int r = 0;
 
     (void)n;
+    for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
+        r = vnrs_learned_down(instance->outlets[i].db, instance->outlets[i].number, down->sources, vnrs_lab_shrink,
+                              instance->lab);
     vnrs_lab_learned(instance->lab);
     return r;
 }
 
 void vnrs_instance_drop_stale(struct vnrs_instance *instance)
 {
-    if (vnrs_learned_sweep(instance->learned, instance->index, false) < 0)
-        log_error("lab '%s': out of memory: old routes of '%s' stay", instance->lab->name, instance->key);
+    vnrs_instance_sweep(instance, false);
     vnrs_lab_learned(instance->lab);
 }
 

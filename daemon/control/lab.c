@@ -82,6 +82,9 @@ static void free_model(struct vnrs_lab *lab)
     vnrs_routing_free(lab->routing);
     vnrs_reach_free(lab->reach);
     vnrs_desired_fini(&lab->desired);
+    vec_foreach (instance, &lab->instances)
+        (*instance)->speaker = NULL;
+    vnrs_speakers_fini(&lab->speakers);
     vnrs_model_free(lab->model);
     lab->routing = NULL;
     lab->reach = NULL;
@@ -106,8 +109,8 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     while (lab->instances.len)
         vnrs_instance_free(lab->instances.items[--lab->instances.len]);
     vec_free(&lab->instances);
-    vnrs_rs_routes_prune(lab);
-    vec_free(&lab->rs_routes);
+    vnrs_lab_routes_prune(lab);
+    vec_free(&lab->routes);
     vec_free(&lab->domains);
     for (size_t at = 0; (e = vnrs_map_next(&lab->objects, &at));)
         vnrs_objects_drop(lab, e->value);
@@ -210,7 +213,7 @@ void vnrs_lab_restore(struct vnrs_lab *lab, const char *record)
     }
     vnrs_diags_fini(&diags);
     vnrs_arena_free(arena);
-    if (lab->next && lab->next->route_servers.len) {
+    if (lab->next && (lab->next->route_servers.len || lab->next->gateways.len)) {
         const struct timeval wait = {VNRS_STALE_WAIT_MS / 1000, 0};
         lab->fib_hold = true;
         (void)evtimer_add(lab->hold_timer, &wait);
@@ -270,10 +273,14 @@ static int build(struct vnrs_lab *lab)
     struct vnrs_routing *routing = vnrs_routing_compute(model, NULL, 0);
     struct vnrs_reach *reach = vnrs_reach_new(model);
     struct vnrs_desired desired = {0};
+    struct vnrs_speakers speakers = {0};
     char error[256] = "out of memory";
-    int r = routing && reach ? vnrs_desired_make(model, routing, lab->ids, error, &desired) : -ENOMEM;
+    int r = routing && reach ? vnrs_speakers_make(model, &speakers) : -ENOMEM;
 
+    if (r == 0)
+        r = vnrs_desired_make(model, routing, lab->ids, error, &desired);
     if (r < 0) {
+        vnrs_speakers_fini(&speakers);
         vnrs_routing_free(routing);
         vnrs_reach_free(reach);
         vnrs_lab_keep_error(lab, &lab->build_error, error);
@@ -287,6 +294,7 @@ static int build(struct vnrs_lab *lab)
     lab->reach = reach;
     lab->routing = routing;
     lab->desired = desired;
+    lab->speakers = speakers;
     lab->fib_items = true;
     lab->renumbered = false;
     vnrs_lab_clear_error(&lab->build_error);

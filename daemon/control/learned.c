@@ -14,11 +14,10 @@
 struct set {
     uint32_t id, refs;
     unsigned instance;
-    bool interned;                                   // found by content; after a loss another set may have the same
-    bool rescan;                                     // its prefixes changed
-    LIST_HEAD(, pair) pairs[VNRS_LEARNED_INSTANCES]; // of which it is the first or second
-    size_t size;                                     // of what follows: the key
-    uint32_t key_instance, n;
+    bool interned; // found by content; after a loss another set may have the same
+    bool rescan;   // its prefixes changed
+    LIST_HEAD(, mix) mixes;
+    uint32_t key_instance, n;      // the key begins here
     struct vnrs_said_path paths[]; // n of them
 };
 
@@ -26,16 +25,16 @@ struct merged {
     struct vnrs_learned_merged pub;
     bool interned;
     uint32_t split; // the loss in which its prefixes went several ways
-    LIST_HEAD(, pair) pairs;
+    LIST_HEAD(, mix) mixes;
     struct vnrs_learned_set set; // allocated for `n` paths
 };
 
-struct pair { // what the instances say together: of either set NULL
+struct mix { // what the instances say together
     struct {
-        uint32_t set[VNRS_LEARNED_INSTANCES];
+        uint32_t set[VNRS_LEARNED_INSTANCES]; // 0: nothing
     } key;
     struct merged *merged;
-    LIST_ENTRY(pair) in_set[VNRS_LEARNED_INSTANCES], in_merged;
+    LIST_ENTRY(mix) in_set[VNRS_LEARNED_INSTANCES], in_merged;
 };
 
 struct vnrs_learned_db {
@@ -47,11 +46,17 @@ struct vnrs_learned_db {
     VEC(struct set *) sets; // by id
     VEC(uint32_t) free_sets;
     struct vnrs_map by_content; // sets
-    struct vnrs_map pairs;      // by both sets
+    struct vnrs_map mixes;      // by all sets
     struct vnrs_map merged;     // by content
     uint32_t losses;
+    enum vnrs_hub_preference preference;
     bool failed;
 };
+
+unsigned vnrs_learned_number(enum vnrs_learned_class class, unsigned index)
+{
+    return (unsigned)class * VNRS_LEARNED_TWINS + index;
+}
 
 struct vnrs_learned_db *vnrs_learned_db_new(struct vnrs_prefixes *prefixes, uint32_t *last_origin)
 {
@@ -89,27 +94,26 @@ static void merged_unmap(struct vnrs_learned_db *db, struct merged *merged)
     merged->interned = false;
 }
 
-static void pair_free(struct vnrs_learned_db *db, struct pair *pair)
+static void mix_free(struct vnrs_learned_db *db, struct mix *mix)
 {
-    (void)vnrs_map_remove(&db->pairs, &pair->key, sizeof(pair->key));
+    (void)vnrs_map_remove(&db->mixes, &mix->key, sizeof(mix->key));
     for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
-        if (pair->key.set[i])
-            LIST_REMOVE(pair, in_set[i]);
-    LIST_REMOVE(pair, in_merged);
-    if (LIST_EMPTY(&pair->merged->pairs)) {
-        merged_unmap(db, pair->merged);
-        free(pair->merged);
+        if (mix->key.set[i])
+            LIST_REMOVE(mix, in_set[i]);
+    LIST_REMOVE(mix, in_merged);
+    if (LIST_EMPTY(&mix->merged->mixes)) {
+        merged_unmap(db, mix->merged);
+        free(mix->merged);
     }
-    free(pair);
+    free(mix);
 }
 
 static void set_unref(struct vnrs_learned_db *db, struct set *set)
 {
     if (--set->refs)
         return;
-    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
-        while (!LIST_EMPTY(&set->pairs[i]))
-            pair_free(db, LIST_FIRST(&set->pairs[i]));
+    while (!LIST_EMPTY(&set->mixes))
+        mix_free(db, LIST_FIRST(&set->mixes));
     set_unmap(db, set);
     db->sets.items[set->id] = NULL;
     if (vec_push(&db->free_sets, set->id) < 0)
@@ -232,13 +236,11 @@ int vnrs_learned_put(struct vnrs_learned_db *db, unsigned instance, const struct
 
 int vnrs_learned_supersede(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_prefix *prefix)
 {
-    uint32_t id = vnrs_prefixes_find(db->prefixes, prefix);
-    int r = 0;
+    unsigned twin = instance ^ 1u;
+    uint32_t id = db->said[twin].len ? vnrs_prefixes_find(db->prefixes, prefix) : 0;
 
-    for (unsigned i = 0; id && r == 0 && i < VNRS_LEARNED_INSTANCES; i++)
-        if (i != instance && vnrs_slots_find(&db->said[i], id) & STALE)
-            r = forget(db, i, id);
-    return r;
+    static_assert(VNRS_LEARNED_TWINS == 2, "the twin is the other one of the class");
+    return id && vnrs_slots_find(&db->said[twin], id) & STALE ? forget(db, twin, id) : 0;
 }
 
 size_t vnrs_learned_len(const struct vnrs_learned_db *db, unsigned instance)
@@ -290,29 +292,45 @@ void vnrs_learned_take_all(struct vnrs_learned_db *db)
 
 uint32_t vnrs_learned_next(const struct vnrs_learned_db *db, uint32_t id)
 {
-    uint32_t a = vnrs_slots_next(&db->said[0], id), b = vnrs_slots_next(&db->said[1], id);
-    return !a ? b : !b ? a : MIN(a, b);
+    uint32_t next = VNRS_PREFIX_NONE;
+
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++) {
+        uint32_t other = db->said[i].len ? vnrs_slots_next(&db->said[i], id) : VNRS_PREFIX_NONE;
+        next = !next ? other : !other ? next : MIN(next, other);
+    }
+    return next;
 }
 
 // ---- together
 
 static void said_by(const struct set *set, struct vnrs_learned_set *ret_set)
 {
-    ret_set->n = set ? set->n : 0;
+    ret_set->n = set->n;
     for (unsigned i = 0; i < ret_set->n; i++)
         ret_set->paths[i] = set->paths[i].hop;
 }
 
-static void merge(const struct vnrs_learned_db *db, const struct pair *pair, struct vnrs_learned_set *ret_set)
+static struct vnrs_learned_verdict merge(const struct vnrs_learned_db *db,
+                                         const uint32_t sets[static VNRS_LEARNED_INSTANCES],
+                                         struct vnrs_learned_set *ret_set)
 {
-    struct vnrs_learned_set a, b;
+    struct vnrs_learned_offer offers[VNRS_LEARNED_INSTANCES];
+    struct vnrs_learned_set said[VNRS_LEARNED_INSTANCES];
+    struct vnrs_learned_verdict verdict;
+    size_t n = 0;
 
-    said_by(db->sets.items[pair->key.set[0]], &a);
-    said_by(db->sets.items[pair->key.set[1]], &b);
-    vnrs_learned_merge(&a, &b, ret_set);
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++) {
+        if (!sets[i])
+            continue;
+        said_by(db->sets.items[sets[i]], &said[n]);
+        offers[n] = (struct vnrs_learned_offer){&said[n], (enum vnrs_learned_class)(i / VNRS_LEARNED_TWINS)};
+        n++;
+    }
+    vnrs_learned_merge(offers, n, db->preference, ret_set, &verdict);
     // They are equally long; how long makes no difference to who uses them.
     for (unsigned i = 0; i < ret_set->n; i++)
         ret_set->paths[i].path_len = 0;
+    return verdict;
 }
 
 static struct merged *merged_get(struct vnrs_learned_db *db, const struct vnrs_learned_set *set)
@@ -338,50 +356,100 @@ static struct merged *merged_get(struct vnrs_learned_db *db, const struct vnrs_l
 
 static void merged_put(struct vnrs_learned_db *db, struct merged *merged)
 {
-    if (!LIST_EMPTY(&merged->pairs))
+    if (!LIST_EMPTY(&merged->mixes))
         return;
     merged_unmap(db, merged);
     free(merged);
 }
 
-static struct pair *pair_new(struct vnrs_learned_db *db, const uint32_t sets[VNRS_LEARNED_INSTANCES])
+static struct mix *mix_new(struct vnrs_learned_db *db, const uint32_t sets[static VNRS_LEARNED_INSTANCES])
 {
-    struct pair *pair = calloc(1, sizeof(*pair));
+    struct mix *mix = calloc(1, sizeof(*mix));
     struct vnrs_learned_set set;
 
-    if (!pair)
+    if (!mix)
         return NULL;
-    memcpy(pair->key.set, sets, sizeof(pair->key.set));
-    merge(db, pair, &set);
-    pair->merged = merged_get(db, &set);
-    if (!pair->merged || vnrs_map_put(&db->pairs, &pair->key, sizeof(pair->key), pair) < 0) {
-        if (pair->merged)
-            merged_put(db, pair->merged);
-        free(pair);
+    memcpy(mix->key.set, sets, sizeof(mix->key.set));
+    (void)merge(db, sets, &set);
+    mix->merged = merged_get(db, &set);
+    if (!mix->merged || vnrs_map_put(&db->mixes, &mix->key, sizeof(mix->key), mix) < 0) {
+        if (mix->merged)
+            merged_put(db, mix->merged);
+        free(mix);
         return NULL;
     }
-    LIST_INSERT_HEAD(&pair->merged->pairs, pair, in_merged);
+    LIST_INSERT_HEAD(&mix->merged->mixes, mix, in_merged);
     for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
         if (sets[i])
-            LIST_INSERT_HEAD(&db->sets.items[sets[i]]->pairs[i], pair, in_set[i]);
-    return pair;
+            LIST_INSERT_HEAD(&db->sets.items[sets[i]]->mixes, mix, in_set[i]);
+    return mix;
+}
+
+// True: some instance says something.
+static bool sets_of(const struct vnrs_learned_db *db, uint32_t prefix, uint32_t sets[static VNRS_LEARNED_INSTANCES])
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++) {
+        sets[i] = db->said[i].len ? SET(vnrs_slots_find(&db->said[i], prefix)) : 0;
+        found |= sets[i] != 0;
+    }
+    return found;
 }
 
 bool vnrs_learned_get(struct vnrs_learned_db *db, uint32_t prefix, struct vnrs_learned_merged *ret_merged)
 {
-    const uint32_t sets[VNRS_LEARNED_INSTANCES] = {SET(vnrs_slots_find(&db->said[0], prefix)),
-                                                   SET(vnrs_slots_find(&db->said[1], prefix))};
+    uint32_t sets[VNRS_LEARNED_INSTANCES];
 
-    if (!sets[0] && !sets[1])
+    if (!sets_of(db, prefix, sets))
         return false;
-    const struct pair *pair = vnrs_map_find(&db->pairs, sets, sizeof(sets));
-    if (!pair)
-        pair = pair_new(db, sets);
-    if (pair)
-        *ret_merged = pair->merged->pub;
+    const struct mix *mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
+    if (!mix)
+        mix = mix_new(db, sets);
+    if (mix)
+        *ret_merged = mix->merged->pub;
     else
         db->failed = true;
-    return pair;
+    return mix;
+}
+
+struct vnrs_learned_verdict vnrs_learned_verdict(const struct vnrs_learned_db *db, uint32_t prefix)
+{
+    uint32_t sets[VNRS_LEARNED_INSTANCES];
+    struct vnrs_learned_set set;
+
+    if (!sets_of(db, prefix, sets))
+        return (struct vnrs_learned_verdict){0};
+    return merge(db, sets, &set);
+}
+
+static bool is_of_several_classes(const uint32_t sets[static VNRS_LEARNED_INSTANCES])
+{
+    unsigned classes = 0;
+
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
+        classes |= sets[i] ? 1u << i / VNRS_LEARNED_TWINS : 0;
+    return (classes & (classes - 1)) != 0;
+}
+
+int vnrs_learned_prefer(struct vnrs_learned_db *db, enum vnrs_hub_preference preference)
+{
+    uint32_t sets[VNRS_LEARNED_INSTANCES];
+    int r = 0;
+
+    if (preference == db->preference)
+        return 0;
+    db->preference = preference;
+    for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_learned_next(db, id));) {
+        if (!sets_of(db, id, sets) || !is_of_several_classes(sets))
+            continue;
+        struct mix *mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
+        if (mix) // made again with the new preference
+            mix_free(db, mix);
+        if (r == 0)
+            r = note_change(db, id);
+    }
+    return r;
 }
 
 bool vnrs_learned_failed(struct vnrs_learned_db *db)
@@ -439,13 +507,13 @@ static bool is_subset(const struct vnrs_learned_set *part, const struct vnrs_lea
 // True when all prefixes of `merged` now have these next hops, a part of those of before.
 static bool merged_shrinks(const struct vnrs_learned_db *db, const struct merged *merged, struct vnrs_learned_set *ret)
 {
-    const struct pair *pair = LIST_FIRST(&merged->pairs);
+    const struct mix *mix = LIST_FIRST(&merged->mixes);
     struct vnrs_learned_set other;
 
-    merge(db, pair, ret);
-    LIST_FOREACH(pair, &merged->pairs, in_merged)
+    (void)merge(db, mix->key.set, ret);
+    LIST_FOREACH(mix, &merged->mixes, in_merged)
     {
-        merge(db, pair, &other);
+        (void)merge(db, mix->key.set, &other);
         if (!is_same(ret, &other))
             return false;
     }
@@ -464,16 +532,16 @@ static void merged_set(struct vnrs_learned_db *db, struct merged *merged, const 
         merged->interned = true;
 }
 
-static void pairs_update(struct vnrs_learned_db *db, struct set *set,
+static void mixes_update(struct vnrs_learned_db *db, struct set *set,
                          void (*moved)(void *arg, const struct vnrs_learned_merged *merged), void *arg)
 {
-    struct pair *pair, *next;
+    struct mix *mix, *next;
     struct vnrs_learned_set now;
 
-    for (pair = LIST_FIRST(&set->pairs[set->instance]); pair; pair = next) {
-        struct merged *merged = pair->merged;
-        next = LIST_NEXT(pair, in_set[set->instance]);
-        merge(db, pair, &now);
+    for (mix = LIST_FIRST(&set->mixes); mix; mix = next) {
+        struct merged *merged = mix->merged;
+        next = LIST_NEXT(mix, in_set[set->instance]);
+        (void)merge(db, mix->key.set, &now);
         if (is_same(&now, &merged->set))
             continue;
         if (merged->split != db->losses && merged_shrinks(db, merged, &now)) {
@@ -484,7 +552,7 @@ static void pairs_update(struct vnrs_learned_db *db, struct set *set,
         // They go another way than other prefixes of the merged set, or not to a part of it: one by one.
         merged->split = db->losses;
         set->rescan = true;
-        pair_free(db, pair);
+        mix_free(db, mix);
     }
 }
 
@@ -514,7 +582,7 @@ int vnrs_learned_down(struct vnrs_learned_db *db, unsigned instance, uint64_t so
         vec_foreach (set, &lost)
             set_lose(db, *set, sources);
         vec_foreach (set, &lost)
-            pairs_update(db, *set, moved, arg);
+            mixes_update(db, *set, moved, arg);
         vec_foreach (set, &lost)
             again |= (*set)->rescan;
         if (again)
@@ -542,7 +610,7 @@ void vnrs_learned_db_free(struct vnrs_learned_db *db)
     vec_free(&db->sets);
     vec_free(&db->free_sets);
     vnrs_map_fini(&db->by_content);
-    vnrs_map_fini(&db->pairs);
+    vnrs_map_fini(&db->mixes);
     vnrs_map_fini(&db->merged);
     free(db);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the two instances of one Route Server pass up, prefix by prefix, and what they say together (azure-routing.md
-// 5.2, 5.5). Sets of next hops are kept once, however many prefixes have them; a prefix costs 4 bytes for each instance
-// beside its number. Prefixes whose merged next hops changed are remembered until they are taken.
+// What the instances of one hub pass up, prefix by prefix, and what they say together (azure-routing.md 5.2, 5.5, 5.7,
+// 5.8): two of the Route Server, and up to two of each gateway. Sets of next hops are kept once, however many prefixes
+// have them; a prefix costs 4 bytes for each instance that has it beside its number. Prefixes whose merged next hops
+// changed are remembered until they are taken.
 //
 // When a source of paths dies, its next hops leave all sets at once, in a time that depends on the number of sets only;
 // the instance then says the same prefix by prefix, which changes nothing any more. Pure.
@@ -12,7 +13,8 @@
 
 #include <stdbool.h>
 
-#define VNRS_LEARNED_INSTANCES 2u
+#define VNRS_LEARNED_TWINS     2u // instances of one class, told the same by their peers
+#define VNRS_LEARNED_INSTANCES (VNRS_LEARNED_TWINS * _VNRS_LEARNED_CLASS_MAX)
 
 struct vnrs_learned_db;
 
@@ -31,9 +33,16 @@ struct vnrs_learned_merged {
     const struct vnrs_learned_set *set;
 };
 
-// `prefixes` and `last_origin` are borrowed; several Route Servers may share them. NULL: out of memory.
+// `prefixes` and `last_origin` are borrowed; several hubs may share them. The preference is ExpressRoute. NULL: out of
+// memory.
 struct vnrs_learned_db *vnrs_learned_db_new(struct vnrs_prefixes *prefixes, uint32_t *last_origin) VNRS_MUST_CHECK;
 void vnrs_learned_db_free(struct vnrs_learned_db *db); // accepts NULL
+
+// The number that instance `index` (below VNRS_LEARNED_TWINS) of a class has in all calls.
+unsigned vnrs_learned_number(enum vnrs_learned_class class, unsigned index);
+// hubRoutingPreference from now on. Prefixes change that several classes have. Returns 0 or -ENOMEM (some are not
+// noted).
+int vnrs_learned_prefer(struct vnrs_learned_db *db, enum vnrs_hub_preference preference) VNRS_MUST_CHECK;
 
 // A set by its content, with one more reference. n is not 0. Returns 0 or -ENOMEM.
 int vnrs_learned_intern(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_said *said,
@@ -42,7 +51,7 @@ void vnrs_learned_unref(struct vnrs_learned_db *db, uint32_t set);
 // What the instance says of the prefix from now on; set 0: nothing. Returns 0 or -ENOMEM.
 int vnrs_learned_put(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_prefix *prefix,
                      uint32_t set) VNRS_MUST_CHECK;
-// Forget what the other instance says of the prefix, if that is stale. Returns 0 or -ENOMEM.
+// Forget what the twin of the instance says of the prefix, if that is stale. Returns 0 or -ENOMEM.
 int vnrs_learned_supersede(struct vnrs_learned_db *db, unsigned instance,
                            const struct vnrs_prefix *prefix) VNRS_MUST_CHECK;
 size_t vnrs_learned_len(const struct vnrs_learned_db *db, unsigned instance);
@@ -63,6 +72,8 @@ void vnrs_learned_take_all(struct vnrs_learned_db *db); // none has changed any 
 
 // False: the prefix is not learned, or memory ran out (`db` remembers: see _failed).
 bool vnrs_learned_get(struct vnrs_learned_db *db, uint32_t prefix, struct vnrs_learned_merged *ret_merged);
+// How the next hops came about. Only for who asks: it is computed each time.
+struct vnrs_learned_verdict vnrs_learned_verdict(const struct vnrs_learned_db *db, uint32_t prefix);
 bool vnrs_learned_failed(struct vnrs_learned_db *db); // since it was asked last
 // Walk: `uint32_t id = VNRS_PREFIX_NONE; while ((id = vnrs_learned_next(db, id)))`.
 uint32_t vnrs_learned_next(const struct vnrs_learned_db *db, uint32_t id);

@@ -97,7 +97,7 @@ static void put_peer(struct vnrs_strbuf *out, const char *name, const struct vnr
     char ip[VNRS_ADDR_STR_MAX];
 
     vnrs_strbuf_printf(out, "%s{lab=\"%s\",route_server=\"%s\",instance=\"%u\",peer=\"%s\",peer_ip=\"%s\"} %llu\n",
-                       name, instance->lab->name, instance->rs_name, instance->index, peer->name,
+                       name, instance->lab->name, instance->speaker->owner, instance->speaker->index, peer->name,
                        vnrs_addr_format(&peer->addr, ip), (unsigned long long)value);
 }
 
@@ -108,7 +108,7 @@ static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *contro
         vec_foreach (lab, &control->labs) {
             vec_foreach (instance, &(*lab)->instances) {
                 vec_foreach (peer, &(*instance)->peers) {
-                    if (peer->bfd.configured || !peer_metrics[m].bfd)
+                    if ((*instance)->speaker && (peer->bfd.configured || !peer_metrics[m].bfd))
                         put_peer(out, peer_metrics[m].name, *instance, peer, peer_metrics[m].value(peer));
                 }
             }

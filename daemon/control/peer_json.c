@@ -36,43 +36,39 @@ const char *vnrs_bfd_diag_name(unsigned diag)
 }
 
 // null: the connection has no BFD.
-static json_t *bfd_json(const struct vnrs_bgp_connection *conn, const struct vnrs_spk_bfd_state *bfd, uint64_t now)
+static json_t *bfd_json(const struct vnrs_spk_bfd *config, const struct vnrs_spk_bfd_state *bfd, uint64_t now)
 {
-    if (!conn->bfd.on)
+    if (!config->multiplier)
         return json_null();
     return json_pack(
         "{s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "state",
         vnrs_bfd_state_text(bfd->configured ? bfd->state : VNRS_BFD_DOWN), "peerState",
-        vnrs_bfd_state_text(bfd->configured ? bfd->remote_state : VNRS_BFD_DOWN), "multihop", (int)conn->bfd.multihop,
-        "strict", (int)conn->bfd.strict, "diagnostic", vnrs_bfd_diag_name(bfd->diag), "peerDiagnostic",
+        vnrs_bfd_state_text(bfd->configured ? bfd->remote_state : VNRS_BFD_DOWN), "multihop", (int)config->multihop,
+        "strict", (int)config->strict, "diagnostic", vnrs_bfd_diag_name(bfd->diag), "peerDiagnostic",
         vnrs_bfd_diag_name(bfd->remote_diag), "lastFailure", bfd->failures ? vnrs_bfd_diag_name(bfd->failure) : "",
         "error", bfd->error ? strerror(-bfd->error) : "", "sinceSeconds",
         (json_int_t)(bfd->changed_ms && now > bfd->changed_ms ? (now - bfd->changed_ms) / 1000 : 0),
         "transmitIntervalUs", (json_int_t)bfd->tx_us, "detectionTimeUs", (json_int_t)bfd->detection_us,
-        "peerDetectMultiplier", (json_int_t)bfd->remote_multiplier, "configuredTransmitInterval", (int)conn->bfd.tx_ms,
-        "configuredReceiveInterval", (int)conn->bfd.rx_ms, "detectMultiplier", (int)conn->bfd.multiplier, "minimumTtl",
-        (int)conn->bfd.ttl_min, "packetsIn", (json_int_t)bfd->packets_in, "packetsOut", (json_int_t)bfd->packets_out,
-        "discarded", (json_int_t)bfd->discarded, "failures", (json_int_t)bfd->failures);
+        "peerDetectMultiplier", (json_int_t)bfd->remote_multiplier, "configuredTransmitInterval",
+        (int)(config->min_tx_us / 1000), "configuredReceiveInterval", (int)(config->min_rx_us / 1000),
+        "detectMultiplier", (int)config->multiplier, "minimumTtl", (int)config->ttl_min, "packetsIn",
+        (json_int_t)bfd->packets_in, "packetsOut", (json_int_t)bfd->packets_out, "discarded",
+        (json_int_t)bfd->discarded, "failures", (json_int_t)bfd->failures);
 }
 
 static const struct vnrs_spk_peer *find_state(const struct vnrs_instance *instance, const char *name)
 {
     static const struct vnrs_spk_peer unknown;
+    const struct vnrs_spk_peer *peer = instance ? vnrs_instance_find_peer(instance, name) : NULL;
 
-    if (!instance)
-        return &unknown;
-    vec_foreach (peer, &instance->peers) {
-        if (strcmp(peer->name, name) == 0)
-            return peer;
-    }
-    return &unknown;
+    return peer ? peer : &unknown;
 }
 
-json_t *vnrs_peer_json(const struct vnrs_lab *lab, const struct vnrs_route_server *rs, unsigned i,
-                       const struct vnrs_bgp_connection *conn)
+json_t *vnrs_peer_json(const struct vnrs_lab *lab, const struct vnrs_speaker *speaker,
+                       const struct vnrs_spk_peer_config *config)
 {
-    const struct vnrs_instance *instance = vnrs_instance_find(lab, rs->name, i);
-    const struct vnrs_spk_peer *peer = find_state(instance, conn->name);
+    const struct vnrs_instance *instance = vnrs_instance_find(lab, speaker->key);
+    const struct vnrs_spk_peer *peer = find_state(instance, config->name);
     char local[VNRS_ADDR_STR_MAX], remote[VNRS_ADDR_STR_MAX], id[VNRS_ADDR_STR_MAX] = "";
     const char *error = instance && instance->chan ? "" : "the speaker does not run";
     uint64_t now = vnrs_clock_ms(), since = 0;
@@ -88,14 +84,15 @@ json_t *vnrs_peer_json(const struct vnrs_lab *lab, const struct vnrs_route_serve
     }
     return json_pack(
         "{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s, s:b, s:o}", "name",
-        conn->name, "routeServer", rs->name, "instance", (int)i, "localAddress", vnrs_addr_format(&rs->ips[i], local),
-        "peerIp", vnrs_addr_format(&conn->peer_ip, remote), "peerAsn", (json_int_t)conn->peer_asn, "state",
-        vnrs_peer_state_name(peer->state), "uptimeSeconds", (json_int_t)(is_up ? since : 0), "sinceSeconds",
+        config->name, "routeServer", speaker->owner, "instance", (int)speaker->index, "localAddress",
+        vnrs_addr_format(&speaker->config.local, local), "peerIp", vnrs_addr_format(&config->addr, remote), "peerAsn",
+        (json_int_t)config->asn, "state", vnrs_peer_state_name(peer->state), "uptimeSeconds",
+        (json_int_t)(is_up ? since : 0), "sinceSeconds",
         peer->established_ms ? json_integer((json_int_t)since) : json_null(), "received", (json_int_t)peer->received,
         "advertised", (json_int_t)peer->advertised, "messagesIn", (json_int_t)peer->messages_in, "messagesOut",
         (json_int_t)peer->messages_out, "holdTime", (int)peer->hold, "keepaliveTime", (int)peer->keepalive, "flaps",
         (json_int_t)peer->flaps, "lastError", error, "routerId", id, "stale", (int)peer->stale, "bfd",
-        bfd_json(conn, &peer->bfd, now));
+        bfd_json(&config->bfd, &peer->bfd, now));
 }
 
 // ---- everything
@@ -220,35 +217,36 @@ static json_t *restart_json(const struct vnrs_spk_detail *d)
                      (int)has(d->in_use, VNRS_SPK_CAP_GR_NOTIFICATION));
 }
 
-static json_t *timers_json(const struct vnrs_bgp_connection *conn, const struct vnrs_spk_peer *peer,
+static json_t *timers_json(const struct vnrs_spk_peer_config *config, const struct vnrs_spk_peer *peer,
                            const struct vnrs_spk_detail *d)
 {
     return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "holdTime", (int)peer->hold, "keepaliveTime",
-                     (int)peer->keepalive, "configuredHoldTime", (int)conn->timers.hold, "configuredKeepaliveTime",
-                     (int)conn->timers.keepalive, "peerHoldTime", (int)d->hold_remote, "holdTimeLeft",
+                     (int)peer->keepalive, "configuredHoldTime", (int)config->hold, "configuredKeepaliveTime",
+                     (int)config->keepalive, "peerHoldTime", (int)d->hold_remote, "holdTimeLeft",
                      (int)((d->hold_left_ms + 999) / 1000));
 }
 
-json_t *vnrs_peer_json_full(const struct vnrs_lab *lab, const struct vnrs_route_server *rs, unsigned i,
-                            const struct vnrs_bgp_connection *conn, const struct vnrs_spk_detail *detail,
+json_t *vnrs_peer_json_full(const struct vnrs_lab *lab, const struct vnrs_speaker *speaker,
+                            const struct vnrs_spk_peer_config *config, const struct vnrs_spk_detail *detail,
                             uint64_t now_ms, int64_t now)
 {
     static const struct vnrs_spk_detail none;
     const struct vnrs_spk_detail *d = detail ? detail : &none;
-    const struct vnrs_spk_peer *peer = find_state(vnrs_instance_find(lab, rs->name, i), conn->name);
-    json_t *json = vnrs_peer_json(lab, rs, i, conn);
+    const struct vnrs_spk_peer *peer = find_state(vnrs_instance_find(lab, speaker->key), config->name);
+    json_t *json = vnrs_peer_json(lab, speaker, config);
+    struct vnrs_addr router_id = vnrs_addr_from_v4(speaker->config.router_id);
+    unsigned hops = config->ttl_min ? 256u - config->ttl_min : 0;
     char id[VNRS_ADDR_STR_MAX];
     json_t *more = json_pack(
         "{s:I, s:s, s:i, s:i, s:o, s:b, s:i, s:i, s:b, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "localAsn",
-        (json_int_t)VNRS_RS_ASN, "localRouterId", vnrs_addr_format(&rs->ips[i], id), "localPort", (int)d->local_port,
-        "peerPort", (int)d->remote_port, "openedBy",
+        (json_int_t)speaker->config.asn, "localRouterId", vnrs_addr_format(&router_id, id), "localPort",
+        (int)d->local_port, "peerPort", (int)d->remote_port, "openedBy",
         d->opened_by == VNRS_SPK_NOBODY ? json_null() : json_string(d->opened_by == VNRS_SPK_US ? "local" : "peer"),
-        "passive", (int)conn->passive, "ttl", conn->ttl_security_hops ? 255 : VNRS_SESSION_TTL, "ttlSecurityHops",
-        (int)conn->ttl_security_hops, "md5", conn->password != NULL, "queued", (json_int_t)d->queued, "timers",
-        timers_json(conn, peer, d), "capabilities", capabilities_json(d), "families", families_json(d),
-        "gracefulRestart", restart_json(d), "messages", "received", counts_json(d->messages_in), "sent",
-        counts_json(d->messages_out), "lastNotification", notification_json(d, now_ms, now), "lastReset",
-        reset_json(d, now_ms, now));
+        "passive", (int)config->passive, "ttl", hops ? 255 : (int)config->ttl, "ttlSecurityHops", (int)hops, "md5",
+        config->md5[0] != '\0', "queued", (json_int_t)d->queued, "timers", timers_json(config, peer, d), "capabilities",
+        capabilities_json(d), "families", families_json(d), "gracefulRestart", restart_json(d), "messages", "received",
+        counts_json(d->messages_in), "sent", counts_json(d->messages_out), "lastNotification",
+        notification_json(d, now_ms, now), "lastReset", reset_json(d, now_ms, now));
 
     if (json && more)
         (void)json_object_update(json, more);

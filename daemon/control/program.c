@@ -207,7 +207,7 @@ static int find_domains(struct vnrs_lab *lab, struct vnrs_arena *arena)
         const char *key = vnrs_domain_key(arena, domain);
         const struct vnrs_lab_domain d = {.domain = domain,
                                           .number = key ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, key) : 0,
-                                          .learned = vnrs_lab_learned_of(lab, domain->rs)};
+                                          .learned = vnrs_lab_learned_of(lab, domain->hub)};
         if (r == 0)
             r = d.number ? vec_push(&lab->domains, d) : -ENOMEM;
     }
@@ -262,7 +262,7 @@ static int want_all(struct programmer *p)
             vnrs_lab_want_nics(lab, p->arena);
         r = want_platform(p);
     }
-    vec_foreach (routes, &lab->rs_routes)
+    vec_foreach (routes, &lab->routes)
         vnrs_learned_take_all((*routes)->db);
     return r;
 }
@@ -306,7 +306,7 @@ static int change_some(struct programmer *p)
     size_t budget = MAX((size_t)1, SLICE_MAX / MAX((size_t)1, p->lab->domains.len));
     int r = 0;
 
-    vec_foreach (routes, &p->lab->rs_routes) {
+    vec_foreach (routes, &p->lab->routes) {
         if (r == 0)
             r = change_slice(p, (*routes)->db, &budget);
     }
@@ -317,7 +317,7 @@ static size_t pending(const struct vnrs_lab *lab)
 {
     size_t n = 0;
 
-    vec_foreach (routes, &lab->rs_routes)
+    vec_foreach (routes, &lab->routes)
         n += vnrs_learned_pending((*routes)->db);
     return n;
 }
@@ -401,7 +401,7 @@ static int program(struct vnrs_lab *lab, bool whole)
     struct programmer p = {.lab = lab, .arena = vnrs_arena_new()};
     int r = !p.arena ? -ENOMEM : whole ? want_all(&p) : change_some(&p);
 
-    vec_foreach (routes, &lab->rs_routes) {
+    vec_foreach (routes, &lab->routes) {
         if (vnrs_learned_failed((*routes)->db) && r == 0)
             r = -ENOMEM;
     }

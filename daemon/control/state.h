@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The controller's state, shared by its modules. Owned as a tree: control → labs → instances (one per Route Server
-// instance). Everything runs in one event loop.
+// The controller's state, shared by its modules. Owned as a tree: control → labs → instances (one per BGP speaker).
+// Everything runs in one event loop.
 #pragma once
 
 #include "control/agent.h"
 #include "control/chan.h"
 #include "control/fib.h"
 #include "control/learned.h"
+#include "control/outlet.h"
 #include "plan/changes.h"
 #include "plan/desired.h"
 #include "plan/diff.h"
+#include "plan/speakers.h"
 #include "routing/reach.h"
 #include "util/hash.h"
 #include "vnrs/speaker_proto.h"
@@ -24,8 +26,8 @@ struct vnrs_lab;
 
 // ---- one BGP instance
 
-struct vnrs_rs_routes { // what both instances of a Route Server learned
-    char *rs_name;
+struct vnrs_lab_routes { // what is learned in one place
+    char *key;           // a hub, by the name of its virtual network
     struct vnrs_learned_db *db;
 };
 
@@ -38,8 +40,7 @@ struct vnrs_spk_pending { // a query under way
     void *arg;
 };
 
-#define VNRS_SESSION_TTL 128 // azure-routing.md 5.2
-struct vnrs_dump_sink {      // who takes an MRT dump
+struct vnrs_dump_sink { // who takes an MRT dump
     void (*data)(void *arg, const void *bytes, size_t len);
     void (*end)(void *arg, int error); // exactly once, unless it was stopped
     void *arg;
@@ -51,23 +52,22 @@ struct vnrs_spk_dumping { // a dump under way
     struct vnrs_dump_sink sink;
 };
 
-#define VNRS_INSTANCE_DUMPS_MAX 4 // as many as a speaker takes
+#define VNRS_INSTANCE_DUMPS_MAX   4 // as many as a speaker takes
+#define VNRS_INSTANCE_OUTLETS_MAX 2
 
 struct vnrs_instance {
     struct vnrs_lab *lab;
-    char *rs_name;
-    unsigned index;
     char key[VNRS_KEY_MAX];
-    struct vnrs_chan *chan; // NULL: the speaker does not run
-    uint64_t generation;    // of the HELLO on this channel; what has another one is of an earlier channel
-    int fd;                 // came before the lab's model; -1: none
-    bool wanted;            // the model has it
-    bool hello;             // answered
-    bool converged;         // every peer has said all, since the speaker started
-    uint8_t features;       // as last configured, and its peers
+    const struct vnrs_speaker *speaker; // of the lab's; NULL: the model has none with that key, or is not there yet
+    struct vnrs_chan *chan;             // NULL: the speaker does not run
+    uint64_t generation;                // of the HELLO on this channel; what has another one is of an earlier channel
+    int fd;                             // came before the lab's model; -1: none
+    bool hello;                         // answered
+    bool converged;                     // every peer has said all, since the speaker started
+    uint8_t features;                   // as last configured, and its peers
     VEC(struct vnrs_spk_peer_config) configured;
-    struct vnrs_learned_db *learned; // of the lab\'s rs_routes
-    VEC(uint32_t) sets;              // of the last SETS message
+    struct vnrs_outlet outlets[VNRS_INSTANCE_OUTLETS_MAX];
+    unsigned n_outlets; // 0: without `speaker`
     VEC(struct vnrs_spk_peer) peers;
     VEC(struct vnrs_spk_pending) queries;
     VEC(struct vnrs_spk_dumping) dumps;
@@ -113,7 +113,8 @@ struct vnrs_lab {
     struct vnrs_model *next;  // accepted; becomes `model` when actual state is read
     struct vnrs_ids *ids;
     struct vnrs_desired desired;
-    struct vnrs_map objects; // struct vnrs_obj_state by map_key
+    struct vnrs_speakers speakers; // of the model
+    struct vnrs_map objects;       // struct vnrs_obj_state by map_key
     uint64_t generation, reached;
     char *build_error; // the model could not be planned
 
@@ -133,7 +134,7 @@ struct vnrs_lab {
     struct vnrs_routing *routing;  // without what is learned
     struct vnrs_prefixes prefixes; // of learned and programmed routes
     uint32_t last_origin;          // of merged sets
-    VEC(struct vnrs_rs_routes *) rs_routes;
+    VEC(struct vnrs_lab_routes *) routes;
     VEC(struct vnrs_lab_domain) domains; // as last programmed; empty: the model is another one
     struct vnrs_fib_state *fib;
     bool fib_sync;   // the next commit of the whole is a synchronisation
@@ -243,12 +244,12 @@ int vnrs_record_store(struct vnrs_lab *lab) VNRS_MUST_CHECK;
 void vnrs_record_piece(struct vnrs_control *control, const struct vnrs_ag_record *piece, const void *data, size_t len);
 int vnrs_record_parse(struct vnrs_lab *lab, const char *text) VNRS_MUST_CHECK;
 
-// rs_routes.c
+// lab_routes.c
 // Made if it is not there; NULL: out of memory.
-struct vnrs_rs_routes *vnrs_rs_routes_get(struct vnrs_lab *lab, const char *rs_name);
-void vnrs_rs_routes_free(struct vnrs_rs_routes *routes);
-void vnrs_rs_routes_prune(struct vnrs_lab *lab); // those that no instance has
-struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_route_server *rs);
+struct vnrs_lab_routes *vnrs_lab_routes_get(struct vnrs_lab *lab, const char *key);
+void vnrs_lab_routes_free(struct vnrs_lab_routes *routes);
+void vnrs_lab_routes_prune(struct vnrs_lab *lab); // those that no instance has
+struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub);
 // The domain with what is learned: of the pivotal prefixes only (routing.h), of those around `addr` too, or everything.
 // AROUND decides for `addr` as everything does. Rows live in `arena`. Returns 0 or -ENOMEM.
 enum vnrs_lab_learned { VNRS_LAB_LEARNED_PIVOTAL, VNRS_LAB_LEARNED_AROUND, VNRS_LAB_LEARNED_ALL };
@@ -275,8 +276,12 @@ void vnrs_instance_attach(struct vnrs_lab *lab, const char *key, int fd); // tak
 void vnrs_instance_exited(struct vnrs_lab *lab, const char *key);
 void vnrs_instances_update(struct vnrs_lab *lab); // the model changed
 void vnrs_instance_free(struct vnrs_instance *instance);
-struct vnrs_instance *vnrs_instance_find(const struct vnrs_lab *lab, const char *rs_name, unsigned index);
+struct vnrs_instance *vnrs_instance_find(const struct vnrs_lab *lab, const char *key);
+// What the speaker said last of the peer, or NULL.
+const struct vnrs_spk_peer *vnrs_instance_find_peer(const struct vnrs_instance *instance, const char *name);
 bool vnrs_instances_converged(const struct vnrs_lab *lab);
+// Forget its routes, or those that are stale.
+void vnrs_instance_sweep(struct vnrs_instance *instance, bool all);
 int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_query *query,
                         const struct vnrs_spk_pending *pending) VNRS_MUST_CHECK;
 int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer,
@@ -297,6 +302,5 @@ int vnrs_instance_send(struct vnrs_instance *instance, enum vnrs_speaker_msg typ
 // instance_msg.c: one message of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
 int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len) VNRS_MUST_CHECK;
 void vnrs_instance_drop_stale(struct vnrs_instance *instance); // routes
-void vnrs_instance_drop_sets(struct vnrs_instance *instance);  // of the last SETS message
 void vnrs_instance_end_queries(struct vnrs_instance *instance, int error);
 void vnrs_instance_expire_queries(struct vnrs_instance *instance, uint64_t now_ms);

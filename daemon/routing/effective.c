@@ -19,6 +19,14 @@ static const struct vnrs_prefix pivots[] = {
 
 enum beaten { BEATEN_DEFAULT = 1, BEATEN_GATEWAY = 2 };
 
+// Why learned routes are there that came about in the same way.
+struct learned_why {
+    struct learned_why *next;
+    struct vnrs_learned_verdict verdict;
+    unsigned n_next_hops;
+    const char *text;
+};
+
 // One domain being filled.
 struct table {
     struct vnrs_domain *domain;
@@ -27,9 +35,9 @@ struct table {
     const struct vnrs_learned *learned; // NULL: none
     struct vnrs_arena *arena;
     const struct vnrs_domain_rules *rules;
-    uint8_t *udr_beat;                                    // per entry of rules->users: enum beaten
-    const char *learned_whys[VNRS_LEARNED_PATHS_MAX + 1]; // by number of next hops, made when first needed
-    bool failed;                                          // out of memory; looked at once in the end
+    uint8_t *udr_beat;                // per entry of rules->users: enum beaten
+    struct learned_why *learned_whys; // made when first needed
+    bool failed;                      // out of memory; looked at once in the end
 };
 
 #define SAY(t, ...)                                                                                                    \
@@ -326,20 +334,74 @@ static void rows_peering(struct table *t)
     rows_sort(t, from);
 }
 
-static const char *learned_why(struct table *t, const struct vnrs_prefix *prefix, unsigned n)
+// "Route Server 'rs' and VPN gateway 'vpn'": who of the hub is of these classes.
+static const char *classes_text(struct table *t, unsigned classes)
 {
-    const char *name = t->domain->rs->name;
+    static const char *const kinds[] = {[VNRS_LEARNED_NVA] = "Route Server",
+                                        [VNRS_LEARNED_VPN] = "VPN gateway",
+                                        [VNRS_LEARNED_ER] = "ExpressRoute gateway"};
+    const struct vnrs_vnet *hub = t->domain->hub;
+    const struct vnrs_route_server *rs = vnrs_model_route_server_of(t->model, hub);
+    const struct vnrs_gateway *vpn = vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_VPN);
+    const struct vnrs_gateway *er = vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_EXPRESSROUTE);
+    const char *const names[] = {[VNRS_LEARNED_NVA] = rs ? rs->name : NULL,
+                                 [VNRS_LEARNED_VPN] = vpn ? vpn->name : NULL,
+                                 [VNRS_LEARNED_ER] = er ? er->name : NULL};
+    const char *text = "";
+
+    for (unsigned class = 0; class < _VNRS_LEARNED_CLASS_MAX && text; class ++) {
+        if (classes & 1u << class)
+            text = SAY(t, "%s%s%s '%s'", text, *text ? " and " : "", kinds[class], names[class] ? names[class] : "");
+    }
+    return text ? text : "";
+}
+
+// What it was preferred to, and why (azure-routing.md 2.5, 5.7, 5.8).
+static const char *beaten_text(struct table *t, const struct vnrs_learned_verdict *verdict)
+{
+    const char *text = "";
+
+    if (verdict->ranked)
+        text = SAY(t, "; preferred to that of %s by hubRoutingPreference %s", classes_text(t, verdict->ranked),
+                   vnrs_hub_preference_name(vnrs_hub_preference_of(t->model, t->domain->hub)));
+    if (verdict->longer && text)
+        text = SAY(t, "%s; its AS path is shorter than that of %s", text, classes_text(t, verdict->longer));
+    return text ? text : "";
+}
+
+static const char *make_learned_why(struct table *t, const struct vnrs_prefix *prefix,
+                                    const struct vnrs_learned_verdict *verdict, unsigned n)
+{
+    const char *who = classes_text(t, verdict->won ? verdict->won : 1u << VNRS_LEARNED_NVA);
+    const char *beaten = beaten_text(t, verdict);
 
     if (prefix->len == 0)
-        return SAY(t, "learned by Route Server '%s'; replaces the system default route%s", name,
+        return SAY(t, "learned by %s%s; replaces the system default route%s", who, beaten,
                    prefix->family == VNRS_AF_IPV4 ? " and the None routes" : "");
-    if (!t->learned_whys[n]) {
-        if (n == 1)
-            t->learned_whys[n] = SAY(t, "learned by Route Server '%s'", name);
-        else
-            t->learned_whys[n] = SAY(t, "learned by Route Server '%s'; %u equal next hops share the flows", name, n);
+    if (n == 1)
+        return SAY(t, "learned by %s%s", who, beaten);
+    return SAY(t, "learned by %s; %u equal next hops share the flows%s", who, n, beaten);
+}
+
+static const char *learned_why(struct table *t, const struct vnrs_learned_route *route, unsigned n)
+{
+    struct learned_why *why;
+
+    if (route->prefix.len == 0)
+        return make_learned_why(t, &route->prefix, &route->verdict, n);
+    for (why = t->learned_whys; why; why = why->next) {
+        if (why->n_next_hops == n && memcmp(&why->verdict, &route->verdict, sizeof(why->verdict)) == 0)
+            return why->text;
     }
-    return t->learned_whys[n];
+    why = vnrs_arena_alloc(t->arena, sizeof(*why));
+    if (!why) {
+        t->failed = true;
+        return NULL;
+    }
+    *why = (struct learned_why){t->learned_whys, route->verdict, n,
+                                make_learned_why(t, &route->prefix, &route->verdict, n)};
+    t->learned_whys = why;
+    return why->text;
 }
 
 static const struct vnrs_addr *learned_hops(struct table *t, const struct vnrs_learned_set *set)
@@ -368,7 +430,7 @@ static void rows_learned(struct table *t)
         last = route->set;
         row->n_next_hops = hops ? last->n : 0;
         row->next_hops = hops;
-        row->why = learned_why(t, &row->prefix, row->n_next_hops);
+        row->why = learned_why(t, route, row->n_next_hops);
         if (!row_under_endpoint(t, row))
             row_contest(t, row);
     }
@@ -426,6 +488,41 @@ static void rows_none(struct table *t)
     }
 }
 
+// Where user routes of type VirtualNetworkGateway lead: to the VPN gateway that the virtual network has or uses, unless
+// there is an ExpressRoute gateway beside it (azure-routing.md 3.1). Propagation of learned routes has no say in it.
+static const struct vnrs_gateway *udr_gateway(const struct table *t)
+{
+    const struct vnrs_vnet *hub = vnrs_model_hub_of(t->model, t->domain->vnet);
+
+    if (!hub || vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_EXPRESSROUTE))
+        return NULL;
+    return vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_VPN);
+}
+
+static const char *gateway_caveat(const struct table *t)
+{
+    const struct vnrs_vnet *hub = vnrs_model_hub_of(t->model, t->domain->vnet);
+
+    if (udr_gateway(t))
+        return "";
+    if (hub && vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_VPN))
+        return "; no use beside an ExpressRoute gateway: packets are dropped";
+    return "; there is no VPN gateway: packets are dropped";
+}
+
+// The instances' addresses, one next hop each.
+static void udr_gateway_hops(struct table *t, struct vnrs_eff_route *row)
+{
+    const struct vnrs_gateway *gateway = udr_gateway(t);
+    struct vnrs_addr *hops = gateway ? vnrs_arena_alloc(t->arena, gateway->n_instances * sizeof(*hops)) : NULL;
+
+    t->failed |= gateway && !hops;
+    for (unsigned i = 0; hops && i < gateway->n_instances; i++)
+        hops[i] = gateway->instances[i].ip;
+    row->next_hops = hops;
+    row->n_next_hops = hops ? gateway->n_instances : 0;
+}
+
 static const char *appliance_caveat(struct table *t, const struct vnrs_udr *udr)
 {
     char ip[VNRS_ADDR_STR_MAX];
@@ -445,7 +542,7 @@ static const char *udr_caveat(struct table *t, const struct vnrs_udr *udr)
     case VNRS_NH_APPLIANCE:
         return appliance_caveat(t, udr);
     case VNRS_NH_GATEWAY:
-        return "; there is no VPN gateway: packets are dropped";
+        return gateway_caveat(t);
     case VNRS_NH_INTERNET:
         return t->model->internet.present ? "" : "; this lab has no Internet: packets are dropped";
     default:
@@ -499,6 +596,8 @@ static void rows_user(struct table *t)
         row->n_next_hops = (unsigned)udr->next_hops.len;
         if (udr->type == VNRS_NH_VNET_LOCAL)
             row->vnet = t->domain->vnet;
+        if (udr->type == VNRS_NH_GATEWAY)
+            udr_gateway_hops(t, row);
         if (!row_under_endpoint(t, row))
             row_rank(t, row, user);
     }

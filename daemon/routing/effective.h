@@ -31,7 +31,7 @@ struct vnrs_domain_index {
 int vnrs_effective_rules(struct vnrs_domain *domain, const struct vnrs_model *model,
                          struct vnrs_arena *arena) VNRS_MUST_CHECK;
 
-// Fill `routes` and `index` of a domain whose other members are set. `learned` (NULL: nothing) is what domain->rs
+// Fill `routes` and `index` of a domain whose other members are set. `learned` (NULL: nothing) is what domain->hub
 // passes up. Memory comes from `arena`. Returns 0 or -ENOMEM.
 int vnrs_effective_fill(struct vnrs_domain *domain, const struct vnrs_model *model, const struct vnrs_reach *reach,
                         const struct vnrs_learned *learned, struct vnrs_arena *arena) VNRS_MUST_CHECK;

@@ -73,7 +73,7 @@ static int domain_new(struct vnrs_routing *routing, const struct vnrs_model *mod
         .table = first->route_table,
     };
     if (!first->route_table || !first->route_table->disable_bgp_propagation)
-        domain->rs = vnrs_model_route_server_of(model, first->vnet);
+        domain->hub = vnrs_model_hub_of(model, first->vnet);
     domain->subnets.items = vnrs_arena_alloc(routing->arena, n * sizeof(*domain->subnets.items));
     return domain->subnets.items ? 0 : -ENOMEM;
 }
@@ -116,11 +116,10 @@ static int domains_make(struct vnrs_routing *routing, const struct vnrs_model *m
     return 0;
 }
 
-static const struct vnrs_learned *learned_of(const struct vnrs_route_server *rs, const struct vnrs_learned *learned,
-                                             size_t n)
+static const struct vnrs_learned *learned_of(const struct vnrs_vnet *hub, const struct vnrs_learned *learned, size_t n)
 {
-    for (size_t i = 0; rs && i < n; i++) {
-        if (learned[i].rs == rs)
+    for (size_t i = 0; hub && i < n; i++) {
+        if (learned[i].hub == hub)
             return &learned[i];
     }
     return NULL;
@@ -136,7 +135,7 @@ struct vnrs_routing *vnrs_routing_compute(const struct vnrs_model *model, const 
         goto fail;
     list_foreach (domain, &routing->domains) {
         if (vnrs_effective_rules(domain, model, routing->arena) < 0 ||
-            vnrs_effective_fill(domain, model, reach, learned_of(domain->rs, learned, n_learned), routing->arena) < 0)
+            vnrs_effective_fill(domain, model, reach, learned_of(domain->hub, learned, n_learned), routing->arena) < 0)
             goto fail;
     }
     vnrs_reach_free(reach);

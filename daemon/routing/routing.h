@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Effective routes: what a NIC's table holds, computed from the model and from the routes learned by the Route Servers.
+// Effective routes: what a NIC's table holds, computed from the model and from the routes learned by the Route Servers
+// and gateways.
 // Pure: the same inputs give the same answer. Rules and their evidence: azure-routing.md sections 1 to 5; each test
 // names the section it stands for.
 //
@@ -18,7 +19,10 @@ const char *vnrs_route_state_name(enum vnrs_route_state state);
 
 #define VNRS_LEARNED_PATHS_MAX 16
 
-// What the instances of one Route Server pass up, merged: per prefix the set of next hops. Owned by the caller of
+// Who learned a route: a Route Server from its NVAs, or a gateway of that type from its sites.
+enum vnrs_learned_class { VNRS_LEARNED_NVA, VNRS_LEARNED_VPN, VNRS_LEARNED_ER, _VNRS_LEARNED_CLASS_MAX };
+
+// What the instances of one hub pass up, merged: per prefix the set of next hops. Owned by the caller of
 // vnrs_routing_compute; read only. Routes with the same next hops may share a set.
 struct vnrs_learned_nexthop {
     struct vnrs_addr nexthop;
@@ -31,21 +35,43 @@ struct vnrs_learned_set {
     struct vnrs_learned_nexthop paths[VNRS_LEARNED_PATHS_MAX]; // by address, no duplicates
 };
 
-struct vnrs_learned_route {
-    struct vnrs_prefix prefix;
-    const struct vnrs_learned_set *set;
+// How it came to a set of next hops; bits, 1 << enum vnrs_learned_class.
+struct vnrs_learned_verdict {
+    uint8_t won;    // whose next hops they are
+    uint8_t ranked; // what lost by hubRoutingPreference
+    uint8_t longer; // what lost by the length of its AS path
+    uint8_t pad;
 };
 
-struct vnrs_learned { // by prefix, no duplicates
-    const struct vnrs_route_server *rs;
+struct vnrs_learned_route {
+    const struct vnrs_learned_set *set;
+    struct vnrs_prefix prefix;
+    struct vnrs_learned_verdict verdict; // `won` 0: not asked for
+};
+
+struct vnrs_learned {            // by prefix, no duplicates
+    const struct vnrs_vnet *hub; // with the Route Server and gateways
     const struct vnrs_learned_route *routes;
     size_t n_routes;
 };
 
-// Merge what the (up to two) instances of a Route Server said about one prefix into `out`: the union when their best
-// paths are equally long, else the shorter ones; by address, no duplicates (azure-routing.md 5.2, 5.5).
-void vnrs_learned_merge(const struct vnrs_learned_set *a, const struct vnrs_learned_set *b,
-                        struct vnrs_learned_set *out);
+struct vnrs_learned_offer { // what one instance says about a prefix
+    const struct vnrs_learned_set *set;
+    enum vnrs_learned_class from;
+};
+
+// Merge what the instances of a hub say about one prefix into `out`. First hubRoutingPreference: ExpressRoute before
+// VPN and NVAs (equal to each other), or the other way round, or no order; then the shortest AS paths, all of them; by
+// address, no duplicates (azure-routing.md 2.5, 5.2, 5.5, 5.7, 5.8). `out` may be one of the sets. `ret_verdict` may be
+// NULL.
+void vnrs_learned_merge(const struct vnrs_learned_offer *offers, size_t n, enum vnrs_hub_preference preference,
+                        struct vnrs_learned_set *out, struct vnrs_learned_verdict *ret_verdict);
+// The preference of a hub: its Route Server's, else ExpressRoute (azure-routing.md 2.5).
+enum vnrs_hub_preference vnrs_hub_preference_of(const struct vnrs_model *model, const struct vnrs_vnet *hub);
+const char *vnrs_hub_preference_name(enum vnrs_hub_preference preference); // "VpnGateway"
+// The gateway of a hub; NULL: it has none of that type.
+const struct vnrs_gateway *vnrs_hub_gateway(const struct vnrs_model *model, const struct vnrs_vnet *hub,
+                                            enum vnrs_gateway_type type);
 
 struct vnrs_eff_route {
     struct vnrs_prefix prefix;
@@ -71,7 +97,7 @@ struct vnrs_domain {
     unsigned id; // from 1, dense
     const struct vnrs_vnet *vnet;
     const struct vnrs_route_table *table; // NULL: none
-    const struct vnrs_route_server *rs;   // whose routes are programmed here, NULL: none (also with propagation off)
+    const struct vnrs_vnet *hub;          // whose learned routes are programmed here, NULL: none (propagation off, too)
     VNRS_LIST(const struct vnrs_subnet *) subnets;
     const struct vnrs_domain_rules *rules;
     VNRS_LIST(struct vnrs_eff_route) routes; // in the order that Azure shows them (cli-api.md)
@@ -89,13 +115,13 @@ struct vnrs_routing *vnrs_routing_compute(const struct vnrs_model *model, const 
                                           size_t n_learned) VNRS_MUST_CHECK;
 void vnrs_routing_free(struct vnrs_routing *routing); // accepts NULL
 
-// The domain with its routes computed anew for what domain->rs passes up (NULL: nothing): `*ret_domain` is a copy whose
-// routes live in `arena`. `reach` is of the same model. Returns 0 or -ENOMEM.
+// The domain with its routes computed anew for what domain->hub passes up (NULL: nothing): `*ret_domain` is a copy
+// whose routes live in `arena`. `reach` is of the same model. Returns 0 or -ENOMEM.
 int vnrs_domain_compute(const struct vnrs_domain *domain, const struct vnrs_model *model,
                         const struct vnrs_reach *reach, const struct vnrs_learned *learned, struct vnrs_arena *arena,
                         struct vnrs_domain *ret_domain) VNRS_MUST_CHECK;
 
-// What becomes of a learned route in a domain of its Route Server. It depends on the prefix and the model alone, never
+// What becomes of a learned route in a domain of its hub. It depends on the prefix and the model alone, never
 // on the next hops or on other learned routes.
 enum vnrs_learned_fate {
     VNRS_LEARNED_USED,       // Active, and in the forwarding table
@@ -116,8 +142,8 @@ const struct vnrs_domain *vnrs_routing_domain(const struct vnrs_routing *routing
 // NULL: none.
 const struct vnrs_eff_route *vnrs_domain_match(const struct vnrs_domain *domain, const struct vnrs_addr *dst);
 
-// Prefixes that a Route Server originates to its peers and protects: ranges of its virtual network and of those that
-// use it (azure-routing.md 5.4, 5.5), its own first, then in file order. IPv4 only, as Azure's (5.2). `*ret` is owned
-// by the caller; NULL when there are none. Returns 0 or -ENOMEM.
-int vnrs_route_server_locals(const struct vnrs_model *model, const struct vnrs_route_server *rs,
-                             struct vnrs_prefix **ret, size_t *ret_n) VNRS_MUST_CHECK;
+// Prefixes that the Route Server and the gateways of a hub originate to their peers and protect: ranges of the hub and
+// of the virtual networks that use it (azure-routing.md 5.4, 5.5, 6.1), its own first, then in file order. IPv4 only,
+// as Azure's (5.2). `*ret` is owned by the caller; NULL when there are none. Returns 0 or -ENOMEM.
+int vnrs_hub_locals(const struct vnrs_model *model, const struct vnrs_vnet *hub, struct vnrs_prefix **ret,
+                    size_t *ret_n) VNRS_MUST_CHECK;

@@ -232,8 +232,10 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
         }
         if (hdr.type == VNRS_SPK_CONFIG_BEGIN)
             speaker->n_stations = 0;
-        if (hdr.type == VNRS_SPK_BMP) // one a message
-            memcpy(&speaker->stations[speaker->n_stations++], buf + sizeof(hdr), sizeof(speaker->stations[0]));
+        if (hdr.type == VNRS_SPK_BMP) { // all in one message
+            memcpy(speaker->stations, buf + sizeof(hdr), hdr.count * sizeof(speaker->stations[0]));
+            speaker->n_stations = hdr.count;
+        }
         speaker->configs += hdr.type == VNRS_SPK_CONFIG_END;
     }
 }

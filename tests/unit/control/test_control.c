@@ -277,7 +277,7 @@ static void routes_of_a_dead_speaker_stay_until_the_new_one_converged(void **sta
     fake_clear_counts(&f->agent);
     close(speakers[0].fd);
     fake_send(&f->agent, VNRS_AG_EVENT, 0, &exited, sizeof(exited), 1, NULL, 0, -1);
-    RUN_UNTIL(f, !vnrs_instance_find(lab_of(f), "rs", 0)->chan);
+    RUN_UNTIL(f, !vnrs_instance_find(lab_of(f), "rs-0")->chan);
     fixture_settle(f, 50);
     assert_int_equal(f->agent.fib_routes_removed, 0);
     // The new one: says only one of the two again.
@@ -313,9 +313,9 @@ static void a_withdrawal_during_a_restart_counts_at_once(void **state)
         speaker_route(&speakers[i], "10.60.0.0/16", first);
         say_converged(&speakers[i]);
     }
-    RUN_UNTIL(f, rows_with(f, "vm", "10.60.0.0/16") == 1 && vnrs_instance_find(lab_of(f), "rs", 1)->converged);
+    RUN_UNTIL(f, rows_with(f, "vm", "10.60.0.0/16") == 1 && vnrs_instance_find(lab_of(f), "rs-1")->converged);
     close(speakers[0].fd);
-    RUN_UNTIL(f, !vnrs_instance_find(lab_of(f), "rs", 0)->chan);
+    RUN_UNTIL(f, !vnrs_instance_find(lab_of(f), "rs-0")->chan);
     fake_clear_counts(&f->agent);
     speaker_route(&speakers[1], "10.50.0.0/16", NULL);
     RUN_UNTIL(f, f->agent.fib_routes_removed > 0);
@@ -368,7 +368,7 @@ static void peers_of_another_configuration_are_forgotten(void **state)
     apply_and_reach(f, hub);
     start_speakers(f, speakers);
     speaker_say(&speakers[0], VNRS_SPK_PEER, said, sizeof(said[0]), 2);
-    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs-0");
     RUN_UNTIL(f, instance->peers.len == 2);
     apply_and_reach(f, hub);
     assert_int_equal(instance->peers.len, 2);
@@ -389,9 +389,9 @@ static void a_speaker_that_dies_again_does_not_prolong_the_wait(void **state)
     RUN_UNTIL(f, f->control->ready);
     apply_and_reach(f, hub);
     start_speakers(f, speakers);
-    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs-0");
     speaker_route(&speakers[0], "10.50.0.0/16", first);
-    RUN_UNTIL(f, vnrs_learned_len(instance->learned, 0) == 1);
+    RUN_UNTIL(f, vnrs_learned_len(instance->outlets[0].db, 0) == 1);
     close(speakers[0].fd);
     RUN_UNTIL(f, !instance->chan);
     assert_true(evtimer_pending(instance->timer, &ends));
@@ -403,7 +403,7 @@ static void a_speaker_that_dies_again_does_not_prolong_the_wait(void **state)
     assert_true(evtimer_pending(instance->timer, &then));
     assert_true(labs((then.tv_sec - ends.tv_sec) * 1000000L + then.tv_usec - ends.tv_usec) < 20000);
     event_active(instance->timer, EV_TIMEOUT, 0); // as if the wait were over
-    RUN_UNTIL(f, vnrs_learned_len(instance->learned, 0) == 0);
+    RUN_UNTIL(f, vnrs_learned_len(instance->outlets[0].db, 0) == 0);
     close(speakers[1].fd);
 }
 
@@ -419,7 +419,7 @@ static void messages_of_an_earlier_speaker_are_skipped(void **state)
     speaker_route(&speakers[0], "10.50.0.0/16", first);
     fixture_settle(f, 50);
     assert_int_equal(rows_with(f, "vm", "10.50.0.0/16"), 0);
-    assert_non_null(vnrs_instance_find(lab_of(f), "rs", 0)->chan);
+    assert_non_null(vnrs_instance_find(lab_of(f), "rs-0")->chan);
     close(speakers[0].fd);
     close(speakers[1].fd);
 }
@@ -476,7 +476,7 @@ static void texts_of_peers_are_utf8(void **state)
     assert_int_equal(vnrs_addr_parse("10.0.2.4", &said.addr), 0);
     memcpy(said.last_error, "gr\xc3\xbc\xc3\x9f Gott", 12);
     speaker_say(&speakers[0], VNRS_SPK_PEER, &said, sizeof(said), 1);
-    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs", 0);
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(f), "rs-0");
     RUN_UNTIL(f, instance->peers.len == 1);
     assert_non_null(instance->chan);
     struct answer answer = fixture_http(f, "GET", "/v1/labs/l/peers", NULL);
@@ -505,13 +505,13 @@ static void ends_the_channel(struct fixture *f, const char *what, uint16_t type,
     f->agent.n_speakers = 0;
     struct fake_speaker speaker = fixture_speaker(f, "l", "rs-0");
     RUN_UNTIL(f, speaker_hear(&speaker));
-    RUN_UNTIL(f, vnrs_instance_find(lab_of(f), "rs", 0)->hello);
+    RUN_UNTIL(f, vnrs_instance_find(lab_of(f), "rs-0")->hello);
     struct vnrs_spk_hdr hdr = {
         .proto = VNRS_SPEAKER_PROTO, .type = type, .count = count, .generation = speaker.generation};
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)body, size}};
     assert_int_equal(vnrs_msg_send(speaker.fd, parts, 2, NULL, 0), 0);
     uint64_t deadline = vnrs_clock_ms() + 3000;
-    while (vnrs_instance_find(lab_of(f), "rs", 0)->chan) {
+    while (vnrs_instance_find(lab_of(f), "rs-0")->chan) {
         if (vnrs_clock_ms() > deadline)
             fail_msg("%s", what);
         event_base_loop(f->base, EVLOOP_ONCE);

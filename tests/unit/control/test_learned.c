@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What two instances say, together: which prefixes change with it, and which do not.
+// What the instances of a hub say, together: which prefixes change with it, and which do not.
 #include "control/learned.h"
 
 #include <setjmp.h>
@@ -227,6 +227,91 @@ static void prefixes_that_part_are_named(void **state)
     teardown(&w);
 }
 
+#define RS0  0u // numbers by vnrs_learned_number
+#define RS1  1u
+#define VPN0 2u
+#define VPN1 3u
+#define ER0  4u
+
+static void hub_routing_preference_decides_5_8(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    assert_int_equal(vnrs_learned_number(VNRS_LEARNED_NVA, 1), RS1);
+    assert_int_equal(vnrs_learned_number(VNRS_LEARNED_VPN, 0), VPN0);
+    assert_int_equal(vnrs_learned_number(VNRS_LEARNED_ER, 0), ER0);
+    say(&w, RS0, 1, 1, 1);
+    say(&w, VPN0, 1, 2, 2);
+    say(&w, VPN1, 1, 4, 2);
+    say(&w, ER0, 1, 8, 3);
+    say(&w, RS0, 2, 1, 1); // of one class only
+    (void)take_all(&w);
+    struct vnrs_prefix prefix = prefix_of(1);
+    uint32_t id = vnrs_prefixes_find(&w.prefixes, &prefix), alone = merged_of(&w, 2).origin;
+    assert_int_equal(vnrs_learned_verdict(w.db, id).won, 1 << VNRS_LEARNED_ER); // 2.5: without being told
+    assert_int_equal(vnrs_learned_prefer(w.db, VNRS_HRP_EXPRESSROUTE), 0);
+    assert_int_equal(take_all(&w), 0);
+
+    assert_int_equal(vnrs_learned_prefer(w.db, VNRS_HRP_VPN), 0);
+    assert_int_equal(take_all(&w), 1); // the other prefix has nothing to choose from
+    assert_int_equal(merged_of(&w, 2).origin, alone);
+    assert_int_equal(vnrs_learned_verdict(w.db, id).won, 1 << VNRS_LEARNED_NVA);
+    say(&w, RS0, 1, 0, 0);
+    assert_int_equal(merged_of(&w, 1).set->n, 2); // both instances of the VPN gateway
+    assert_int_equal(vnrs_learned_prefer(w.db, VNRS_HRP_ASPATH), 0);
+    say(&w, ER0, 1, 8, 1);
+    assert_int_equal(merged_of(&w, 1).set->n, 1);
+    assert_int_equal(vnrs_learned_verdict(w.db, id).longer, 1 << VNRS_LEARNED_VPN);
+    say(&w, ER0, 1, 8, 2);
+    assert_int_equal(merged_of(&w, 1).set->n, 3);
+    teardown(&w);
+}
+
+// What an instance says that lives makes stale routes of its twin go, never those of another class.
+static void only_twins_are_told_the_same(void **state)
+{
+    struct world w;
+    struct vnrs_prefix prefix = prefix_of(1);
+
+    (void)state;
+    setup(&w);
+    say(&w, RS0, 1, 1, 1);
+    say(&w, VPN0, 1, 2, 1);
+    say(&w, VPN1, 1, 4, 1);
+    vnrs_learned_stale(w.db, VPN0);
+    assert_int_equal(vnrs_learned_supersede(w.db, RS0, &prefix), 0);
+    assert_int_equal(merged_of(&w, 1).set->n, 3);
+    assert_int_equal(vnrs_learned_supersede(w.db, VPN1, &prefix), 0);
+    assert_int_equal(merged_of(&w, 1).set->n, 2);
+    teardown(&w);
+}
+
+// A tunnel of one VPN gateway instance ends: the group of all prefixes shrinks in one step.
+static void a_dead_source_of_a_gateway_leaves_at_once(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 0; i < 50; i++) {
+        say(&w, VPN0, i, 2 | 4, 2);
+        say(&w, RS0, i, 1, 3);
+    }
+    (void)take_all(&w);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(merged_of(&w, i).set->n, 2);
+    down(&w, VPN0, 2);
+    assert_int_equal(w.moves, 1);
+    assert_int_equal(w.moved_n, 1);
+    assert_int_equal(take_all(&w), 0);
+    down(&w, RS0, 1); // not in use: nothing moves
+    assert_int_equal(w.moves, 0);
+    assert_int_equal(merged_of(&w, 7).set->n, 1);
+    teardown(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +320,9 @@ int main(void)
         cmocka_unit_test(news_of_the_living_instance_counts_more_than_stale_routes),
         cmocka_unit_test(a_dead_peer_leaves_at_once),
         cmocka_unit_test(prefixes_that_part_are_named),
+        cmocka_unit_test(hub_routing_preference_decides_5_8),
+        cmocka_unit_test(only_twins_are_told_the_same),
+        cmocka_unit_test(a_dead_source_of_a_gateway_leaves_at_once),
     };
     return cmocka_run_group_tests_name("control.learned", tests, NULL, NULL);
 }

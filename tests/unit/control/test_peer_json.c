@@ -103,7 +103,7 @@ static void everything_about_a_peer(void **state)
 {
     static char running;
     struct vnrs_model *model = load();
-    struct vnrs_instance instance = {.rs_name = (char *)"rs", .chan = (struct vnrs_chan *)(void *)&running};
+    struct vnrs_instance instance = {.key = "rs-0", .chan = (struct vnrs_chan *)(void *)&running};
     struct vnrs_lab lab = {.model = model};
     struct vnrs_spk_peer peer = {.name = "nva1",
                                  .state = VNRS_BGP_ST_ESTABLISHED,
@@ -135,15 +135,19 @@ static void everything_about_a_peer(void **state)
     (void)state;
     assert_int_equal(vec_push(&lab.instances, &instance), 0);
     assert_int_equal(vec_push(&instance.peers, peer), 0);
-    const struct vnrs_route_server *rs = &model->route_servers.items[0];
-    check(vnrs_peer_json_full(&lab, rs, 0, &rs->connections.items[0], &detail, 62000, 1795692600), "peer.golden.json");
+    assert_int_equal(vnrs_speakers_make(model, &lab.speakers), 0);
+    const struct vnrs_speaker *speakers = lab.speakers.list.items;
+    check(vnrs_peer_json_full(&lab, &speakers[0], &speakers[0].peers.items[0], &detail, 62000, 1795692600),
+          "peer.golden.json");
     // The other instance has said nothing yet: every key is there.
-    check(vnrs_peer_json_full(&lab, rs, 1, &rs->connections.items[0], NULL, 62000, 1795692600), "no-peer.golden.json");
-    json_t *other = vnrs_peer_json(&lab, rs, 0, &rs->connections.items[1]); // without BFD
+    check(vnrs_peer_json_full(&lab, &speakers[1], &speakers[1].peers.items[0], NULL, 62000, 1795692600),
+          "no-peer.golden.json");
+    json_t *other = vnrs_peer_json(&lab, &speakers[0], &speakers[0].peers.items[1]); // without BFD
     assert_true(json_is_null(json_object_get(other, "bfd")));
     json_decref(other);
     vec_free(&instance.peers);
     vec_free(&lab.instances);
+    vnrs_speakers_fini(&lab.speakers);
     vnrs_model_free(model);
 }
 

@@ -124,7 +124,7 @@ static size_t pending(const struct vnrs_lab *lab)
 {
     size_t n = lab->dirty + lab->fib_outstanding;
 
-    vec_foreach (routes, &lab->rs_routes)
+    vec_foreach (routes, &lab->routes)
         n += vnrs_learned_pending((*routes)->db);
     return n;
 }
@@ -134,7 +134,7 @@ static void settle(struct sim *sim)
     // What the speakers said is read before what this event loop has to do then: a PEER message comes last.
     for (unsigned i = 0; i < 2; i++) {
         struct vnrs_spk_peer peer = {.name = "p0", .flaps = draw(sim, 1u << 30), .messages_in = 1};
-        struct vnrs_instance *instance = vnrs_instance_find(lab_of(sim->f), "rs", i);
+        struct vnrs_instance *instance = vnrs_instance_find(lab_of(sim->f), i ? "rs-1" : "rs-0");
         speaker_say(&sim->speakers[i], VNRS_SPK_PEER, &peer, sizeof(peer), 1);
         RUN_UNTIL(sim->f, instance->peers.len && instance->peers.items[0].flaps == peer.flaps);
     }
@@ -195,13 +195,14 @@ static void check_all(struct sim *sim)
     struct vnrs_lab *lab = lab_of(sim->f);
     struct vnrs_learned_set sets[ARRAY_SIZE(prefixes)];
     struct vnrs_learned_route routes[ARRAY_SIZE(prefixes)];
-    struct vnrs_learned learned = {.rs = &lab->model->route_servers.items[0], .routes = routes};
+    struct vnrs_learned learned = {.hub = lab->model->route_servers.items[0].vnet, .routes = routes};
     struct vnrs_arena *arena = vnrs_arena_new();
     size_t n_want = 0, n_have = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
         struct vnrs_learned_set a = set_of(&sim->said[0][i]), b = set_of(&sim->said[1][i]);
-        vnrs_learned_merge(&a, &b, &sets[i]);
+        const struct vnrs_learned_offer offers[] = {{&a, VNRS_LEARNED_NVA}, {&b, VNRS_LEARNED_NVA}};
+        vnrs_learned_merge(offers, 2, VNRS_HRP_EXPRESSROUTE, &sets[i], NULL);
         routes[learned.n_routes].set = &sets[i];
         assert_int_equal(vnrs_prefix_parse(prefixes[i], &routes[learned.n_routes].prefix), 0);
         learned.n_routes += sets[i].n > 0;
@@ -243,7 +244,7 @@ static void sim_start(struct sim *sim, struct fixture *f)
     sim->speakers[1] = fixture_speaker(f, "l", "rs-1");
     for (unsigned i = 0; i < 2; i++) {
         RUN_UNTIL(f, speaker_hear(&sim->speakers[i]));
-        RUN_UNTIL(f, vnrs_instance_find(lab_of(f), "rs", i)->hello);
+        RUN_UNTIL(f, vnrs_instance_find(lab_of(f), i ? "rs-1" : "rs-0")->hello);
     }
 }
 

@@ -175,29 +175,6 @@ static void route_maps_disturb_nothing(void **state)
     vnrs_model_free(b);
 }
 
-static void a_script_is_one_line_and_compared_whole(void **state)
-{
-    static const char run[] = "    run: {exec: [sh, -c, \"first\\nsecond\"]}\n";
-    _free_ char *script = NULL, *other = NULL;
-    struct vnrs_changes changes;
-
-    (void)state;
-    assert_true(asprintf(&script, "%.*s  - name: s\n    nics: [{subnet: net/default, privateIp: 10.0.0.9}]\n%s",
-                         (int)strlen(before), before, run) > 0);
-    other = strdup(script);
-    memcpy(strstr(other, "second"), "anders", 6);
-    struct vnrs_model *a = labs_load_text("l", script), *b = labs_load_text("l", other);
-    assert_int_equal(vnrs_changes_make(NULL, a, &changes), 0);
-    assert_string_equal(find(&changes, '+', "daemon", "s")->detail, "command sh -c first …");
-    vnrs_changes_fini(&changes);
-    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
-    assert_int_equal(changes.list.len, 1);
-    assert_non_null(find(&changes, '~', "daemon", "s"));
-    vnrs_changes_fini(&changes);
-    vnrs_model_free(a);
-    vnrs_model_free(b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,7 +183,6 @@ int main(void)
         cmocka_unit_test(changes_are_named_with_both_sides),
         cmocka_unit_test(passwords_are_compared_and_not_shown),
         cmocka_unit_test(route_maps_disturb_nothing),
-        cmocka_unit_test(a_script_is_one_line_and_compared_whole),
     };
     return cmocka_run_group_tests_name("plan.changes", tests, NULL, NULL);
 }

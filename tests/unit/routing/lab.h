@@ -9,8 +9,9 @@
 //   tag NAME PREFIX…                     a service tag
 //   udr TABLE PREFIX|TAG TYPE [IP…]      the name of the route is its destination; several: VirtualApplianceEcmp
 //   attach VNET/SUBNET TABLE
-//   rs NAME VNET
-//   learn RS PREFIX IP…
+//   rs NAME VNET [ExpressRoute|VpnGateway|ASPath]
+//   gateway NAME VNET vpn|er IP…       its instances
+//   learn RS|HUB PREFIX IP…
 //   service NAME PREFIX…
 //   host SERVICE IP
 //   endpoint VNET/SUBNET SERVICE
@@ -154,15 +155,19 @@ static inline void lab_add_udr(struct lab *lab, char *const *arg, size_t n)
 // Kept by prefix, as the contract of struct vnrs_learned wants it.
 static inline void lab_add_learned(struct lab *lab, char *const *arg, size_t n)
 {
-    const struct vnrs_route_server *rs = LAB_FIND(&lab->model.route_servers, arg[1]);
+    const struct vnrs_vnet *hub = NULL;
+    list_foreach (rs, &lab->model.route_servers)
+        hub = strcmp(rs->name, arg[1]) == 0 ? rs->vnet : hub;
+    if (!hub)
+        hub = LAB_FIND(&lab->model.vnets, arg[1]);
     struct vnrs_learned *learned = NULL;
     for (size_t i = 0; i < lab->n_learned; i++) {
-        if (lab->learned[i].rs == rs)
+        if (lab->learned[i].hub == hub)
             learned = &lab->learned[i];
     }
     if (!learned) {
         learned = &lab->learned[lab->n_learned++];
-        learned->rs = rs;
+        learned->hub = hub;
         learned->routes = vnrs_arena_alloc(lab->model.arena, LAB_ITEMS_MAX * sizeof(*learned->routes));
     }
 
@@ -188,6 +193,26 @@ static inline void lab_add_nic(struct lab *lab, char *const *arg, size_t n)
     nic->index = (unsigned)lab->model.nics.len - 1;
     for (size_t i = 3; i < n; i++)
         *LAB_PUSH(lab, &nic->ips) = lab_addr(arg[i]);
+}
+
+static inline enum vnrs_hub_preference lab_preference(const char *name)
+{
+    enum vnrs_hub_preference preference = VNRS_HRP_EXPRESSROUTE;
+
+    while (strcmp(vnrs_hub_preference_name(preference), name) != 0)
+        preference++;
+    return preference;
+}
+
+static inline void lab_add_gateway(struct lab *lab, char *const *arg, size_t n)
+{
+    struct vnrs_gateway *gateway = LAB_PUSH(lab, &lab->model.gateways);
+
+    gateway->name = lab_name(lab, arg[1]);
+    gateway->vnet = LAB_FIND(&lab->model.vnets, arg[2]);
+    gateway->type = strcmp(arg[3], "vpn") == 0 ? VNRS_GATEWAY_VPN : VNRS_GATEWAY_EXPRESSROUTE;
+    for (size_t i = 4; i < n; i++)
+        gateway->instances[gateway->n_instances++].ip = lab_addr(arg[i]);
 }
 
 static inline void lab_command(struct lab *lab, char **arg, size_t n)
@@ -224,6 +249,9 @@ static inline void lab_command(struct lab *lab, char **arg, size_t n)
         struct vnrs_route_server *rs = LAB_PUSH(lab, &m->route_servers);
         rs->name = lab_name(lab, arg[1]);
         rs->vnet = LAB_FIND(&m->vnets, arg[2]);
+        rs->preference = lab_preference(n > 3 ? arg[3] : "ExpressRoute");
+    } else if (strcmp(verb, "gateway") == 0) {
+        lab_add_gateway(lab, arg, n);
     } else if (strcmp(verb, "learn") == 0) {
         lab_add_learned(lab, arg, n);
     } else if (strcmp(verb, "service") == 0) {

@@ -249,6 +249,26 @@ static const struct row rows[] = {
     {"5.5 the announcement is echoed to the NVA's own subnet",
      HUB_SPOKE "learn rs 172.30.0.0/16 10.0.2.4\nlook hub/s\n",
      HUB_LOCAL "VirtualNetworkGateway Active 172.30.0.0/16 VirtualNetworkGateway 10.0.2.4\n" INTERNET NONE_ROWS},
+    {"1.3 a hub without Route Server: what its gateways learn",
+     "vnet hub 10.0.0.0/16\nvnet spoke 10.1.0.0/16\npeer hub spoke transit\npeer spoke hub use\ngateway vpn hub vpn "
+     "10.0.3.4 10.0.3.5\ninternet\nlearn hub 172.30.0.0/16 10.0.3.4 10.0.3.5\nlook spoke/s\n",
+     "Default Active 10.1.0.0/16 VnetLocal\nDefault Active 10.0.0.0/16 VNetPeering\n"
+     "VirtualNetworkGateway Active 172.30.0.0/16 VirtualNetworkGateway 10.0.3.4\n"
+     "VirtualNetworkGateway Active 172.30.0.0/16 VirtualNetworkGateway 10.0.3.5\n" INTERNET NONE_ROWS},
+    {"3.1 UDR VirtualNetworkGateway: the instances of the VPN gateway",
+     HUB_SPOKE "gateway vpn hub vpn 10.0.3.4 10.0.3.5\ntable t\nudr t 172.30.0.0/16 VirtualNetworkGateway\n"
+               "attach hub/s t\n",
+     HUB_LOCAL INTERNET NONE_ROWS "User Active 172.30.0.0/16 VirtualNetworkGateway 10.0.3.4\n"
+                                  "User Active 172.30.0.0/16 VirtualNetworkGateway 10.0.3.5\n"},
+    {"3.1, 3.5 UDR VirtualNetworkGateway in a spoke, with propagation off",
+     HUB_SPOKE "gateway vpn hub vpn 10.0.3.4\ntable t nopropagation\nudr t 172.30.0.0/16 VirtualNetworkGateway\n"
+               "attach spoke/s t\nlook spoke/s\n",
+     "Default Active 10.1.0.0/16 VnetLocal\nDefault Active 10.0.0.0/16 VNetPeering\n" INTERNET NONE_ROWS
+     "User Active 172.30.0.0/16 VirtualNetworkGateway 10.0.3.4\n"},
+    {"3.1 UDR VirtualNetworkGateway: not beside an ExpressRoute gateway",
+     HUB_SPOKE "gateway vpn hub vpn 10.0.3.4\ngateway er hub er 10.0.3.5 10.0.3.6\ntable t\n"
+               "udr t 172.30.0.0/16 VirtualNetworkGateway\nattach hub/s t\n",
+     HUB_LOCAL INTERNET NONE_ROWS "User Active 172.30.0.0/16 VirtualNetworkGateway\n"},
     {"5.5 a prefix without next hops is no route", HUB_SPOKE "learn rs 0.0.0.0/0\n", HUB_LOCAL INTERNET NONE_ROWS},
     {"8.1 dual homed: the spoke's own Route Server, next hops in both hubs",
      "vnet spoke 10.0.0.0/16\nvnet h1 10.1.0.0/16\nvnet h2 10.2.0.0/16\npeer spoke h1\npeer h1 spoke\npeer spoke h2\n"
@@ -279,9 +299,75 @@ static void check_row(void **state)
     lab_fini(&lab);
 }
 
+struct why {
+    const char *prefix;
+    struct vnrs_learned_verdict verdict;
+    const char *want;
+};
+
+#define NVA (1 << VNRS_LEARNED_NVA)
+#define VPN (1 << VNRS_LEARNED_VPN)
+#define ER  (1 << VNRS_LEARNED_ER)
+
+static const struct why whys[] = {
+    {"20.0.0.0/16", {.won = NVA}, "learned by Route Server 'rs'; 2 equal next hops share the flows"},
+    {"20.1.0.0/16", {.won = VPN}, "learned by VPN gateway 'vpn'; 2 equal next hops share the flows"},
+    {"20.2.0.0/16",
+     {.won = ER, .ranked = NVA | VPN},
+     "learned by ExpressRoute gateway 'er'; 2 equal next hops share the flows; preferred to that of Route Server 'rs' "
+     "and VPN gateway 'vpn' by hubRoutingPreference ExpressRoute"},
+    {"20.3.0.0/16",
+     {.won = NVA, .longer = VPN},
+     "learned by Route Server 'rs'; 2 equal next hops share the flows; its AS path is shorter than that of VPN gateway "
+     "'vpn'"},
+    {"20.4.0.0/16",
+     {.won = NVA | VPN},
+     "learned by Route Server 'rs' and VPN gateway 'vpn'; 2 equal next hops share the flows"},
+    {"20.5.0.0/16",
+     {.won = ER, .ranked = NVA | VPN},
+     "learned by ExpressRoute gateway 'er'; 2 equal next hops share the flows; preferred to that of Route Server 'rs' "
+     "and VPN gateway 'vpn' by hubRoutingPreference ExpressRoute"},
+    {"0.0.0.0/0",
+     {.won = ER, .ranked = VPN},
+     "learned by ExpressRoute gateway 'er'; preferred to that of VPN gateway 'vpn' by hubRoutingPreference "
+     "ExpressRoute; replaces the system default route and the None routes"},
+};
+
+static void why_names_the_classes_and_the_rule_5_8(void **state)
+{
+    struct lab lab;
+    char text[64];
+
+    (void)state;
+    lab_init(&lab);
+    lab_add(&lab, HUB_SPOKE "gateway vpn hub vpn 10.0.3.4\ngateway er hub er 10.0.3.5\n");
+    for (size_t i = 0; i < ARRAY_SIZE(whys); i++) {
+        snprintf(text, sizeof(text), "learn hub %s 10.0.2.4 10.0.2.5\n", whys[i].prefix);
+        lab_add(&lab, text);
+    }
+    for (size_t i = 0; i < lab.learned[0].n_routes; i++) {
+        struct vnrs_learned_route *route = (struct vnrs_learned_route *)&lab.learned[0].routes[i];
+        for (size_t w = 0; w < ARRAY_SIZE(whys); w++)
+            if (strcmp(vnrs_prefix_format(&route->prefix, text), whys[w].prefix) == 0)
+                route->verdict = whys[w].verdict;
+    }
+    const struct vnrs_domain *domain = lab_compute(&lab);
+    size_t seen = 0;
+    list_foreach (route, &domain->routes) {
+        for (size_t w = 0; route->source == VNRS_SRC_GATEWAY && w < ARRAY_SIZE(whys); w++) {
+            if (strcmp(vnrs_prefix_format(&route->prefix, text), whys[w].prefix) != 0)
+                continue;
+            assert_string_equal(route->why, whys[w].want);
+            seen++;
+        }
+    }
+    assert_int_equal(seen, ARRAY_SIZE(whys));
+    lab_fini(&lab);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_SIZE(rows)];
+    struct CMUnitTest tests[ARRAY_SIZE(rows) + 1];
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         tests[i] = (struct CMUnitTest){
@@ -290,5 +376,6 @@ int main(void)
             .initial_state = (void *)&rows[i],
         };
     }
+    tests[ARRAY_SIZE(rows)] = (struct CMUnitTest)cmocka_unit_test(why_names_the_classes_and_the_rule_5_8);
     return _cmocka_run_group_tests("routing.effective", tests, ARRAY_SIZE(tests), NULL, NULL);
 }

@@ -162,7 +162,7 @@ static void domains_share_table_and_endpoints(void **state)
     assert_int_equal(workload->id, 2);
     assert_int_equal(domain_of(lab, "spoke/s")->id, 3);
     assert_string_equal(workload->table->name, "rt-workload");
-    assert_string_equal(domain_of(lab, "spoke/s")->rs->name, "rs");
+    assert_string_equal(domain_of(lab, "spoke/s")->hub->name, "hub");
 }
 
 static void domains_differ_by_endpoint_set_not_by_its_order(void **state)
@@ -179,8 +179,8 @@ static void domains_differ_by_endpoint_set_not_by_its_order(void **state)
     assert_ptr_equal(domain_of(&lab, "a/x"), domain_of(&lab, "a/y"));
     assert_ptr_not_equal(domain_of(&lab, "a/x"), domain_of(&lab, "a/z"));
     assert_ptr_not_equal(domain_of(&lab, "a/s"), domain_of(&lab, "b/s"));
-    assert_non_null(domain_of(&lab, "b/s")->rs);
-    assert_null(domain_of(&lab, "b/x")->rs); // propagation is off
+    assert_non_null(domain_of(&lab, "b/s")->hub);
+    assert_null(domain_of(&lab, "b/x")->hub); // propagation is off
     lab_fini(&lab);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "control/route_map.h"
+#include "plan/route_map_msgs.h"
 
 #include "util/strbuf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "control/route_map.h"
+#include "plan/route_map_msgs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,5 +73,5 @@ static void says_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(says_all)};
-    return cmocka_run_group_tests_name("control.route_map", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("plan.route_map_msgs", tests, NULL, NULL);
 }

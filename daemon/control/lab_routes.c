@@ -1,55 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the Route Servers of a lab learned, and the effective routes of a domain for whoever asks: they are computed
+// What the hubs of a lab learned, and the effective routes of a domain for whoever asks: they are computed
 // when they are asked for and kept nowhere.
 #include "control/state.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct vnrs_rs_routes *vnrs_rs_routes_get(struct vnrs_lab *lab, const char *rs_name)
+struct vnrs_lab_routes *vnrs_lab_routes_get(struct vnrs_lab *lab, const char *key)
 {
-    vec_foreach (known, &lab->rs_routes) {
-        if (strcmp((*known)->rs_name, rs_name) == 0)
+    vec_foreach (known, &lab->routes) {
+        if (strcmp((*known)->key, key) == 0)
             return *known;
     }
-    struct vnrs_rs_routes *routes = calloc(1, sizeof(*routes));
+    struct vnrs_lab_routes *routes = calloc(1, sizeof(*routes));
     if (!routes)
         return NULL;
-    routes->rs_name = strdup(rs_name);
+    routes->key = strdup(key);
     routes->db = vnrs_learned_db_new(&lab->prefixes, &lab->last_origin);
-    if (!routes->rs_name || !routes->db || vec_push(&lab->rs_routes, routes) < 0) {
-        vnrs_rs_routes_free(routes);
+    if (!routes->key || !routes->db || vec_push(&lab->routes, routes) < 0) {
+        vnrs_lab_routes_free(routes);
         return NULL;
     }
     return routes;
 }
 
-void vnrs_rs_routes_free(struct vnrs_rs_routes *routes)
+void vnrs_lab_routes_free(struct vnrs_lab_routes *routes)
 {
     vnrs_learned_db_free(routes->db);
-    free(routes->rs_name);
+    free(routes->key);
     free(routes);
 }
 
-void vnrs_rs_routes_prune(struct vnrs_lab *lab)
+void vnrs_lab_routes_prune(struct vnrs_lab *lab)
 {
-    for (size_t i = lab->rs_routes.len; i-- > 0;) {
-        struct vnrs_rs_routes *routes = lab->rs_routes.items[i];
+    for (size_t i = lab->routes.len; i-- > 0;) {
+        struct vnrs_lab_routes *routes = lab->routes.items[i];
         bool used = false;
         vec_foreach (instance, &lab->instances)
-            used |= (*instance)->learned == routes->db;
+            for (unsigned o = 0; o < (*instance)->n_outlets; o++)
+                used |= (*instance)->outlets[o].db == routes->db;
         if (used)
             continue;
-        vnrs_rs_routes_free(routes);
-        lab->rs_routes.items[i] = lab->rs_routes.items[--lab->rs_routes.len];
+        vnrs_lab_routes_free(routes);
+        lab->routes.items[i] = lab->routes.items[--lab->routes.len];
         vec_clear(&lab->domains); // they may name it
     }
 }
 
-struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_route_server *rs)
+struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub)
 {
-    vec_foreach (routes, &lab->rs_routes) {
-        if (rs && strcmp((*routes)->rs_name, rs->name) == 0)
+    vec_foreach (routes, &lab->routes) {
+        if (hub && strcmp((*routes)->key, hub->name) == 0)
             return (*routes)->db;
     }
     return NULL;
@@ -69,7 +70,9 @@ static int add_learned(const struct vnrs_lab *lab, struct vnrs_learned_db *db, u
 
     if (!vnrs_learned_get(db, id, &merged))
         return 0;
-    return vec_push(list, (struct vnrs_learned_route){vnrs_prefixes_prefix(&lab->prefixes, id), merged.set});
+    return vec_push(list, (struct vnrs_learned_route){.prefix = vnrs_prefixes_prefix(&lab->prefixes, id),
+                                                      .set = merged.set,
+                                                      .verdict = vnrs_learned_verdict(db, id)});
 }
 
 // What is learned of prefixes that change other rows.
@@ -114,7 +117,7 @@ static int add_all(const struct vnrs_lab *lab, struct vnrs_learned_db *db, learn
 int vnrs_lab_domain_compute(const struct vnrs_lab *lab, const struct vnrs_domain *domain, enum vnrs_lab_learned which,
                             const struct vnrs_addr *addr, struct vnrs_arena *arena, struct vnrs_domain *ret_domain)
 {
-    struct vnrs_learned_db *db = vnrs_lab_learned_of(lab, domain->rs);
+    struct vnrs_learned_db *db = vnrs_lab_learned_of(lab, domain->hub);
     learned_list list = {0};
     int r = 0;
 
@@ -126,7 +129,7 @@ int vnrs_lab_domain_compute(const struct vnrs_lab *lab, const struct vnrs_domain
         r = -ENOMEM;
     if (list.len)
         qsort(list.items, list.len, sizeof(*list.items), compare_route);
-    const struct vnrs_learned learned = {.rs = domain->rs, .routes = list.items, .n_routes = list.len};
+    const struct vnrs_learned learned = {.hub = domain->hub, .routes = list.items, .n_routes = list.len};
     if (r == 0)
         r = vnrs_domain_compute(domain, lab->model, lab->reach, &learned, arena, ret_domain);
     vec_free(&list);

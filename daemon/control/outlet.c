@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "control/outlet.h"
+
+#include <string.h>
+
+static void drop_sets(struct vnrs_outlet *outlet)
+{
+    vec_foreach (set, &outlet->sets)
+        if (*set)
+            vnrs_learned_unref(outlet->db, *set);
+    vec_clear(&outlet->sets);
+}
+
+void vnrs_outlet_fini(struct vnrs_outlet *outlet)
+{
+    drop_sets(outlet);
+    vec_free(&outlet->sets);
+}
+
+// As learned.h wants it: by address, no duplicates.
+static void add_path(struct vnrs_said *said, const struct vnrs_addr *next_hop, const struct vnrs_spk_nexthop *path)
+{
+    unsigned at = 0;
+
+    while (at < said->n && vnrs_addr_cmp(&said->paths[at].hop.nexthop, next_hop) < 0)
+        at++;
+    if (at < said->n && vnrs_addr_equal(&said->paths[at].hop.nexthop, next_hop)) {
+        said->paths[at].sources |= path->sources;
+        return;
+    }
+    memmove(&said->paths[at + 1], &said->paths[at], (said->n++ - at) * sizeof(said->paths[0]));
+    said->paths[at].hop.nexthop = *next_hop;
+    said->paths[at].hop.path_len = path->path_len;
+    said->paths[at].sources = path->sources;
+}
+
+static void convert(const struct vnrs_outlet *outlet, const struct vnrs_spk_set *in, struct vnrs_said *ret_said)
+{
+    memset(ret_said, 0, sizeof(*ret_said)); // compared by bytes
+    for (unsigned i = 0; i < in->n; i++) {
+        const struct vnrs_spk_nexthop *path = &in->paths[i];
+        if (outlet->hops == VNRS_OUTLET_NOT_SELF && vnrs_addr_equal(&path->nexthop, &outlet->self))
+            continue;
+        add_path(ret_said, outlet->hops == VNRS_OUTLET_TO_SELF ? &outlet->self : &path->nexthop, path);
+    }
+}
+
+int vnrs_outlet_sets(struct vnrs_outlet *outlet, const struct vnrs_spk_set *sets, size_t n)
+{
+    drop_sets(outlet);
+    for (size_t i = 0; i < n; i++) {
+        struct vnrs_said said;
+        uint32_t id = 0;
+        convert(outlet, &sets[i], &said);
+        int r = vec_reserve(&outlet->sets);
+        if (r == 0 && said.n)
+            r = vnrs_learned_intern(outlet->db, outlet->number, &said, &id);
+        if (r < 0)
+            return r;
+        outlet->sets.items[outlet->sets.len++] = id;
+    }
+    return 0;
+}
+
+int vnrs_outlet_route(struct vnrs_outlet *outlet, const struct vnrs_spk_route *route)
+{
+    return vnrs_learned_put(outlet->db, outlet->number, &route->prefix,
+                            route->set ? outlet->sets.items[route->set - 1] : 0);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What an instance says becomes next hops of NICs, and routes of its own.
+#include "control/outlet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct world {
+    struct vnrs_prefixes prefixes;
+    uint32_t last_origin;
+    struct vnrs_outlet outlet;
+};
+
+static struct vnrs_addr addr_of(const char *text)
+{
+    struct vnrs_addr addr;
+    assert_int_equal(vnrs_addr_parse(text, &addr), 0);
+    return addr;
+}
+
+static void setup(struct world *w, enum vnrs_outlet_hops hops)
+{
+    *w = (struct world){.outlet = {.hops = hops, .self = addr_of("10.0.0.4")}};
+    w->outlet.db = vnrs_learned_db_new(&w->prefixes, &w->last_origin);
+    assert_non_null(w->outlet.db);
+}
+
+static void teardown(struct world *w)
+{
+    vnrs_outlet_fini(&w->outlet);
+    vnrs_learned_db_free(w->outlet.db);
+    vnrs_prefixes_fini(&w->prefixes);
+}
+
+// Paths "10.1.0.1 10.0.0.4 …" of sources 0, 1, …
+static struct vnrs_spk_set set_of(const char *const *hops)
+{
+    struct vnrs_spk_set set = {0};
+
+    for (; *hops; hops++, set.n++)
+        set.paths[set.n] =
+            (struct vnrs_spk_nexthop){.nexthop = addr_of(*hops), .path_len = 1, .sources = UINT64_C(1) << set.n};
+    return set;
+}
+
+// The next hops that come of it, "" when there are none.
+static const char *result(struct world *w, const char *const *hops, char text[static 128])
+{
+    const struct vnrs_spk_set sets[2] = {set_of((const char *const[]){"9.9.9.9", NULL}), set_of(hops)};
+    struct vnrs_spk_route route = {.set = 2};
+    struct vnrs_learned_merged merged = {0};
+    char ip[VNRS_ADDR_STR_MAX];
+
+    text[0] = '\0';
+    assert_int_equal(vnrs_prefix_parse("172.16.0.0/16", &route.prefix), 0);
+    assert_int_equal(vnrs_outlet_sets(&w->outlet, sets, 2), 0);
+    assert_int_equal(vnrs_outlet_route(&w->outlet, &route), 0);
+    uint32_t id = vnrs_prefixes_find(&w->prefixes, &route.prefix);
+    if (!id || !vnrs_learned_get(w->outlet.db, id, &merged))
+        return text;
+    for (unsigned i = 0; i < merged.set->n; i++)
+        (void)snprintf(text + strlen(text), 128 - strlen(text), "%s ",
+                       vnrs_addr_format(&merged.set->paths[i].nexthop, ip));
+    return text;
+}
+
+static void next_hops(void **state)
+{
+    static const struct {
+        enum vnrs_outlet_hops hops;
+        const char *in[4], *want;
+    } rows[] = {
+        {VNRS_OUTLET_AS_RECEIVED, {"10.1.0.9", "10.1.0.1", "10.1.0.9"}, "10.1.0.1 10.1.0.9 "},
+        {VNRS_OUTLET_TO_SELF, {"10.1.0.9", "10.1.0.1"}, "10.0.0.4 "},
+        {VNRS_OUTLET_NOT_SELF, {"10.1.0.9", "10.0.0.4"}, "10.1.0.9 "},
+        {VNRS_OUTLET_NOT_SELF, {"10.0.0.4"}, ""},
+    };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct world w;
+        setup(&w, rows[i].hops);
+        assert_string_equal(result(&w, rows[i].in, text), rows[i].want);
+        teardown(&w);
+    }
+}
+
+static void a_path_that_is_not_for_here_withdraws(void **state)
+{
+    struct world w;
+    char text[128];
+
+    (void)state;
+    setup(&w, VNRS_OUTLET_NOT_SELF);
+    assert_string_equal(result(&w, (const char *const[]){"10.1.0.1", NULL}, text), "10.1.0.1 ");
+    assert_string_equal(result(&w, (const char *const[]){"10.0.0.4", NULL}, text), "");
+    teardown(&w);
+}
+
+static void on_moved(void *arg, const struct vnrs_learned_merged *merged)
+{
+    (void)merged;
+    ++*(unsigned *)arg;
+}
+
+// Two sites announce it; the instance stays the next hop until both are gone.
+static void to_self_all_sources_count(void **state)
+{
+    struct world w;
+    char text[128];
+    unsigned moved = 0;
+
+    (void)state;
+    setup(&w, VNRS_OUTLET_TO_SELF);
+    assert_string_equal(result(&w, (const char *const[]){"10.1.0.9", "10.1.0.1", NULL}, text), "10.0.0.4 ");
+    vnrs_learned_take_all(w.outlet.db);
+    assert_int_equal(vnrs_learned_down(w.outlet.db, 0, 1, on_moved, &moved), 0);
+    assert_int_equal(moved, 0);
+    assert_int_equal(vnrs_learned_pending(w.outlet.db), 0);
+    teardown(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(next_hops),
+        cmocka_unit_test(a_path_that_is_not_for_here_withdraws),
+        cmocka_unit_test(to_self_all_sources_count),
+    };
+    return cmocka_run_group_tests_name("control.outlet", tests, NULL, NULL);
+}
