@@ -11,10 +11,9 @@
 #include <linux/icmpv6.h>
 
 // <linux/icmp.h> needs the C library of the target.
-#define ICMP_ECHOREPLY    0
 #define ICMP_DEST_UNREACH 3
 #define ICMP_FRAG_NEEDED  4
-#define ICMP_ECHO         8
+#define ICMP_ERRORS       (1u << 3 | 1u << 4 | 1u << 5 | 1u << 11 | 1u << 12) // RFC 1122 3.2.2
 
 struct icmp_header {
     __u8 type, code;
@@ -52,14 +51,13 @@ STAGE bool icmp_may_answer(struct __sk_buff *skb, const struct packet *p)
 
     if (p->later_fragment)
         return false;
-    if (p->family == 4 ? !p->saddr[0] || addr4_is_multicast(p->saddr[0])
-                       : addr6_is_zero(p->saddr) || addr6_is_multicast(p->saddr))
+    if (addr_is_no_source(p->family, p->saddr))
         return false;
     if (p->protocol != (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
         return true;
-    if (bpf_skb_load_bytes(skb, p->l4, &type, 1))
+    if (p->l4 >= ETH_HLEN + p->len || bpf_skb_load_bytes(skb, p->l4, &type, 1))
         return false;
-    return p->family == 4 ? type == ICMP_ECHO || type == ICMP_ECHOREPLY : type & 0x80;
+    return p->family == 4 ? type > 31 || !(ICMP_ERRORS >> type & 1) : type & 0x80;
 }
 
 // Cut the frame to what is quoted and add its checksum to `*sum`. Returns the number of bytes quoted, or 0.

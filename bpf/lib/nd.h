@@ -44,8 +44,8 @@ STAGE bool nd_is_solicit(struct __sk_buff *skb, const struct packet *p)
 {
     __u8 type = 0;
 
-    return p->protocol == IPPROTO_ICMPV6 && !p->fragment && bpf_skb_load_bytes(skb, p->l4, &type, 1) == 0 &&
-           type == ND_SOLICIT;
+    return p->protocol == IPPROTO_ICMPV6 && !p->fragment && p->l4 < ETH_HLEN + p->len &&
+           bpf_skb_load_bytes(skb, p->l4, &type, 1) == 0 && type == ND_SOLICIT;
 }
 
 STAGE int nd_answer(struct __sk_buff *skb, const struct packet *p, const __u32 *target)

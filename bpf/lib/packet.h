@@ -81,6 +81,17 @@ STAGE bool addr4_is_multicast(__be32 a)
     return (a & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || a == 0xffffffff;
 }
 
+// Never the source of a packet that leaves its link: unspecified, loopback, multicast, link-local (RFC 1122 3.2.1.3,
+// RFC 4291 2.5 to 2.7).
+STAGE bool addr_is_no_source(__u32 family, const __u32 *a)
+{
+    if (family == 4) {
+        __be32 net = a[0] & bpf_htonl(0xff000000);
+        return !net || net == bpf_htonl(0x7f000000) || addr4_is_multicast(a[0]);
+    }
+    return addr6_is_multicast(a) || addr6_is_link_local(a) || !(a[0] | a[1] | a[2] | (a[3] & bpf_htonl(~1u)));
+}
+
 STAGE void fabric_mac(__u8 *to)
 {
     __u8 mac[6] = VNRS_FABRIC_MAC;

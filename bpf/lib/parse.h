@@ -82,12 +82,12 @@ SUBPROGRAM parse_ipv6_extensions(struct __sk_buff *skb, struct packet *p, __u32 
 
     if (!p)
         return VNRS_DROP_MALFORMED;
-    for (int i = 0; i < IPV6_EXT_MAX; i++) {
+    for (int i = 0; i <= IPV6_EXT_MAX; i++) {
         __u8 at = p->protocol;
         if (at != IPPROTO_HOPOPTS && at != IPPROTO_ROUTING && at != IPPROTO_DSTOPTS && at != IPPROTO_FRAGMENT &&
             at != IPPROTO_AH)
             return p->l4 > end ? VNRS_DROP_MALFORMED : 0;
-        if (p->l4 + 8 > end || bpf_skb_load_bytes(skb, p->l4, &ext, sizeof(ext)))
+        if (i == IPV6_EXT_MAX || p->l4 + 8 > end || bpf_skb_load_bytes(skb, p->l4, &ext, sizeof(ext)))
             return VNRS_DROP_MALFORMED;
         p->protocol = ext.next;
         if (at == IPPROTO_FRAGMENT) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a NIC may send at all: its own source addresses unless enableIPForwarding, no multicast, no encapsulations that
-// Azure refuses (azure-routing.md section 10), nothing link-local.
+// What a NIC may send at all: its own source addresses, or any host's with enableIPForwarding, no multicast, no
+// encapsulations that Azure refuses (azure-routing.md section 10), nothing link-local.
 #pragma once
 
 #include "lib/endpoint.h"
@@ -12,10 +12,8 @@ STAGE __u32 source_check(const struct __sk_buff *skb, const struct vnrs_bpf_nic_
         return VNRS_DROP_MULTICAST;
     if (p->protocol == IPPROTO_GRE || p->protocol == IPPROTO_IPIP)
         return VNRS_DROP_PROTOCOL;
-    if (p->family == 6 && addr6_is_link_local(p->saddr))
-        return VNRS_DROP_SOURCE;
-    if (!(nic->nic.flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)) &&
-        !endpoint_is(nic, skb->ifindex, p->family, p->saddr))
+    if (nic->nic.flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE) ? addr_is_no_source(p->family, p->saddr)
+                                                               : !endpoint_is(nic, skb->ifindex, p->family, p->saddr))
         return VNRS_DROP_SOURCE;
     if (p->family == 6 && addr6_is_link_local(p->daddr))
         return VNRS_DROP_NO_ROUTE;

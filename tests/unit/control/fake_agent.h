@@ -44,6 +44,9 @@ struct fake_agent {
     size_t n_flows;
     int fail_flows; // errno of the answer to the next one
     bool gone;      // the controller closed
+    // Sees every FIB message (`fib->n` items), or NULL.
+    void (*on_fib)(void *arg, const struct vnrs_ag_fib *fib, const void *items);
+    void *on_fib_arg;
 };
 
 static inline void fake_send(struct fake_agent *agent, uint16_t type, uint32_t seq, const void *items, size_t size,
@@ -209,6 +212,8 @@ static inline void fake_fib(struct fake_agent *agent, const struct vnrs_ag_hdr *
     const struct vnrs_fib_route *routes = (const void *)(body + sizeof(*fib));
 
     agent->n_fib[fib->kind]++;
+    if (agent->on_fib)
+        agent->on_fib(agent->on_fib_arg, fib, routes);
     if (fib->kind == VNRS_AG_FIB_BEGIN)
         vec_clear(&agent->routes);
     for (uint32_t i = 0; fib->kind == VNRS_AG_FIB_ROUTES && i < fib->n; i++) {

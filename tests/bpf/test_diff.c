@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Random packets of random topologies through the program, by test runs, against the model: same verdict, reason, next
+// hop and bytes; the packets of a flow go one way; and everything is counted.
+//
+//   bpf_test_diff [--seed N] [--topologies N] [--frames N] [--topology N [--frame N]]
+//
+// --topology checks only that one (those before it are applied),
+// --frame only that frame.
+#include "diff_args.h"
+#include "diff_lab.h"
+#include "fixture.h"
+
+#include "util/hash.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+#include <linux/pkt_cls.h>
+
+#define LINKS      64u
+#define FLOWS      (1u << 14)
+#define IPV4_LEAST 34u // the kernel takes no shorter frames for test runs
+#define IPV6_LEAST 54u
+
+struct flow { // what packets that must go one way have in common
+    uint64_t key;
+    uint32_t to;
+};
+
+struct counters {
+    struct vnrs_bpf_counter nic[VNRS_IFINDEX_FIRST + LINKS][_VNRS_BPF_DIR_MAX];
+    struct vnrs_bpf_counter drops[_VNRS_DROP_MAX], types[_VNRS_NH_MAX];
+};
+
+static struct diff_args args;
+static struct fixture fx;
+static struct flow flows[FLOWS];
+static struct counters expected; // what the program's counters shall be after this topology
+static struct counters met;      // by all frames
+
+struct check { // one frame
+    const struct diff_lab *lab;
+    uint64_t number;
+    struct random_frame frame;
+    struct pm_result result;
+};
+
+#define FAIL(c, ...) diff_lab_fail((c)->lab, (c)->number, &(c)->frame, &(c)->result, __VA_ARGS__)
+
+static void run_frame(struct check *c, struct __sk_buff *ret_ctx, uint32_t *ret_value, struct frame *ret_out)
+{
+    static uint32_t spoiled_mark;
+    struct __sk_buff in = {.ifindex = c->frame.from->ifindex, .mark = ++spoiled_mark};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = c->frame.bytes, .data_size_in = (uint32_t)c->frame.len,
+                .data_out = ret_out->bytes, .data_size_out = sizeof(ret_out->bytes), .ctx_in = &in,
+                .ctx_size_in = sizeof(in), .ctx_out = ret_ctx, .ctx_size_out = sizeof(*ret_ctx), .repeat = 1);
+
+    int r = bpf_prog_test_run_opts(vnrs_bpf_dataplane_program(fx.dp), &opts);
+    if (r)
+        FAIL(c, "test run: %s", strerror(-r));
+    *ret_value = opts.retval;
+    ret_out->len = opts.data_size_out;
+}
+
+// ---- flows
+
+// From one NIC: addresses and protocol, and the ports of what is no fragment (azure-routing.md section 10).
+static uint64_t flow_key(const struct check *c)
+{
+    const struct pm_packet *p = &c->result.packet;
+    const struct {
+        struct vnrs_addr src, dst;
+        uint16_t sport, dport, from;
+        uint8_t protocol;
+    } __attribute__((packed)) key = {p->src, p->dst, p->sport, p->dport, (uint16_t)c->frame.from->ifindex, p->protocol};
+
+    return vnrs_hash_bytes(&key, sizeof(key)) | 1;
+}
+
+static void check_flow(const struct check *c, uint32_t to)
+{
+    uint64_t key = flow_key(c);
+
+    for (unsigned at = (uint32_t)(key >> 20) % FLOWS, n = 0; n < 8; n++, at = (at + 1) % FLOWS) {
+        if (flows[at].key == key && flows[at].to != to)
+            FAIL(c, "an earlier packet of the flow went to next hop %u, this one to %u", flows[at].to, to);
+        if (flows[at].key && flows[at].key != key)
+            continue;
+        flows[at] = (struct flow){key, to};
+        return;
+    }
+}
+
+// ---- one frame
+
+static bool is_decision(const struct pm_outcome *o, const struct __sk_buff *ctx)
+{
+    return o->verdict == ctx->cb[VNRS_BPF_CB_VERDICT] && o->reason == ctx->cb[VNRS_BPF_CB_REASON] &&
+           (o->verdict != VNRS_BPF_VERDICT_FORWARD ||
+            (o->to->ifindex == ctx->cb[VNRS_BPF_CB_IFINDEX] && o->type == ctx->cb[VNRS_BPF_CB_TYPE]));
+}
+
+// The outcome that the program's decision and what it made of the frame are right for.
+static const struct pm_outcome *find_outcome(struct check *c, const struct __sk_buff *ctx, const struct frame *out)
+{
+    const char *wrong = NULL;
+
+    for (unsigned i = 0; i < c->result.n; i++) {
+        const struct pm_outcome *o = &c->result.outcomes[i];
+        if (!is_decision(o, ctx))
+            continue;
+        wrong = pm_bytes_wrong(c->frame.from, &c->result, o, c->frame.bytes, c->frame.len, out->bytes, out->len);
+        if (!wrong)
+            return o;
+    }
+    FAIL(c, "the program says: verdict %u, reason %u, type %u, interface %u%s%s", ctx->cb[VNRS_BPF_CB_VERDICT],
+         ctx->cb[VNRS_BPF_CB_REASON], ctx->cb[VNRS_BPF_CB_TYPE], ctx->cb[VNRS_BPF_CB_IFINDEX],
+         wrong ? "; the bytes: " : "", wrong ? wrong : "");
+}
+
+static void add(struct vnrs_bpf_counter *counter, size_t bytes)
+{
+    counter->packets++;
+    counter->bytes += bytes;
+}
+
+static void read_counters(struct counters *ret)
+{
+    for (unsigned i = VNRS_IFINDEX_FIRST; i < VNRS_IFINDEX_FIRST + LINKS; i++)
+        assert_int_equal(vnrs_bpf_counters_nic(fx.dp, i, ret->nic[i]), 0);
+    assert_int_equal(vnrs_bpf_counters_drop(fx.dp, ret->drops), 0);
+    assert_int_equal(vnrs_bpf_counters_type(fx.dp, ret->types), 0);
+}
+
+static void count(const struct check *c, const struct pm_outcome *outcome, size_t out_len)
+{
+    size_t bytes = c->frame.len - 14;
+
+    add(&expected.nic[c->frame.from->ifindex][VNRS_BPF_FROM_NIC], bytes);
+    if (outcome->reason) {
+        add(&expected.drops[outcome->reason], bytes);
+        add(&met.drops[outcome->reason], bytes);
+    }
+    if (outcome->verdict == VNRS_BPF_VERDICT_REPLY)
+        add(&expected.nic[c->frame.from->ifindex][VNRS_BPF_TO_NIC], out_len - 14);
+    if (outcome->verdict != VNRS_BPF_VERDICT_FORWARD)
+        return;
+    add(&expected.nic[outcome->to->ifindex][VNRS_BPF_TO_NIC], bytes);
+    add(&expected.types[outcome->type], bytes);
+    add(&met.types[outcome->type], bytes);
+}
+
+static bool can_run(const struct random_frame *frame)
+{
+    unsigned type = (unsigned)frame->bytes[12] << 8 | frame->bytes[13];
+
+    return frame->len >= (type == 0x0800 ? IPV4_LEAST : type == 0x86dd ? IPV6_LEAST : 15);
+}
+
+static bool check_frame(struct check *c)
+{
+    struct __sk_buff ctx = {0};
+    struct frame out;
+    uint32_t ret;
+
+    diff_lab_frame(c->lab, c->number, &c->frame);
+    if (!can_run(&c->frame))
+        return false;
+    pm_decide(diff_lab_world(c->lab), c->frame.from, c->frame.bytes, c->frame.len, &c->result);
+    run_frame(c, &ctx, &ret, &out);
+    const struct pm_outcome *outcome = find_outcome(c, &ctx, &out);
+    bool goes = outcome->verdict == VNRS_BPF_VERDICT_FORWARD || outcome->verdict == VNRS_BPF_VERDICT_REPLY;
+    if (ret != (goes ? TC_ACT_REDIRECT : TC_ACT_SHOT))
+        FAIL(c, "the program returns %u", ret);
+    if (outcome->verdict == VNRS_BPF_VERDICT_FORWARD && ctx.mark)
+        FAIL(c, "the sender's mark is still there");
+    if (ctx.cb[VNRS_BPF_CB_NEXTHOP])
+        check_flow(c, ctx.cb[VNRS_BPF_CB_NEXTHOP]);
+    count(c, outcome, out.len);
+    return true;
+}
+
+// ---- a topology
+
+static void assert_counter(const struct check *c, const char *what, unsigned index, struct vnrs_bpf_counter have,
+                           struct vnrs_bpf_counter want)
+{
+    if (have.packets != want.packets || have.bytes != want.bytes)
+        diff_lab_fail(c->lab, 0, NULL, NULL, "%s %u: %llu packets, %llu bytes counted, not %llu, %llu", what, index,
+                      (unsigned long long)have.packets, (unsigned long long)have.bytes,
+                      (unsigned long long)want.packets, (unsigned long long)want.bytes);
+}
+
+static void check_counters(const struct check *c)
+{
+    static struct counters have;
+
+    read_counters(&have);
+    for (unsigned i = VNRS_IFINDEX_FIRST; i < VNRS_IFINDEX_FIRST + LINKS; i++)
+        for (unsigned dir = 0; dir < _VNRS_BPF_DIR_MAX; dir++)
+            assert_counter(c, dir == VNRS_BPF_FROM_NIC ? "from NIC" : "to NIC", i, have.nic[i][dir],
+                           expected.nic[i][dir]);
+    for (unsigned i = 0; i < _VNRS_DROP_MAX; i++)
+        assert_counter(c, "drop reason", i, have.drops[i], expected.drops[i]);
+    for (unsigned i = 0; i < _VNRS_NH_MAX; i++)
+        assert_counter(c, "next hop type", i, have.types[i], expected.types[i]);
+}
+
+static uint64_t check_topology(const struct diff_lab *lab)
+{
+    struct check c = {.lab = lab};
+    uint64_t n = 0;
+
+    memset(flows, 0, sizeof(flows));
+    read_counters(&expected);
+    if (args.has_frame) {
+        c.number = args.frame;
+        return check_frame(&c);
+    }
+    for (c.number = 0; c.number < args.frames; c.number++)
+        n += check_frame(&c);
+    check_counters(&c);
+    return n;
+}
+
+static void program_and_model_agree(void **state)
+{
+    struct diff_lab *lab = diff_lab_new(args.seed);
+    unsigned last = args.has_topology ? args.topology + 1 : args.topologies;
+    uint64_t n = 0;
+
+    (void)state;
+    print_message("seed %llu: %u topologies, %u frames each\n", (unsigned long long)args.seed, last, args.frames);
+    diff_lab_sink_add(lab, fx.sink);
+    for (unsigned i = 0; i < last; i++) {
+        diff_lab_next(lab, i);
+        if (!args.has_topology || i == args.topology)
+            n += check_topology(lab);
+    }
+    diff_lab_free(lab);
+    print_message("%llu frames compared\n", (unsigned long long)n);
+}
+
+// Had nothing been forwarded, or nothing been dropped for a reason, little would have been shown.
+static void every_outcome_was_met(void **state)
+{
+    static const bool never[_VNRS_DROP_MAX] = {
+        [VNRS_DROP_UNSPEC] = true, [VNRS_DROP_UNKNOWN_NIC] = true, [VNRS_DROP_NOT_FORWARDED] = true};
+    bool all = !args.has_topology && args.topologies >= 50;
+
+    (void)state;
+    for (unsigned i = 0; all && i < _VNRS_DROP_MAX; i++)
+        if (!never[i] && !met.drops[i].packets)
+            fail_msg("no packet met drop reason %u", i);
+    for (unsigned i = 1; all && i < _VNRS_NH_MAX; i++) // None is dropped
+        if (!met.types[i].packets)
+            fail_msg("no packet met next hop type %u", i);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_enter_namespace();
+    for (unsigned i = VNRS_IFINDEX_FIRST; i < VNRS_IFINDEX_FIRST + LINKS; i++)
+        sh("ip link add f%u index %u type veth peer name g%u index %u", i, i, i, 1000 + i);
+    fixture_open(&fx);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_close(&fx, true);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(program_and_model_agree),
+        cmocka_unit_test(every_outcome_was_met),
+    };
+
+    args = (struct diff_args){.seed = 20261126, .topologies = 202, .frames = 5000};
+    if (!diff_args_parse(&args, argc, argv))
+        return 2;
+    fixture_require_root();
+    return cmocka_run_group_tests_name("bpf.diff", tests, setup, teardown);
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "random_lab.h"
+
+#include "util/macros.h"
+#include "util/strbuf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VNETS_MAX   5u
+#define SUBNETS_MAX 3u
+#define NVAS_MAX    16u
+#define TABLES      3u // of each virtual network; the first is that of the first subnet
+
+struct subnet {
+    bool endpoints[2]; // service endpoints
+};
+
+struct vnet {
+    unsigned range; // number in its addresses; that of another network where this one is an island
+    bool second, v6;
+    unsigned n_subnets;
+    struct subnet subnets[SUBNETS_MAX];
+};
+
+struct nva {
+    unsigned vnet;
+    char addr[16], addr6[32]; // "" where it has none
+};
+
+struct draft {
+    struct rng *rng;
+    struct vnrs_strbuf out;
+    unsigned n_vnets, n_nvas;
+    bool island; // the last network: then nothing outside may be reached by both
+    struct vnet vnets[VNETS_MAX];
+    bool peered[VNETS_MAX][VNETS_MAX]; // this half exists
+    bool access[VNETS_MAX][VNETS_MAX]; // and both, with routes in this direction
+    struct nva nvas[NVAS_MAX];
+};
+
+static bool chance(struct draft *d, unsigned percent)
+{
+    return rng_percent(d->rng, percent);
+}
+
+static const char *yes_no(bool yes)
+{
+    return yes ? "true" : "false";
+}
+
+static void put_vnet(struct draft *d, unsigned i)
+{
+    struct vnet *v = &d->vnets[i];
+    struct vnrs_strbuf *out = &d->out;
+
+    vnrs_strbuf_printf(out, "  - name: v%u\n    region: %s\n    addressSpace: [10.%u.0.0/16", i,
+                       chance(d, 60) ? "west" : "east", v->range);
+    if (v->second)
+        vnrs_strbuf_printf(out, ", 172.%u.0.0/16", 16 + v->range);
+    if (v->v6)
+        vnrs_strbuf_printf(out, ", 'fd00:%u::/48'", v->range);
+    vnrs_strbuf_puts(out, "]\n    subnets:\n");
+    if (i == 0)
+        vnrs_strbuf_puts(out, "      - {name: RouteServerSubnet, addressPrefix: 10.0.250.0/26}\n");
+    for (unsigned s = 0; s < v->n_subnets; s++) {
+        vnrs_strbuf_printf(out, "      - {name: s%u, addressPrefixes: [10.%u.%u.0/24", s, v->range, s + 1);
+        if (v->v6)
+            vnrs_strbuf_printf(out, ", 'fd00:%u:0:%u::/64'", v->range, s + 1);
+        vnrs_strbuf_puts(out, "]");
+        if (chance(d, 60))
+            vnrs_strbuf_printf(out, ", routeTable: t%u-%u", i, s ? 1 + rng_below(d->rng, 2) : 0);
+        for (unsigned e = 0, n = 0; e < ARRAY_SIZE(v->subnets[s].endpoints); e++)
+            if (v->subnets[s].endpoints[e])
+                vnrs_strbuf_printf(out, "%s{service: S%u}", n++ ? ", " : ", serviceEndpoints: [", e);
+        vnrs_strbuf_puts(out, v->subnets[s].endpoints[0] || v->subnets[s].endpoints[1] ? "]}\n" : "}\n");
+    }
+}
+
+static void put_vnets(struct draft *d)
+{
+    d->n_vnets = 2 + rng_below(d->rng, VNETS_MAX - 1);
+    vnrs_strbuf_puts(&d->out, "virtualNetworks:\n");
+    for (unsigned i = 0; i < d->n_vnets; i++) {
+        struct vnet *v = &d->vnets[i];
+        bool island = d->island = i + 1 == d->n_vnets && i > 1 && chance(d, 50);
+        *v = (struct vnet){.range = island ? 0 : i, .second = chance(d, 40), .v6 = chance(d, 60)};
+        v->n_subnets = 1 + rng_below(d->rng, SUBNETS_MAX);
+        for (unsigned s = 0; s < v->n_subnets; s++)
+            for (unsigned e = 0; e < 2; e++)
+                v->subnets[s].endpoints[e] = !island && chance(d, 35);
+        put_vnet(d, i);
+    }
+}
+
+static bool is_island(const struct draft *d, unsigned i)
+{
+    return i && d->vnets[i].range == 0;
+}
+
+static void put_half(struct draft *d, unsigned from, unsigned to, bool remote)
+{
+    d->access[from][to] = chance(d, 88);
+    vnrs_strbuf_printf(&d->out,
+                       "  - {virtualNetwork: v%u, remoteVirtualNetwork: v%u, allowVirtualNetworkAccess: %s, "
+                       "allowForwardedTraffic: %s, allowGatewayTransit: %s, useRemoteGateways: %s}\n",
+                       from, to, yes_no(d->access[from][to]), yes_no(chance(d, 50)), yes_no(from == 0), yes_no(remote));
+    d->peered[from][to] = true;
+}
+
+static void put_peerings(struct draft *d)
+{
+    vnrs_strbuf_puts(&d->out, "virtualNetworkPeerings:\n");
+    for (unsigned a = 0; a < d->n_vnets; a++) {
+        for (unsigned b = a + 1; b < d->n_vnets; b++) {
+            if (is_island(d, a) || is_island(d, b) || !chance(d, b == 1 ? 100 : a == 0 ? 80 : 25))
+                continue;
+            put_half(d, a, b, false);
+            if (chance(d, 95))
+                put_half(d, b, a, a == 0 && chance(d, 70));
+        }
+    }
+    for (unsigned a = 0; a < d->n_vnets; a++)
+        for (unsigned b = 0; b < d->n_vnets; b++)
+            d->access[a][b] &= d->peered[b][a];
+}
+
+// A NIC's addresses are known before the machines are written: routes name them.
+static void draw_nvas(struct draft *d)
+{
+    for (unsigned i = 0; i < d->n_vnets; i++) {
+        unsigned n = i == 0 ? 1 + rng_below(d->rng, 3) : rng_below(d->rng, 3);
+        for (unsigned k = 0; k < n && d->n_nvas < NVAS_MAX; k++) {
+            struct nva *nva = &d->nvas[d->n_nvas++];
+            const struct vnet *v = &d->vnets[i];
+            nva->vnet = i;
+            (void)snprintf(nva->addr, sizeof(nva->addr), "10.%u.1.%u", v->range, 4 + k);
+            if (v->v6 && chance(d, 80))
+                (void)snprintf(nva->addr6, sizeof(nva->addr6), "fd00:%u:0:1::%x", v->range, 4 + k);
+        }
+    }
+}
+
+// An address that a user route of the network may name; appliances are in the first subnet, whose table may not send
+// them their own packets.
+static const char *draw_appliance(struct draft *d, unsigned vnet, bool elsewhere, bool v6)
+{
+    for (unsigned tries = 0; tries < 20; tries++) {
+        const struct nva *nva = &d->nvas[rng_below(d->rng, d->n_nvas)];
+        if ((nva->vnet == vnet ? !elsewhere : d->access[vnet][nva->vnet]) && (!v6 || nva->addr6[0]))
+            return v6 ? nva->addr6 : nva->addr;
+    }
+    return NULL;
+}
+
+// A prefix that meets some rule; `a` and `b` are networks.
+static const char *draw_prefix(struct draft *d, char buf[static 64])
+{
+    static const char *const fixed[] = {
+        "0.0.0.0/0",        "::/0",       "10.0.0.0/8",      "172.16.0.0/12",    "192.168.0.0/16", "100.64.0.0/10",
+        "203.0.113.0/24",   "20.0.0.0/8", "198.18.64.0/20",  "198.18.64.128/25", "198.18.0.0/15",  "2001:db8::/32",
+        "192.168.128.0/20", "fd00::/16",  "203.0.113.80/32", "198.18.64.10/32",  "10.0.0.0/9",     "0.0.0.0/1",
+    };
+    unsigned range = d->vnets[rng_below(d->rng, d->n_vnets)].range, subnet = 1 + rng_below(d->rng, SUBNETS_MAX);
+
+    switch (rng_below(d->rng, 8)) {
+    case 0:
+        (void)snprintf(buf, 64, "10.%u.0.0/16", range);
+        break;
+    case 1:
+        (void)snprintf(buf, 64, "10.%u.%u.0/24", range, subnet);
+        break;
+    case 2:
+        (void)snprintf(buf, 64, "10.%u.%u.%u/32", range, subnet, 4 + rng_below(d->rng, 4));
+        break;
+    case 3:
+        (void)snprintf(buf, 64, "fd00:%u::/48", range);
+        break;
+    case 4:
+        (void)snprintf(buf, 64, "fd00:%u:0:%u::/64", range, subnet);
+        break;
+    default:
+        return fixed[rng_below(d->rng, ARRAY_SIZE(fixed))];
+    }
+    return buf;
+}
+
+static void put_route(struct draft *d, unsigned vnet, bool first, unsigned i, const char *prefix)
+{
+    static const char *const types[] = {"None", "VnetLocal", "Internet", "VirtualNetworkGateway"};
+    const char *appliance = chance(d, 65) ? draw_appliance(d, vnet, first, strchr(prefix, ':')) : NULL;
+
+    vnrs_strbuf_printf(&d->out, "      - {name: r%u, addressPrefix: '%s', nextHopType: ", i, prefix);
+    if (appliance)
+        vnrs_strbuf_printf(&d->out, "VirtualAppliance, nextHopIpAddress: '%s'}\n", appliance);
+    else
+        vnrs_strbuf_printf(&d->out, "%s}\n", types[rng_below(d->rng, ARRAY_SIZE(types))]);
+}
+
+static void put_route_tables(struct draft *d)
+{
+    char buf[6][64];
+    const char *drawn[6];
+
+    vnrs_strbuf_puts(&d->out, "routeTables:\n");
+    for (unsigned i = 0; i < d->n_vnets; i++) {
+        for (unsigned t = 0; t < TABLES; t++) {
+            vnrs_strbuf_printf(&d->out, "  - name: t%u-%u\n    disableBgpRoutePropagation: %s\n    routes:\n", i, t,
+                               yes_no(chance(d, 20)));
+            unsigned n = 0;
+            for (unsigned want = 1 + rng_below(d->rng, ARRAY_SIZE(drawn)); want-- > 0;) {
+                bool known = false;
+                drawn[n] = draw_prefix(d, buf[n]);
+                for (unsigned k = 0; k < n; k++)
+                    known |= strcmp(drawn[k], drawn[n]) == 0;
+                if (!known) {
+                    put_route(d, i, t == 0, n, drawn[n]);
+                    n++;
+                }
+            }
+        }
+    }
+}
+
+static void put_allowed(struct draft *d, unsigned service)
+{
+    bool any = false;
+
+    vnrs_strbuf_puts(&d->out, "    allowedSubnets: [");
+    for (unsigned i = 0; i < d->n_vnets; i++)
+        for (unsigned s = 0; s < d->vnets[i].n_subnets; s++)
+            if (d->vnets[i].subnets[s].endpoints[service] && chance(d, 50)) {
+                vnrs_strbuf_printf(&d->out, "%sv%u/s%u", any ? ", " : "", i, s);
+                any = true;
+            }
+    vnrs_strbuf_puts(&d->out, "]\n");
+}
+
+static void put_outside(struct draft *d)
+{
+    vnrs_strbuf_puts(&d->out, "services:\n  - name: S0\n    addressPrefixes: [198.18.64.0/20, 198.18.128.0/24]\n"
+                              "    hosts: [{name: h0, ip: 198.18.64.10}, {name: h1, ip: 198.18.128.7}]\n");
+    if (chance(d, 60))
+        put_allowed(d, 0);
+    vnrs_strbuf_puts(&d->out, "  - name: S1\n    addressPrefixes: [198.19.0.0/16]\n"
+                              "    hosts: [{name: h2, ip: 198.19.1.1}]\n");
+    if (chance(d, 30))
+        put_allowed(d, 1);
+    if (!d->island && chance(d, 85))
+        vnrs_strbuf_puts(&d->out, "internet: {hosts: [{name: www, ip: 203.0.113.80}]}\n");
+}
+
+static void put_nic(struct draft *d, const char *addr, const char *addr6, unsigned vnet, unsigned subnet,
+                    bool forwarding)
+{
+    static const unsigned mtus[] = {1280, 1400, 1492, 1600};
+
+    vnrs_strbuf_printf(&d->out, "nics: [{subnet: v%u/s%u, enableIPForwarding: %s, privateIps: ['%s'", vnet, subnet,
+                       yes_no(forwarding), addr);
+    if (addr6[0])
+        vnrs_strbuf_printf(&d->out, ", '%s'", addr6);
+    if (chance(d, 20)) // a second address
+        vnrs_strbuf_printf(&d->out, ", '%s1'", addr);
+    vnrs_strbuf_puts(&d->out, "]");
+    if (chance(d, 30))
+        vnrs_strbuf_printf(&d->out, ", mtu: %u", mtus[rng_below(d->rng, ARRAY_SIZE(mtus))]);
+    vnrs_strbuf_puts(&d->out, "}]}\n");
+}
+
+static void put_machines(struct draft *d)
+{
+    vnrs_strbuf_puts(&d->out, "machines:\n");
+    for (unsigned i = 0; i < d->n_nvas; i++) {
+        vnrs_strbuf_printf(&d->out, "  - {name: nva%u, ", i);
+        put_nic(d, d->nvas[i].addr, d->nvas[i].addr6, d->nvas[i].vnet, 0, true);
+    }
+    for (unsigned i = 0; i < d->n_vnets; i++) {
+        const struct vnet *v = &d->vnets[i];
+        for (unsigned s = 0; s < v->n_subnets; s++) {
+            for (unsigned k = rng_below(d->rng, 3); k-- > 0;) {
+                char addr[32], addr6[32] = "";
+                (void)snprintf(addr, sizeof(addr), "10.%u.%u.%u", v->range, s + 1, 7 + k);
+                if (v->v6 && chance(d, 80))
+                    (void)snprintf(addr6, sizeof(addr6), "fd00:%u:0:%u::%x", v->range, s + 1, 7 + k);
+                vnrs_strbuf_printf(&d->out, "  - {name: vm-%u-%u-%u, ", i, s, k);
+                put_nic(d, addr, addr6, i, s, false);
+            }
+        }
+    }
+}
+
+static int cmp_addr(const void *a, const void *b)
+{
+    return vnrs_addr_cmp(a, b);
+}
+
+static void draw_learned(struct draft *d, struct random_learned *ret)
+{
+    // Nobody's, and those of machines that do not forward, if they are there.
+    static const char *const others[] = {"10.0.1.99", "9.9.9.9", "10.1.1.200", "10.0.1.7", "10.1.1.7", "10.0.2.7"};
+
+    ret->n = 0;
+    for (unsigned want = 1 + rng_below(d->rng, RANDOM_LAB_HOPS_MAX); want-- > 0;) {
+        const struct nva *nva = &d->nvas[rng_below(d->rng, d->n_nvas)];
+        const char *text = chance(d, 15) ? others[rng_below(d->rng, ARRAY_SIZE(others))]
+                           : ret->prefix.family == VNRS_AF_IPV6 && nva->addr6[0] ? nva->addr6
+                                                                                 : nva->addr;
+        bool known = false;
+        int r = vnrs_addr_parse(text, &ret->hops[ret->n]);
+        assert(r == 0);
+        for (unsigned i = 0; i < ret->n; i++)
+            known |= vnrs_addr_equal(&ret->hops[i], &ret->hops[ret->n]);
+        ret->n += !known;
+    }
+    qsort(ret->hops, ret->n, sizeof(ret->hops[0]), cmp_addr);
+}
+
+static void draw_all_learned(struct draft *d, struct random_lab *lab)
+{
+    char buf[64];
+
+    for (unsigned want = 3 + rng_below(d->rng, RANDOM_LAB_LEARNED_MAX - 2); want-- > 0;) {
+        struct random_learned *learned = &lab->learned[lab->n_learned];
+        bool known = false;
+        int r = vnrs_prefix_parse(draw_prefix(d, buf), &learned->prefix);
+        assert(r == 0);
+        for (size_t i = 0; i < lab->n_learned; i++)
+            known |= vnrs_prefix_equal(&lab->learned[i].prefix, &learned->prefix);
+        if (known)
+            continue;
+        draw_learned(d, learned);
+        lab->n_learned++;
+    }
+}
+
+void random_lab_make(struct rng *rng, struct random_lab *ret_lab)
+{
+    struct draft d = {.rng = rng};
+
+    *ret_lab = (struct random_lab){0};
+    vnrs_strbuf_puts(&d.out, "name: l\ndataplane: ebpf\n");
+    put_vnets(&d);
+    put_peerings(&d);
+    draw_nvas(&d);
+    put_route_tables(&d);
+    vnrs_strbuf_puts(&d.out, "routeServers:\n  - name: rs\n    virtualNetwork: v0\n    bgpConnections:\n"
+                             "      - {name: p0, peerIp: 10.0.1.4, peerAsn: 65001}\n");
+    put_outside(&d);
+    put_machines(&d);
+    draw_all_learned(&d, ret_lab);
+    ret_lab->yaml = vnrs_strbuf_take(&d.out);
+    assert(ret_lab->yaml);
+}
