@@ -106,7 +106,7 @@ int vnrs_verb_validate(const struct vnrs_cli *cli)
         vnrs_diags_print(&f.diags, stderr, cli->color);
         if (f.model)
             (void)printf("%s: ok: lab '%s', %zu virtual networks, %zu machines, %zu route servers\n", cli->argv[i],
-                         f.model->name, f.model->vnets.len, f.model->machines.len, f.model->route_servers.len);
+                         f.model->name, f.model->vnets.len, f.model->n_user_machines, f.model->route_servers.len);
     }
     if (cli->json)
         vnrs_cli_print_json(all);

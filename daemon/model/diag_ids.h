@@ -110,7 +110,36 @@
     X(VNRS_V_KEY_OF_OTHER_TYPE, 130, "key-of-other-type")                                                              \
     X(VNRS_V_GATEWAY_INSTANCES, 131, "gateway-instances")                                                              \
     X(VNRS_V_OUTSIDE_FULL, 132, "outside-full")                                                                        \
-    X(VNRS_V_GATEWAY_SUBNET_MISSING, 133, "gateway-subnet-missing")
+    X(VNRS_V_GATEWAY_SUBNET_MISSING, 133, "gateway-subnet-missing")                                                    \
+    X(VNRS_V_GATEWAY_SECOND, 134, "gateway-second")                                                                    \
+    X(VNRS_V_GATEWAY_COEXIST, 135, "gateway-basic-coexistence")                                                        \
+    X(VNRS_V_GATEWAY_BASIC, 136, "gateway-basic")                                                                      \
+    X(VNRS_V_GATEWAY_SKU, 137, "gateway-sku")                                                                          \
+    X(VNRS_V_GATEWAY_ASN, 138, "gateway-asn")                                                                          \
+    X(VNRS_V_GATEWAY_TRANSIT_ASN, 139, "gateway-transit-asn")                                                          \
+    X(VNRS_V_GATEWAY_TRANSIT_ACTIVE, 140, "gateway-transit-active-active")                                             \
+    X(VNRS_V_GATEWAY_NO_DATAPLANE, 141, "gateway-no-dataplane")                                                        \
+    X(VNRS_V_GATEWAY_SUBNET_DEFAULT, 142, "gateway-subnet-default")                                                    \
+    X(VNRS_V_GATEWAY_SUBNET_RS_ROUTE, 143, "gateway-subnet-rs-route")                                                  \
+    X(VNRS_V_GATEWAY_ROUTE_COEXIST, 144, "gateway-route-coexistence")                                                  \
+    X(VNRS_V_APIPA_RANGE, 145, "apipa-range")                                                                          \
+    X(VNRS_V_APIPA_CHOICE, 146, "apipa-choice")                                                                        \
+    X(VNRS_V_PUBLIC_IP, 147, "public-ip")                                                                              \
+    X(VNRS_V_PUBLIC_IP_DUPLICATE, 148, "public-ip-duplicate")                                                          \
+    X(VNRS_V_SITE_ASN_RESERVED, 149, "site-asn-reserved")                                                              \
+    X(VNRS_V_SITE_ASN_MISSING, 150, "site-asn-missing")                                                                \
+    X(VNRS_V_SITE_ASN_SAME, 151, "site-asn-same")                                                                      \
+    X(VNRS_V_SITE_IPV6, 152, "site-ipv6")                                                                              \
+    X(VNRS_V_SITE_BGP_IP, 153, "site-bgp-ip")                                                                          \
+    X(VNRS_V_SITE_BGP_IP_DUPLICATE, 154, "site-bgp-ip-duplicate")                                                      \
+    X(VNRS_V_SITE_OVERLAP, 155, "site-overlap")                                                                        \
+    X(VNRS_V_SITE_TWICE, 156, "site-twice")                                                                            \
+    X(VNRS_V_SITE_NO_PREFIX, 157, "site-no-prefix")                                                                    \
+    X(VNRS_V_SITE_NOT_RUNNING, 158, "site-not-running")                                                                \
+    X(VNRS_V_SITE_UNUSED, 159, "site-unused")                                                                          \
+    X(VNRS_V_CONNECTION_TYPE, 160, "connection-type")                                                                  \
+    X(VNRS_V_SHARED_KEY, 161, "shared-key")                                                                            \
+    X(VNRS_V_CIRCUIT_LINK, 162, "circuit-link")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

@@ -50,7 +50,8 @@ struct vnrs_loader {
     struct vnrs_bfd_options bfd;   // defaults.bfd
     struct vnrs_node *inject;      // defaults.inject, NULL: none
     size_t n_nics;
-    size_t n_others; // room for machines that are not in the file's list
+    size_t n_others;               // room for machines that are not in the file's list
+    const struct vnrs_vnet **hubs; // by id of a virtual network: vnrs_model_hub_of, once validation has begun
 };
 
 struct vnrs_nic_key {
@@ -102,6 +103,8 @@ void vnrs_validate_route_servers(struct vnrs_loader *l);
 void vnrs_validate_route_maps(struct vnrs_loader *l);
 void vnrs_validate_outside(struct vnrs_loader *l); // services, Internet, hosts
 void vnrs_validate_gateways(struct vnrs_loader *l);
+void vnrs_validate_sites(struct vnrs_loader *l);
+void vnrs_validate_connections(struct vnrs_loader *l);
 void vnrs_validate_machines(struct vnrs_loader *l);
 
 // Prefixes of the file that must not overlap. `fn` gets each pair of different owners, the earlier in the file first;
@@ -120,6 +123,22 @@ const struct vnrs_vnet *vnrs_vnet_reach(const struct vnrs_model *m, const struct
                                         const struct vnrs_addr *addr);
 // More than Azure allows of something; nothing with `limits: none`.
 void vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *what, size_t n, size_t max);
+
+// A range of GatewaySubnet that is small for the gateways in it.
+void vnrs_check_gateway_coexistence(struct vnrs_loader *l, const struct vnrs_subnet *subnet,
+                                    const struct vnrs_prefix *prefix);
+// A route to VirtualNetworkGateway, as a subnet sees it.
+void vnrs_check_gateway_route(struct vnrs_loader *l, const struct vnrs_udr *udr, const struct vnrs_subnet *user);
+// One of the link-local addresses that gateways may have in tunnels: 169.254.21.0 to 169.254.22.255.
+bool vnrs_is_gateway_apipa(const struct vnrs_addr *addr);
+// Why a peer cannot have that ASN. NULL: it can.
+const char *vnrs_asn_reservation(const struct vnrs_model *m, uint32_t asn);
+// The text, by the address of the member that holds it (NULL: there is none), must be one that every daemon can take.
+void vnrs_check_password(struct vnrs_loader *l, const char *const *password, struct vnrs_pos pos, const char *what,
+                         const char *name);
+// BFD that is on, whatever the session is; `machine` is at its other end, or NULL.
+void vnrs_check_bfd(struct vnrs_loader *l, const struct vnrs_bfd_options *bfd, struct vnrs_pos pos,
+                    const struct vnrs_bgp_timers *timers, const struct vnrs_machine *machine);
 
 // Readers of nodes that passed the schema check; `map` may be NULL.
 const char *vnrs_read_text(struct vnrs_loader *l, const struct vnrs_node *map, const char *key); // NULL: absent

@@ -75,6 +75,12 @@ void vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *w
 
 void vnrs_model_validate(struct vnrs_loader *l)
 {
+    if (!(l->hubs = vnrs_arena_alloc(l->scratch, (l->model->vnets.len + 1) * sizeof(struct vnrs_vnet *)))) {
+        l->diags->failed = true;
+        return;
+    }
+    list_foreach (vnet, &l->model->vnets)
+        l->hubs[vnet->id] = vnrs_model_hub_of(l->model, vnet);
     vnrs_validate_vnets(l);
     vnrs_validate_peerings(l);
     vnrs_validate_routes(l);
@@ -82,5 +88,7 @@ void vnrs_model_validate(struct vnrs_loader *l)
     vnrs_validate_route_maps(l);
     vnrs_validate_outside(l);
     vnrs_validate_gateways(l);
+    vnrs_validate_sites(l);
+    vnrs_validate_connections(l);
     vnrs_validate_machines(l);
 }

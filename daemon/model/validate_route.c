@@ -90,6 +90,9 @@ static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table 
     if (!nic) {
         d = loader_error(l, VNRS_V_NEXT_HOP_NOT_FORWARDING, pos, "no machine has next hop %s", text);
         vnrs_diag_help(l->diags, d, "packets would be dropped; give a machine this address and enableIPForwarding");
+    } else if (nic->machine->role != VNRS_MACHINE_USER) {
+        d = loader_error(l, VNRS_V_NEXT_HOP_NOT_ALLOWED, pos, "next hop %s is '%s'", text, nic->machine->name);
+        vnrs_diag_help(l->diags, d, "the way to a gateway is next hop type VirtualNetworkGateway");
     } else if (!nic->forwarding) {
         d = loader_error(l, VNRS_V_NEXT_HOP_NOT_FORWARDING, pos, "next hop %s does not forward", text);
         vnrs_diag_note(l->diags, d, nic->pos, "'%s' has that address", nic->name);
@@ -121,14 +124,22 @@ static void check_hop(struct vnrs_loader *l, const struct vnrs_route_table *tabl
             }
 }
 
+static void check_gateway(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr)
+{
+    const struct vnrs_vnet *checked = NULL;
+
+    list_foreach (vnet, &l->model->vnets)
+        list_foreach (subnet, &vnet->subnets)
+            if (subnet->route_table == table && vnet != checked) {
+                checked = vnet;
+                vnrs_check_gateway_route(l, udr, subnet);
+            }
+}
+
 static void check_route(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr)
 {
-    if (udr->type == VNRS_NH_GATEWAY && !l->model->gateways.len) {
-        struct vnrs_diag *d =
-            loader_warning(l, VNRS_V_NO_VPN_GATEWAY, vnrs_loader_pos(l, &udr->type, udr->pos),
-                           "route '%s' leads to a VPN gateway, and there is none", udr->name ? udr->name : "?");
-        vnrs_diag_help(l->diags, d, "matching packets are dropped");
-    }
+    if (udr->type == VNRS_NH_GATEWAY)
+        check_gateway(l, table, udr);
     list_foreach (hop, &udr->next_hops)
         check_hop(l, table, udr, hop);
 }

@@ -97,28 +97,6 @@ static void check_instances(struct vnrs_loader *l, const struct vnrs_route_serve
     }
 }
 
-static const char *asn_reservation(const struct vnrs_model *m, uint32_t asn)
-{
-    static const struct {
-        uint32_t first, last;
-        const char *who;
-        bool always; // not a matter of Azure's limits
-    } reserved[] = {
-        {VNRS_RS_ASN, VNRS_RS_ASN, "the Route Server's own", true},
-        {23456, 23456, "reserved by IANA (AS_TRANS)", true},
-        {8074, 8075, "reserved by Azure", false},
-        {12076, 12076, "reserved by Azure", false},
-        {65517, 65520, "reserved by Azure", false},
-        {64496, 64511, "reserved by IANA (documentation)", false},
-        {65535, 65551, "reserved by IANA", false},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
-        if (asn >= reserved[i].first && asn <= reserved[i].last &&
-            (reserved[i].always || m->limits == VNRS_LIMITS_AZURE))
-            return reserved[i].who;
-    return NULL;
-}
-
 static const char *peer_problem(const struct vnrs_model *m, const struct vnrs_route_server *rs,
                                 const struct vnrs_addr *ip)
 {
@@ -162,28 +140,11 @@ static void check_peer_machine(struct vnrs_loader *l, const struct vnrs_bgp_conn
     }
 }
 
-// What every daemon can be given in a line of its configuration.
-static bool is_password(const char *text)
-{
-    for (; *text; text++)
-        if (*text <= ' ' || *text >= 0x7f || strchr("\"'\\;{}$", *text))
-            return false;
-    return true;
-}
-
 static void check_protection(struct vnrs_loader *l, const struct vnrs_bgp_connection *c)
 {
     struct vnrs_diag *d;
 
-    if (c->password && !is_password(c->password)) {
-        d = loader_error(l, VNRS_V_BGP_PASSWORD, vnrs_loader_pos(l, &c->password, c->pos),
-                         "the password of BGP connection '%s' cannot be given to every daemon", c->name);
-        vnrs_diag_help(l->diags, d, "printable ASCII without blanks, quotes, '\\', ';', '$', '{' and '}'");
-    } else if (c->password && strcmp(c->password, VNRS_BGP_PASSWORD_HIDDEN) == 0) {
-        d = loader_warning(l, VNRS_V_BGP_PASSWORD, vnrs_loader_pos(l, &c->password, c->pos),
-                           "the password of BGP connection '%s' is what hidden ones are shown as", c->name);
-        vnrs_diag_help(l->diags, d, "a text that vnrs printed does not hold the passwords; put them in again");
-    }
+    vnrs_check_password(l, &c->password, c->pos, "BGP connection", c->name);
     if (c->ttl_security_hops == 1 && l->model->dataplane == VNRS_DATAPLANE_KERNEL) {
         d = loader_warning(l, VNRS_V_TTL_SECURITY, vnrs_loader_pos(l, &c->ttl_security_hops, c->pos),
                            "packets of BGP connection '%s' come from more than one hop away", c->name);
@@ -202,43 +163,24 @@ static bool has_subnet(const struct vnrs_route_server *rs, const struct vnrs_add
 
 static void check_bfd(struct vnrs_loader *l, const struct vnrs_route_server *rs, const struct vnrs_bgp_connection *c)
 {
-    const struct vnrs_bfd_options *bfd = &c->bfd;
-    struct vnrs_pos pos = vnrs_loader_pos(l, bfd, c->pos);
-    unsigned detection_ms = MAX(bfd->tx_ms, bfd->rx_ms) * bfd->multiplier;
-    struct vnrs_diag *d;
+    struct vnrs_pos pos = vnrs_loader_pos(l, &c->bfd, c->pos);
 
-    if (!bfd->on)
+    if (!c->bfd.on)
         return;
-    if (!bfd->multihop && bfd->ttl_min) {
-        d = loader_error(l, VNRS_V_BFD, pos, "BFD over a single hop with 'minimumTtl'");
-        vnrs_diag_help(l->diags, d, "received packets must have a TTL of 255 there (RFC 5881)");
-    }
     // Where the instances' subnet is not in the file nobody can tell.
-    if (!bfd->multihop && c->peer_ip.family && has_subnet(rs, &rs->ips[0]) &&
+    if (!c->bfd.multihop && c->peer_ip.family && has_subnet(rs, &rs->ips[0]) &&
         !vnrs_route_server_is_beside(rs, &c->peer_ip)) {
-        d = loader_error(l, VNRS_V_BFD, pos, "BFD over a single hop with '%s', which is in another subnet",
-                         c->name ? c->name : "?");
+        struct vnrs_diag *d = loader_error(
+            l, VNRS_V_BFD, pos, "BFD over a single hop with '%s', which is in another subnet", c->name ? c->name : "?");
         vnrs_diag_help(l->diags, d, "leave 'multihop' away, or 'multihop: true' (RFC 5883)");
     }
-    if (c->timers.hold && detection_ms >= c->timers.hold * 1000u) {
-        d = loader_warning(l, VNRS_V_BFD, pos, "BFD needs %u ms to see a failure, BGP's hold time is %u s",
-                           detection_ms, c->timers.hold);
-        vnrs_diag_help(l->diags, d, "BFD is of use only where it is faster: shorter intervals, or a longer hold time");
-    }
-    const struct vnrs_run *run = c->nic ? &c->nic->machine->run : NULL;
-    if (run && !run->config &&
-        (run->kind == VNRS_RUN_GOBGP || run->kind == VNRS_RUN_EXABGP || run->kind == VNRS_RUN_OPENBGPD)) {
-        d = loader_warning(l, VNRS_V_BFD, pos, "BFD with '%s', which runs %s", c->nic->machine->name,
-                           vnrs_run_kind_names[run->kind]);
-        vnrs_diag_note(l->diags, d, run->pos, "the daemon is here");
-        vnrs_diag_help(l->diags, d, "it has no BFD: the session comes up without; 'bfd: false' says so");
-    }
+    vnrs_check_bfd(l, &c->bfd, pos, &c->timers, c->nic ? c->nic->machine : NULL);
 }
 
 static void check_connection(struct vnrs_loader *l, const struct vnrs_route_server *rs,
                              const struct vnrs_bgp_connection *c)
 {
-    const char *who = c->peer_asn ? asn_reservation(l->model, c->peer_asn) : NULL;
+    const char *who = c->peer_asn ? vnrs_asn_reservation(l->model, c->peer_asn) : NULL;
     char text[VNRS_ADDR_STR_MAX];
     struct vnrs_diag *d;
 
@@ -265,6 +207,12 @@ static void check_connection(struct vnrs_loader *l, const struct vnrs_route_serv
         d = loader_error(l, VNRS_V_PEER_UNREACHABLE, vnrs_loader_pos(l, &c->peer_ip, c->pos), "peer %s %s", text,
                          problem);
         vnrs_diag_help(l->diags, d, "a peer is an NVA in the same virtual network or in one peered with it directly");
+        return;
+    }
+    if (c->nic && c->nic->machine->role != VNRS_MACHINE_USER) {
+        d = loader_error(l, VNRS_V_PEER_UNREACHABLE, vnrs_loader_pos(l, &c->peer_ip, c->pos), "peer %s is '%s'", text,
+                         c->nic->machine->name);
+        vnrs_diag_help(l->diags, d, "a Route Server and gateways of its virtual network are peers without being told");
         return;
     }
     check_peer_machine(l, c);

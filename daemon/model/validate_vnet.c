@@ -94,20 +94,14 @@ static void check_gateway_subnet(struct vnrs_loader *l, const struct vnrs_subnet
     const struct vnrs_route_table *table = subnet->route_table;
     struct vnrs_pos pos = vnrs_loader_pos(l, &subnet->route_table, subnet->pos);
     struct vnrs_diag *d;
-    char text[VNRS_PREFIX_STR_MAX];
 
     if (table && table->disable_bgp_propagation) {
         d = loader_error(l, VNRS_V_GATEWAY_SUBNET_ROUTES, pos,
                          "route table '%s' of GatewaySubnet disables BGP route propagation", table->name);
         vnrs_diag_help(l->diags, d, "gateways do not work without it");
     }
-    list_foreach (prefix, &subnet->prefixes) {
-        if (prefix->family != VNRS_AF_IPV4 || prefix->len <= 27)
-            continue;
-        d = loader_warning(l, VNRS_V_GATEWAY_SUBNET_SMALL, vnrs_loader_pos(l, prefix, subnet->pos),
-                           "GatewaySubnet %s is smaller than /27", vnrs_prefix_format(prefix, text));
-        vnrs_diag_help(l->diags, d, "Azure wants /27 or larger where VPN and ExpressRoute gateways coexist");
-    }
+    list_foreach (prefix, &subnet->prefixes)
+        vnrs_check_gateway_coexistence(l, subnet, prefix);
 }
 
 static void check_endpoints(struct vnrs_loader *l, const struct vnrs_subnet *subnet)

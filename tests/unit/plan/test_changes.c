@@ -175,6 +175,86 @@ static void route_maps_disturb_nothing(void **state)
     vnrs_model_free(b);
 }
 
+static void a_script_is_one_line_and_compared_whole(void **state)
+{
+    static const char run[] = "    run: {exec: [sh, -c, \"first\\nsecond\"]}\n";
+    _free_ char *script = NULL, *other = NULL;
+    struct vnrs_changes changes;
+
+    (void)state;
+    assert_true(asprintf(&script, "%.*s  - name: s\n    nics: [{subnet: net/default, privateIp: 10.0.0.9}]\n%s",
+                         (int)strlen(before), before, run) > 0);
+    other = strdup(script);
+    memcpy(strstr(other, "second"), "anders", 6);
+    struct vnrs_model *a = labs_load_text("l", script), *b = labs_load_text("l", other);
+    assert_int_equal(vnrs_changes_make(NULL, a, &changes), 0);
+    assert_string_equal(find(&changes, '+', "daemon", "s")->detail, "command sh -c first …");
+    vnrs_changes_fini(&changes);
+    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
+    assert_int_equal(changes.list.len, 1);
+    assert_non_null(find(&changes, '~', "daemon", "s"));
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(a);
+    vnrs_model_free(b);
+}
+
+#define GATEWAYS(er_weight, vpn_key, site_asn)                                                                         \
+    "name: l\n"                                                                                                        \
+    "virtualNetworks:\n"                                                                                               \
+    "  - name: net\n"                                                                                                  \
+    "    addressSpace: [10.0.0.0/16]\n"                                                                                \
+    "    subnets: [{name: GatewaySubnet, addressPrefix: 10.0.0.0/27}]\n"                                               \
+    "virtualNetworkGateways:\n"                                                                                        \
+    "  - {name: v, virtualNetwork: net, gatewayType: Vpn}\n"                                                           \
+    "  - {name: e, virtualNetwork: net, gatewayType: ExpressRoute}\n"                                                  \
+    "sites:\n"                                                                                                         \
+    "  - name: s\n"                                                                                                    \
+    "    addressPrefixes: [192.168.10.0/24]\n"                                                                         \
+    "    asn: " site_asn "\n"                                                                                          \
+    "    run: {kind: bird}\n"                                                                                          \
+    "    hosts: [{name: desk, ip: 192.168.10.9}]\n"                                                                    \
+    "connections:\n"                                                                                                   \
+    "  - {name: a, gateway: v, site: s, connectionType: IPsec, sharedKey: " vpn_key "}\n"                              \
+    "  - {name: b, gateway: e, site: s, connectionType: ExpressRoute, routingWeight: " er_weight "}\n"
+
+static void gateways_are_told_of_and_their_machines_are_not(void **state)
+{
+    struct vnrs_model *a = labs_load_text("l", GATEWAYS("0", "k-one", "65001")),
+                      *b = labs_load_text("l", GATEWAYS("9", "k-two", "65002"));
+    struct vnrs_changes made, changes;
+
+    (void)state;
+    assert_int_equal(vnrs_changes_make(NULL, a, &made), 0);
+    const struct vnrs_change *gateway = find(&made, '+', "gateway", "v"), *site = find(&made, '+', "site", "s");
+    assert_non_null(gateway);
+    assert_string_equal(gateway->detail, "VPN VpnGw1 in net, AS 65515, timers 1/3, 10.0.0.4 (198.51.100.4)");
+    assert_non_null(site);
+    assert_string_equal(site->detail, "192.168.10.0/24, router 192.168.10.1 AS 65001, public 198.51.100.5");
+    assert_non_null(find(&made, '+', "connection", "a"));
+    assert_non_null(find(&made, '+', "daemon", "s"));
+    assert_non_null(find(&made, '+', "host", "s/desk"));
+    vec_foreach (change, &made.list) {
+        assert_string_not_equal(change->type, "machine");
+        assert_string_not_equal(change->type, "nic");
+        assert_true(!change->detail || !strstr(change->detail, "k-one"));
+    }
+
+    assert_int_equal(vnrs_changes_make(a, b, &changes), 0);
+    const struct vnrs_change *vpn = find(&changes, '~', "connection", "a"),
+                             *er = find(&changes, '~', "connection", "b");
+    assert_non_null(vpn);
+    assert_non_null(strstr(vpn->detail, "configuration differs; its tunnels restart"));
+    assert_null(strstr(vpn->detail, "k-two"));
+    assert_non_null(er);
+    assert_non_null(strstr(er->detail, "weight 9; its sessions restart"));
+    assert_non_null(find(&changes, '~', "site", "s"));
+    assert_null(find(&changes, '~', "gateway", "v"));
+    vnrs_changes_fini(&made);
+    vnrs_changes_fini(&changes);
+    vnrs_model_free(a);
+    vnrs_model_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +263,8 @@ int main(void)
         cmocka_unit_test(changes_are_named_with_both_sides),
         cmocka_unit_test(passwords_are_compared_and_not_shown),
         cmocka_unit_test(route_maps_disturb_nothing),
+        cmocka_unit_test(a_script_is_one_line_and_compared_whole),
+        cmocka_unit_test(gateways_are_told_of_and_their_machines_are_not),
     };
     return cmocka_run_group_tests_name("plan.changes", tests, NULL, NULL);
 }
