@@ -213,6 +213,41 @@ static void outside_rows(struct rows *rows, const struct vnrs_model *model)
     }
 }
 
+// On one line: up to the first line's end in any argument.
+static void put_argv(struct vnrs_strbuf *out, const struct vnrs_run *run)
+{
+    list_foreach (arg, &run->argv) {
+        size_t line = strcspn(*arg, "\n");
+        vnrs_strbuf_puts(out, " ");
+        vnrs_strbuf_add(out, *arg, line);
+        if ((*arg)[line]) {
+            vnrs_strbuf_puts(out, " …");
+            return;
+        }
+    }
+}
+
+// What makes the daemon another one although it is not shown: attributes, the user's own text. NULL: no memory.
+static char *daemon_hidden(struct rows *rows, const struct vnrs_model *model, const struct vnrs_machine *machine)
+{
+    struct vnrs_strbuf all = {0};
+    char *kept = NULL;
+
+    if (machine->run.kind == VNRS_RUN_EXEC) {
+        list_foreach (arg, &machine->run.argv)
+            vnrs_strbuf_printf(&all, "%s\n", *arg);
+    } else {
+        _free_ char *config = vnrs_appliance_config(model, machine), *commands = vnrs_appliance_commands(machine);
+        all.failed |= !config || !commands;
+        if (!all.failed)
+            vnrs_strbuf_printf(&all, "%s%s", config, commands);
+    }
+    if (!all.failed)
+        kept = vnrs_arena_strndup(rows->arena, all.text ? all.text : "", all.len);
+    vnrs_strbuf_fini(&all);
+    return kept;
+}
+
 static void daemon_row(struct rows *rows, const struct vnrs_model *model, const struct vnrs_machine *machine)
 {
     static const char *const kinds[] = {"none", "FRR", "BIRD", "command", "GoBGP", "ExaBGP", "OpenBGPD"};
@@ -225,13 +260,10 @@ static void daemon_row(struct rows *rows, const struct vnrs_model *model, const 
     list_foreach (a, &machine->run.announce)
         vnrs_strbuf_printf(&text, "%s%s", a == machine->run.announce.items ? ", announces " : " ",
                            vnrs_prefix_format(&a->prefix, buf));
-    list_foreach (arg, &machine->run.argv)
-        vnrs_strbuf_printf(&text, " %s", *arg);
+    put_argv(&text, &machine->run);
     add_row(rows, "daemon", machine->name, "it restarts or reads its configuration again", &text);
-    // Attributes and the user's own text change what runs, not what is shown.
-    if (!rows->failed && machine->run.kind != VNRS_RUN_EXEC) {
-        _free_ char *config = vnrs_appliance_config(model, machine), *commands = vnrs_appliance_commands(machine);
-        char *kept = config && commands ? vnrs_arena_printf(rows->arena, "%s%s", config, commands) : NULL;
+    if (!rows->failed) {
+        char *kept = daemon_hidden(rows, model, machine);
         rows->failed |= !kept;
         rows->list.items[rows->list.len - 1].hidden = kept;
     }
