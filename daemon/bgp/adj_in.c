@@ -15,7 +15,7 @@ static bool is_refused(const struct vnrs_bgp_member *m, const struct vnrs_bgp_se
 
     if (vnrs_bgp_attrs_has_asn(attrs, 0))
         return true;
-    if (sp->conf.as_route_server && vnrs_bgp_attrs_has_asn(attrs, sp->conf.asn))
+    if (sp->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && vnrs_bgp_attrs_has_asn(attrs, sp->conf.asn))
         return true;
     return !session->ibgp && attrs->first_asn != session->peer_asn;
 }
@@ -107,7 +107,7 @@ static bool is_excess(struct vnrs_bgp_member *m, const struct vnrs_bgp_session *
     struct incoming n = count_prefixes(m, session, update);
     uint64_t total = vnrs_bgp_import_count(m) + n.added;
     // With more than Azure's features a restart and a refresh must be possible whatever the limit.
-    if (sp->conf.as_route_server && !sp->conf.features) {
+    if (sp->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && !sp->conf.features) {
         if (sp->now - m->burst_last_ms >= VNRS_BGP_QUIET_MS || sp->now - m->burst_begin_ms >= VNRS_BGP_BURST_MS) {
             m->burst_begin_ms = sp->now;
             m->burst_again = 0;

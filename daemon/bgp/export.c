@@ -49,7 +49,7 @@ static int edit_ebgp(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_attrs *i
     struct vnrs_bgp_attr_edit edit = {
         .prepend_asn = sp->conf.asn,
         .nexthop = &sp->conf.local,
-        .add_community = sp->conf.as_route_server && learned ? VNRS_BGP_COMMUNITY_RS : 0,
+        .add_community = sp->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && learned ? VNRS_BGP_COMMUNITY_RS : 0,
         .strip_local_pref = true,
         .strip_med = true,
     };

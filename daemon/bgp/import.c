@@ -37,7 +37,7 @@ static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const 
         return VNRS_BGP_BARRED_LOOP;
     if (vnrs_addr_equal(&attrs->nexthop, &speaker->conf.local))
         return VNRS_BGP_BARRED_NEXTHOP;
-    if (speaker->conf.as_route_server && is_covered(speaker, prefix))
+    if (speaker->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && is_covered(speaker, prefix))
         return VNRS_BGP_BARRED_LOCAL;
     return VNRS_BGP_USABLE;
 }

@@ -116,7 +116,7 @@ static int add_route_server(const struct vnrs_model *model, struct vnrs_speakers
         .asn = VNRS_RS_ASN,
         .router_id = vnrs_addr_to_v4(&rs->ips[index]),
         .local = rs->ips[index],
-        .as_route_server = 1,
+        .role = VNRS_SPK_ROLE_ROUTE_SERVER,
         .features = make_features(&rs->options),
         .connect_retry_ms = CONNECT_RETRY_MS,
         .restart_s = (uint16_t)rs->options.restart_s,

@@ -5,7 +5,7 @@
 //
 // The controller speaks first: HELLO with its generation. The speaker answers HELLO and replays its whole state: PEER
 // for each peer, SETS and ROUTES for the prefixes with usable paths, then SYNCED. Whatever was queued for an earlier
-// controller is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, MAP…, MAP_RULE…,
+// controller is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, STATIC…, MAP…, MAP_RULE…,
 // MAP_ITEM…, PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END
 // (sessions of peers that did not change go on, also where a route map did).
 //
@@ -59,6 +59,7 @@ enum vnrs_speaker_msg {
     VNRS_SPK_DUMP, // struct vnrs_spk_dump
     VNRS_SPK_DUMP_DATA, // struct vnrs_spk_dump_data[]: a piece of the MRT file
     VNRS_SPK_DUMP_END,  // struct vnrs_spk_dump_end
+    VNRS_SPK_STATIC,    // struct vnrs_spk_static[]: static routes of a VPN gateway, as a part of the configuration
     _VNRS_SPK_MAX,
 };
 
@@ -88,21 +89,58 @@ enum {
     VNRS_SPK_FORWARDING_KEPT = 1 << 1, // and its routes are in force still
 };
 
+// What the instance is (bgp/roles.h): what it tells whom, and what it keeps to itself.
+enum vnrs_spk_role {
+    VNRS_SPK_ROLE_PLAIN,        // a BGP speaker like any other
+    VNRS_SPK_ROLE_ROUTE_SERVER, // of Azure (azure-routing.md 5.4, 5.5)
+    VNRS_SPK_ROLE_VPN_GATEWAY,  // 6.1
+    VNRS_SPK_ROLE_ER_GATEWAY,   // ExpressRoute gateway, 6.2
+    VNRS_SPK_ROLE_MSEE,         // Microsoft's edge router at the end of a circuit's link, 6.2
+    _VNRS_SPK_ROLE_MAX
+};
+
+// What a peer is to the instance.
+enum vnrs_spk_peer_kind {
+    VNRS_SPK_PEER_OUTSIDE, // an NVA, or the router of a site
+    VNRS_SPK_PEER_ROUTE_SERVER,
+    VNRS_SPK_PEER_VPN_GATEWAY,
+    VNRS_SPK_PEER_ER_GATEWAY,
+    VNRS_SPK_PEER_MSEE,
+    VNRS_SPK_PEER_TWIN, // the other instance of the same VPN gateway
+    _VNRS_SPK_PEER_KIND_MAX
+};
+
+// Which class of routes wins where several have a prefix (hubRoutingPreference, azure-routing.md 5.8).
+enum vnrs_spk_preference {
+    VNRS_SPK_PREFER_EXPRESSROUTE,
+    VNRS_SPK_PREFER_VPN, // and NVAs, alike
+    VNRS_SPK_PREFER_AS_PATH,
+    _VNRS_SPK_PREFER_MAX
+};
+
 struct vnrs_spk_config {
     uint32_t asn;
-    uint32_t router_id;      // host order
-    struct vnrs_addr local;  // address of the instance: source of sessions, next hop of what it advertises
-    uint8_t as_route_server; // Azure Route Server rules (azure-routing.md 5.4, 5.5)
-    uint8_t features;        // 0: Azure's OPEN, byte for byte
-    uint8_t restart;         // looked at in the first configuration that a speaker gets
+    uint32_t router_id;     // host order
+    struct vnrs_addr local; // address of the instance: source of sessions, next hop of what it advertises
+    uint8_t role;           // enum vnrs_spk_role
+    uint8_t features;       // 0: Azure's OPEN, byte for byte
+    uint8_t restart;        // looked at in the first configuration that a speaker gets
     uint32_t connect_retry_ms;
-    uint16_t restart_s; // graceful restart: how long peers shall keep routes, at most 4095; 0: 120
-    uint8_t pad[2];
+    uint16_t restart_s;       // graceful restart: how long peers shall keep routes, at most 4095; 0: 120
+    uint8_t branch_to_branch; // Route Server: gateways and NVAs hear of each other
+    uint8_t preference;       // Route Server: enum vnrs_spk_preference
 };
 
 // A prefix of the virtual networks served: originated to every peer (AS path = own ASN), and routes equal to it or
 // inside it are not used (azure-routing.md 5.5).
 struct vnrs_spk_local {
+    struct vnrs_prefix prefix;
+    uint8_t pad[2];
+};
+
+// A prefix of a local network gateway: told on like a site's route, with an empty AS path, and reported with the
+// instance itself as next hop (azure-routing.md 6.1).
+struct vnrs_spk_static {
     struct vnrs_prefix prefix;
     uint8_t pad[2];
 };
@@ -130,6 +168,9 @@ struct vnrs_spk_peer_config {
     char md5[VNRS_MD5_KEY_MAX + 4]; // RFC 2385, never logged or told to anybody; empty: none
     uint16_t in_map, out_map;       // place of the route map among the MAPs, from 1; 0: none
     struct vnrs_spk_bfd bfd;
+    struct vnrs_addr local; // in place of the configuration's, in this session; NONE: that one
+    uint8_t kind;           // enum vnrs_spk_peer_kind
+    uint8_t pad[2];
 };
 
 struct vnrs_spk_map {

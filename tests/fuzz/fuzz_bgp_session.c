@@ -382,7 +382,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.has_room = true;
     w.conf = (struct vnrs_spk_config){.asn = 65515, .router_id = 0x0a000004, .connect_retry_ms = 5000};
     w.conf.local = vnrs_addr_from_v4(0x0a000004);
-    w.conf.as_route_server = kinds & 1;
+    w.conf.role = kinds & 1;
     w.conf.features = u8(&s) & 0x1f;
     for (unsigned i = 0; i < PEERS; i++) {
         bool ibgp = kinds & 2u << i;

@@ -38,18 +38,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END) = range(1, 25)
+ SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END, STATIC) = range(1, 26)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
 PROTO = 3
 EXTENDED_MESSAGES, ENHANCED_REFRESH, GRACEFUL_RESTART, ADD_PATH, EXTENDED_NEXTHOP = 1, 2, 4, 8, 16  # features
 RESTARTED, FORWARDING_KEPT = 1, 2
+PLAIN, ROUTE_SERVER, VPN_GATEWAY, ER_GATEWAY, MSEE = range(5)  # roles
+TO_OUTSIDE, TO_ROUTE_SERVER, TO_VPN_GATEWAY, TO_ER_GATEWAY, TO_MSEE, TO_TWIN = range(6)  # kinds of peers
+PREFER_EXPRESSROUTE, PREFER_VPN, PREFER_AS_PATH = range(3)
 
 HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
-S_CONFIG = struct.Struct("=II17sBBBIH2x")
+S_CONFIG = struct.Struct("=II17sBBBIHBB")
 S_LOCAL = struct.Struct("=18s2x")
-S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHHIIBBBB")
+S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHHIIBBBB17sB2x")
 S_BFD = struct.Struct("=8BiIIII4xQQQ")
 S_PEER = struct.Struct(f"=64s17sBBBIQIIIIHHIII320s{S_BFD.size}s")
 S_NEXTHOP = struct.Struct("=17s3xIQ")
@@ -134,12 +137,15 @@ class Peer:
     multihop: bool = True
     bfd_ttl_min: int = 0
     strict: bool = False
+    local: str = ""  # in place of the instance's address
+    kind: int = TO_OUTSIDE
 
     def pack(self):
         return S_PEER_CONFIG.pack(self.name.encode(), pack_addr(self.addr), self.passive, self.hold, self.keepalive,
                                   self.port, self.asn, self.max_prefixes, self.ttl, self.shutdown, self.ttl_min,
                                   self.delay_open, self.md5.encode(), self.in_map, self.out_map, self.bfd[0] * 1000,
-                                  self.bfd[1] * 1000, self.bfd[2], self.multihop, self.bfd_ttl_min, self.strict)
+                                  self.bfd[1] * 1000, self.bfd[2], self.multihop, self.bfd_ttl_min, self.strict,
+                                  pack_addr(self.local) if self.local else bytes(17), self.kind)
 
 
 SIGNS = [("!=", 0, 2), ("!~", 0, 3), ("=", 0, 0), ("~", 0, 1), ("+", 1, 1), ("-", 1, 3), (">", 1, 2), ("drop", 1, 0)]
@@ -310,15 +316,17 @@ class Speaker:
         self.send(HELLO, 1, S_HELLO.pack(self.generation, os.getpid(), 0))
         self.wait(lambda: self.synced is not None, timeout)
 
-    def configure(self, asn=65515, local=None, router_id=None, peers=(), locals=(), as_route_server=True,
-                  connect_retry_ms=500, features=0, restart=0, restart_s=0, maps=(), stations=()):
+    def configure(self, asn=65515, local=None, router_id=None, peers=(), locals=(), role=ROUTE_SERVER,
+                  connect_retry_ms=500, features=0, restart=0, restart_s=0, maps=(), stations=(), statics=(),
+                  branch_to_branch=False, preference=PREFER_EXPRESSROUTE):
         local = local or self.net.rs_addr
         rid = int(ipaddress.IPv4Address(router_id or (local if ":" not in local else "10.0.0.4")))
         self.converged = False
-        self.send(CONFIG_BEGIN, 1, S_CONFIG.pack(asn, rid, pack_addr(local), as_route_server, features, restart,
-                                              connect_retry_ms, restart_s))
-        if locals:
-            self.send(LOCAL, len(locals), b"".join(S_LOCAL.pack(pack_prefix(p)) for p in locals))
+        self.send(CONFIG_BEGIN, 1, S_CONFIG.pack(asn, rid, pack_addr(local), role, features, restart,
+                                              connect_retry_ms, restart_s, branch_to_branch, preference))
+        for kind, prefixes in ((LOCAL, locals), (STATIC, statics)):
+            if prefixes:
+                self.send(kind, len(prefixes), b"".join(S_LOCAL.pack(pack_prefix(p)) for p in prefixes))
         for kind, structs in zip((MAP, MAP_RULE, MAP_ITEM), pack_maps(maps)):
             if structs:
                 self.send(kind, len(structs), b"".join(structs))

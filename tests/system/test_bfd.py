@@ -20,7 +20,7 @@ from bfd_daemons import bird_for_bfd, bird_with_bfd, frr_with_bfd, stop
 from bgp_daemons import birdc, directories, vtysh
 from raw_bfd import ADMIN_DOWN, DOWN, INDEPENDENT, UP, RawBfd, packet
 from raw_peer import NOTIFICATION, OPEN, KEEPALIVE, RawPeer, capability, in_netns, mp
-from speaker_harness import BIN, FORWARDING_KEPT, GRACEFUL_RESTART, Net, Peer, Speaker
+from speaker_harness import BIN, FORWARDING_KEPT, GRACEFUL_RESTART, PLAIN, Net, Peer, Speaker
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not (BIN / "vnrs-speaker").exists(),
                                 reason="needs root and vnrs-speaker")
@@ -313,7 +313,7 @@ def test_stays_up_while_a_million_routes_load(spk, net, tmp_path):
     directory = directories(tmp_path)["bird"]
     daemons = bird_for_bfd(net, directory, watched, "10.0.0.4", 50, 3)
     try:
-        spk.configure(peers=[*loading, beside], as_route_server=False)
+        spk.configure(peers=[*loading, beside], role=PLAIN)
         spk.wait(lambda: bfd_is(spk, "watched", "Up") and spk.peers["watched"].bfd.detection_us == 150000)
         begin = birdc(directory, "show", "bfd", "sessions").splitlines()
         blast = subprocess.Popen(["ip", "netns", "exec", net.nva, BLAST, "10.0.0.4", "1000000", "1", "0", "240",

@@ -14,7 +14,7 @@ import pytest
 
 import raw_peer
 from raw_peer import KEEPALIVE, NOTIFICATION, OPEN, REFRESH, UPDATE, Closed, RawPeer, capability, message, mp
-from speaker_harness import ADD_PATH, BIN, EXTENDED_MESSAGES, EXTENDED_NEXTHOP, Net, Peer, Speaker
+from speaker_harness import ADD_PATH, BIN, EXTENDED_MESSAGES, EXTENDED_NEXTHOP, PLAIN, Net, Peer, Speaker
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not (BIN / "vnrs-speaker").exists(),
                                 reason="needs root and vnrs-speaker")
@@ -114,7 +114,7 @@ class Session:
         features = 0
         for letter in options:
             features |= FEATURES.get(letter, 0)
-        spk.configure(asn=ASN, locals=[LOCAL], as_route_server=False, features=features, peers=[
+        spk.configure(asn=ASN, locals=[LOCAL], role=PLAIN, features=features, peers=[
             Peer("a", "10.0.0.10", self.asn, passive=True, max_prefixes=0),
             Peer("b", "10.0.0.11", 65002, passive=True, max_prefixes=0)])
 

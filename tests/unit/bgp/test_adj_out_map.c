@@ -126,7 +126,7 @@ static void start(struct world *w, uint8_t features)
 
     memset(ears, 0, sizeof(ears));
     world_setup(w, PEERS, features, 0);
-    w->conf.as_route_server = 1;
+    w->conf.role = VNRS_SPK_ROLE_ROUTE_SERVER;
     set_maps(w, NULL, NULL, NULL);
     for (unsigned i = 0; i < PEERS; i++)
         (void)world_up(w, (char)('a' + i), caps);

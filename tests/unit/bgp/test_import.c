@@ -26,7 +26,7 @@ static void set_map(struct world *w, const char *rules)
 static void start(struct world *w, const char *rules, const struct vnrs_bgp_caps *caps)
 {
     world_setup(w, 2, VNRS_SPK_GRACEFUL_RESTART | VNRS_SPK_ENHANCED_REFRESH, 0);
-    w->conf.as_route_server = 1;
+    w->conf.role = VNRS_SPK_ROLE_ROUTE_SERVER;
     world_configure(w);
     set_map(w, rules);
     (void)world_up(w, 'a', caps);

@@ -101,8 +101,11 @@ static void setup(struct world *w, const char *local)
     *w = (struct world){0};
     w->sp = vnrs_bgp_speaker_new(&ops, w, 7);
     assert_non_null(w->sp);
-    w->conf = (struct vnrs_spk_config){
-        .asn = ASN, .router_id = 0x0a000004, .local = addr(local), .as_route_server = 1, .connect_retry_ms = 5000};
+    w->conf = (struct vnrs_spk_config){.asn = ASN,
+                                       .router_id = 0x0a000004,
+                                       .local = addr(local),
+                                       .role = VNRS_SPK_ROLE_ROUTE_SERVER,
+                                       .connect_retry_ms = 5000};
 }
 
 static struct vnrs_bgp_member *up(struct world *w, const char *name, uint64_t now)
@@ -365,7 +368,7 @@ static void prefix_limit_of_bursts(void **state)
         setup(&w, "10.0.0.4");
         peer_add(&w, "a", "10.0.0.10", 65001);
         w.peers[0].max_prefixes = 8;
-        w.conf.as_route_server = how != 3;
+        w.conf.role = how != 3;
         assert_int_equal(configure(&w, NULL, 0), 0);
         struct vnrs_bgp_member *a = up(&w, "a", 1000);
         assert_true(announce_at(a, r, list, 5, 2000) > 0);

@@ -146,7 +146,8 @@ static void establish(struct world *w, struct vnrs_bgp_member *m, uint64_t now)
 static void run(uint8_t features)
 {
     struct world w = {0};
-    struct vnrs_spk_config conf = {.asn = 65515, .router_id = 0x0a000004, .as_route_server = 1, .features = features};
+    struct vnrs_spk_config conf = {
+        .asn = 65515, .router_id = 0x0a000004, .role = VNRS_SPK_ROLE_ROUTE_SERVER, .features = features};
     struct vnrs_spk_peer_config peers[2] = {
         {.name = "a", .asn = 65001, .passive = 1, .hold = 180, .keepalive = 60, .max_prefixes = 5},
         {.name = "b", .asn = 65001, .passive = 1, .hold = 180, .keepalive = 60}};
