@@ -67,7 +67,7 @@ static void child_run(const struct vnrs_exec_spawn *spawn, const char *path, uns
         (dup2(spawn->log_fd, STDOUT_FILENO) < 0 || dup2(spawn->log_fd, STDERR_FILENO) < 0))
         err = -errno;
     // It may live on for a while before it executes: nothing of ours (locks, sockets) may be held by it.
-    if (spawn->detach)
+    if (spawn->detach || (spawn->waits && err == 0))
         (void)close_range(STDERR_FILENO + 1, ~0u, 0);
     if (err == 0 && spawn->setup)
         err = spawn->setup(spawn->arg);

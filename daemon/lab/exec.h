@@ -32,6 +32,7 @@ struct vnrs_exec_spawn {
     const char *variable;    // one more of the environment, "NAME=value"; NULL: none
     bool session;            // leader of its own session, outlives this process
     bool detach;             // not our child, and not waited for until it executes: 0 is returned
+    bool waits;              // `setup` may take long: not waited for either, whatever goes wrong from there on
     // Runs in the child after everything else; an error (negative errno) ends it before the program starts.
     int (*setup)(void *arg);
     void *arg;

@@ -4,35 +4,24 @@
 #include "lab/exec.h"
 #include "lab/netns.h"
 #include "lab/private.h"
+#include "lab/proc_setup.h"
 #include "lab/procfs.h"
 #include "util/fd.h"
 
-#include <cap-ng.h>
-
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
 
-#define VNRS_PROC_USER   "vnrs-run"
-#define VNRS_IKE_USER    "vnrs-ike" // nobody else may read the keys
-#define CONFIG_MAX_BYTES (8u << 20)
-#define LOG_MAX_BYTES    (1 << 20)
-#define END_WAIT_MS      3000
-#define END_ROUNDS       8
-#define SOCKETS_WAIT_MS  10000
-#define CONNECT_RETRY_MS 10
-#define RECONFIGURE_MS   3000 // the agent waits for it
-#define PROCESSES_MAX    64   // ended at a time
+#define VNRS_IKE_USER  "vnrs-ike" // nobody else may read the keys
+#define LOG_MAX_BYTES  (1 << 20)
+#define END_WAIT_MS    3000
+#define END_ROUNDS     8
+#define RECONFIGURE_MS 3000 // the agent waits for it
+#define PROCESSES_MAX  64   // ended at a time
 
 struct kind {
     const char *name;
@@ -185,7 +174,7 @@ static bool is_file_same(int dir, const char *name, const char *want, size_t wan
     _free_ char *text = NULL;
     size_t len;
 
-    return vnrs_private_load(dir, name, CONFIG_MAX_BYTES, &text, &len) == 0 && len == want_len &&
+    return vnrs_private_load(dir, name, VNRS_PROC_CONFIG_MAX, &text, &len) == 0 && len == want_len &&
            memcmp(text, want, len) == 0;
 }
 
@@ -317,28 +306,6 @@ static int missing_program(const struct vnrs_proc_want *want, const struct kind 
     return vnrs_err_set(err, -ENOENT, "there is no program '%s'", (const char *)want->data);
 }
 
-// In the child: for good, with these capabilities only.
-static int become(const struct passwd *user, const unsigned *kept, size_t n)
-{
-    capng_clear(CAPNG_SELECT_ALL);
-    for (size_t i = 0; i < n; i++)
-        (void)capng_update(CAPNG_ADD,
-                           CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET | CAPNG_AMBIENT,
-                           kept[i]);
-    if (capng_change_id((int)user->pw_uid, (int)user->pw_gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0 ||
-        capng_apply(CAPNG_SELECT_ALL) < 0)
-        return -EPERM;
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
-}
-
-// A command of the file's author is no reason to run anything as root: it gets the network of its machine and no files.
-// Neither are daemons that do not change their user on their own.
-static int become_command(void *arg)
-{
-    static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
-    return become(arg, kept, ARRAY_SIZE(kept));
-}
-
 static int start_member(const struct vnrs_proc_want *want, const struct kind *kind, struct vnrs_proc_member *member,
                         int log_fd, struct vnrs_err *err)
 {
@@ -354,8 +321,13 @@ static int start_member(const struct vnrs_proc_want *want, const struct kind *ki
                                     .dir = want->dir,
                                     .variable = kind->variable,
                                     .session = true};
+    if (want->kind == VNRS_PROC_FRR && strcmp(member->name, "zebra") != 0) {
+        spawn.waits = true;
+        spawn.setup = vnrs_proc_wait_for_zebra;
+        spawn.arg = (void *)want->dir;
+    }
     if (kind->is_plain) {
-        spawn.setup = become_command;
+        spawn.setup = vnrs_proc_become_command;
         spawn.arg = getpwnam(kind->user);
         if (!spawn.arg)
             return vnrs_err_set(err, -ENOENT, "there is no user '%s' to run a %s as: run scripts/setup", kind->user,
@@ -368,133 +340,6 @@ static int start_member(const struct vnrs_proc_want *want, const struct kind *ki
         return vnrs_err_errno(err, pid, "starting '%s'", args.argv[0]);
     member->pid = pid;
     return vnrs_procfs_start(pid, &member->start);
-}
-
-// FRR is configured by `vtysh -b` when all daemons listen. A child waits for them, so that the agent does not.
-
-static bool is_listening(const char *dir, const char *member)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.vty", dir, member) >= (int)sizeof(addr.sun_path))
-        return true; // FRR could not make it either: vtysh says so
-    return fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
-}
-
-struct waiting {
-    const char *dir;
-    const struct passwd *user;
-};
-
-// What reads the daemons' answers and their directory is no more than they are.
-static int wait_for_daemons(void *arg)
-{
-    const struct waiting *waiting = arg;
-    const char *dir = waiting->dir;
-    int err = become(waiting->user, NULL, 0);
-    if (err < 0)
-        return err;
-    _close_ int watch = inotify_init1(IN_CLOEXEC);
-    uint64_t deadline = vnrs_clock_ms() + SOCKETS_WAIT_MS;
-    unsigned ready = 0, n = members_of(&kinds[VNRS_PROC_FRR]);
-
-    if (watch < 0 || inotify_add_watch(watch, dir, IN_CREATE) < 0)
-        return -errno;
-    while (ready < n && vnrs_clock_ms() < deadline) {
-        if (is_listening(dir, kinds[VNRS_PROC_FRR].members[ready])) {
-            ready++;
-            continue;
-        }
-        // Woken by the socket's creation; between bind and listen there is no event to wait for.
-        struct pollfd p = {.fd = watch, .events = POLLIN};
-        char events[4096];
-        if (poll(&p, 1, CONNECT_RETRY_MS) > 0 && read(watch, events, sizeof(events)) < 0)
-            return -errno;
-    }
-    return 0;
-}
-
-static int configure_frr(const struct vnrs_proc_want *want, int log_fd, struct vnrs_err *err)
-{
-    const char *const argv[] = {"vtysh", "-b", "--config_dir", want->dir, "--vty_socket", want->dir, NULL};
-    struct waiting waiting = {want->dir, getpwnam(kinds[VNRS_PROC_FRR].user)};
-    struct vnrs_exec_spawn spawn = {.path = "vtysh",
-                                    .argv = argv,
-                                    .ns_fd = -1,
-                                    .log_fd = log_fd,
-                                    .dir = want->dir,
-                                    .session = true,
-                                    .detach = true,
-                                    .setup = wait_for_daemons,
-                                    .arg = &waiting};
-    pid_t pid = waiting.user ? vnrs_exec_spawn(&spawn, 3) : -ENOENT;
-
-    if (pid == -ENOENT)
-        return vnrs_err_set(err, -ENOENT, "FRR is missing (vtysh): install the package frr");
-    return pid < 0 ? vnrs_err_errno(err, pid, "starting vtysh") : 0;
-}
-
-// GoBGP is told what it announces when it answers, one command a line. A child does it.
-
-struct feeding {
-    const char *dir;
-    const struct passwd *user;
-    char target[256];
-};
-
-static int run_gobgp(const struct feeding *feeding, char *line)
-{
-    const char *argv[32] = {"gobgp", "--target", feeding->target};
-    struct vnrs_exec_run run = {.argv = argv, .ns_fd = -1, .timeout_ms = SOCKETS_WAIT_MS};
-    unsigned n = 3;
-
-    for (char *rest = NULL, *word = strtok_r(line, " ", &rest); word && n + 1 < ARRAY_SIZE(argv);
-         word = strtok_r(NULL, " ", &rest))
-        argv[n++] = word;
-    return vnrs_exec_run(&run, NULL, NULL);
-}
-
-static int feed_gobgp(void *arg)
-{
-    const struct timespec pause = {.tv_nsec = CONNECT_RETRY_MS * 10 * 1000000L};
-    const struct feeding *feeding = arg;
-    uint64_t deadline = vnrs_clock_ms() + SOCKETS_WAIT_MS;
-    _free_ char *text = NULL;
-    size_t len;
-    _close_ int dir = vnrs_private_open(feeding->dir);
-    int err = dir < 0 ? dir : become(feeding->user, NULL, 0);
-
-    if (err == 0)
-        err = vnrs_private_load(dir, "commands", CONFIG_MAX_BYTES, &text, &len);
-    for (char ask[] = "global"; err == 0 && run_gobgp(feeding, ask) != 0 && vnrs_clock_ms() < deadline;)
-        (void)nanosleep(&pause, NULL);
-    for (char *rest = NULL, *line = err ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        if (run_gobgp(feeding, line) != 0)
-            (void)fprintf(stderr, "gobgp refuses a command of the machine's\n"); // into the machine's log
-    return err;
-}
-
-static int configure_gobgp(const struct vnrs_proc_want *want, int log_fd, struct vnrs_err *err)
-{
-    struct feeding feeding = {.dir = want->dir, .user = getpwnam(VNRS_PROC_USER)};
-    const char *const argv[] = {"gobgp", "--target", feeding.target, "global", "rib", "summary", NULL};
-    struct vnrs_exec_spawn spawn = {.path = "gobgp",
-                                    .argv = argv,
-                                    .ns_fd = -1,
-                                    .log_fd = log_fd,
-                                    .dir = want->dir,
-                                    .session = true,
-                                    .detach = true,
-                                    .setup = feed_gobgp,
-                                    .arg = &feeding};
-
-    if (snprintf(feeding.target, sizeof(feeding.target), "unix://%s/api", want->dir) >= (int)sizeof(feeding.target))
-        return -ENAMETOOLONG;
-    pid_t pid = feeding.user ? vnrs_exec_spawn(&spawn, 3) : -ENOENT;
-    if (pid == -ENOENT)
-        return vnrs_err_set(err, -ENOENT, "GoBGP is missing (gobgp): install the package gobgpd");
-    return pid < 0 ? vnrs_err_errno(err, pid, "starting gobgp") : 0;
 }
 
 // Sockets and pid files of an earlier run would be taken for those of this one.
@@ -540,9 +385,9 @@ static int start_missing(const struct vnrs_proc_want *want, const struct kind *k
             code = store_note(want->dir, proc);
     }
     if (code == 0 && want->kind == VNRS_PROC_FRR)
-        code = configure_frr(want, log_fd, err);
+        code = vnrs_proc_configure_frr(want, log_fd, err);
     if (code == 0 && want->kind == VNRS_PROC_GOBGP)
-        code = configure_gobgp(want, log_fd, err);
+        code = vnrs_proc_configure_gobgp(want, log_fd, err);
     return code < 0 ? vnrs_err_errno(err, code, "starting %s", kind->name) : 0;
 }
 

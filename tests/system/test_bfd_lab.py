@@ -121,3 +121,5 @@ def test_switched_off_and_on(lab):
     lab.file.write_text(text)
     lab.apply()
     until(lambda: is_all_up(lab), 60, "BFD again")
+    # bgpd that asks for BFD before it has found zebra never gets it.
+    assert "was not installed" not in (lab.daemon.run_dir / "labs" / lab.name / "proc/nva1/log").read_text()

@@ -95,6 +95,30 @@ static void process_is_told_from_its_successor(void **state)
     assert_int_equal(vnrs_procfs_open(pid, start), -ESRCH);
 }
 
+static int fail_setup(void *arg)
+{
+    (void)arg;
+    return -EPERM;
+}
+
+// What goes wrong before `setup` is told all the same.
+static void nobody_waits_for_a_setup_that_waits(void **state)
+{
+    const char *const argv[] = {"sleep", "60", NULL};
+    struct vnrs_exec_spawn spawn = {.path = "sleep", .argv = argv, .ns_fd = -1, .log_fd = -1, .setup = fail_setup};
+    int status;
+
+    (void)state;
+    assert_int_equal(vnrs_exec_spawn(&spawn, 3), -EPERM);
+    spawn.waits = true;
+    pid_t pid = vnrs_exec_spawn(&spawn, 3);
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+    spawn.dir = "/no-such-directory";
+    assert_int_equal(vnrs_exec_spawn(&spawn, 3), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +128,7 @@ int main(void)
         cmocka_unit_test(missing_and_endless),
         cmocka_unit_test(find),
         cmocka_unit_test(process_is_told_from_its_successor),
+        cmocka_unit_test(nobody_waits_for_a_setup_that_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
