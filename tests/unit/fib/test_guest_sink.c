@@ -390,6 +390,17 @@ static void test_two_tables(void **state)
     close_lab(&lab);
 }
 
+// The kernel looks at carriers once a second.
+static void link_up(const struct lab *lab, int n)
+{
+    assert_int_equal(ns_run(lab->other, "ip link set far%d up", n), 0);
+    assert_int_equal(ns_run(lab->machine,
+                            "for i in $(seq 100); do ip route show 10.60.0.%d | grep -q linkdown || exit 0; "
+                            "sleep 0.05; done; exit 1",
+                            n),
+                     0);
+}
+
 // Tunnels: `other` is at the far end of each, and nobody answers for the addresses of next hops.
 static void test_by_link(void **state)
 {
@@ -406,7 +417,7 @@ static void test_by_link(void **state)
                             "sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1",
                             lab.other),
                      0);
-    assert_int_equal(ns_run(lab.other, "ip link set far1 up"), 0);
+    link_up(&lab, 1);
     spec.by_link = 1;
     ok(lab.sink, vnrs_guest_sink_table_remove(lab.sink, "vm/eth0", true));
     ok(lab.sink, vnrs_guest_sink_table_set(lab.sink, "gateway", &spec, ns_netlink(lab.machine)));
@@ -417,7 +428,7 @@ static void test_by_link(void **state)
     // One has no carrier, one is behind the default route, one is the machine itself.
     assert_true(ns_shows(lab.machine, ROUTES " 10.60.0.0/16 metric 50", "via 10.60.0.1 dev tun1"));
     assert_int_equal(ns_count(lab.machine, ROUTES " metric 50 | grep -c 'tun2\\|10.99\\|10.0.2.10\\|eth0'"), 0);
-    assert_int_equal(ns_run(lab.other, "ip link set far2 up"), 0);
+    link_up(&lab, 2);
     vnrs_guest_sink_table_suspect(lab.sink, "gateway");
     flush(lab.sink);
     assert_true(ns_shows(lab.machine, ROUTES " 10.60.0.0/16 metric 50", "nexthop via 10.60.0.2 dev tun2"));
