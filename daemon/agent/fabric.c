@@ -315,14 +315,27 @@ static int give(struct vnrs_sink *sink, uint32_t kind, const void *item)
     return -EINVAL;
 }
 
+// For guest tables alone.
+static bool is_apart(uint32_t kind, const void *item)
+{
+    const struct vnrs_fib_group *group = item;
+
+    if (kind == VNRS_AG_FIB_ROUTES)
+        return ((const struct vnrs_fib_route *)item)->apart;
+    return kind == VNRS_AG_FIB_GROUPS && group->n && group->members[0].kind == VNRS_BPF_NH_NIC &&
+           !group->members[0].ifindex;
+}
+
 // Goes on after an error: the others are to be right nevertheless.
-static int give_all(struct vnrs_sink *sink, const struct vnrs_ag_fib *fib, const void *data, struct vnrs_err *err)
+static int give_all(struct vnrs_sink *sink, const struct vnrs_ag_fib *fib, const void *data, bool is_fabric,
+                    struct vnrs_err *err)
 {
     size_t size = vnrs_agentd_fib_size(fib->kind);
     int first = 0;
 
     for (uint32_t i = 0; i < (size ? fib->n : 1); i++) {
-        int code = give(sink, fib->kind, (const char *)data + i * size);
+        const void *item = (const char *)data + i * size;
+        int code = is_fabric && is_apart(fib->kind, item) ? 0 : give(sink, fib->kind, item);
         if (code < 0 && first == 0)
             first = sink_failed(sink, code, err);
     }
@@ -342,7 +355,7 @@ int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, 
     *ret_writes = 0;
     for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) {
         struct vnrs_err one = {0};
-        int code = sinks[i] ? give_all(sinks[i], fib, data, &one) : 0;
+        int code = sinks[i] ? give_all(sinks[i], fib, data, sinks[i] == lab->fabric_sink, &one) : 0;
         if (code < 0 && first == 0) {
             first = code;
             *err = one;

@@ -27,6 +27,7 @@ struct vnrs_fib_group_ref {
 
 struct domain {
     uint32_t id;
+    bool apart;
     struct vnrs_slots sent, want; // `want` of a new whole only
 };
 
@@ -308,6 +309,14 @@ void vnrs_fib_want_route(struct vnrs_fib_state *state, uint32_t domain, const st
     vnrs_prefixes_drop(state->prefixes, number);
 }
 
+void vnrs_fib_domain_apart(struct vnrs_fib_state *state, uint32_t domain)
+{
+    struct domain *d = get_domain(state, domain);
+
+    if (d)
+        d->apart = true;
+}
+
 static void want_item(struct vnrs_fib_state *state, enum vnrs_fib_item kind, const void *item)
 {
     if (vnrs_fib_items_want(&state->items, kind, item) < 0)
@@ -413,7 +422,9 @@ static void collect_groups(struct commit *c)
 static void push_route(struct commit *c, uint32_t domain, uint32_t prefix, uint32_t slot)
 {
     const struct vnrs_fib_group_ref *group = group_in(c->state, slot);
+    const struct domain *d = get_domain(c->state, domain);
     const struct vnrs_fib_route out = {.domain = domain,
+                                       .apart = d && d->apart,
                                        .group = group ? group->handle : 0,
                                        .prefix = vnrs_prefixes_prefix(c->state->prefixes, prefix),
                                        .type = slot & ((1u << TYPE_BITS) - 1)};

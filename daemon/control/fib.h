@@ -37,6 +37,8 @@ void vnrs_fib_want_number(struct vnrs_fib_state *state, uint32_t domain, uint32_
                           struct vnrs_fib_group_ref *group);
 // A change only: the route goes, if it is there.
 void vnrs_fib_drop_number(struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix);
+// The domain is for a table of its own: the fabric does not get its routes. Said with every new whole.
+void vnrs_fib_domain_apart(struct vnrs_fib_state *state, uint32_t domain);
 void vnrs_fib_want_nic(struct vnrs_fib_state *state, const struct vnrs_fib_nic *nic);
 void vnrs_fib_want_endpoint(struct vnrs_fib_state *state, const struct vnrs_fib_endpoint *endpoint);
 void vnrs_fib_want_acl(struct vnrs_fib_state *state, const struct vnrs_fib_acl *acl);

@@ -89,11 +89,9 @@ static int send_parts(struct vnrs_instance *instance)
         size_t n, size;
     } parts[] = {
 #define PART(type, list) {type, (list)->items, (list)->len, sizeof(*(list)->items)}
-        PART(VNRS_SPK_LOCAL, &speaker->locals),
-        PART(VNRS_SPK_MAP, &speaker->maps.maps),
-        PART(VNRS_SPK_MAP_RULE, &speaker->maps.rules),
-        PART(VNRS_SPK_MAP_ITEM, &speaker->maps.items),
-        PART(VNRS_SPK_PEER_CONFIG, &instance->configured),
+        PART(VNRS_SPK_LOCAL, &speaker->locals),        PART(VNRS_SPK_STATIC, &speaker->statics),
+        PART(VNRS_SPK_MAP, &speaker->maps.maps),       PART(VNRS_SPK_MAP_RULE, &speaker->maps.rules),
+        PART(VNRS_SPK_MAP_ITEM, &speaker->maps.items), PART(VNRS_SPK_PEER_CONFIG, &instance->configured),
         PART(VNRS_SPK_BMP, &speaker->stations),
 #undef PART
     };
@@ -255,13 +253,26 @@ static int make_outlet(struct vnrs_lab *lab, const char *key, enum vnrs_hub_pref
     return vnrs_learned_prefer(routes->db, preference);
 }
 
-static int make_outlets(struct vnrs_lab *lab, const struct vnrs_speaker *speaker, struct vnrs_outlet *outlets,
-                        unsigned *ret_n)
+static int make_outlets(struct vnrs_lab *lab, const struct vnrs_speaker *speaker,
+                        struct vnrs_outlet outlets[static VNRS_INSTANCE_OUTLETS_MAX], unsigned *ret_n)
 {
-    int r = make_outlet(lab, speaker->hub->name, vnrs_hub_preference_of(lab->model, speaker->hub),
-                        vnrs_learned_number(speaker->class, speaker->index), &outlets[0]);
+    const struct vnrs_addr *self = &speaker->config.local;
+    unsigned n = 0;
+    int r = 0;
 
-    *ret_n = r == 0;
+    if (speaker->in_hub) {
+        r = make_outlet(lab, speaker->hub->name, vnrs_hub_preference_of(lab->model, speaker->hub),
+                        vnrs_learned_number(speaker->class, speaker->index), &outlets[n]);
+        if (speaker->is_next_hop)
+            outlets[n].hops = VNRS_OUTLET_TO_SELF, outlets[n].self = *self;
+        n++;
+    }
+    if (r == 0 && speaker->domain) {
+        r = make_outlet(lab, speaker->domain, VNRS_HRP_EXPRESSROUTE, 0, &outlets[n]);
+        outlets[n].hops = VNRS_OUTLET_NOT_SELF, outlets[n].self = *self;
+        n++;
+    }
+    *ret_n = n;
     return r;
 }
 

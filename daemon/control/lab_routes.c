@@ -47,13 +47,18 @@ void vnrs_lab_routes_prune(struct vnrs_lab *lab)
     }
 }
 
-struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub)
+struct vnrs_learned_db *vnrs_lab_learned_in(const struct vnrs_lab *lab, const char *key)
 {
     vec_foreach (routes, &lab->routes) {
-        if (hub && strcmp((*routes)->key, hub->name) == 0)
+        if (strcmp((*routes)->key, key) == 0)
             return (*routes)->db;
     }
     return NULL;
+}
+
+struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub)
+{
+    return hub ? vnrs_lab_learned_in(lab, hub->name) : NULL;
 }
 
 typedef VEC(struct vnrs_learned_route) learned_list;

@@ -73,7 +73,8 @@ static bool is_injected_only(const struct vnrs_lab *lab)
     return lab->model->dataplane == VNRS_DATAPLANE_NONE;
 }
 
-// With dataplane none the machine is in a real network: next hops are addresses, not NICs.
+// With dataplane none the machine is in a real network, and a gateway has links of its own: next hops are addresses,
+// not NICs.
 static struct vnrs_fib_member injected_member(const struct vnrs_addr *next_hop)
 {
     return (struct vnrs_fib_member){.kind = VNRS_BPF_NH_NIC, .via = *next_hop};
@@ -89,7 +90,7 @@ static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const stru
         return p->group;
     for (unsigned i = 0; i < n; i++) {
         const struct vnrs_addr *hop = &merged->set->paths[i].nexthop;
-        if (is_injected_only(p->lab)) {
+        if (is_injected_only(p->lab) || !vnet) {
             members[i] = injected_member(hop);
         } else {
             struct vnrs_fwd_member member = vnrs_fwd_nexthop(p->lab->reach, vnet, hop);
@@ -105,7 +106,7 @@ static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const stru
 
 static bool is_used(const struct vnrs_lab *lab, const struct vnrs_domain *domain, const struct vnrs_prefix *prefix)
 {
-    enum vnrs_learned_fate fate = vnrs_domain_fate(domain, prefix);
+    enum vnrs_learned_fate fate = domain ? vnrs_domain_fate(domain, prefix) : VNRS_LEARNED_USED;
 
     // Only the fabric knows service endpoints.
     return fate == VNRS_LEARNED_USED || (fate == VNRS_LEARNED_SHADOWED && is_injected_only(lab));
@@ -119,7 +120,8 @@ static bool want_learned(struct programmer *p, const struct vnrs_lab_domain *d, 
 
     if (!d->learned || !is_used(p->lab, d->domain, prefix) || !vnrs_learned_get(d->learned, id, &merged))
         return false;
-    vnrs_fib_want_number(p->lab->fib, d->number, id, VNRS_NH_GATEWAY, learned_group(p, &merged, d->domain->vnet));
+    vnrs_fib_want_number(p->lab->fib, d->number, id, VNRS_NH_GATEWAY,
+                         learned_group(p, &merged, d->domain ? d->domain->vnet : NULL));
     return true;
 }
 
@@ -177,7 +179,8 @@ static int change_pivotal(struct programmer *p, const struct vnrs_lab_domain *d)
     struct vnrs_fwd_table table = {0};
     size_t n_pivots;
     const struct vnrs_prefix *pivots = vnrs_learned_pivots(&n_pivots);
-    int r = is_injected_only(p->lab) ? 0 : make_table(p, d, &table);
+    bool has_rows = d->domain && !is_injected_only(p->lab);
+    int r = has_rows ? make_table(p, d, &table) : 0;
 
     for (size_t i = 0; r == 0 && i < n_pivots; i++) {
         const struct vnrs_fwd_route *row = NULL;
@@ -190,7 +193,7 @@ static int change_pivotal(struct programmer *p, const struct vnrs_lab_domain *d)
         }
         if (row)
             want_row(p, d->number, row);
-        else if (id && (!is_injected_only(p->lab) || is_used(p->lab, d->domain, &pivots[i])))
+        else if (id && (has_rows || is_used(p->lab, d->domain, &pivots[i])))
             vnrs_fib_drop_number(p->lab->fib, d->number, id);
     }
     return r;
@@ -210,6 +213,13 @@ static int find_domains(struct vnrs_lab *lab, struct vnrs_arena *arena)
                                           .learned = vnrs_lab_learned_of(lab, domain->hub)};
         if (r == 0)
             r = d.number ? vec_push(&lab->domains, d) : -ENOMEM;
+    }
+    vec_foreach (speaker, &lab->speakers.list) {
+        const struct vnrs_lab_domain d = {
+            .number = speaker->domain ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, speaker->domain) : 0,
+            .learned = speaker->domain ? vnrs_lab_learned_in(lab, speaker->domain) : NULL};
+        if (r == 0 && d.number)
+            r = vec_push(&lab->domains, d);
     }
     return r;
 }
@@ -236,7 +246,9 @@ static int want_domain(struct programmer *p, const struct vnrs_lab_domain *d)
 {
     int r = 0;
 
-    if (is_injected_only(p->lab))
+    if (!d->domain)
+        vnrs_fib_domain_apart(p->lab->fib, d->number);
+    else if (is_injected_only(p->lab))
         want_injected(p, d);
     else
         r = want_fabric(p, d);

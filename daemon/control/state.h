@@ -27,7 +27,7 @@ struct vnrs_lab;
 // ---- one BGP instance
 
 struct vnrs_lab_routes { // what is learned in one place
-    char *key;           // a hub, by the name of its virtual network
+    char *key;           // a hub, by the name of its virtual network; or the domain of a speaker (plan/speakers.h)
     struct vnrs_learned_db *db;
 };
 
@@ -89,8 +89,8 @@ struct vnrs_obj_state { // what is known of an object that exists or shall
     char *error;  // of the last attempt, or NULL
 };
 
-struct vnrs_lab_domain { // a route domain that is programmed
-    const struct vnrs_domain *domain;
+struct vnrs_lab_domain {              // a route domain that is programmed
+    const struct vnrs_domain *domain; // NULL: of a speaker, what it learned and nothing else, for its own table
     uint32_t number;
     struct vnrs_learned_db *learned; // NULL: nothing
 };
@@ -248,7 +248,9 @@ int vnrs_record_parse(struct vnrs_lab *lab, const char *text) VNRS_MUST_CHECK;
 struct vnrs_lab_routes *vnrs_lab_routes_get(struct vnrs_lab *lab, const char *key);
 void vnrs_lab_routes_free(struct vnrs_lab_routes *routes);
 void vnrs_lab_routes_prune(struct vnrs_lab *lab); // those that no instance has
-struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub);
+// NULL: nothing was learned there.
+struct vnrs_learned_db *vnrs_lab_learned_in(const struct vnrs_lab *lab, const char *key);
+struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub); // accepts NULL
 // The domain with what is learned: of the pivotal prefixes only (routing.h), of those around `addr` too, or everything.
 // AROUND decides for `addr` as everything does. Rows live in `arena`. Returns 0 or -ENOMEM.
 enum vnrs_lab_learned { VNRS_LAB_LEARNED_PIVOTAL, VNRS_LAB_LEARNED_AROUND, VNRS_LAB_LEARNED_ALL };

@@ -419,6 +419,10 @@ static void build_numbers(struct build *b)
         char *key = vnrs_domain_key(b->out->arena, domain);
         ok &= key && vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, key) != 0;
     }
+    list_foreach (machine, &b->model->machines) {
+        if (machine->role == VNRS_MACHINE_GATEWAY || machine->role == VNRS_MACHINE_MSEE)
+            ok &= vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, machine->name) != 0;
+    }
     ok &= vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_EDGE) != 0;
     ok &= vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_SERVICE) != 0;
     if (!ok)

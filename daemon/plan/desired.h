@@ -51,6 +51,7 @@ bool vnrs_link_key_is_nic(const char *key);
 // Names of numbers: a domain keeps its number while its network, route table and service endpoints stay the same.
 char *vnrs_domain_key(struct vnrs_arena *arena, const struct vnrs_domain *domain);
 char *vnrs_subnet_key(struct vnrs_arena *arena, const struct vnrs_subnet *subnet);
+// What an instance of a gateway, or an edge router of a circuit, learned: by the machine's name.
 #define VNRS_DOMAIN_KEY_EDGE    "platform:edge"
 #define VNRS_DOMAIN_KEY_SERVICE "platform:service"
 

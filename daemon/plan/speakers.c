@@ -4,18 +4,44 @@
 #include "util/arena.h"
 #include "util/strbuf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
-#define CONNECT_RETRY_MS   2000
-#define AZURE_MAX_PREFIXES 4000 // azure-routing.md 5.3
+#define CONNECT_RETRY_MS     2000
+#define AZURE_MAX_PREFIXES   4000  // azure-routing.md 5.3, 6.1, 6.2
+#define PREMIUM_MAX_PREFIXES 10000 // of a circuit: azure-routing.md 6.2
 
-static struct vnrs_speaker *add_speaker(struct vnrs_speakers *out, const char *key, const char *owner, unsigned index)
+static_assert((int)VNRS_HRP_EXPRESSROUTE == VNRS_SPK_PREFER_EXPRESSROUTE && (int)VNRS_HRP_VPN == VNRS_SPK_PREFER_VPN &&
+                  (int)VNRS_HRP_ASPATH == VNRS_SPK_PREFER_AS_PATH,
+              "the same numbers");
+
+struct maker {
+    const struct vnrs_model *model;
+    struct vnrs_speakers *out;
+};
+
+// NULL: out of memory. The address is where BGP speaks from, and what it gives as next hop.
+static struct vnrs_speaker *add_speaker(struct maker *m, const char *key, const char *owner, unsigned index,
+                                        enum vnrs_spk_role role, uint32_t asn, const struct vnrs_addr *local)
 {
-    if (!key || vec_push(&out->list, (struct vnrs_speaker){.key = key, .owner = owner, .index = index}) < 0)
+    struct vnrs_speaker speaker = {
+        .key = key,
+        .owner = owner,
+        .index = index,
+        .config = {.asn = asn,
+                   .router_id = vnrs_addr_to_v4(local),
+                   .local = *local,
+                   .role = (uint8_t)role,
+                   .connect_retry_ms = CONNECT_RETRY_MS},
+    };
+
+    if (!key || vec_push(&m->out->list, speaker) < 0)
         return NULL;
-    return &out->list.items[out->list.len - 1];
+    return &m->out->list.items[m->out->list.len - 1];
 }
+
+// ---- parts of several
 
 static int add_locals(const struct vnrs_model *model, struct vnrs_speaker *speaker)
 {
@@ -42,6 +68,62 @@ static struct vnrs_spk_bfd make_bfd(const struct vnrs_bfd_options *bfd)
     };
 }
 
+static uint32_t prefix_limit(const struct vnrs_model *model, unsigned azure)
+{
+    return model->limits == VNRS_LIMITS_AZURE ? azure : 0;
+}
+
+// Another speaker of the lab, called by the name of its namespace, which no connection of the file can have.
+static int add_internal(struct vnrs_speaker *speaker, const char *name, unsigned index, const struct vnrs_addr *addr,
+                        uint32_t asn, enum vnrs_spk_peer_kind kind, bool passive)
+{
+    const struct vnrs_bgp_timers *timers = speaker->gateway ? &speaker->gateway->timers : &speaker->rs->timers;
+    struct vnrs_spk_peer_config peer = {
+        .addr = *addr,
+        .passive = passive,
+        .hold = (uint16_t)timers->hold,
+        .keepalive = (uint16_t)timers->keepalive,
+        .asn = asn,
+        .ttl = VNRS_SESSION_TTL,
+        .kind = (uint8_t)kind,
+    };
+    int len = snprintf(peer.name, sizeof(peer.name), "%s-%u", name, index);
+
+    assert(len > 0 && (size_t)len < sizeof(peer.name));
+    return vec_push(&speaker->peers, peer);
+}
+
+static int add_gateway_peers(struct vnrs_speaker *speaker, const struct vnrs_gateway *gateway, bool passive)
+{
+    char name[VNRS_PEER_NAME_MAX];
+    int r = 0;
+
+    (void)snprintf(name, sizeof(name), "gateway.%s", gateway->name);
+    for (unsigned i = 0; i < gateway->n_instances && r == 0; i++)
+        r = add_internal(speaker, name, i, &gateway->instances[i].ip, gateway->asn,
+                         gateway->type == VNRS_GATEWAY_VPN ? VNRS_SPK_PEER_VPN_GATEWAY : VNRS_SPK_PEER_ER_GATEWAY,
+                         passive);
+    return r;
+}
+
+// The Route Server of a gateway's virtual network (azure-routing.md 5.6). It opens the connection.
+static int add_route_server_peers(const struct vnrs_model *model, struct vnrs_speaker *speaker)
+{
+    char name[VNRS_PEER_NAME_MAX];
+    int r = 0;
+
+    list_foreach (rs, &model->route_servers) {
+        if (rs->vnet != speaker->hub)
+            continue;
+        (void)snprintf(name, sizeof(name), "routeserver.%s", rs->name);
+        for (unsigned i = 0; i < VNRS_RS_INSTANCES && r == 0; i++)
+            r = rs->ips[i].family == VNRS_AF_NONE
+                    ? 0
+                    : add_internal(speaker, name, i, &rs->ips[i], VNRS_RS_ASN, VNRS_SPK_PEER_ROUTE_SERVER, true);
+    }
+    return r;
+}
+
 // ---- Route Servers
 
 static struct vnrs_spk_peer_config make_nva(const struct vnrs_model *model, const struct vnrs_bgp_connection *conn)
@@ -53,7 +135,7 @@ static struct vnrs_spk_peer_config make_nva(const struct vnrs_model *model, cons
         .hold = (uint16_t)conn->timers.hold,
         .keepalive = (uint16_t)conn->timers.keepalive,
         .asn = conn->peer_asn,
-        .max_prefixes = model->limits == VNRS_LIMITS_AZURE ? AZURE_MAX_PREFIXES : 0,
+        .max_prefixes = prefix_limit(model, AZURE_MAX_PREFIXES),
         .ttl = VNRS_SESSION_TTL,
         .ttl_min = conn->ttl_security_hops ? (uint8_t)(256 - conn->ttl_security_hops) : 0,
         .in_map = conn->in_map ? (uint16_t)conn->in_map->id : 0,
@@ -101,45 +183,202 @@ static int add_stations(const struct vnrs_model *model, struct vnrs_speaker *spe
     return r;
 }
 
-static int add_route_server(const struct vnrs_model *model, struct vnrs_speakers *out,
-                            const struct vnrs_route_server *rs, unsigned index)
+static int add_route_server(struct maker *m, const struct vnrs_route_server *rs, unsigned index)
 {
-    const char *key = vnrs_arena_printf(out->arena, "%s-%u", rs->name, index);
-    struct vnrs_speaker *speaker = add_speaker(out, key, rs->name, index);
+    const char *key = vnrs_arena_printf(m->out->arena, "%s-%u", rs->name, index);
+    struct vnrs_speaker *speaker =
+        add_speaker(m, key, rs->name, index, VNRS_SPK_ROLE_ROUTE_SERVER, VNRS_RS_ASN, &rs->ips[index]);
 
     if (!speaker)
         return -ENOMEM;
     speaker->hub = rs->vnet;
     speaker->rs = rs;
     speaker->class = VNRS_LEARNED_NVA;
-    speaker->config = (struct vnrs_spk_config){
-        .asn = VNRS_RS_ASN,
-        .router_id = vnrs_addr_to_v4(&rs->ips[index]),
-        .local = rs->ips[index],
-        .role = VNRS_SPK_ROLE_ROUTE_SERVER,
-        .features = make_features(&rs->options),
-        .connect_retry_ms = CONNECT_RETRY_MS,
-        .restart_s = (uint16_t)rs->options.restart_s,
-    };
-    int r = add_locals(model, speaker);
+    speaker->in_hub = true;
+    speaker->config.features = make_features(&rs->options);
+    speaker->config.restart_s = (uint16_t)rs->options.restart_s;
+    speaker->config.branch_to_branch = rs->allow_branch_to_branch;
+    speaker->config.preference = (uint8_t)rs->preference;
+    int r = add_locals(m->model, speaker);
     if (r == 0)
         r = vnrs_route_map_msgs_make(rs, &speaker->maps);
     list_foreach (conn, &rs->connections) {
         if (r == 0)
-            r = vec_push(&speaker->peers, make_nva(model, conn));
+            r = vec_push(&speaker->peers, make_nva(m->model, conn));
     }
-    return r < 0 ? r : add_stations(model, speaker);
+    list_foreach (gateway, &m->model->gateways) {
+        if (r == 0 && gateway->vnet == rs->vnet)
+            r = add_gateway_peers(speaker, gateway, false);
+    }
+    return r < 0 ? r : add_stations(m->model, speaker);
+}
+
+// ---- gateways
+
+// The router of a site in the tunnel of a connection. With a link-local address at the gateway's end the site opens the
+// connection, else the gateway (azure-routing.md 6.1).
+static int add_vpn_site(const struct vnrs_model *model, struct vnrs_speaker *speaker,
+                        const struct vnrs_connection *connection)
+{
+    const struct vnrs_gateway *gateway = speaker->gateway;
+    struct vnrs_spk_peer_config peer = {
+        .addr = connection->site->bgp_ip,
+        .hold = (uint16_t)gateway->timers.hold,
+        .keepalive = (uint16_t)gateway->timers.keepalive,
+        .asn = connection->site->asn,
+        .max_prefixes = prefix_limit(model, AZURE_MAX_PREFIXES),
+        .ttl = VNRS_SESSION_TTL,
+        .kind = VNRS_SPK_PEER_OUTSIDE,
+    };
+
+    if (speaker->index < connection->gateway_bgp_ips.len) {
+        peer.local = connection->gateway_bgp_ips.items[speaker->index];
+        peer.passive = true;
+    }
+    vnrs_str_copy(peer.name, sizeof(peer.name), connection->name);
+    return vec_push(&speaker->peers, peer);
+}
+
+static int add_static(struct vnrs_speaker *speaker, const struct vnrs_prefix *prefix)
+{
+    return vec_push(&speaker->statics, (struct vnrs_spk_static){.prefix = *prefix});
+}
+
+// Prefixes of a local network: all of them without BGP, with BGP only the way to its peer (azure-routing.md 6.1).
+static int add_statics(struct vnrs_speaker *speaker, const struct vnrs_connection *connection)
+{
+    static const struct vnrs_prefix link_local = {VNRS_AF_IPV4, 16, {169, 254}};
+    const struct vnrs_prefix peer = vnrs_prefix_host(&connection->site->bgp_ip);
+    int r = 0;
+
+    if (connection->enable_bgp)
+        return vnrs_prefix_contains(&link_local, &peer) ? 0 : add_static(speaker, &peer);
+    list_foreach (prefix, &connection->site->prefixes) {
+        if (r == 0)
+            r = add_static(speaker, prefix);
+    }
+    return r;
+}
+
+static int add_vpn_parts(const struct vnrs_model *model, struct vnrs_speaker *speaker)
+{
+    const struct vnrs_gateway *gateway = speaker->gateway;
+    char name[VNRS_PEER_NAME_MAX];
+    int r = 0;
+
+    list_foreach (connection, &model->connections) {
+        if (connection->gateway != gateway)
+            continue;
+        if (r == 0 && connection->enable_bgp)
+            r = add_vpn_site(model, speaker, connection);
+        if (r == 0)
+            r = add_statics(speaker, connection);
+    }
+    (void)snprintf(name, sizeof(name), "gateway.%s", gateway->name);
+    for (unsigned i = 0; i < gateway->n_instances && r == 0; i++)
+        r = i == speaker->index ? 0
+                                : add_internal(speaker, name, i, &gateway->instances[i].ip, gateway->asn,
+                                               VNRS_SPK_PEER_TWIN, speaker->index < i);
+    return r;
+}
+
+static int add_er_parts(const struct vnrs_model *model, struct vnrs_speaker *speaker)
+{
+    char name[VNRS_PEER_NAME_MAX];
+    int r = 0;
+
+    list_foreach (connection, &model->connections) {
+        if (connection->gateway != speaker->gateway)
+            continue;
+        (void)snprintf(name, sizeof(name), "msee.%s", connection->name);
+        for (unsigned i = 0; i < ARRAY_SIZE(connection->links) && r == 0; i++)
+            r = add_internal(speaker, name, i, &connection->links[i].nic->ips.items[0], VNRS_MSEE_ASN,
+                             VNRS_SPK_PEER_MSEE, false);
+    }
+    return r;
+}
+
+static int add_gateway(struct maker *m, const struct vnrs_gateway *gateway, unsigned index)
+{
+    bool is_vpn = gateway->type == VNRS_GATEWAY_VPN;
+    const char *key = gateway->instances[index].machine->name;
+    struct vnrs_speaker *speaker =
+        add_speaker(m, key, gateway->name, index, is_vpn ? VNRS_SPK_ROLE_VPN_GATEWAY : VNRS_SPK_ROLE_ER_GATEWAY,
+                    gateway->asn, &gateway->instances[index].ip);
+
+    if (!speaker)
+        return -ENOMEM;
+    speaker->hub = gateway->vnet;
+    speaker->gateway = gateway;
+    speaker->class = is_vpn ? VNRS_LEARNED_VPN : VNRS_LEARNED_ER;
+    speaker->in_hub = true;
+    speaker->is_next_hop = is_vpn;
+    speaker->domain = is_vpn ? key : NULL; // an ExpressRoute gateway is not in the data path
+    int r = add_locals(m->model, speaker);
+    if (r == 0)
+        r = is_vpn ? add_vpn_parts(m->model, speaker) : add_er_parts(m->model, speaker);
+    return r < 0 ? r : add_route_server_peers(m->model, speaker);
+}
+
+// ---- circuits
+
+// The customer's router at the other end of the link (azure-routing.md 6.2).
+static int add_customer(const struct vnrs_model *model, struct vnrs_speaker *speaker)
+{
+    const struct vnrs_connection *connection = speaker->connection;
+    const struct vnrs_circuit_link *link = &connection->links[speaker->index];
+    struct vnrs_spk_peer_config peer = {
+        .addr = link->customer_ip,
+        .hold = (uint16_t)speaker->gateway->timers.hold,
+        .keepalive = (uint16_t)speaker->gateway->timers.keepalive,
+        .asn = connection->site->asn,
+        .max_prefixes = prefix_limit(model, connection->premium ? PREMIUM_MAX_PREFIXES : AZURE_MAX_PREFIXES),
+        .ttl = 1,
+        .bfd = make_bfd(&connection->bfd),
+        .local = link->msee_ip,
+        .kind = VNRS_SPK_PEER_OUTSIDE,
+    };
+
+    vnrs_str_copy(peer.name, sizeof(peer.name), connection->name);
+    vnrs_str_copy(peer.md5, sizeof(peer.md5), connection->password ? connection->password : "");
+    return vec_push(&speaker->peers, peer);
+}
+
+static int add_msee(struct maker *m, const struct vnrs_connection *connection, unsigned index)
+{
+    const char *key = connection->links[index].msee->name;
+    struct vnrs_speaker *speaker = add_speaker(m, key, connection->name, index, VNRS_SPK_ROLE_MSEE, VNRS_MSEE_ASN,
+                                               &connection->links[index].nic->ips.items[0]);
+
+    if (!speaker)
+        return -ENOMEM;
+    speaker->hub = connection->gateway->vnet;
+    speaker->gateway = connection->gateway;
+    speaker->connection = connection;
+    speaker->class = VNRS_LEARNED_ER;
+    speaker->domain = key; // the gateway passes its routes up to the hub
+    int r = add_customer(m->model, speaker);
+    return r < 0 ? r : add_gateway_peers(speaker, connection->gateway, true);
 }
 
 // ---- all
 
-static int make_all(const struct vnrs_model *model, struct vnrs_speakers *out)
+static int make_all(struct maker *m)
 {
     int r = 0;
 
-    list_foreach (rs, &model->route_servers) {
+    list_foreach (rs, &m->model->route_servers) {
         for (unsigned i = 0; i < VNRS_RS_INSTANCES && r == 0; i++)
-            r = rs->ips[i].family == VNRS_AF_NONE ? 0 : add_route_server(model, out, rs, i);
+            r = rs->ips[i].family == VNRS_AF_NONE ? 0 : add_route_server(m, rs, i);
+    }
+    list_foreach (gateway, &m->model->gateways) {
+        for (unsigned i = 0; i < gateway->n_instances && r == 0; i++)
+            r = add_gateway(m, gateway, i);
+    }
+    list_foreach (connection, &m->model->connections) {
+        bool is_circuit = connection->type == VNRS_CONNECTION_EXPRESSROUTE;
+        for (unsigned i = 0; is_circuit && i < ARRAY_SIZE(connection->links) && r == 0; i++)
+            r = add_msee(m, connection, i);
     }
     return r;
 }
@@ -147,7 +386,8 @@ static int make_all(const struct vnrs_model *model, struct vnrs_speakers *out)
 int vnrs_speakers_make(const struct vnrs_model *model, struct vnrs_speakers *ret_speakers)
 {
     struct vnrs_speakers out = {.arena = vnrs_arena_new()};
-    int r = out.arena ? make_all(model, &out) : -ENOMEM;
+    struct maker m = {.model = model, .out = &out};
+    int r = out.arena ? make_all(&m) : -ENOMEM;
 
     if (r < 0)
         vnrs_speakers_fini(&out);
@@ -162,6 +402,7 @@ void vnrs_speakers_fini(struct vnrs_speakers *speakers)
         vec_foreach (peer, &speaker->peers)
             explicit_bzero(peer->md5, sizeof(peer->md5));
         vec_free(&speaker->locals);
+        vec_free(&speaker->statics);
         vnrs_route_map_msgs_fini(&speaker->maps);
         vec_free(&speaker->peers);
         vec_free(&speaker->stations);
@@ -187,4 +428,9 @@ const struct vnrs_spk_peer_config *vnrs_speaker_find_peer(const struct vnrs_spea
             return peer;
     }
     return NULL;
+}
+
+bool vnrs_peer_is_outside(const struct vnrs_spk_peer_config *peer)
+{
+    return peer->kind == VNRS_SPK_PEER_OUTSIDE;
 }

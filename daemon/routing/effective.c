@@ -342,8 +342,8 @@ static const char *classes_text(struct table *t, unsigned classes)
                                         [VNRS_LEARNED_ER] = "ExpressRoute gateway"};
     const struct vnrs_vnet *hub = t->domain->hub;
     const struct vnrs_route_server *rs = vnrs_model_route_server_of(t->model, hub);
-    const struct vnrs_gateway *vpn = vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_VPN);
-    const struct vnrs_gateway *er = vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_EXPRESSROUTE);
+    const struct vnrs_gateway *vpn = vnrs_model_gateway_of(t->model, hub, VNRS_GATEWAY_VPN);
+    const struct vnrs_gateway *er = vnrs_model_gateway_of(t->model, hub, VNRS_GATEWAY_EXPRESSROUTE);
     const char *const names[] = {[VNRS_LEARNED_NVA] = rs ? rs->name : NULL,
                                  [VNRS_LEARNED_VPN] = vpn ? vpn->name : NULL,
                                  [VNRS_LEARNED_ER] = er ? er->name : NULL};
@@ -494,9 +494,9 @@ static const struct vnrs_gateway *udr_gateway(const struct table *t)
 {
     const struct vnrs_vnet *hub = vnrs_model_hub_of(t->model, t->domain->vnet);
 
-    if (!hub || vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_EXPRESSROUTE))
+    if (!hub || vnrs_model_gateway_of(t->model, hub, VNRS_GATEWAY_EXPRESSROUTE))
         return NULL;
-    return vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_VPN);
+    return vnrs_model_gateway_of(t->model, hub, VNRS_GATEWAY_VPN);
 }
 
 static const char *gateway_caveat(const struct table *t)
@@ -505,7 +505,7 @@ static const char *gateway_caveat(const struct table *t)
 
     if (udr_gateway(t))
         return "";
-    if (hub && vnrs_hub_gateway(t->model, hub, VNRS_GATEWAY_VPN))
+    if (hub && vnrs_model_gateway_of(t->model, hub, VNRS_GATEWAY_VPN))
         return "; no use beside an ExpressRoute gateway: packets are dropped";
     return "; there is no VPN gateway: packets are dropped";
 }

@@ -88,16 +88,6 @@ const char *vnrs_hub_preference_name(enum vnrs_hub_preference preference)
     return (unsigned)preference < ARRAY_SIZE(names) ? names[preference] : "Unknown";
 }
 
-const struct vnrs_gateway *vnrs_hub_gateway(const struct vnrs_model *model, const struct vnrs_vnet *hub,
-                                            enum vnrs_gateway_type type)
-{
-    list_foreach (gateway, &model->gateways) {
-        if (gateway->vnet == hub && gateway->type == type)
-            return gateway;
-    }
-    return NULL;
-}
-
 static size_t ranges_add(const vnrs_prefix_list *ranges, struct vnrs_prefix *out)
 {
     size_t n = 0;

@@ -69,9 +69,6 @@ void vnrs_learned_merge(const struct vnrs_learned_offer *offers, size_t n, enum 
 // The preference of a hub: its Route Server's, else ExpressRoute (azure-routing.md 2.5).
 enum vnrs_hub_preference vnrs_hub_preference_of(const struct vnrs_model *model, const struct vnrs_vnet *hub);
 const char *vnrs_hub_preference_name(enum vnrs_hub_preference preference); // "VpnGateway"
-// The gateway of a hub; NULL: it has none of that type.
-const struct vnrs_gateway *vnrs_hub_gateway(const struct vnrs_model *model, const struct vnrs_vnet *hub,
-                                            enum vnrs_gateway_type type);
 
 struct vnrs_eff_route {
     struct vnrs_prefix prefix;

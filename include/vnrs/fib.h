@@ -22,7 +22,7 @@ struct vnrs_fib_member {
     uint8_t kind;         // enum vnrs_bpf_nexthop_kind
     uint8_t pad[3];       // 0
     uint32_t vnet;        // ENDPOINT: in whose endpoints the destination is looked up
-    uint32_t ifindex;     // NIC: fabric end
+    uint32_t ifindex;     // NIC: fabric end; 0: for guest tables alone, `via` is in their surroundings
     struct vnrs_addr via; // address that the effective route names (an NVA), for kernel and guest tables; may be NONE
     uint8_t pad2[3];
 };
@@ -37,8 +37,8 @@ struct vnrs_fib_route {
     uint32_t domain; // from 1
     uint32_t group;  // handle; 0: remove the route
     struct vnrs_prefix prefix;
-    uint8_t type; // enum vnrs_nexthop_type
-    uint8_t pad;
+    uint8_t type;  // enum vnrs_nexthop_type
+    uint8_t apart; // 1: of a domain that only guest tables have; next hops are addresses in their surroundings
 };
 
 struct vnrs_fib_nic {

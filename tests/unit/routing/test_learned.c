@@ -175,9 +175,9 @@ static void a_hub_without_route_server_prefers_expressroute_2_5(void **state)
     const struct vnrs_vnet *a = &lab.model.vnets.items[0], *b = a + 1, *spoke = a + 2;
     assert_int_equal(vnrs_hub_preference_of(&lab.model, a), VNRS_HRP_ASPATH);
     assert_int_equal(vnrs_hub_preference_of(&lab.model, b), VNRS_HRP_EXPRESSROUTE);
-    assert_null(vnrs_hub_gateway(&lab.model, a, VNRS_GATEWAY_VPN));
-    assert_string_equal(vnrs_hub_gateway(&lab.model, b, VNRS_GATEWAY_VPN)->name, "vpn");
-    assert_string_equal(vnrs_hub_gateway(&lab.model, b, VNRS_GATEWAY_EXPRESSROUTE)->name, "er");
+    assert_null(vnrs_model_gateway_of(&lab.model, a, VNRS_GATEWAY_VPN));
+    assert_string_equal(vnrs_model_gateway_of(&lab.model, b, VNRS_GATEWAY_VPN)->name, "vpn");
+    assert_string_equal(vnrs_model_gateway_of(&lab.model, b, VNRS_GATEWAY_EXPRESSROUTE)->name, "er");
     check_locals(&lab.model, "b", "10.2.0.0/16 10.3.0.0/16 "); // the spoke uses its gateways
     assert_ptr_equal(vnrs_model_hub_of(&lab.model, spoke), b);
     lab_fini(&lab);
