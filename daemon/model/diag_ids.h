@@ -139,7 +139,8 @@
     X(VNRS_V_SITE_UNUSED, 159, "site-unused")                                                                          \
     X(VNRS_V_CONNECTION_TYPE, 160, "connection-type")                                                                  \
     X(VNRS_V_SHARED_KEY, 161, "shared-key")                                                                            \
-    X(VNRS_V_CIRCUIT_LINK, 162, "circuit-link")
+    X(VNRS_V_CIRCUIT_LINK, 162, "circuit-link")                                                                        \
+    X(VNRS_V_SITE_DAEMON, 163, "site-daemon")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

@@ -477,7 +477,10 @@ static const struct vnrs_schema_key site_keys[] = {
     {.key = "publicIp",
      .types = ADDR,
      .help = "Public address of its VPN device; a free one of 198.51.100.0/24 where absent"},
-    {.key = "run", .types = OBJECT, .object = &run, .help = "What its router runs; without it there is no BGP"},
+    {.key = "run",
+     .types = OBJECT,
+     .object = &run,
+     .help = "What its router runs: frr, bird, exec, or another with a configuration of your own; no BGP where absent"},
     {.key = "hosts", .types = LIST | OBJECT, .max = 1000, .object = &host, .help = "Hosts behind the router"},
 };
 SCHEMA(site, "site", "A local network outside Azure, with its router");

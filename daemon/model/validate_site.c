@@ -117,6 +117,18 @@ static void check_asn(struct vnrs_loader *l, const struct vnrs_site *site)
     }
 }
 
+// Others speak BGP and leave the kernel without what they learn.
+static void check_daemon(struct vnrs_loader *l, const struct vnrs_site *site)
+{
+    const struct vnrs_run *run = &site->machine->run;
+
+    if (run->config || (run->kind != VNRS_RUN_GOBGP && run->kind != VNRS_RUN_EXABGP && run->kind != VNRS_RUN_OPENBGPD))
+        return;
+    struct vnrs_diag *d = loader_error(l, VNRS_V_SITE_DAEMON, run->pos, "the router of site '%s' runs %s",
+                                       name_of(site->name), vnrs_run_kind_names[run->kind]);
+    vnrs_diag_help(l->diags, d, "a site forwards by what it learns: frr or bird, or a configuration of your own");
+}
+
 static bool has_bgp(const struct vnrs_connection *c)
 {
     return c->type == VNRS_CONNECTION_EXPRESSROUTE || c->enable_bgp;
@@ -144,6 +156,7 @@ static void check_site(struct vnrs_loader *l, const struct vnrs_site *site)
     check_bgp_ip(l, site);
     check_hosts(l, site);
     check_asn(l, site);
+    check_daemon(l, site);
     check_use(l, site);
 }
 

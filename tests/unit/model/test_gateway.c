@@ -2,6 +2,7 @@
 // Gateways, sites and connections: what a file means, which machines stand for them, addresses it leaves open, and
 // that the printed text means the same.
 #include "model/model.h"
+#include "util/fd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -223,6 +224,40 @@ static void printed_text_means_the_same(void **state)
     vnrs_model_free(again);
 }
 
+// Everything at once, which is also where the fuzzer begins.
+static void everything_prints_to_the_same(void **state)
+{
+    char path[512];
+    _free_ char *source = NULL;
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/fuzz_topology/gateways.vnrs.yml",
+                   getenv("VNRS_SOURCE_DIR"));
+    assert_int_equal(vnrs_file_load(path, 1 << 16, &source, NULL), 0);
+    struct vnrs_model *m = load(source, "");
+    _free_ char *text = vnrs_model_print(m);
+    struct vnrs_model *again = load(text, "");
+    _free_ char *text_again = vnrs_model_print(again);
+    const struct vnrs_gateway *v = &again->gateways.items[0], *e = &again->gateways.items[1];
+    const struct vnrs_connection *b = &again->connections.items[1], *d = &again->connections.items[3];
+
+    assert_string_equal(text, text_again);
+    assert_true(v->timers.keepalive == 5 && v->timers.hold == 30 && v->custom_routes.len == 1);
+    assert_int_equal(v->instances[0].apipa.len, 2);
+    assert_ip(&v->instances[1].public_ip, "198.51.100.21");
+    assert_ip(&v->instances[0].ip, "10.0.0.5");        // .4 was given to the other gateway
+    assert_int_equal(v->instances[0].nic->ips.len, 1); // gateways have IPv4 addresses only
+    assert_ip(&e->instances[0].ip, "10.0.0.20");
+    assert_int_equal(b->gateway_bgp_ips.len, 2); // the site's address is link-local, so are the gateway's
+    assert_ip(&b->gateway_bgp_ips.items[1], "169.254.21.5");
+    assert_ip(&again->sites.items[1].bgp_ip, "169.254.21.2");
+    assert_prefix(&d->links[0].prefix, "192.168.240.0/30"); // the site has 172.31.0.0/16
+    assert_prefix(&d->links[1].prefix, "172.30.0.4/30");
+    assert_true(d->bfd.on && d->bfd.strict && !d->bfd.multihop); // of the lab's default only what fits
+    vnrs_model_free(m);
+    vnrs_model_free(again);
+}
+
 static void a_key_is_made_where_none_is_given(void **state)
 {
     static const char vpn[] = "virtualNetworkGateways: [{name: g, virtualNetwork: hub, gatewayType: Vpn}]\n"
@@ -276,6 +311,7 @@ int main(void)
         cmocka_unit_test(tests_may_name_them),
         cmocka_unit_test(a_gateway_makes_a_hub),
         cmocka_unit_test(printed_text_means_the_same),
+        cmocka_unit_test(everything_prints_to_the_same),
         cmocka_unit_test(a_key_is_made_where_none_is_given),
         cmocka_unit_test(addresses_in_use_are_left_alone),
     };
