@@ -4,7 +4,6 @@
 // address.
 #pragma once
 
-#include "lib/capture.h"
 #include "lib/endpoint.h"
 
 // <linux/if_arp.h> needs the C library of the target.
@@ -25,12 +24,12 @@ struct arp_frame {
 };
 _Static_assert(sizeof(struct arp_frame) == 42, "an ARP frame");
 
-SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
+SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, struct decision *d)
 {
     __u32 asked[4] = {}, sender = 0;
     struct arp_frame f;
 
-    if (!nic || !p || !d)
+    if (!nic || !d)
         return 0;
     if (bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.htype != bpf_htons(ARP_ETHERNET) ||
         f.ptype != bpf_htons(ETH_P_IP) || f.hlen != 6 || f.plen != 4) {
@@ -44,7 +43,6 @@ SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, con
         endpoint_find(nic->vnet, 4, asked) == skb->ifindex)
         return 0;
 
-    capture_question(skb, p, d, VNRS_BPF_VERDICT_REPLY);
     f.op = bpf_htons(ARP_REPLY);
     __builtin_memcpy(f.dst, f.src, 6);
     fabric_mac(f.src);

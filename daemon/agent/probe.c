@@ -5,6 +5,7 @@
 #include "agent/runs.h"
 #include "lab/exec.h"
 #include "lab/netns.h"
+#include "lab/proc.h"
 #include "lab/rtnl.h"
 #include "util/strbuf.h"
 #include "util/vec.h"
@@ -13,12 +14,14 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nexthop.h>
+#include <pwd.h>
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define KERNEL_FLOOR(major, minor) ((major)*1000 + (minor))
 
@@ -152,6 +155,47 @@ static void probe_programs(struct vnrs_agentd *ad, struct vnrs_agentd_probes *pr
     }
 }
 
+// The plugin lies where strongSwan was built to look.
+static bool has_plugin(const char *name)
+{
+    static const char *const dirs[] = {"/usr/lib/ipsec/plugins", "/usr/lib64/strongswan/plugins",
+                                       "/usr/lib/strongswan/plugins"};
+    char path[128];
+    bool found = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        (void)snprintf(path, sizeof(path), "%s/libstrongswan-%s.so", dirs[i], name);
+        found |= access(path, R_OK) == 0;
+    }
+    return found;
+}
+
+// ESP is strongSwan's own in any case: one way that works on every kernel.
+static void probe_tunnels(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    static const char *const plugins[] = {"kernel-libipsec", "error-notify", "vici", "updown"};
+    const char *missing = NULL;
+
+    if (ad->priv.injector)
+        return;
+    if (!vnrs_exec_find("charon-systemd", NULL, 0) || !vnrs_exec_find("swanctl", NULL, 0))
+        missing = "charon-systemd or swanctl";
+    for (size_t i = 0; i < ARRAY_SIZE(plugins) && !missing; i++)
+        missing = has_plugin(plugins[i]) ? NULL : plugins[i];
+    if (missing)
+        add(probes, VNRS_PROBE_WARN, "strongSwan",
+            "no %s: IPsec connections do not work: install charon-systemd, strongswan-swanctl and "
+            "libcharon-extra-plugins",
+            missing);
+    else if (access("/dev/net/tun", R_OK | W_OK) < 0)
+        add(probes, VNRS_PROBE_WARN, "strongSwan", "IPsec connections do not work without /dev/net/tun: modprobe tun");
+    else if (!getpwnam(VNRS_IKE_USER))
+        add(probes, VNRS_PROBE_WARN, "strongSwan",
+            "IPsec connections do not work without the user '" VNRS_IKE_USER "': run scripts/setup");
+    else
+        add(probes, VNRS_PROBE_OK, "strongSwan", "ESP by kernel-libipsec, whether or not the kernel has its own");
+}
+
 static void probe_speaker(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
 {
     _close_ int fd = vnrs_agentd_speaker_program();
@@ -203,7 +247,8 @@ static void probe_leftovers(struct vnrs_agentd *ad, struct vnrs_agentd_probes *p
 void vnrs_agentd_probe(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
 {
     static void (*const all[])(struct vnrs_agentd * ad, struct vnrs_agentd_probes * probes) = {
-        probe_kernel, probe_privileges, probe_bpf, probe_nexthops, probe_programs, probe_speaker, probe_leftovers};
+        probe_kernel,   probe_privileges, probe_bpf,     probe_nexthops,
+        probe_programs, probe_tunnels,    probe_speaker, probe_leftovers};
 
     // The capabilities are what they are now, not what they were before they were limited.
     (void)capng_get_caps_process();

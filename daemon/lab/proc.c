@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VNRS_IKE_USER  "vnrs-ike" // nobody else may read the keys
 #define LOG_MAX_BYTES  (1 << 20)
 #define END_WAIT_MS    3000
 #define END_ROUNDS     8

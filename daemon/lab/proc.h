@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #define VNRS_PROC_MEMBERS_MAX   4
+#define VNRS_IKE_USER           "vnrs-ike"    // whom strongSwan runs as: nobody else may read the keys
 #define VNRS_PROC_TUNNEL_ERRORS "charon.enfy" // socket in the directory where strongSwan tells what goes wrong
 #define VNRS_PROC_TUNNEL_LINK   "tun"         // link of its namespace that is up while its tunnel is
 

@@ -189,6 +189,7 @@ enum vnrs_hub_preference { VNRS_HRP_EXPRESSROUTE, VNRS_HRP_VPN, VNRS_HRP_ASPATH 
 
 #define VNRS_RS_INSTANCES 2
 #define VNRS_RS_ASN       65515u
+#define VNRS_MSEE_ASN     12076u // azure-routing.md 6.2
 
 struct vnrs_route_server {
     const char *name;

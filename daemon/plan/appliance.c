@@ -2,6 +2,8 @@
 #include "plan/appliance.h"
 
 #include "plan/appliance_kinds.h"
+#include "plan/tunnel.h"
+#include "util/arena.h"
 
 #include <errno.h>
 #include <string.h>
@@ -61,6 +63,103 @@ bool appliance_has_family(const struct vnrs_run *run, uint8_t family)
     return false;
 }
 
+// ---- sites
+
+static const struct vnrs_site *site_of(const struct vnrs_model *model, const struct vnrs_machine *machine)
+{
+    list_foreach (site, &model->sites) {
+        if (site->machine == machine)
+            return site;
+    }
+    return NULL;
+}
+
+static int add_tunnels(struct site_router *router, const struct vnrs_connection *c, struct vnrs_arena *arena)
+{
+    for (unsigned i = 0; i < c->gateway->n_instances; i++) {
+        char tunnel[VNRS_IFNAME_MAX];
+        (void)vnrs_tunnel_link(router->model->name, c, i, tunnel);
+        struct site_session session = {.name = c->name,
+                                       .local = router->ip,
+                                       .remote = vnrs_tunnel_gateway_ip(c, i),
+                                       .remote_asn = c->gateway->asn,
+                                       .timers = c->gateway->timers,
+                                       .tunnel = vnrs_arena_strndup(arena, tunnel, strlen(tunnel))};
+        if (!session.tunnel || vec_push(&router->sessions, session) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int add_circuits(struct site_router *router, const struct vnrs_connection *c)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(c->links); i++) {
+        struct site_session session = {.name = c->name,
+                                       .local = c->links[i].customer_ip,
+                                       .remote = c->links[i].msee_ip,
+                                       .remote_asn = VNRS_MSEE_ASN,
+                                       .timers = c->gateway->timers,
+                                       .password = c->password,
+                                       .bfd = c->bfd.on ? &c->bfd : NULL};
+        if (vec_push(&router->sessions, session) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+// The site's prefixes and what else it announces, each prefix once.
+static int merge_announce(struct site_router *router, struct vnrs_arena *arena)
+{
+    const struct vnrs_run *run = &router->site->machine->run;
+    size_t n = router->site->prefixes.len + run->announce.len;
+    struct vnrs_announce *all = vnrs_arena_alloc(arena, MAX(n, 1u) * sizeof(*all));
+
+    if (!all)
+        return -ENOMEM;
+    router->machine.run.asn = router->site->asn;
+    router->machine.run.announce.items = all;
+    router->machine.run.announce.len = 0;
+    list_foreach (a, &run->announce)
+        all[router->machine.run.announce.len++] = *a;
+    list_foreach (prefix, &router->site->prefixes) {
+        bool listed = false;
+        list_foreach (a, &run->announce)
+            listed |= vnrs_prefix_equal(&a->prefix, prefix);
+        if (!listed)
+            all[router->machine.run.announce.len++] = (struct vnrs_announce){.prefix = *prefix};
+    }
+    return 0;
+}
+
+static char *site_config(const struct vnrs_model *model, const struct vnrs_machine *machine)
+{
+    struct site_router router = {.model = model, .site = site_of(model, machine), .machine = *machine};
+    struct vnrs_arena *arena = vnrs_arena_new();
+    struct vnrs_strbuf out = {.failed = !arena || !router.site};
+
+    if (!out.failed) {
+        router.ip = router.site->bgp_ip;
+        out.failed = merge_announce(&router, arena) < 0;
+    }
+    list_foreach (c, &model->connections) {
+        if (out.failed || c->site != router.site)
+            continue;
+        if (c->type == VNRS_CONNECTION_EXPRESSROUTE)
+            out.failed = add_circuits(&router, c) < 0;
+        else if (c->enable_bgp)
+            out.failed = add_tunnels(&router, c, arena) < 0;
+    }
+    if (!out.failed && machine->run.kind == VNRS_RUN_FRR)
+        appliance_site_frr(&out, &router);
+    else if (!out.failed)
+        appliance_site_bird(&out, &router);
+    vec_free(&router.sessions);
+    vnrs_arena_free(arena);
+    char *text = vnrs_strbuf_take(&out);
+    vnrs_strbuf_fini(&out);
+    return text;
+}
+
 char *vnrs_appliance_config(const struct vnrs_model *model, const struct vnrs_machine *machine)
 {
     static const appliance_fn kinds[_VNRS_RUN_MAX] = {
@@ -71,6 +170,8 @@ char *vnrs_appliance_config(const struct vnrs_model *model, const struct vnrs_ma
 
     if (machine->run.config)
         return strdup(machine->run.config);
+    if (machine->role == VNRS_MACHINE_SITE)
+        return site_config(model, machine);
 
     struct vnrs_strbuf out = {0};
     struct appliance_sessions sessions = {0};

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Configuration of the routing daemon that a machine runs: an eBGP multihop session to each instance of each Route
-// Server that has a connection to one of the machine's NICs, and the prefixes that it announces. Pure text.
+// Configuration of the routing daemon that a machine runs. For one of a virtual network: an eBGP multihop session to
+// each instance of each Route Server that has a connection to one of the machine's NICs, and the prefixes that it
+// announces. Pure text.
 //
 // What is learned from a Route Server stays in the daemon: the machine's default route to the fabric reaches everything
 // already, and a kernel route to a virtual network with the instance as next hop would lead back to the instance itself
 // (azure-routing.md 5.11). Only what `announce` lists is sent.
+//
+// The router of a site has a session to each instance of the gateways (through its tunnel) and to each MSEE of its
+// circuits, sends the site's prefixes and what `announce` lists, and routes by what it learns, over all equal paths.
+// FRR and BIRD do that; the others do not write into the kernel.
 #pragma once
 
 #include "model/model.h"

@@ -37,6 +37,13 @@ static void bird_static(struct vnrs_strbuf *out, const struct vnrs_run *run, uin
     vnrs_strbuf_puts(out, "}\n");
 }
 
+void appliance_bird_announce(struct vnrs_strbuf *out, const struct vnrs_machine *machine)
+{
+    bird_static(out, &machine->run, VNRS_AF_IPV4);
+    bird_static(out, &machine->run, VNRS_AF_IPV6);
+    bird_filter(out, machine);
+}
+
 static void bird_protection(struct vnrs_strbuf *out, const struct vnrs_bgp_connection *conn)
 {
     if (conn->ttl_security_hops)
@@ -97,9 +104,7 @@ void appliance_bird(struct vnrs_strbuf *out, const struct vnrs_model *model, con
     // No kernel protocol: nothing of this goes into the machine's routing table.
     vnrs_strbuf_puts(out, "protocol device {\n}\n");
     vnrs_strbuf_puts(out, has_bfd(sessions) ? "protocol bfd {\n}\n" : "");
-    bird_static(out, run, VNRS_AF_IPV4);
-    bird_static(out, run, VNRS_AF_IPV6);
-    bird_filter(out, machine);
+    appliance_bird_announce(out, machine);
     vec_foreach (s, &sessions->list) {
         vnrs_strbuf_printf(out, "protocol bgp rs%u {\n    description \"%s instance %u\";\n", n++, s->rs->name,
                            s->instance);

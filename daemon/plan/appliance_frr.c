@@ -51,7 +51,7 @@ static void frr_attributes(struct vnrs_strbuf *out, const struct vnrs_machine *m
     vnrs_strbuf_puts(out, "exit\n");
 }
 
-static void frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machine)
+void appliance_frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machine)
 {
     unsigned seq = 1;
 
@@ -170,7 +170,7 @@ void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, cons
     vnrs_strbuf_printf(out, "frr defaults traditional\nhostname %s\nbgp no-rib\n", machine->name);
     // The Route Server is reached by the default route: without this FRR waits for a better one before it connects.
     vnrs_strbuf_puts(out, "ip nht resolve-via-default\nipv6 nht resolve-via-default\n");
-    frr_policy(out, machine);
+    appliance_frr_policy(out, machine);
     frr_bfd(out, sessions);
     vnrs_strbuf_printf(out, "router bgp %u\n bgp router-id %s\n", run->asn, vnrs_addr_format(&id, text));
     vnrs_strbuf_puts(out, " no bgp ebgp-requires-policy\n no bgp network import-check\n");

@@ -24,6 +24,30 @@ struct vnrs_addr appliance_router_id(const struct vnrs_machine *machine);
 struct vnrs_addr appliance_next_hop6(const struct vnrs_machine *machine, const struct vnrs_announce *announce);
 bool appliance_has_family(const struct vnrs_run *run, uint8_t family);
 
+struct site_session { // one session of a site's router
+    const char *name; // of the connection
+    struct vnrs_addr local, remote;
+    uint32_t remote_asn;
+    struct vnrs_bgp_timers timers;
+    const char *tunnel;                 // its link, through which `remote` is reached; NULL: a circuit, on link
+    const char *password;               // NULL: none
+    const struct vnrs_bfd_options *bfd; // NULL: none
+};
+
+struct site_router {
+    const struct vnrs_model *model;
+    const struct vnrs_site *site;
+    struct vnrs_machine machine; // the site's, which announces the site's prefixes as well
+    struct vnrs_addr ip;         // NONE: none
+    VEC(struct site_session) sessions;
+};
+
+void appliance_site_frr(struct vnrs_strbuf *out, const struct site_router *router);
+void appliance_site_bird(struct vnrs_strbuf *out, const struct site_router *router);
+// What both kinds of machines announce, as filter for what is sent.
+void appliance_frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machine);
+void appliance_bird_announce(struct vnrs_strbuf *out, const struct vnrs_machine *machine);
+
 typedef void (*appliance_fn)(struct vnrs_strbuf *out, const struct vnrs_model *model,
                              const struct vnrs_machine *machine, const struct appliance_sessions *sessions);
 void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,

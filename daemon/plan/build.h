@@ -34,6 +34,12 @@ struct vnrs_obj_route *build_route(struct build *b, const char *ns, const char *
                                    const struct vnrs_prefix *prefix, const struct vnrs_addr *via);
 struct vnrs_prefix build_default(uint8_t family);
 
+// The machine's address on its link to what is behind it, by the link's key.
+struct vnrs_addr build_transfer_addr(struct build *b, const char *key, uint8_t family);
+// The link of a namespace to the Internet edge, with a public address.
+void build_public(struct build *b, const char *ns, const struct vnrs_addr *addr, const char *what);
+
 void build_internet(struct build *b);
+void build_gateways(struct build *b);
 void build_services(struct build *b);
 void build_hosts_behind(struct build *b);

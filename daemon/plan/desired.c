@@ -47,8 +47,12 @@ char *vnrs_link_key_service(struct vnrs_arena *arena, const struct vnrs_host *ho
 
 bool vnrs_link_key_is_nic(const char *key)
 {
-    return strcmp(key, VNRS_LINK_KEY_EDGE) == 0 ||
-           (strncmp(key, "internet.", strlen("internet.")) != 0 && strncmp(key, "host.", strlen("host.")) != 0);
+    static const char *const others[] = {"internet.", "host.", "tunnel.", "circuit."};
+    bool is_nic = true;
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        is_nic &= strncmp(key, others[i], strlen(others[i])) != 0;
+    return is_nic || strcmp(key, VNRS_LINK_KEY_EDGE) == 0;
 }
 
 char *vnrs_subnet_key(struct vnrs_arena *arena, const struct vnrs_subnet *subnet)
@@ -358,6 +362,8 @@ static void build_machine(struct build *b, const struct vnrs_machine *machine)
         if (!ns)
             return;
         ns->flags = machine->hosts.len ? VNRS_NETNS_FORWARD : 0;
+        if (machine->role != VNRS_MACHINE_USER) // its tunnels and circuits come and go
+            ns->flags = VNRS_NETNS_FORWARD | VNRS_NETNS_CARRIER;
         list_foreach (nic, &machine->nics)
             ns->flags |= nic->forwarding ? VNRS_NETNS_FORWARD : 0;
     }
@@ -466,11 +472,14 @@ static void build_all(struct build *b)
         build_internet(b);
         build_services(b);
     }
-    list_foreach (machine, &b->model->machines)
-        if (machine->role == VNRS_MACHINE_USER)
+    list_foreach (machine, &b->model->machines) {
+        if (machine->role == VNRS_MACHINE_USER || b->model->dataplane != VNRS_DATAPLANE_NONE)
             build_machine(b, machine);
-    if (b->model->dataplane != VNRS_DATAPLANE_NONE)
+    }
+    if (b->model->dataplane != VNRS_DATAPLANE_NONE) {
+        build_gateways(b);
         build_hosts_behind(b);
+    }
 }
 
 int vnrs_desired_make(const struct vnrs_model *model, const struct vnrs_routing *routing, struct vnrs_ids *ids,

@@ -8,7 +8,8 @@
 //   192.0.2.1 (or .1 of 198.51.100.0/24, 203.0.113.0/24 where a host of the file is 192.0.2.1)
 //                                    the Internet edge: what machines look like to Internet hosts with `snat: true`
 //   169.254.x.y, 169.254.1.1 and up to 169.254.127.255
-//                                    a machine towards a host behind it, one each
+//                                    a machine towards a host behind it, the end of a tunnel; one each
+//   169.254.0.2                      a gateway instance or site towards the ends of its tunnels
 #pragma once
 
 #include "model/model.h"

@@ -32,6 +32,16 @@ static bool is_host_addr(const struct vnrs_model *model, const struct vnrs_addr 
                 return true;
         }
     }
+    list_foreach (gateway, &model->gateways) {
+        for (unsigned i = 0; i < gateway->n_instances; i++) {
+            if (vnrs_addr_equal(&gateway->instances[i].public_ip, addr))
+                return true;
+        }
+    }
+    list_foreach (site, &model->sites) {
+        if (vnrs_addr_equal(&site->public_ip, addr))
+            return true;
+    }
     return false;
 }
 
@@ -144,17 +154,51 @@ static void internet_host(struct build *b, const struct vnrs_host *host)
         edge_snat(b, ifname, host->ip.family);
 }
 
+void build_public(struct build *b, const char *ns, const struct vnrs_addr *addr, const char *what)
+{
+    const char *key = build_text(b, "internet.%s/pub", ns);
+    struct vnrs_obj_link *link = build_object(b, VNRS_OBJ_LINK, key, what);
+
+    if (!link)
+        return;
+    link->mtu = 1500;
+    link->a.ns = build_netns(EDGE);
+    vnrs_name_host_link(b->model->name, ns, link->a.ifname);
+    build_take(b, build_text(b, "edge %s", link->a.ifname), what);
+    link->a.mac = vnrs_name_mac(b->model->name, build_text(b, "%s edge", key));
+    build_end_addr(&link->a, &b->edge4, 32);
+    link->b.ns = build_netns(ns);
+    vnrs_str_copy(link->b.ifname, sizeof(link->b.ifname), "pub");
+    link->b.mac = vnrs_name_mac(b->model->name, key);
+    build_end_addr(&link->b, addr, 32);
+
+    struct vnrs_prefix to_addr = vnrs_prefix_host(addr), to_edge = vnrs_prefix_host(&b->edge4);
+    build_route(b, EDGE, link->a.ifname, &to_addr, NULL);
+    build_route(b, ns, "pub", &to_edge, NULL);
+}
+
+static bool has_tunnels(const struct vnrs_model *model)
+{
+    list_foreach (c, &model->connections) {
+        if (c->type == VNRS_CONNECTION_IPSEC)
+            return true;
+    }
+    return false;
+}
+
 void build_internet(struct build *b)
 {
     const struct vnrs_ag_netns ns = build_netns(EDGE);
 
-    if (!b->model->internet.present)
+    if (!b->model->internet.present && !has_tunnels(b->model))
         return;
     b->edge4 = choose_edge_addr(b->model, VNRS_AF_IPV4);
     b->edge6 = choose_edge_addr(b->model, VNRS_AF_IPV6);
     struct vnrs_obj_netns *netns = build_object(b, VNRS_OBJ_NETNS, EDGE, "the Internet edge");
     if (netns)
         netns->flags = VNRS_NETNS_FORWARD;
+    if (!b->model->internet.present)
+        return;
     struct vnrs_obj_link *link = build_nic(b, VNRS_LINK_KEY_EDGE, "the Internet edge", &ns, "eth0", 1500);
     if (!link)
         return;
@@ -192,8 +236,7 @@ void build_services(struct build *b)
 
 // ---- hosts behind machines
 
-// The machine's address on its link to the host.
-static struct vnrs_addr transfer_addr(struct build *b, const char *key, uint8_t family)
+struct vnrs_addr build_transfer_addr(struct build *b, const char *key, uint8_t family)
 {
     uint32_t number = vnrs_ids_get(b->ids, VNRS_ID_TRANSFER, key);
     struct vnrs_addr base = addr_of(family == VNRS_AF_IPV4 ? "169.254.1.0" : "fd76:6e72:7300:1::");
@@ -210,7 +253,7 @@ static struct vnrs_addr link_behind(struct build *b, const struct vnrs_machine *
     const char *what = build_text(b, "link between machine '%s' and host '%s'", machine->name, host->name);
     const char *key = build_text(b, "host.%s/%s", host->name, machine->name);
     struct vnrs_obj_link *link = build_object(b, VNRS_OBJ_LINK, key, what);
-    struct vnrs_addr machine_side = transfer_addr(b, key, host->ip.family);
+    struct vnrs_addr machine_side = build_transfer_addr(b, key, host->ip.family);
     unsigned bits = vnrs_af_bits(host->ip.family);
 
     if (!link)
@@ -249,8 +292,7 @@ static void host_behind(struct build *b, const struct vnrs_host *host)
 
     (void)build_object(b, VNRS_OBJ_NETNS, ns, what);
     list_foreach (machine, &b->model->machines) {
-        if (n < ARRAY_SIZE(via) && machine->role == VNRS_MACHINE_USER && machine->netns == VNRS_NETNS_OURS &&
-            find_behind(machine, host->name)) {
+        if (n < ARRAY_SIZE(via) && machine->netns == VNRS_NETNS_OURS && find_behind(machine, host->name)) {
             via[n] = link_behind(b, machine, host, n);
             n++;
         }
@@ -269,7 +311,7 @@ void build_hosts_behind(struct build *b)
 
     list_foreach (machine, &b->model->machines) {
         list_foreach (host, &machine->hosts) {
-            if (machine->role != VNRS_MACHINE_USER || vnrs_map_find(&seen, host->name, strlen(host->name)))
+            if (vnrs_map_find(&seen, host->name, strlen(host->name)))
                 continue;
             if (vnrs_map_put(&seen, host->name, strlen(host->name), (void *)host) < 0)
                 build_fail(b, -ENOMEM, "out of memory");

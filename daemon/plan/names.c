@@ -21,13 +21,17 @@ const char *vnrs_name_fabric_link(const char *lab, const char *key, char buf[sta
     return buf;
 }
 
+const char *vnrs_name_link(const char *lab, const char *prefix, const char *name, char buf[static VNRS_IFNAME_MAX])
+{
+    if (snprintf(buf, VNRS_IFNAME_MAX, "%s%s", prefix, name) >= VNRS_IFNAME_MAX)
+        (void)snprintf(buf, VNRS_IFNAME_MAX, "%c%014llx", prefix[0],
+                       (unsigned long long)(hash_of(prefix[0], lab, name) >> 8));
+    return buf;
+}
+
 const char *vnrs_name_host_link(const char *lab, const char *name, char buf[static VNRS_IFNAME_MAX])
 {
-    if (strlen(name) + 2 < VNRS_IFNAME_MAX)
-        (void)snprintf(buf, VNRS_IFNAME_MAX, "h-%.13s", name);
-    else
-        (void)snprintf(buf, VNRS_IFNAME_MAX, "h%014llx", (unsigned long long)(hash_of('h', lab, name) >> 8));
-    return buf;
+    return vnrs_name_link(lab, "h-", name, buf);
 }
 
 struct vnrs_mac vnrs_name_mac(const char *lab, const char *key)

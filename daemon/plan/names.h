@@ -10,7 +10,9 @@
 
 // Fabric end of a NIC: 'v' and 14 hexadecimal digits.
 const char *vnrs_name_fabric_link(const char *lab, const char *key, char buf[static VNRS_IFNAME_MAX]);
-// Link inside a namespace that leads to `name`: "h-www" where it fits, else 'h' and 14 hexadecimal digits.
+// Link inside a namespace that leads to `name`: "h-www" (`prefix` "h-") where it fits, else 'h' and 14 hexadecimal
+// digits.
+const char *vnrs_name_link(const char *lab, const char *prefix, const char *name, char buf[static VNRS_IFNAME_MAX]);
 const char *vnrs_name_host_link(const char *lab, const char *name, char buf[static VNRS_IFNAME_MAX]);
 // Locally administered, unicast: 02:…
 struct vnrs_mac vnrs_name_mac(const char *lab, const char *key);

@@ -123,12 +123,48 @@ static void bird(void **state)
     check(options, "nva2", "bird-options.golden");
 }
 
+static const char *const sites =
+    "name: l\n"
+    "virtualNetworks:\n"
+    "  - name: hub\n"
+    "    addressSpace: [10.0.0.0/16]\n"
+    "    subnets: [{name: GatewaySubnet, addressPrefix: 10.0.1.0/26}]\n"
+    "virtualNetworkGateways:\n"
+    "  - {name: vpn, virtualNetwork: hub, gatewayType: Vpn, activeActive: true, bgp: {keepalive: 5, hold: 60}}\n"
+    "  - {name: er, virtualNetwork: hub, gatewayType: ExpressRoute}\n"
+    "sites:\n"
+    "  - name: branch\n"
+    "    addressPrefixes: [10.60.0.0/16]\n"
+    "    asn: 65010\n"
+    "    bgpPeeringAddress: 10.60.0.1\n"
+    "    run: {kind: KIND, asn: 65010, announce: [10.70.0.0/16, {prefix: 10.71.0.0/16, prepend: 2}]}\n"
+    "connections:\n"
+    "  - {name: tunnels, gateway: vpn, site: branch, connectionType: IPsec, enableBgp: true}\n"
+    "  - {name: circuit, gateway: er, site: branch, connectionType: ExpressRoute, password: s3cret,\n"
+    "     bfd: {transmitInterval: 300, receiveInterval: 400, detectMultiplier: 3}}\n";
+
+static void routers_of_sites(void **state)
+{
+    static const char *const kinds[] = {"frr", "bird"};
+    const char *at = strstr(sites, "KIND");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        char golden[64];
+        _free_ char *text = NULL;
+        assert_true(asprintf(&text, "%.*s%s%s", (int)(at - sites), sites, kinds[i], at + strlen("KIND")) > 0);
+        (void)snprintf(golden, sizeof(golden), "%s-site.golden", kinds[i]);
+        check(text, "branch", golden);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frr),
         cmocka_unit_test(bird),
         cmocka_unit_test(others),
+        cmocka_unit_test(routers_of_sites),
     };
     return cmocka_run_group_tests_name("plan.appliance", tests, NULL, NULL);
 }

@@ -247,6 +247,11 @@ static void link_keys(void **state)
     assert_true(vnrs_link_key_is_nic("routeserver.rs-0/eth0"));
     assert_false(vnrs_link_key_is_nic("internet.www/eth0"));
     assert_false(vnrs_link_key_is_nic("host.h/nva1"));
+    assert_false(vnrs_link_key_is_nic("internet.gateway.vpn-0/pub"));
+    assert_false(vnrs_link_key_is_nic("tunnel.c-0.site/tun"));
+    assert_false(vnrs_link_key_is_nic("circuit.c-0/link0"));
+    assert_true(vnrs_link_key_is_nic("gateway.vpn-0/eth0"));
+    assert_true(vnrs_link_key_is_nic("msee.c-0/eth0"));
 }
 
 int main(void)
