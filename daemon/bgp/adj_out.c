@@ -43,6 +43,8 @@ static struct vnrs_bgp_group group_of(struct vnrs_bgp_member *m, const struct vn
 
     memset(&group, 0, sizeof(group)); // compared as bytes
     group.ibgp = session->ibgp;
+    group.kind = m->conf.kind;
+    group.local = *vnrs_bgp_member_local(m);
     group.as4 = session->as4;
     group.extended_message = session->extended_message;
     group.ext_nexthop = session->ext_nexthop;
@@ -56,6 +58,13 @@ static struct vnrs_bgp_group group_of(struct vnrs_bgp_member *m, const struct vn
 static bool has_paths(const struct vnrs_bgp_group *group)
 {
     return group->add_path[VNRS_BGP_AF4] || group->add_path[VNRS_BGP_AF6];
+}
+
+// It is told attributes that outside peers do not see: the next hop as received.
+static bool hears_inside(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group)
+{
+    return group->ibgp ||
+           (sp->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && group->kind != (uint8_t)VNRS_SPK_PEER_OUTSIDE);
 }
 
 static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group)
@@ -76,7 +85,7 @@ static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_gr
 void vnrs_bgp_adj_out_up(struct vnrs_bgp_member *m)
 {
     struct vnrs_bgp_group group = group_of(m, vnrs_bgp_policy_map(m->speaker->policy, m->conf.out_map));
-    unsigned hears = 1u << (group.ibgp ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE);
+    unsigned hears = 1u << (hears_inside(m->speaker, &group) ? VNRS_BGP_HEARS_INSIDE : VNRS_BGP_HEARS_OUTSIDE);
 
     if (has_paths(&group))
         hears |= 1u << VNRS_BGP_HEARS_PATHS;
@@ -214,6 +223,20 @@ void vnrs_bgp_adj_out_set_maps(struct vnrs_bgp_speaker *sp)
     vnrs_bgp_export_forget(sp);
 }
 
+void vnrs_bgp_adj_out_review(struct vnrs_bgp_speaker *sp)
+{
+    const uint64_t *hears = sp->rib.queues.hears;
+    uint64_t everybody = hears[VNRS_BGP_HEARS_INSIDE] | hears[VNRS_BGP_HEARS_OUTSIDE];
+    struct vnrs_bgp_dest *d;
+    size_t at = 0;
+
+    while ((d = vnrs_bgp_rib_next(&sp->rib, &at))) {
+        vnrs_bgp_queue_change(&sp->rib, d, everybody, 0);
+        if (hears[VNRS_BGP_HEARS_PATHS])
+            vnrs_bgp_queue_change(&sp->rib, d, hears[VNRS_BGP_HEARS_PATHS], VNRS_BGP_DEST_ALL_PATHS);
+    }
+}
+
 void vnrs_bgp_adj_out_fini(struct vnrs_bgp_speaker *sp)
 {
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
@@ -226,7 +249,7 @@ void vnrs_bgp_adj_out_fini(struct vnrs_bgp_speaker *sp)
 static int judge(const struct vnrs_bgp_turn *t, const struct vnrs_bgp_dest *d, uint64_t consumers, struct verdict *ret)
 {
     const struct vnrs_bgp_path *path = vnrs_bgp_export_path(t->sp, t->group, d);
-    uint8_t changed = t->group->ibgp ? VNRS_BGP_DEST_NEW_INSIDE : VNRS_BGP_DEST_NEW_OUTSIDE;
+    uint8_t changed = hears_inside(t->sp, t->group) ? VNRS_BGP_DEST_NEW_INSIDE : VNRS_BGP_DEST_NEW_OUTSIDE;
     struct vnrs_bgp_map_outcome outcome;
     bool failed = false;
 

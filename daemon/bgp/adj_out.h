@@ -43,4 +43,6 @@ bool vnrs_bgp_adj_out_summary(struct vnrs_bgp_member *member, size_t n, struct v
 // The speaker has other route maps (the earlier ones are still there), or other ones are those of a peer. Sessions go
 // on; what a map does otherwise than before is due.
 void vnrs_bgp_adj_out_set_maps(struct vnrs_bgp_speaker *speaker);
+// Who may hear of what changed: what peers are not to know any more, or are to know now, is due.
+void vnrs_bgp_adj_out_review(struct vnrs_bgp_speaker *speaker);
 void vnrs_bgp_adj_out_fini(struct vnrs_bgp_speaker *speaker);

@@ -87,7 +87,7 @@ void vnrs_bgp_out_move_map(struct vnrs_bgp_speaker *sp, unsigned number, const s
 bool vnrs_bgp_out_has(const struct vnrs_bgp_group *group, const struct vnrs_bgp_path *path,
                       const struct vnrs_prefix *prefix)
 {
-    return group->map && path->slot != VNRS_BGP_SLOT_LOCAL && vnrs_bgp_map_target(group->map, prefix) >= 0;
+    return group->map && path->slot < VNRS_BGP_PEERS_MAX && vnrs_bgp_map_target(group->map, prefix) >= 0;
 }
 
 // --- what entries add
@@ -306,7 +306,7 @@ static void adopt(struct vnrs_bgp_member *m, unsigned number)
         const struct vnrs_bgp_path *best = d ? vnrs_bgp_dest_best(d) : NULL;
         if (sp->groups[number].add_path[vnrs_bgp_af_of(prefix)])
             continue;
-        if (!d || !(d->advertised & bit_of(m)) || (best && best->slot == VNRS_BGP_SLOT_LOCAL))
+        if (!d || !(d->advertised & bit_of(m)) || (best && best->slot >= VNRS_BGP_PEERS_MAX))
             continue;
         d->advertised &= ~bit_of(m);
         vnrs_bgp_attrs_unref(sp->attrs, to->summaries[i].told[m->slot]);

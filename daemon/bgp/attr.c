@@ -79,7 +79,7 @@ struct array {
     const void *bytes;
     size_t len;
 };
-enum { N_ARRAYS = 5 };
+enum { N_ARRAYS = 6 };
 
 static void attrs_arrays(const struct vnrs_bgp_attrs *a, struct array out[static N_ARRAYS])
 {
@@ -88,6 +88,7 @@ static void attrs_arrays(const struct vnrs_bgp_attrs *a, struct array out[static
     out[2] = (struct array){a->ext_communities, a->n_ext_communities * 8u};
     out[3] = (struct array){a->large_communities, a->n_large_communities * 12u};
     out[4] = (struct array){a->unknown, a->unknown_bytes};
+    out[5] = (struct array){a->clusters, a->n_clusters * 4u};
 }
 
 // Values whose presence bit is off do not count.
@@ -113,8 +114,6 @@ static uint64_t attrs_hash(const struct vnrs_bgp_attrs *a, uint64_t seed)
 
     h = mix(h, (uint64_t)a->med << 32 | a->local_pref);
     h = mix(h, (uint64_t)a->originator_id << 32 | a->aggregator_asn);
-    if (a->n_clusters)
-        h = mix(h, a->n_clusters);
     h = mix_bytes(h, &a->aggregator, sizeof(a->aggregator));
     h = mix_bytes(h, &a->nexthop, sizeof(a->nexthop));
     h = mix_bytes(h, &a->nexthop_link_local, sizeof(a->nexthop_link_local));
@@ -130,7 +129,7 @@ static bool attrs_equal(const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_at
 
     if (a->origin != b->origin || a->has != b->has || a->med != b->med || a->local_pref != b->local_pref ||
         a->aggregator_asn != b->aggregator_asn || a->originator_id != b->originator_id ||
-        a->n_clusters != b->n_clusters || memcmp(&a->aggregator, &b->aggregator, sizeof(a->aggregator)) != 0 ||
+        memcmp(&a->aggregator, &b->aggregator, sizeof(a->aggregator)) != 0 ||
         memcmp(&a->nexthop, &b->nexthop, sizeof(a->nexthop)) != 0 ||
         memcmp(&a->nexthop_link_local, &b->nexthop_link_local, sizeof(a->nexthop_link_local)) != 0)
         return false;
@@ -234,6 +233,7 @@ static struct vnrs_bgp_attrs *attrs_copy(const struct vnrs_bgp_attrs *attrs)
     copy->ext_communities = placed[2];
     copy->large_communities = placed[3];
     copy->unknown = placed[4];
+    copy->clusters = placed[5];
     return copy;
 }
 

@@ -42,8 +42,9 @@ struct vnrs_bgp_attrs {
     struct vnrs_addr aggregator;
     struct vnrs_addr nexthop;            // global; of NEXT_HOP or MP_REACH_NLRI
     struct vnrs_addr nexthop_link_local; // RFC 2545, or NONE
-    uint16_t n_clusters;                 // length of CLUSTER_LIST (RFC 4456)
+    uint16_t n_clusters;                 // of CLUSTER_LIST (RFC 4456)
     uint16_t as_path_bytes, n_communities, n_ext_communities, n_large_communities, unknown_bytes;
+    const uint8_t *clusters;          // 4 octets each
     const uint8_t *as_path;           // segments: type, count, count x 4 octets
     const uint32_t *communities;      // host order, ascending, no duplicates
     const uint8_t *ext_communities;   // 8 octets each, as received order
@@ -74,7 +75,10 @@ struct vnrs_bgp_attr_edit {
     uint32_t prepend_asn;             // 0: leave the path
     const struct vnrs_addr *nexthop;  // NULL: keep
     uint32_t add_community;           // 0: none
+    bool (*is_private)(uint32_t asn); // take those out of the path, before prepend_asn comes in; NULL: none
     bool strip_local_pref, strip_med; // towards eBGP
+    bool reflect;                     // RFC 4456: put cluster_id in front; else nothing of a reflector goes out
+    uint32_t cluster_id, originator_id;
 };
 int vnrs_bgp_attrs_edit(const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_attr_edit *edit, uint8_t *scratch,
                         size_t scratch_size, struct vnrs_bgp_attrs *out) VNRS_MUST_CHECK;

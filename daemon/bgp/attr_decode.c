@@ -249,15 +249,18 @@ static void read_originator_id(struct vnrs_bgp_attr_decode *d, const struct vnrs
     if (!has_length(d, raw, 4))
         return;
     d->attrs->originator_id = vnrs_wire_u32(&value);
-    d->is_own = d->attrs->originator_id == d->session->local_id;
+    d->is_own |= d->attrs->originator_id == d->session->local_id;
 }
 
 static void read_cluster_list(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
                               struct vnrs_wire value)
 {
-    (void)value;
-    if (has_items(d, raw, 4))
-        d->attrs->n_clusters = (uint16_t)(raw->len / 4);
+    if (!has_items(d, raw, 4))
+        return;
+    d->attrs->clusters = value.at;
+    d->attrs->n_clusters = (uint16_t)(raw->len / 4);
+    while (value.left) // the BGP identifier is the cluster's, too
+        d->is_own |= vnrs_wire_u32(&value) == d->session->local_id;
 }
 
 // Not looked into, but carried: its length must be right (RFC 7606 section 7.15).

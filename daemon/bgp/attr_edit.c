@@ -73,6 +73,52 @@ size_t vnrs_bgp_sort_unique(uint8_t *items, size_t n, size_t width)
     return kept;
 }
 
+// The path without the ASNs that `drop` names; segments that lose all of them go.
+static int path_strip(const struct vnrs_bgp_attrs *in, bool (*drop)(uint32_t asn), struct vnrs_wire_out *scratch,
+                      struct vnrs_bgp_attrs *out)
+{
+    struct vnrs_wire path = vnrs_wire_make(in->as_path, in->as_path_bytes);
+    uint8_t *start = scratch->at;
+
+    while (path.left) {
+        struct vnrs_wire_out before = *scratch;
+        uint8_t type = vnrs_wire_u8(&path), kept = 0;
+        vnrs_wire_put_u8(scratch, type);
+        vnrs_wire_put_u8(scratch, 0);
+        for (unsigned n = vnrs_wire_u8(&path); n; n--) {
+            uint32_t asn = vnrs_wire_u32(&path);
+            if (drop(asn))
+                continue;
+            vnrs_wire_put_u32(scratch, asn);
+            kept++;
+        }
+        if (scratch->full)
+            return -ENOBUFS;
+        if (kept)
+            before.at[1] = kept;
+        else
+            *scratch = before;
+    }
+    out->as_path = start;
+    out->as_path_bytes = (uint16_t)(scratch->at - start);
+    return 0;
+}
+
+// RFC 4456 section 8.
+static int clusters_prepend(const struct vnrs_bgp_attrs *in, uint32_t cluster_id, struct vnrs_wire_out *scratch,
+                            struct vnrs_bgp_attrs *out)
+{
+    uint8_t *start = scratch->at;
+
+    vnrs_wire_put_u32(scratch, cluster_id);
+    vnrs_wire_put(scratch, in->clusters, in->n_clusters * 4u);
+    if (scratch->full || in->n_clusters == UINT16_MAX / 4)
+        return -ENOBUFS;
+    out->clusters = start;
+    out->n_clusters = (uint16_t)(in->n_clusters + 1);
+    return 0;
+}
+
 // RFC 4271 section 5.1.2: into the leading sequence, or a new one before it.
 static int path_prepend(const struct vnrs_bgp_attrs *in, uint32_t asn, struct vnrs_wire_out *scratch,
                         struct vnrs_bgp_attrs *out)
@@ -130,8 +176,15 @@ int vnrs_bgp_attrs_edit(const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_a
 
     edited.refs = 0;
     edited.hash = 0;
-    if (edit->prepend_asn)
-        err = path_prepend(in, edit->prepend_asn, &w, &edited);
+    edited.originator_id = edit->originator_id;
+    edited.clusters = NULL;
+    edited.n_clusters = 0;
+    if (edit->is_private)
+        err = path_strip(in, edit->is_private, &w, &edited);
+    if (err == 0 && edit->prepend_asn)
+        err = path_prepend(&edited, edit->prepend_asn, &w, &edited);
+    if (err == 0 && edit->reflect)
+        err = clusters_prepend(in, edit->cluster_id, &w, &edited);
     if (err == 0 && edit->add_community)
         err = community_add(in, edit->add_community, &w, &edited);
     if (err < 0)

@@ -138,7 +138,7 @@ void vnrs_bmp_feed_up(struct vnrs_bmp_feed *f, struct vnrs_bgp_member *m)
     const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
     const struct vnrs_bgp_ends *ends = &m->peer.ends[fsm->side];
     const struct vnrs_bmp_peer_up up = {
-        .local = f->speaker->conf.local,
+        .local = *vnrs_bgp_member_local(m),
         .local_port = ends->local_port,
         .remote_port = ends->remote_port,
         .sent = ends->open_sent.bytes,
@@ -230,7 +230,7 @@ static void tell_statistics(struct vnrs_bmp_feed *f, unsigned slot)
 {
     enum { MAX_BYTES = VNRS_BMP_ROUTE_BYTES + 64 };
     const struct vnrs_bgp_speaker *sp = f->speaker;
-    const struct vnrs_bgp_member *m = slot == VNRS_BGP_SLOT_LOCAL ? NULL : sp->members[slot];
+    const struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(sp, slot);
     struct vnrs_bmp_peer peer = peer_of(f, slot, 0, sp->now);
     const struct vnrs_bmp_stat of_peer[] = {
         {VNRS_BMP_STAT_LOOPS, false, m ? m->n_loops : 0},
@@ -286,7 +286,7 @@ static void note(struct vnrs_bmp_feed *f, const struct vnrs_prefix *prefix, uint
 void vnrs_bmp_feed_path(struct vnrs_bmp_feed *f, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id,
                         bool best)
 {
-    if (f->ribs & (VNRS_SPK_BMP_PRE_POLICY | VNRS_SPK_BMP_POST_POLICY) && slot != VNRS_BGP_SLOT_LOCAL)
+    if (f->ribs & (VNRS_SPK_BMP_PRE_POLICY | VNRS_SPK_BMP_POST_POLICY) && slot < VNRS_BGP_PEERS_MAX)
         note(f, prefix, path_id, BIT(slot), 0);
     if (f->ribs & VNRS_SPK_BMP_LOC_RIB && best)
         note(f, prefix, 0, LOC_RIB, 0);
@@ -508,8 +508,8 @@ static void collect(struct vnrs_bmp_feed *f, struct batch *b)
 // Where the session has path identifiers that way, its routes have them here, too.
 static bool has_path_ids(const struct vnrs_bmp_feed *f, unsigned view, unsigned slot, uint8_t af)
 {
-    const struct vnrs_bgp_fsm *fsm =
-        slot == VNRS_BGP_SLOT_LOCAL ? NULL : vnrs_bgp_peer_session(&f->speaker->members[slot]->peer);
+    struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(f->speaker, slot);
+    const struct vnrs_bgp_fsm *fsm = m ? vnrs_bgp_peer_session(&m->peer) : NULL;
 
     return fsm && (views[view].is_out ? fsm->session.add_path_tx[af] : fsm->session.add_path_rx[af]);
 }
@@ -571,9 +571,8 @@ static size_t tell_eor(struct vnrs_bmp_feed *f, uint8_t *buf, size_t size)
             while (slots & f->eor & BIT(f->eor_slot) && f->eor_af < _VNRS_BGP_AF_MAX) {
                 uint8_t af = (uint8_t)f->eor_af++;
                 struct vnrs_bmp_peer peer = peer_of(f, f->eor_slot, views[f->eor_view].flags, f->speaker->now);
-                const struct vnrs_bgp_fsm *fsm = f->eor_slot == VNRS_BGP_SLOT_LOCAL
-                                                     ? NULL
-                                                     : vnrs_bgp_peer_session(&f->speaker->members[f->eor_slot]->peer);
+                struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(f->speaker, f->eor_slot);
+                const struct vnrs_bgp_fsm *fsm = m ? vnrs_bgp_peer_session(&m->peer) : NULL;
                 int len = !fsm || fsm->session.mp[af] ? vnrs_bmp_eor_encode(&peer, af, buf, size) : 0;
                 if (len > 0)
                     return (size_t)len;

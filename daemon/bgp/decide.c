@@ -28,6 +28,11 @@ static int cmp_pref(const cand *a, const cand *b)
     return lower(pref(b), pref(a));
 }
 
+static int cmp_class(const cand *a, const cand *b)
+{
+    return lower(a->source->rank, b->source->rank);
+}
+
 static int cmp_path_len(const cand *a, const cand *b)
 {
     return lower(a->attrs->path_len, b->attrs->path_len);
@@ -75,6 +80,7 @@ static const struct {
     [VNRS_BGP_STEP_BEST] = {.text = "best"},
     [VNRS_BGP_STEP_LOCAL] = {cmp_local, "not originated here"},
     [VNRS_BGP_STEP_PREF] = {cmp_pref, "lower local preference"},
+    [VNRS_BGP_STEP_CLASS] = {cmp_class, "hub routing preference"},
     [VNRS_BGP_STEP_PATH_LEN] = {cmp_path_len, "longer AS path"},
     [VNRS_BGP_STEP_ORIGIN] = {cmp_origin, "lesser origin"},
     [VNRS_BGP_STEP_EBGP] = {cmp_ebgp, "learned by iBGP"},
@@ -90,6 +96,8 @@ static const char *const barred_texts[] = {
     [VNRS_BGP_BARRED_LOCAL] = "equal to or inside a virtual network's range",
     [VNRS_BGP_BARRED_LOOP] = "own ASN in the AS path",
     [VNRS_BGP_BARRED_NEXTHOP] = "next hop is this instance",
+    [VNRS_BGP_BARRED_BRANCH] = "of a gateway; branch-to-branch traffic is not allowed",
+    [VNRS_BGP_BARRED_MARKED] = "went through a Route Server before (65517:65517)",
     [VNRS_BGP_BARRED_GONE] = "withdrawn",
 };
 static_assert(ARRAY_SIZE(barred_texts) == _VNRS_BGP_BARRED_MAX, "a text for every reason");

@@ -9,11 +9,13 @@
 #pragma once
 
 #include "bgp/attr.h"
+#include "bgp/roles.h"
 
 enum vnrs_bgp_step {
     VNRS_BGP_STEP_BEST = 0, // did not lose
     VNRS_BGP_STEP_LOCAL,    // originated here
     VNRS_BGP_STEP_PREF,     // higher LOCAL_PREF; 100 where there is none (9.1.1)
+    VNRS_BGP_STEP_CLASS,    // the class that hubRoutingPreference names (azure-routing.md 5.8)
     VNRS_BGP_STEP_PATH_LEN, // shorter AS path (9.1.2.2 a). Paths equal up to here share the traffic
     VNRS_BGP_STEP_ORIGIN,   // IGP, EGP, incomplete (b)
     VNRS_BGP_STEP_EBGP,     // eBGP before iBGP (d)
@@ -31,6 +33,8 @@ enum vnrs_bgp_barred {
     VNRS_BGP_BARRED_LOCAL,   // equal to or inside a prefix of the virtual networks (azure-routing.md 5.5)
     VNRS_BGP_BARRED_LOOP,    // our ASN is in the AS path
     VNRS_BGP_BARRED_NEXTHOP, // the next hop is this instance (RFC 4271 5.1.3)
+    VNRS_BGP_BARRED_BRANCH,  // of a gateway, at a Route Server that is not to join branches (azure-routing.md 5.6)
+    VNRS_BGP_BARRED_MARKED,  // came back to an ExpressRoute gateway: it went through a Route Server before (5.6)
     VNRS_BGP_BARRED_GONE,    // withdrawn; stays only until peers have heard of it (bgp/rib.h)
     _VNRS_BGP_BARRED_MAX,
 };
@@ -39,6 +43,8 @@ struct vnrs_bgp_source { // where paths come from
     struct vnrs_addr addr;
     uint32_t router_id, asn;
     bool local, ibgp;
+    uint8_t from; // kind of the peer, or VNRS_BGP_FROM_LOCAL, _STATIC (bgp/roles.h)
+    uint8_t rank; // vnrs_bgp_role_rank
 };
 
 struct vnrs_bgp_candidate {

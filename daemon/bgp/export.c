@@ -8,12 +8,17 @@
 
 #define IBGP_LOCAL_PREF 100u
 
-// To eBGP the instance itself is the next hop, and it has one address; inside the AS the next hop stays. IPv4 prefixes
-// may have an IPv6 one where the session says so (RFC 8950).
-static bool has_nexthop(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+static struct vnrs_bgp_telling telling(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                       const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path)
+{
+    return vnrs_bgp_role_tells(&sp->conf, sp->rib.sources[path->slot].from, group->kind, group->ibgp, prefix);
+}
+
+// IPv4 prefixes may have an IPv6 next hop where the session says so (RFC 8950).
+static bool has_nexthop(const struct vnrs_bgp_group *group, const struct vnrs_bgp_telling *how,
                         const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *path)
 {
-    uint8_t family = group->ibgp ? path->attrs->nexthop.family : sp->conf.local.family;
+    uint8_t family = how->keep_nexthop ? path->attrs->nexthop.family : group->local.family;
 
     return family == dest->prefix.family || (family == VNRS_AF_IPV6 && group->ext_nexthop);
 }
@@ -23,9 +28,12 @@ bool vnrs_bgp_export_is_allowed(const struct vnrs_bgp_speaker *sp, const struct 
 {
     static const uint32_t inside_only[] = {VNRS_BGP_NO_EXPORT, VNRS_BGP_NO_EXPORT_SUBCONFED, VNRS_BGP_BLACKHOLE};
 
-    if (path->barred || !group->mp[vnrs_bgp_af_of(&dest->prefix)] || !has_nexthop(sp, group, dest, path))
+    if (path->barred || !group->mp[vnrs_bgp_af_of(&dest->prefix)])
         return false;
-    if (group->ibgp && sp->rib.sources[path->slot].ibgp)
+    struct vnrs_bgp_telling how = telling(sp, group, &dest->prefix, path);
+    if (!how.allowed || !has_nexthop(group, &how, dest, path))
+        return false;
+    if (group->ibgp && sp->rib.sources[path->slot].ibgp && !how.reflect)
         return false;
     if (vnrs_bgp_attrs_has_community(path->attrs, VNRS_BGP_NO_ADVERTISE))
         return false;
@@ -43,49 +51,69 @@ const struct vnrs_bgp_path *vnrs_bgp_export_path(const struct vnrs_bgp_speaker *
     return best && vnrs_bgp_export_is_allowed(sp, group, dest, best) ? best : NULL;
 }
 
-static int edit_ebgp(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_attrs *in, struct vnrs_bgp_attrs *out)
+static struct vnrs_bgp_form form_of(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                    const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path)
 {
-    bool learned = in != sp->local_attrs;
+    const struct vnrs_bgp_source *source = &sp->rib.sources[path->slot];
+    struct vnrs_bgp_telling how = telling(sp, group, prefix, path);
+    struct vnrs_bgp_form form;
+
+    memset(&form, 0, sizeof(form)); // compared as bytes
+    if (!how.keep_nexthop)
+        form.nexthop = group->local;
+    form.ibgp = group->ibgp;
+    form.mark = how.mark;
+    form.public_only = how.public_only;
+    if (group->ibgp && source->ibgp)
+        form.originator = path->attrs->originator_id ? path->attrs->originator_id : source->router_id;
+    return form;
+}
+
+static int edit(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_form *form, const struct vnrs_bgp_attrs *in,
+                struct vnrs_bgp_attrs *out)
+{
     struct vnrs_bgp_attr_edit edit = {
-        .prepend_asn = sp->conf.asn,
-        .nexthop = &sp->conf.local,
-        .add_community = sp->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && learned ? VNRS_BGP_COMMUNITY_RS : 0,
-        .strip_local_pref = true,
-        .strip_med = true,
+        .prepend_asn = form->ibgp ? 0 : sp->conf.asn,
+        .nexthop = form->nexthop.family ? &form->nexthop : NULL,
+        .add_community = form->mark ? VNRS_BGP_COMMUNITY_RS : 0,
+        .is_private = form->public_only ? vnrs_bgp_asn_is_private : NULL,
+        .strip_local_pref = !form->ibgp,
+        .strip_med = !form->ibgp,
+        .reflect = form->originator != 0,
+        .cluster_id = sp->conf.router_id,
+        .originator_id = form->originator,
     };
     return vnrs_bgp_attrs_edit(in, &edit, sp->edit_scratch, sizeof(sp->edit_scratch), out);
 }
 
 static bool is_cached(const struct vnrs_bgp_export *slot, const struct vnrs_bgp_group *group,
-                      const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_map_outcome *outcome)
+                      const struct vnrs_bgp_form *form, const struct vnrs_bgp_attrs *in,
+                      const struct vnrs_bgp_map_outcome *outcome)
 {
-    return slot->in == in && slot->ibgp == group->ibgp && slot->fired == outcome->fired &&
+    return slot->in == in && memcmp(&slot->form, form, sizeof(*form)) == 0 && slot->fired == outcome->fired &&
            slot->summarised == outcome->summarised && (!outcome->fired || slot->map == group->map);
 }
 
 // NULL: too large, or, with *ret_failed, no memory.
 static const struct vnrs_bgp_attrs *build(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
-                                          const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_map_outcome *outcome,
-                                          bool *ret_failed)
+                                          const struct vnrs_bgp_form *form, const struct vnrs_bgp_attrs *in,
+                                          const struct vnrs_bgp_map_outcome *outcome, bool *ret_failed)
 {
-    uint64_t place = in->hash ^ group->ibgp ^ outcome->fired * 31;
+    uint64_t place = in->hash ^ form->ibgp ^ form->nexthop.bytes[3] ^ outcome->fired * 31;
     struct vnrs_bgp_export *slot = &sp->exports[place % VNRS_BGP_EXPORT_CACHE];
     struct vnrs_bgp_attrs changed, out;
     const struct vnrs_bgp_attrs *from = in;
 
-    if (is_cached(slot, group, in, outcome))
+    if (is_cached(slot, group, form, in, outcome))
         return slot->out;
     if (outcome->fired) {
         if (vnrs_bgp_map_edit(group->map, in, outcome, &changed) < 0)
             return NULL;
         from = &changed;
     }
-    out = *from;
-    if (!group->ibgp && edit_ebgp(sp, from, &out) < 0)
+    if (edit(sp, form, from, &out) < 0)
         return NULL;
-    out.originator_id = 0; // of a route reflector, which this is not
-    out.n_clusters = 0;
-    if (group->ibgp && !(out.has & VNRS_BGP_HAS_LOCAL_PREF)) {
+    if (form->ibgp && !(out.has & VNRS_BGP_HAS_LOCAL_PREF)) {
         out.has |= VNRS_BGP_HAS_LOCAL_PREF; // required towards iBGP (RFC 4271 5.1.5)
         out.local_pref = IBGP_LOCAL_PREF;
     }
@@ -98,10 +126,10 @@ static const struct vnrs_bgp_attrs *build(struct vnrs_bgp_speaker *sp, const str
     vnrs_bgp_attrs_unref(sp->attrs, slot->out);
     *slot = (struct vnrs_bgp_export){.in = vnrs_bgp_attrs_ref(in),
                                      .out = set,
-                                     .ibgp = group->ibgp,
                                      .map = group->map,
                                      .fired = outcome->fired,
                                      .summarised = outcome->summarised};
+    memcpy(&slot->form, form, sizeof(*form));
     return set;
 }
 
@@ -109,28 +137,33 @@ const struct vnrs_bgp_attrs *vnrs_bgp_export_attrs(struct vnrs_bgp_speaker *sp, 
                                                    const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path,
                                                    struct vnrs_bgp_map_outcome *ret_outcome, bool *ret_failed)
 {
+    struct vnrs_bgp_form form = form_of(sp, group, prefix, path);
+
     *ret_outcome = (struct vnrs_bgp_map_outcome){.prefix = *prefix};
-    if (group->map && path->slot != VNRS_BGP_SLOT_LOCAL)
+    if (group->map && path->slot < VNRS_BGP_PEERS_MAX)
         vnrs_bgp_map_match(group->map, prefix, path->attrs, ret_outcome);
-    return ret_outcome->dropped ? NULL : build(sp, group, path->attrs, ret_outcome, ret_failed);
+    return ret_outcome->dropped ? NULL : build(sp, group, &form, path->attrs, ret_outcome, ret_failed);
 }
 
 bool vnrs_bgp_export_is_same(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b)
 {
-    static const struct vnrs_bgp_group outside; // maps see nothing in which equal ones could differ
+    static const struct vnrs_bgp_group outside; // maps see nothing in which equal ones could differ, nor do forms
     static const struct vnrs_bgp_map_outcome unchanged;
     struct vnrs_bgp_speaker *sp = arg;
+    struct vnrs_bgp_form form;
     bool failed = false;
 
     // Paths differ nearly always, and then nothing has to be built.
     if (a->as_path_bytes != b->as_path_bytes ||
         (a->as_path_bytes && memcmp(a->as_path, b->as_path, a->as_path_bytes) != 0))
         return false;
-    const struct vnrs_bgp_attrs *out = build(sp, &outside, a, &unchanged, &failed);
+    memset(&form, 0, sizeof(form));
+    form.nexthop = sp->conf.local;
+    const struct vnrs_bgp_attrs *out = build(sp, &outside, &form, a, &unchanged, &failed);
     if (!out)
         return false;
     vnrs_bgp_attrs_ref(out); // the second may take its place in the cache
-    bool same = build(sp, &outside, b, &unchanged, &failed) == out;
+    bool same = build(sp, &outside, &form, b, &unchanged, &failed) == out;
     vnrs_bgp_attrs_unref(sp->attrs, out);
     return same;
 }

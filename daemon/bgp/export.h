@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What becomes of attributes on their way out to a group of peers (azure-routing.md 5.4), and which paths go there at
-// all. The one place where outgoing attributes are made. Pure.
+// What becomes of attributes on their way out to a group of peers (bgp/roles.h), and which paths go there at all. The
+// one place where outgoing attributes are made. Pure.
 #pragma once
 
 #include "bgp/speaker_core.h"

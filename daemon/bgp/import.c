@@ -31,20 +31,28 @@ static bool is_covered(const struct vnrs_bgp_speaker *speaker, const struct vnrs
 }
 
 static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix,
-                                  const struct vnrs_bgp_attrs *attrs)
+                                  unsigned slot, const struct vnrs_bgp_attrs *attrs)
 {
+    unsigned from = speaker->rib.sources[slot].from;
+    bool is_gateway = from == VNRS_SPK_PEER_VPN_GATEWAY || from == VNRS_SPK_PEER_ER_GATEWAY;
+
     if (vnrs_bgp_attrs_has_asn(attrs, speaker->conf.asn))
         return VNRS_BGP_BARRED_LOOP;
-    if (vnrs_addr_equal(&attrs->nexthop, &speaker->conf.local))
+    if (vnrs_addr_equal(&attrs->nexthop, vnrs_bgp_member_local(speaker->members[slot])))
         return VNRS_BGP_BARRED_NEXTHOP;
-    if (speaker->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && is_covered(speaker, prefix))
+    if (vnrs_bgp_role_protects_locals(speaker->conf.role) && is_covered(speaker, prefix))
         return VNRS_BGP_BARRED_LOCAL;
+    if (speaker->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && is_gateway && !speaker->conf.branch_to_branch)
+        return VNRS_BGP_BARRED_BRANCH;
+    if (from == VNRS_SPK_PEER_MSEE && speaker->has_route_server &&
+        vnrs_bgp_attrs_has_community(attrs, VNRS_BGP_COMMUNITY_RS))
+        return VNRS_BGP_BARRED_MARKED;
     return VNRS_BGP_USABLE;
 }
 
 static enum vnrs_bgp_barred judge_path(const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path, void *arg)
 {
-    return judge(arg, prefix, path->attrs);
+    return judge(arg, prefix, path->slot, path->attrs);
 }
 
 void vnrs_bgp_import_rejudge(struct vnrs_bgp_speaker *speaker)
@@ -55,7 +63,7 @@ void vnrs_bgp_import_rejudge(struct vnrs_bgp_speaker *speaker)
 static int enter(struct vnrs_bgp_member *m, const struct vnrs_prefix *prefix, uint32_t path_id,
                  const struct vnrs_bgp_attrs *attrs)
 {
-    enum vnrs_bgp_barred barred = judge(m->speaker, prefix, attrs);
+    enum vnrs_bgp_barred barred = judge(m->speaker, prefix, m->slot, attrs);
     int err = vnrs_bgp_rib_update(&m->speaker->rib, prefix, m->slot, path_id, attrs, barred);
     return err < 0 ? err : 0;
 }

@@ -66,14 +66,14 @@ static int encode_index(struct vnrs_mrt_dump *dump, const void *what)
 // A peer that came after the index was written has no place in it.
 static bool is_indexed(const struct vnrs_mrt_dump *dump, const struct vnrs_bgp_path *p)
 {
-    const struct vnrs_bgp_member *m = p->slot == VNRS_BGP_SLOT_LOCAL ? NULL : dump->speaker->members[p->slot];
+    const struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(dump->speaker, p->slot);
 
-    return p->slot == VNRS_BGP_SLOT_LOCAL || (m && vnrs_addr_equal(&m->conf.addr, &dump->peers[p->slot]));
+    return p->slot >= VNRS_BGP_PEERS_MAX || (m && vnrs_addr_equal(&m->conf.addr, &dump->peers[p->slot]));
 }
 
 static uint32_t since(const struct vnrs_mrt_dump *dump, const struct vnrs_bgp_path *p, const struct moment *moment)
 {
-    const struct vnrs_bgp_member *m = p->slot == VNRS_BGP_SLOT_LOCAL ? NULL : dump->speaker->members[p->slot];
+    const struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(dump->speaker, p->slot);
     uint64_t from = m ? m->peer.changed_ms : moment->now_ms;
 
     return moment->wall_s - (uint32_t)((moment->now_ms - MIN(from, moment->now_ms)) / 1000);

@@ -181,9 +181,13 @@ void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bg
     const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
 
     *ret_set = (struct vnrs_spk_set){0};
-    for (; p && p->slot != VNRS_BGP_SLOT_LOCAL; p = p->next) {
+    if (!p || !vnrs_bgp_role_reports(sp->rib.sources[p->slot].from))
+        return;
+    for (; p; p = p->next) {
         if (!vnrs_bgp_step_is_multipath(vnrs_bgp_dest_lost_at(&sp->rib, dest, p)))
             break;
+        if (!vnrs_bgp_role_reports(sp->rib.sources[p->slot].from))
+            continue;
         struct vnrs_spk_nexthop *hop = find_nexthop(ret_set, &p->attrs->nexthop);
         if (!hop) {
             if (ret_set->n == VNRS_PATHS_MAX)
@@ -217,7 +221,7 @@ static const char *standing(const struct vnrs_bgp_speaker *sp, const struct vnrs
                             struct vnrs_spk_path *path)
 {
     enum vnrs_bgp_step step = vnrs_bgp_dest_lost_at(&sp->rib, dest, p);
-    const struct vnrs_bgp_member *m = p->slot == VNRS_BGP_SLOT_LOCAL ? NULL : sp->members[p->slot];
+    const struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(sp, p->slot);
 
     path->lost_at = (uint8_t)step;
     path->best = step == VNRS_BGP_STEP_BEST ? 1 : vnrs_bgp_step_is_multipath(step) ? 2 : 0;
@@ -264,7 +268,7 @@ static void note_kept_back(const struct vnrs_bgp_speaker *sp, const struct vnrs_
         const struct vnrs_bgp_map *map = m && slot != p->slot ? vnrs_bgp_adj_out_map(m) : NULL;
         struct vnrs_bgp_map_outcome outcome = {0};
         char text[VNRS_NOTE_MAX], note[VNRS_NOTE_MAX];
-        if (map && p->slot != VNRS_BGP_SLOT_LOCAL)
+        if (map && p->slot < VNRS_BGP_PEERS_MAX)
             vnrs_bgp_map_match(map, &dest->prefix, p->attrs, &outcome);
         if (!outcome.dropped && !outcome.summarised)
             continue;
@@ -279,7 +283,7 @@ static void note_kept_back(const struct vnrs_bgp_speaker *sp, const struct vnrs_
 static struct vnrs_spk_path path_of_rib(const struct vnrs_bgp_speaker *sp, const struct vnrs_spk_query *query,
                                         const struct vnrs_bgp_dest *dest, const struct vnrs_bgp_path *p)
 {
-    struct vnrs_bgp_member *m = p->slot == VNRS_BGP_SLOT_LOCAL ? NULL : sp->members[p->slot];
+    struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(sp, p->slot);
     const struct vnrs_bgp_path *received =
         m ? vnrs_bgp_import_find(m, &dest->prefix, vnrs_bgp_path_received_id(p)) : NULL;
     struct vnrs_spk_path path = path_make(query, &dest->prefix, p->attrs);

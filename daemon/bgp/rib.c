@@ -23,6 +23,8 @@ void vnrs_bgp_rib_init(struct vnrs_bgp_rib *rib, struct vnrs_bgp_attr_table *att
 {
     *rib = (struct vnrs_bgp_rib){.attrs = attrs, .seed = seed};
     rib->sources[VNRS_BGP_SLOT_LOCAL].local = true;
+    rib->sources[VNRS_BGP_SLOT_LOCAL].from = VNRS_BGP_FROM_LOCAL;
+    rib->sources[VNRS_BGP_SLOT_STATIC].from = VNRS_BGP_FROM_STATIC;
 }
 
 void vnrs_bgp_rib_fini(struct vnrs_bgp_rib *rib)
@@ -349,11 +351,15 @@ static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, co
     const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
     const struct vnrs_bgp_attrs *attrs = best ? best->attrs : NULL;
     bool moved = best && before->attrs && best->slot != before->slot;
+    // What is made of it on its way out depends on what the source is.
+    bool other_kind = moved && rib->sources[best->slot].from != rib->sources[before->slot].from;
     uint64_t inside = rib->queues.hears[VNRS_BGP_HEARS_INSIDE], outside = rib->queues.hears[VNRS_BGP_HEARS_OUTSIDE];
 
     if (attrs == before->attrs && !moved)
         return;
-    if (attrs == before->attrs)
+    if (other_kind)
+        vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
+    else if (attrs == before->attrs)
         vnrs_bgp_queue_change(rib, dest, inside | outside, 0);
     else if (!is_same_outside(rib, attrs, before->attrs))
         vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
@@ -594,7 +600,7 @@ static struct vnrs_bgp_path *path_misjudged(const struct vnrs_bgp_dest *dest, vn
                                             enum vnrs_bgp_barred *ret_barred)
 {
     for (struct vnrs_bgp_path *p = dest->paths; p; p = p->next) {
-        if (p->slot == VNRS_BGP_SLOT_LOCAL || p->barred == VNRS_BGP_BARRED_GONE)
+        if (p->slot >= VNRS_BGP_SLOT_STATIC || p->barred == VNRS_BGP_BARRED_GONE)
             continue;
         *ret_barred = judge(&dest->prefix, p, arg);
         if (*ret_barred != p->barred)
@@ -613,4 +619,24 @@ void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib, vnrs_bgp_judge *judge, void 
     while ((d = vnrs_bgp_rib_next(rib, &at)))
         while ((p = path_misjudged(d, judge, arg, &barred))) // it moves in the list: begin anew
             path_change(rib, d, p, p->attrs, barred);
+}
+
+void vnrs_bgp_rib_reorder(struct vnrs_bgp_rib *rib)
+{
+    struct vnrs_bgp_dest *d;
+    size_t at = 0;
+
+    while ((d = vnrs_bgp_rib_next(rib, &at))) {
+        struct vnrs_bgp_path *left = d->paths, *p;
+        if (!left || !left->next)
+            continue;
+        struct before before = change_begin(rib, d, NULL);
+        before.source = before.slot;
+        before.multipath = true; // who shares the traffic may be others now
+        for (d->paths = NULL; (p = left);) {
+            left = p->next;
+            path_insert(rib, d, p);
+        }
+        change_end(rib, d, NULL, &before);
+    }
 }

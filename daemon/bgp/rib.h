@@ -14,8 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define VNRS_BGP_SLOT_LOCAL 63u // as a source: what this speaker originates; as a consumer: the controller
-#define VNRS_BGP_SLAB_DESTS 1024u
+#define VNRS_BGP_SLOT_LOCAL  63u // as a source: what this speaker originates; as a consumer: the controller
+#define VNRS_BGP_SLOT_STATIC 62u // as a source: static routes of a VPN gateway
+#define VNRS_BGP_SLAB_DESTS  1024u
 
 // A peer that numbers its paths (RFC 7911) may have so many of one prefix; more are not kept.
 #define VNRS_BGP_PATHS_PER_SOURCE 32u
@@ -104,8 +105,10 @@ uint16_t vnrs_bgp_rib_epoch_next(struct vnrs_bgp_rib *rib, unsigned slot);
 bool vnrs_bgp_path_is_before(const struct vnrs_bgp_path *path, uint16_t epoch);
 typedef enum vnrs_bgp_barred vnrs_bgp_judge(const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path,
                                             void *arg);
-// Asks `judge` anew for every path of the peers (not of SLOT_LOCAL).
+// Asks `judge` anew for every path of the peers (not of this speaker itself).
 void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib, vnrs_bgp_judge *judge, void *arg);
+// The ranks of sources changed: all paths are put in order again.
+void vnrs_bgp_rib_reorder(struct vnrs_bgp_rib *rib);
 struct vnrs_bgp_dest *vnrs_bgp_rib_find(const struct vnrs_bgp_rib *rib, const struct vnrs_prefix *prefix);
 // Brings what a search for these is going to read into the cache, at most VNRS_BGP_PREFETCH_MAX of them.
 #define VNRS_BGP_PREFETCH_MAX 32u

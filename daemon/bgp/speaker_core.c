@@ -5,6 +5,7 @@
 #include "bgp/adj_out.h"
 #include "bgp/bfd_packet.h"
 #include "bgp/export.h"
+#include "bgp/speaker_parts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static void on_send(void *arg, enum vnrs_bgp_side side, const uint8_t *bytes, si
     m->speaker->ops->send(m->speaker->arg, m, side, bytes, len);
 }
 
-static uint16_t restart_s(const struct vnrs_spk_config *conf)
+uint16_t vnrs_bgp_restart_s(const struct vnrs_spk_config *conf)
 {
     return conf->restart_s ? conf->restart_s : VNRS_BGP_RESTART_S;
 }
@@ -47,7 +48,7 @@ static void on_changed(void *arg)
 // A Route Server's OPEN, byte for byte (azure-routing.md 5.2), unless more is configured: it announces IPv6 although it
 // is IPv4 only. What is said about forwarding (F bit) is what is so: it goes on while this process is there, and over
 // its restart where the routes were kept in force.
-static void caps_set(struct vnrs_bgp_member *m)
+void vnrs_bgp_member_set_caps(struct vnrs_bgp_member *m)
 {
     const struct vnrs_spk_config *conf = &m->speaker->conf;
     bool graceful = conf->features & VNRS_SPK_GRACEFUL_RESTART;
@@ -64,7 +65,7 @@ static void caps_set(struct vnrs_bgp_member *m)
         .graceful_restart = graceful,
         .gr_notification = graceful,
         .gr_restarted = graceful && m->speaker->deferring,
-        .gr_time = restart_s(conf),
+        .gr_time = vnrs_bgp_restart_s(conf),
         .gr_af = {graceful, graceful},
         .gr_forwarding = {forwarding, forwarding},
         .bfd_strict = m->conf.bfd.multiplier && m->conf.bfd.strict,
@@ -83,11 +84,15 @@ static void on_up(void *arg)
     // Paths stand in the order of their source's identifier: those of another one cannot stay.
     if (sp->rib.sources[m->slot].router_id != fsm->remote.id)
         vnrs_bgp_retain_drop(m);
-    sp->rib.sources[m->slot] = (struct vnrs_bgp_source){
-        .addr = m->conf.addr, .router_id = fsm->remote.id, .asn = fsm->remote.asn, .ibgp = fsm->session.ibgp};
+    sp->rib.sources[m->slot] = (struct vnrs_bgp_source){.addr = m->conf.addr,
+                                                        .router_id = fsm->remote.id,
+                                                        .asn = fsm->remote.asn,
+                                                        .ibgp = fsm->session.ibgp,
+                                                        .from = m->conf.kind,
+                                                        .rank = (uint8_t)vnrs_bgp_role_rank(&sp->conf, m->conf.kind)};
     vnrs_bgp_retain_up(m);
     m->was_up = true;
-    caps_set(m);
+    vnrs_bgp_member_set_caps(m);
     m->heard_ms = m->peer.now;
     m->eor = false;
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
@@ -161,6 +166,26 @@ static const struct vnrs_bgp_peer_ops peer_ops = {
     .received = on_received,
 };
 
+void vnrs_bgp_member_init(struct vnrs_bgp_member *m)
+{
+    const struct vnrs_bgp_speaker *sp = m->speaker;
+    struct vnrs_bgp_conf conf = {
+        .local_asn = sp->conf.asn,
+        .peer_asn = m->conf.asn,
+        .router_id = sp->conf.router_id,
+        .hold = m->conf.hold,
+        .keepalive = m->conf.keepalive,
+        .connect_retry_ms = sp->conf.connect_retry_ms,
+        .delay_open_ms = m->conf.delay_open * 1000u,
+        .passive = m->conf.passive,
+        .bfd_up = m->bfd.configured && m->bfd.state == VNRS_BFD_UP,
+    };
+
+    vnrs_bgp_peer_fini(&m->peer);
+    vnrs_bgp_peer_init(&m->peer, &conf, &peer_ops, m);
+    vnrs_bgp_member_set_caps(m);
+}
+
 struct vnrs_bgp_speaker *vnrs_bgp_speaker_new(const struct vnrs_bgp_speaker_ops *ops, void *arg, uint64_t seed)
 {
     struct vnrs_bgp_speaker *sp = calloc(1, sizeof(*sp));
@@ -201,7 +226,7 @@ void vnrs_bgp_speaker_observe(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp
     sp->rib.changed = observer && observer->path ? on_path : NULL;
 }
 
-static void member_free(struct vnrs_bgp_member *m)
+void vnrs_bgp_member_free(struct vnrs_bgp_member *m)
 {
     if (!m)
         return;
@@ -216,7 +241,7 @@ void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
     if (!sp)
         return;
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
-        member_free(sp->members[i]);
+        vnrs_bgp_member_free(sp->members[i]);
     vnrs_bgp_adj_out_fini(sp);
     vnrs_bgp_policy_free(sp->policy);
     vnrs_bgp_rib_fini(&sp->rib);
@@ -225,300 +250,8 @@ void vnrs_bgp_speaker_free(struct vnrs_bgp_speaker *sp)
     vnrs_bgp_attr_table_free(sp->attrs);
     vnrs_trie_fini(&sp->cover);
     vec_free(&sp->locals);
+    vec_free(&sp->statics);
     free(sp);
-}
-
-static int local_cmp(const void *a, const void *b)
-{
-    return vnrs_prefix_cmp(a, b);
-}
-
-// `cover` is only told outermost ranges: in this order, each comes before all that it holds.
-static int cover_build(const struct vnrs_prefix *sorted, size_t n, struct vnrs_trie *cover)
-{
-    const struct vnrs_prefix *outer = NULL;
-
-    for (size_t i = 0; i < n; i++) {
-        if (outer && vnrs_prefix_contains(outer, &sorted[i]))
-            continue;
-        outer = &sorted[i];
-        if (vnrs_trie_put(cover, outer, cover) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static int locals_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_local *locals, size_t n)
-{
-    _free_ struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted));
-    struct vnrs_trie cover = {0};
-    int err = 0;
-
-    if (!sorted)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = locals[i].prefix;
-    qsort(sorted, n, sizeof(*sorted), local_cmp);
-    if (cover_build(sorted, n, &cover) < 0) {
-        vnrs_trie_fini(&cover);
-        return -ENOMEM;
-    }
-    vec_foreach (old, &sp->locals)
-        if (!bsearch(old, sorted, n, sizeof(*sorted), local_cmp))
-            (void)vnrs_bgp_rib_withdraw(&sp->rib, old, VNRS_BGP_SLOT_LOCAL, 0);
-    for (size_t i = 0; i < n && err >= 0; i++)
-        err = vnrs_bgp_rib_update(&sp->rib, &sorted[i], VNRS_BGP_SLOT_LOCAL, 0, sp->local_attrs, VNRS_BGP_USABLE);
-    vnrs_trie_fini(&sp->cover);
-    sp->cover = cover;
-    vec_free(&sp->locals);
-    sp->locals.items = TAKE_PTR(sorted);
-    sp->locals.len = n;
-    sp->locals.cap = n + 1;
-    return err < 0 ? err : 0;
-}
-
-static int instance_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_config *conf)
-{
-    struct vnrs_bgp_attrs own = {.origin = VNRS_BGP_ORIGIN_IGP, .nexthop = conf->local};
-    const struct vnrs_bgp_attrs *set = vnrs_bgp_attrs_intern(sp->attrs, &own);
-
-    if (!set)
-        return -ENOMEM;
-    vnrs_bgp_export_forget(sp);
-    vnrs_bgp_attrs_unref(sp->attrs, sp->local_attrs);
-    sp->local_attrs = set;
-    sp->conf = *conf;
-    sp->rib.sources[VNRS_BGP_SLOT_LOCAL].addr = conf->local;
-    sp->rib.sources[VNRS_BGP_SLOT_LOCAL].router_id = conf->router_id;
-    return 0;
-}
-
-static struct vnrs_bgp_conf member_conf(const struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *conf)
-{
-    return (struct vnrs_bgp_conf){
-        .local_asn = sp->conf.asn,
-        .peer_asn = conf->asn,
-        .router_id = sp->conf.router_id,
-        .hold = conf->hold,
-        .keepalive = conf->keepalive,
-        .connect_retry_ms = sp->conf.connect_retry_ms,
-        .delay_open_ms = conf->delay_open * 1000u,
-        .passive = conf->passive,
-    };
-}
-
-// Administratively: nothing of the peer stays.
-static void member_stop(struct vnrs_bgp_member *m, uint8_t cease, const char *text)
-{
-    vnrs_bgp_peer_stop(&m->peer, m->speaker->now, cease, text);
-    vnrs_bgp_retain_drop(m);
-}
-
-static void member_init(struct vnrs_bgp_member *m)
-{
-    struct vnrs_bgp_conf conf = member_conf(m->speaker, &m->conf);
-
-    conf.bfd_up = m->bfd.configured && m->bfd.state == VNRS_BFD_UP;
-    vnrs_bgp_peer_fini(&m->peer);
-    vnrs_bgp_peer_init(&m->peer, &conf, &peer_ops, m);
-    caps_set(m);
-}
-
-static void member_start(struct vnrs_bgp_member *m)
-{
-    m->configured_ms = m->speaker->now;
-    if (!m->conf.shutdown)
-        vnrs_bgp_peer_start(&m->peer, m->speaker->now);
-}
-
-static void member_remove(struct vnrs_bgp_speaker *sp, unsigned slot)
-{
-    struct vnrs_bgp_member *m = sp->members[slot];
-
-    member_stop(m, VNRS_BGP_CEASE_DECONFIGURED, NULL);
-    sp->members[slot] = NULL;
-    member_free(m);
-}
-
-static int member_add(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *conf)
-{
-    unsigned slot = 0;
-    struct vnrs_bgp_member *m = calloc(1, sizeof(*m));
-
-    if (!m)
-        return -ENOMEM;
-    while (sp->members[slot])
-        slot++; // there are fewer peers than slots
-    *m = (struct vnrs_bgp_member){.speaker = sp, .conf = *conf, .slot = slot, .changed = true};
-    member_init(m);
-    sp->members[slot] = m;
-    member_start(m);
-    return 0;
-}
-
-static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnrs_spk_peer_config *b)
-{
-    return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
-           a->ttl != b->ttl || a->passive != b->passive || a->ttl_min != b->ttl_min || a->delay_open != b->delay_open ||
-           memcmp(a->md5, b->md5, sizeof(a->md5)) != 0 ||
-           (a->bfd.multiplier && a->bfd.strict) != (b->bfd.multiplier && b->bfd.strict);
-}
-
-static void member_change(struct vnrs_bgp_member *m, const struct vnrs_spk_peer_config *conf, bool restart)
-{
-    struct vnrs_bgp_speaker *sp = m->speaker;
-    struct vnrs_spk_peer_config old = m->conf;
-    uint32_t flaps = m->peer.flaps;
-
-    m->conf = *conf;
-    m->changed = true;
-    if (restart || needs_restart(&old, conf)) {
-        member_stop(m, VNRS_BGP_CEASE_CONFIG_CHANGE, NULL);
-        member_init(m);
-        m->peer.flaps = flaps;
-        member_start(m);
-    } else if (conf->shutdown && !old.shutdown) {
-        member_stop(m, VNRS_BGP_CEASE_SHUTDOWN, "shut down by configuration");
-    } else if (!conf->shutdown && old.shutdown) {
-        member_start(m);
-    } else if (conf->max_prefixes && vnrs_bgp_import_count(m) > conf->max_prefixes) {
-        struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_MAX_PREFIXES};
-        vnrs_bgp_peer_fail(&m->peer, sp->now, &error);
-    }
-}
-
-static const struct vnrs_spk_peer_config *conf_find(const struct vnrs_spk_peer_config *peers, size_t n,
-                                                    const struct vnrs_addr *addr)
-{
-    for (size_t i = 0; i < n; i++)
-        if (vnrs_addr_equal(&peers[i].addr, addr))
-            return &peers[i];
-    return NULL;
-}
-
-static bool is_valid_addr(const struct vnrs_addr *addr)
-{
-    return addr->family == VNRS_AF_IPV4 || addr->family == VNRS_AF_IPV6;
-}
-
-static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_spk_local *locals, size_t n_locals,
-                        const struct vnrs_spk_peer_config *peers, size_t n_peers, size_t n_maps)
-{
-    if (!conf->asn || !conf->router_id || !is_valid_addr(&conf->local) || conf->restart_s > VNRS_BGP_GR_TIME_MAX)
-        return -EINVAL;
-    for (size_t i = 0; i < n_locals; i++) {
-        const struct vnrs_prefix *p = &locals[i].prefix;
-        if ((p->family != VNRS_AF_IPV4 && p->family != VNRS_AF_IPV6) || p->len > vnrs_af_bits(p->family))
-            return -EINVAL;
-    }
-    if (n_peers > VNRS_BGP_PEERS_MAX)
-        return -E2BIG;
-    for (size_t i = 0; i < n_peers; i++) {
-        const struct vnrs_spk_peer_config *p = &peers[i];
-        if (!p->asn || p->hold == 1 || p->hold == 2 || p->addr.family != conf->local.family ||
-            !memchr(p->name, '\0', sizeof(p->name)) || !memchr(p->md5, '\0', VNRS_MD5_KEY_MAX + 1) ||
-            p->in_map > n_maps || p->out_map > n_maps ||
-            (p->bfd.multiplier && (!p->bfd.min_tx_us || !p->bfd.min_rx_us)))
-            return -EINVAL;
-        if (conf_find(peers, i, &p->addr))
-            return -EEXIST;
-    }
-    return 0;
-}
-
-static int members_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_peer_config *peers, size_t n, bool restart)
-{
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
-        struct vnrs_bgp_member *m = sp->members[slot];
-        if (!m)
-            continue;
-        const struct vnrs_spk_peer_config *conf = conf_find(peers, n, &m->conf.addr);
-        if (!conf)
-            member_remove(sp, slot);
-        else if (restart || memcmp(conf, &m->conf, sizeof(*conf)) != 0)
-            member_change(m, conf, restart);
-        if (!conf)
-            continue;
-        m->peer.conf.connect_retry_ms = sp->conf.connect_retry_ms;
-        caps_set(m);
-    }
-    for (size_t i = 0; i < n; i++) {
-        int err = vnrs_bgp_speaker_find_addr(sp, &peers[i].addr) ? 0 : member_add(sp, &peers[i]);
-        if (err < 0)
-            return err;
-    }
-    return 0;
-}
-
-// Where memory runs out, the session ends: the routes that it has passed the map only in part.
-static int member_set_maps(struct vnrs_bgp_member *m, const struct vnrs_bgp_policy *policy)
-{
-    struct vnrs_bgp_error error = {.code = VNRS_BGP_ERR_CEASE, .subcode = VNRS_BGP_CEASE_RESOURCES};
-    int err = vnrs_bgp_import_set_map(m, vnrs_bgp_policy_map(policy, m->conf.in_map));
-
-    if (err == 0)
-        return 0;
-    vnrs_bgp_peer_fail(&m->peer, m->speaker->now, &error);
-    vnrs_bgp_retain_drop(m);
-    vnrs_bgp_import_withdraw_all(m);
-    vnrs_bgp_import_free(m);
-    return err;
-}
-
-// Every member gets its maps of the new policy, before the old one goes.
-static int policy_set(struct vnrs_bgp_speaker *sp, struct vnrs_bgp_policy **policy)
-{
-    struct vnrs_bgp_policy *old = sp->policy;
-    int err = 0;
-
-    sp->policy = TAKE_PTR(*policy);
-    vnrs_bgp_adj_out_set_maps(sp);
-    for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++) {
-        int failed = sp->members[i] ? member_set_maps(sp->members[i], sp->policy) : 0;
-        err = failed < 0 ? failed : err;
-    }
-    vnrs_bgp_policy_free(old);
-    return err;
-}
-
-int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, const struct vnrs_spk_config *conf,
-                               const struct vnrs_spk_local *locals, size_t n_locals,
-                               const struct vnrs_spk_peer_config *peers, size_t n_peers,
-                               struct vnrs_bgp_policy **policy)
-{
-    struct vnrs_spk_config old = sp->conf;
-    struct vnrs_bgp_policy *none = NULL;
-
-    policy = policy ? policy : &none;
-    int err = config_check(conf, locals, n_locals, peers, n_peers, vnrs_bgp_policy_len(*policy));
-
-    if (err < 0)
-        return err;
-    sp->now = now_ms;
-    bool restart = sp->configured && (old.asn != conf->asn || old.router_id != conf->router_id ||
-                                      old.features != conf->features || !vnrs_addr_equal(&old.local, &conf->local));
-    bool first = !sp->configured || restart || old.role != conf->role;
-    // Sessions of the old identity end before their routes are looked at with the new one.
-    if (restart)
-        for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
-            if (sp->members[i])
-                member_stop(sp->members[i], VNRS_BGP_CEASE_CONFIG_CHANGE, NULL);
-    if (first && (err = instance_set(sp, conf)) < 0)
-        return err;
-    sp->conf = *conf;
-    if (sp->configured)
-        sp->conf.restart = old.restart;
-    else if (conf->features & VNRS_SPK_GRACEFUL_RESTART && conf->restart & VNRS_SPK_RESTARTED) {
-        sp->deferring = true;
-        sp->defer_until = now_ms + restart_s(conf) * UINT64_C(1000);
-    }
-    sp->configured = true;
-    if ((err = locals_set(sp, locals, n_locals)) < 0)
-        return err;
-    vnrs_bgp_import_rejudge(sp);
-    if ((err = members_set(sp, peers, n_peers, restart)) < 0)
-        return err;
-    return policy_set(sp, policy);
 }
 
 void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
@@ -526,7 +259,7 @@ void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
     sp->now = now_ms;
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
         if (sp->members[i])
-            member_stop(sp->members[i], VNRS_BGP_CEASE_SHUTDOWN, "the instance is stopped");
+            vnrs_bgp_member_stop(sp->members[i], VNRS_BGP_CEASE_SHUTDOWN, "the instance is stopped");
 }
 
 // When the peer's routes are taken for complete: End-of-RIB came for every family, or nothing more comes. Without
@@ -559,7 +292,7 @@ static void defer_check(struct vnrs_bgp_speaker *sp)
     sp->deferring = false;
     for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)
         if (sp->members[i])
-            caps_set(sp->members[i]);
+            vnrs_bgp_member_set_caps(sp->members[i]);
 }
 
 void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *sp, uint64_t now_ms)
@@ -609,6 +342,16 @@ bool vnrs_bgp_speaker_is_converged(const struct vnrs_bgp_speaker *sp, uint64_t n
             return false;
     }
     return true;
+}
+
+struct vnrs_bgp_member *vnrs_bgp_speaker_member(const struct vnrs_bgp_speaker *sp, unsigned slot)
+{
+    return slot < VNRS_BGP_PEERS_MAX ? sp->members[slot] : NULL;
+}
+
+const struct vnrs_addr *vnrs_bgp_member_local(const struct vnrs_bgp_member *m)
+{
+    return m->conf.local.family ? &m->conf.local : &m->speaker->conf.local;
 }
 
 struct vnrs_bgp_member *vnrs_bgp_speaker_find_addr(const struct vnrs_bgp_speaker *sp, const struct vnrs_addr *addr)

@@ -10,7 +10,7 @@
 #include "net/trie.h"
 #include "util/vec.h"
 
-#define VNRS_BGP_PEERS_MAX    62u // slots without SLOT_LOCAL and one to spare
+#define VNRS_BGP_PEERS_MAX    62u // slots without SLOT_LOCAL and SLOT_STATIC
 #define VNRS_BGP_QUIET_MS     2000u
 #define VNRS_BGP_BURST_MS     10000u
 #define VNRS_BGP_EOR_WAIT_MS  10000u // of silence, where End-of-RIB is sure to come
@@ -76,8 +76,12 @@ struct vnrs_bgp_speaker_ops {
                       const struct vnrs_bgp_update *update, const uint8_t *msg, size_t len);
 };
 
+typedef VEC(struct vnrs_prefix) vnrs_bgp_prefix_list;
+
 struct vnrs_bgp_group { // what peers have in common to whom the same is told in the same form (bgp/adj_out.h)
     bool ibgp, as4, extended_message, ext_nexthop;
+    uint8_t kind;           // enum vnrs_spk_peer_kind
+    struct vnrs_addr local; // next hop, where the instance is it
     bool mp[_VNRS_BGP_AF_MAX], add_path[_VNRS_BGP_AF_MAX];
     const struct vnrs_bgp_map *map; // outbound route map, NULL: none
 };
@@ -97,9 +101,15 @@ struct vnrs_bgp_item {                  // a path of an entry, with ADD-PATH
     uint32_t id;
 };
 
+struct vnrs_bgp_form {        // in which attributes are told on; compared as bytes
+    struct vnrs_addr nexthop; // NONE: as received
+    bool ibgp, mark, public_only;
+    uint32_t originator; // reflected: the identifier of who the path is from; 0: not reflected
+};
+
 struct vnrs_bgp_export { // attributes as received, and as they are told on
     const struct vnrs_bgp_attrs *in, *out;
-    bool ibgp;
+    struct vnrs_bgp_form form;
     const struct vnrs_bgp_map *map; // and what it did, as in vnrs_bgp_map_outcome
     uint64_t fired, summarised;
 };
@@ -111,15 +121,16 @@ struct vnrs_bgp_speaker {
     void *observer_arg;
     uint64_t now;
     bool configured;
-    bool deferring;       // restarted: nothing is told before the peers' routes are in (RFC 4724 section 4.1)
-    uint64_t defer_until; // at the latest
+    bool has_route_server; // among the peers
+    bool deferring;        // restarted: nothing is told before the peers' routes are in (RFC 4724 section 4.1)
+    uint64_t defer_until;  // at the latest
     struct vnrs_spk_config conf;
     struct vnrs_bgp_member *members[VNRS_BGP_PEERS_MAX]; // by slot
     struct vnrs_bgp_policy *policy;                      // route maps, NULL: none
     struct vnrs_bgp_attr_table *attrs;
     struct vnrs_bgp_rib rib;
     const struct vnrs_bgp_attrs *local_attrs;         // of what is originated
-    VEC(struct vnrs_prefix) locals;                   // sorted
+    vnrs_bgp_prefix_list locals, statics;             // sorted
     struct vnrs_trie cover;                           // of them those inside no other
     struct vnrs_bgp_group groups[VNRS_BGP_PEERS_MAX]; // by number of their queue
     struct vnrs_bgp_out *outs[VNRS_BGP_PEERS_MAX];    // likewise: summaries of their maps
@@ -150,6 +161,7 @@ void vnrs_bgp_speaker_note_path(void *arg, const struct vnrs_prefix *prefix, uns
 // after which the configuration is incomplete and has to be set again.
 int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *speaker, uint64_t now_ms, const struct vnrs_spk_config *conf,
                                const struct vnrs_spk_local *locals, size_t n_locals,
+                               const struct vnrs_spk_static *statics, size_t n_statics,
                                const struct vnrs_spk_peer_config *peers, size_t n_peers,
                                struct vnrs_bgp_policy **policy) VNRS_MUST_CHECK;
 // Every session ends with Cease, administrative shutdown, nothing is retained.
@@ -159,6 +171,10 @@ uint64_t vnrs_bgp_speaker_next(const struct vnrs_bgp_speaker *speaker); // earli
 // Every peer is Established and complete, is shut down, or did not come up in time (hold time, at least 10 s).
 bool vnrs_bgp_speaker_is_converged(const struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
 
+// The peer that is a source in the RIB; NULL: the speaker itself.
+struct vnrs_bgp_member *vnrs_bgp_speaker_member(const struct vnrs_bgp_speaker *speaker, unsigned slot);
+// The instance's address in the session.
+const struct vnrs_addr *vnrs_bgp_member_local(const struct vnrs_bgp_member *member);
 struct vnrs_bgp_member *vnrs_bgp_speaker_find_addr(const struct vnrs_bgp_speaker *speaker,
                                                    const struct vnrs_addr *addr);
 struct vnrs_bgp_member *vnrs_bgp_speaker_find_name(const struct vnrs_bgp_speaker *speaker, const char *name);

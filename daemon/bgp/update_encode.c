@@ -147,6 +147,20 @@ static void put_communities(struct encode *e)
         vnrs_wire_put_u32(e->w, e->attrs->communities[i]);
 }
 
+// RFC 4456 section 8: inside the AS only.
+static void put_originator_id(struct encode *e)
+{
+    if (e->session->ibgp && e->attrs->originator_id)
+        put_attr_u32(e->w, OPTIONAL_NON_TRANSITIVE, VNRS_BGP_ATTR_ORIGINATOR_ID, e->attrs->originator_id);
+}
+
+static void put_cluster_list(struct encode *e)
+{
+    if (e->session->ibgp && e->attrs->n_clusters)
+        put_attr(e->w, OPTIONAL_NON_TRANSITIVE, VNRS_BGP_ATTR_CLUSTER_LIST, e->attrs->clusters,
+                 e->attrs->n_clusters * 4u);
+}
+
 static void put_ext_communities(struct encode *e)
 {
     if (e->attrs->n_ext_communities)
@@ -188,6 +202,8 @@ static const struct {
     {VNRS_BGP_ATTR_ATOMIC_AGGREGATE, put_atomic_aggregate},
     {VNRS_BGP_ATTR_AGGREGATOR, put_aggregator},
     {VNRS_BGP_ATTR_COMMUNITIES, put_communities},
+    {VNRS_BGP_ATTR_ORIGINATOR_ID, put_originator_id},
+    {VNRS_BGP_ATTR_CLUSTER_LIST, put_cluster_list},
     {VNRS_BGP_ATTR_EXT_COMMUNITIES, put_ext_communities},
     {VNRS_BGP_ATTR_AS4_PATH, put_as4_path},
     {VNRS_BGP_ATTR_AS4_AGGREGATOR, put_as4_aggregator},

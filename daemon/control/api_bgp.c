@@ -188,6 +188,7 @@ static const char *lost_at_name(unsigned step)
     static const char *const names[] = {"",
                                         "local route",
                                         "LOCAL_PREF",
+                                        "hub routing preference",
                                         "AS path length",
                                         "origin",
                                         "eBGP over iBGP",

@@ -155,7 +155,7 @@ static int socket_prepare(int fd, const struct vnrs_bgp_member *m)
 static int socket_connect(int fd, const struct vnrs_bgp_member *m)
 {
     struct sockaddr_storage local, remote;
-    socklen_t local_len = vnrs_conn_sockaddr(&m->speaker->conf.local, 0, &local);
+    socklen_t local_len = vnrs_conn_sockaddr(vnrs_bgp_member_local(m), 0, &local);
     socklen_t remote_len = vnrs_conn_sockaddr(&m->conf.addr, m->conf.port ? m->conf.port : VNRS_BGP_PORT, &remote);
     int err = socket_prepare(fd, m);
 

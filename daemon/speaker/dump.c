@@ -146,7 +146,7 @@ static struct vnrs_mrt_ends ends_of(const struct vnrs_bgp_member *m)
     return (struct vnrs_mrt_ends){.peer_asn = m->conf.asn,
                                   .local_asn = m->speaker->conf.asn,
                                   .peer = m->conf.addr,
-                                  .local = m->speaker->conf.local};
+                                  .local = *vnrs_bgp_member_local(m)};
 }
 
 static uint32_t wall_s(void)

@@ -284,7 +284,7 @@ static void tell(bool room)
 
 static void configure(void)
 {
-    FUZZ_CHECK(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, w.peers, PEERS, NULL) == 0);
+    FUZZ_CHECK(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, NULL, 0, w.peers, PEERS, NULL) == 0);
 }
 
 static void operator_does(struct source *s, struct vnrs_bgp_member *m)

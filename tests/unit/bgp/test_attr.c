@@ -67,6 +67,7 @@ static void test_intern(void **state)
     different[9].unknown = bytes;
     different[9].unknown_bytes = 12;
     different[10].originator_id = 7;
+    different[11].clusters = bytes;
     different[11].n_clusters = 1;
     for (size_t i = 0; i < ARRAY_SIZE(different); i++) {
         held[i] = vnrs_bgp_attrs_intern(table, &different[i]);

@@ -99,7 +99,8 @@ static inline struct vnrs_prefix world_prefix(const char *text)
 
 static inline void world_configure(struct world *w)
 {
-    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, w->peers, w->n_peers, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, NULL, 0, w->peers, w->n_peers, NULL),
+                     0);
 }
 
 // Peers a, b, … at 10.0.0.10, 10.0.0.11, … with ASN 65001, 65002, ….
@@ -168,6 +169,7 @@ static inline struct vnrs_bgp_session world_far_end(struct vnrs_bgp_member *m)
 {
     struct vnrs_bgp_session near = vnrs_bgp_peer_session(&m->peer)->session, far = near;
 
+    far.local_id = vnrs_bgp_peer_session(&m->peer)->remote.id;
     far.local_asn = near.peer_asn;
     far.peer_asn = near.local_asn;
     memcpy(far.add_path_rx, near.add_path_tx, sizeof(far.add_path_rx));
