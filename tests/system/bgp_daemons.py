@@ -52,7 +52,7 @@ class Options:
     before: str = ""  # configuration text ahead of BGP, of the session, and of its family (FRR, BIRD)
     session: str = ""
     channel: str = ""
-    feeders: tuple = ()  # (address, ASN) of further peers that open their sessions themselves (FRR, BIRD, GoBGP)
+    feeders: tuple = ()  # (address, ASN) of further peers that open their sessions themselves (not with ExaBGP)
 
 
 class Daemon:
@@ -431,6 +431,8 @@ class Openbgpd(Daemon):
         tag = f"set {{ community {STANDARD} ext-community rt {EXTENDED} large-community {LARGE} }}"
         single = "\n".join(f"network {p} {tag if p in self.tagged else ''}" for p in self.routes[:4])
         rest = "\n".join(f"network {p}" for p in self.routes[4:])
+        feeders = "".join(f"neighbor {a} {{\n    remote-as {n}\n    local-address {self.local}\n    passive\n    export none\n}}\n"
+                          for a, n in o.feeders)
         conf = self.dir / "bgpd.conf"
         conf.write_text(f"""
 AS {self.asn} 23456
@@ -454,6 +456,7 @@ neighbor {self.remote} {{
     announce IPv4 {"none" if self.v6 else "unicast"}
     announce IPv6 {"unicast" if self.v6 else "none"}
 }}
+{feeders}
 allow from any
 allow to any
 """)
@@ -491,6 +494,7 @@ allow to any
 class Exabgp(Daemon):
     name, package, binary = "ExaBGP", "exabgp", "exabgp"
     DECONFIGURED = r'"code": 6, "subcode": 3'
+    restarts = has_nexthop6 = True
     stop_cease = False  # closes the connection
     shows_unknown = r"(?i)attribute-0x63.*deadbeef"
     shows_reset_text = False  # 4.2.21 fails over any text (a TypeError of its own) and sends Message Header Error
@@ -514,8 +518,9 @@ neighbor {self.remote} {{
     {"passive true; listen 179;" if self.passive else ""}
     {f'md5-password "{o.password}";' if o.password else ""}
     capability {{ asn4 enable; route-refresh enable; {f"graceful-restart {o.restart};" if o.restart else ""}
-                  {"add-path send/receive;" if o.add_path else ""} }}
-    family {{ {self.family} unicast; }}
+                  {"add-path send/receive;" if o.add_path else ""} {"nexthop enable;" if o.nexthop6 else ""} }}
+    family {{ {self.family} unicast; {"ipv6 unicast;" if o.nexthop6 else ""} }}
+    {"nexthop { ipv4 unicast ipv6; }" if o.nexthop6 else ""}
     api {{ processes [ ctl ]; neighbor-changes; receive {{ parsed; update; notification; refresh; }} }}
 }}
 """)
@@ -533,12 +538,13 @@ neighbor {self.remote} {{
 
     def started(self):
         self.fifo = os.open(self.dir / "commands", os.O_RDWR)
+        self.hop = self.local if self.options.nexthop6 else "self"
         for p in self.tagged:
-            self.say(f"announce route {p} next-hop self community [{STANDARD}] extended-community [target:{EXTENDED}] "
+            self.say(f"announce route {p} next-hop {self.hop} community [{STANDARD}] extended-community [target:{EXTENDED}] "
                      f"large-community [{LARGE}]")
         plain = [p for p in self.routes if p not in self.tagged]
         for i in range(0, len(plain), 100):
-            self.say("announce attributes next-hop self nlri " + " ".join(plain[i:i + 100]))
+            self.say(f"announce attributes next-hop {self.hop} nlri " + " ".join(plain[i:i + 100]))
 
     def __exit__(self, *exc):
         super().__exit__(*exc)
@@ -577,7 +583,7 @@ neighbor {self.remote} {{
         return "".join(line for line, _ in self.events() if f'"{prefix}"' in line)
 
     def withdraw(self, prefix):
-        self.say(f"withdraw route {prefix} next-hop self")
+        self.say(f"withdraw route {prefix} next-hop {self.hop}")
 
     def refresh(self):
         self.say(f"announce route-refresh {self.family} unicast")

@@ -16,11 +16,14 @@ Route maps are written as in tests/unit/bgp/test_map_text.h: rules apart by ';',
 (= Equals, ~ Contains, != NotEquals, !~ NotContains) and actions (+ Add, - Remove, > Replace, drop) of p: prefixes, c:
 communities, a: AS paths.
 
+Clock(directory).env for Speaker(env=…) makes a speaker whose monotonic clock the test moves on: clock.forward(seconds).
+
 Net is two namespaces joined by a veth: net.rs has 10.0.0.4/24 (the speaker's sockets), net.nva 10.0.0.10 to .14.
 """
 import ipaddress
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -210,6 +213,24 @@ class Net:
             subprocess.run(["ip", "netns", "del", ns], check=False)
 
 
+class Clock:
+    """Of a speaker that was given `env`; `directory` outlives it."""
+
+    def __init__(self, directory):
+        self.file, library = pathlib.Path(directory) / "clock", pathlib.Path(directory) / "clock_shift.so"
+        self.seconds = 0
+        self.forward(0)
+        sh("cc", "-shared", "-fPIC", "-O1", "-o", library, pathlib.Path(__file__).with_name("clock_shift.c"))
+        linked = subprocess.run(["ldd", BIN / "vnrs-speaker"], capture_output=True, text=True).stdout
+        first = re.findall(r"\S*/libasan\S*", linked)  # it insists
+        self.env = {"LD_PRELOAD": " ".join([*first, str(library)]), "CLOCK_SHIFT": str(self.file)}
+
+    def forward(self, seconds):
+        self.seconds += seconds
+        with open(self.file, "r+b" if self.file.exists() else "wb") as f:
+            f.write(struct.pack("=q", self.seconds))
+
+
 class Dump:
     def __init__(self, spk, ident, credit):
         self.spk, self.id, self.credit, self.bytes, self.error = spk, ident, credit, bytearray(), None
@@ -223,8 +244,9 @@ class Dump:
 
 
 class Speaker:
-    def __init__(self, net, name="test/0", listen=True, uid=None):
+    def __init__(self, net, name="test/0", listen=True, uid=None, env=None):
         self.uid = uid  # run as that user, as the agent does; None: as ourselves
+        self.env = env or {}  # what its environment has beyond ours
         self.net, self.generation, self.log = net, 0, tempfile.TemporaryFile("w+")
         self.control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.agent, agent_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -251,7 +273,7 @@ class Speaker:
                 os.setresuid(self.uid, self.uid, self.uid)
 
         return subprocess.Popen([BIN / "vnrs-speaker", name], preexec_fn=arrange, close_fds=False, stdout=self.log,
-                                stderr=self.log)
+                                stderr=self.log, env={**os.environ, **self.env})
 
     def __enter__(self):
         self.hello()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ADD-PATH (RFC 7911) with FRR, BIRD and GoBGP both ways, and what a raw peer sees of it.
+"""ADD-PATH (RFC 7911) with FRR, BIRD, GoBGP and OpenBGPD both ways, and what a raw peer sees of it.
 
     net.rs  10.0.0.4   vnrs-speaker (AS 65515)
        │ veth
     net.nva 10.0.0.10  raw peer a        AS 65001  ┐ of the speaker, who
             10.0.0.11  raw peer b        AS 65002  ┘ announce the same prefixes
-            10.0.0.12  FRR, BIRD, GoBGP  AS 65012    with the speaker, ADD-PATH both ways
+            10.0.0.12  FRR, BIRD, …      AS 65012    with the speaker, ADD-PATH both ways
             10.0.0.13  raw peer          AS 65013  ┐ of that daemon: two paths of a prefix
             10.0.0.14  raw peer          AS 65014  ┘
 """
@@ -36,7 +36,7 @@ def speaker():
             yield net, spk, a, b
 
 
-@pytest.mark.parametrize("daemon", [bgp_daemons.Frr, bgp_daemons.Bird, bgp_daemons.Gobgp], ids=lambda d: d.name)
+@pytest.mark.parametrize("daemon", [d for d in bgp_daemons.ALL if d is not bgp_daemons.Exabgp], ids=lambda d: d.name)
 def test_several_paths_both_ways(daemon, tmp_path):
     if daemon.missing():
         pytest.skip(daemon.missing())

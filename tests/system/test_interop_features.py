@@ -4,6 +4,7 @@ enhanced refresh, texts, attributes that nobody knows, IPv6 next hops of IPv4 ro
 """
 import os
 import re
+import time
 
 import pytest
 
@@ -103,10 +104,52 @@ def test_daemon_restarts(daemon):
         lab.wait(lambda: set(LOCALS[4]) <= lab.them.prefixes(), "our routes there")
 
 
-@pytest.mark.parametrize("daemon", [bgp_daemons.Openbgpd, bgp_daemons.Exabgp], ids=lambda d: d.name)
-def test_add_path(daemon):
-    """FRR, BIRD and GoBGP: test_add_path.py."""
-    with Lab(daemon, options=Options(add_path=True), features=ADD_PATH) as lab:
+def test_speaker_restarts_and_exabgp_keeps_nothing():
+    """It helps nobody who restarts: what it had is gone with the session, and comes again."""
+    features = {"features": GRACEFUL_RESTART, "restart_s": 30}
+    with Lab(bgp_daemons.Exabgp, options=Options(restart=30), **features) as lab:
+        lab.filled()
+        assert "graceful-restart" in lab.spk.detail("them").in_use
+        lab.spk.process.kill()
+        lab.spk.process.wait()
+        deadline = time.monotonic() + 10
+        while lab.them.prefixes():
+            assert time.monotonic() < deadline, lab.them.logged()
+        del lab.peers[0]  # a speaker that restarts waits for all that its peers have to say
+        with Speaker(lab.net) as lab.spk:
+            lab.configure(restart=RESTARTED | FORWARDING_KEPT)
+            lab.wait(lambda: lab.spk.is_up("them"), "up again", 20)
+            assert "gr-restarted" in lab.spk.detail("them").announced
+            lab.filled()
+
+
+def test_openbgpd_restarts_without_saying_so():
+    """Killed, it still says Cease; and it names no family whose routes could be kept. They go at once, but for those that
+    somebody else has, too, and are all back when it is."""
+    with Lab(bgp_daemons.Openbgpd, options=Options(restart=30), features=GRACEFUL_RESTART) as lab:
+        lab.filled()
+        received = lab.spk.detail("them").received
+        assert "graceful-restart" in received and "gr-ipv4" not in received
+        shared = lab.routes[0]
+        lab.announce([shared])
+        lab.wait(lambda: len(lab.spk.rib(shared)) == 2, "the second path")
+        lab.them.die()
+        lab.wait(lambda: not lab.spk.is_up("them"), "down")
+        assert not lab.spk.peers["them"].stale and "Cease" in lab.spk.peers["them"].last_error
+        lab.wait(lambda: set(lab.spk.routes) == {shared}, "only what another peer has")
+        lab.them.start()
+
+        def is_back():
+            assert shared in lab.spk.routes
+            return lab.spk.is_up("them") and set(lab.spk.routes) == set(lab.routes)
+
+        lab.wait(is_back, "up and complete", 20)
+        lab.wait(lambda: set(LOCALS[4]) <= lab.them.prefixes(), "our routes there")
+
+
+def test_add_path_with_exabgp():
+    """The others: test_add_path.py."""
+    with Lab(bgp_daemons.Exabgp, options=Options(add_path=True), features=ADD_PATH) as lab:
         lab.filled()
         assert {"add-path-rx-ipv4", "add-path-tx-ipv4"} <= lab.spk.detail("them").in_use
         lab.peers.append(Peer("other", "10.0.0.12", 65002, passive=True))
@@ -119,12 +162,11 @@ def test_add_path(daemon):
             lab.wait(lambda: {p for _, p in lab.them.paths().get(prefix, ())} == ours, "both paths there")
             lab.withdraw([prefix])
             lab.wait(lambda: len(lab.them.paths().get(prefix, ())) == 1, "one path there")
-        if daemon is bgp_daemons.Exabgp:
-            for i in (1, 2):
-                lab.them.say(f"announce route 172.20.0.0/16 next-hop self path-information 0.0.0.{i} as-path [{ASN} {i}]")
-            lab.wait(lambda: {p.as_path for p in lab.spk.rib("172.20.0.0/16")} == {f"{ASN}-1", f"{ASN}-2"}, "two here")
-            lab.them.say("withdraw route 172.20.0.0/16 next-hop self path-information 0.0.0.1")
-            lab.wait(lambda: {p.as_path for p in lab.spk.rib("172.20.0.0/16")} == {f"{ASN}-2"}, "one here")
+        for i in (1, 2):
+            lab.them.say(f"announce route 172.20.0.0/16 next-hop self path-information 0.0.0.{i} as-path [{ASN} {i}]")
+        lab.wait(lambda: {p.as_path for p in lab.spk.rib("172.20.0.0/16")} == {f"{ASN}-1", f"{ASN}-2"}, "two here")
+        lab.them.say("withdraw route 172.20.0.0/16 next-hop self path-information 0.0.0.1")
+        lab.wait(lambda: {p.as_path for p in lab.spk.rib("172.20.0.0/16")} == {f"{ASN}-2"}, "one here")
 
 
 @each

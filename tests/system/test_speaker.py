@@ -340,6 +340,28 @@ def test_speaker_connects(spk, raw):
     assert spk.peers["a"].flaps == 1
 
 
+def test_peer_that_knows_no_capabilities(spk, raw):
+    """RFC 5492 section 3: it refuses the optional parameter, and gets an OPEN without any."""
+    a = raw("a", as4=False).listen()
+    spk.configure(peers=[Peer("a", "10.0.0.10", 65001)], locals=["10.0.0.0/16"], connect_retry_ms=100)
+    a.accept()
+    assert a.expect(OPEN).body[9] > 0  # length of optional parameters
+    a.send(message(NOTIFICATION, bytes([2, 4])))
+    a.expect_closed()
+    a.accept().establish(caps=[])
+    assert a.remote_open[9] == 0 and len(a.remote_open) == 10
+    spk.wait(lambda: spk.is_up("a"))
+    assert spk.detail("a").in_use == {"ipv4"} and spk.peers["a"].flaps == 0
+    a.send(message(UPDATE, raw_peer.update_body(raw_peer.path_attrs([65001, 23456], "10.0.0.10", as4=False),
+                                                ["192.168.0.0/16"])))
+    spk.wait(lambda: "192.168.0.0/16" in spk.routes)
+    until(lambda: "10.0.0.0/16" in a.routes() and a.rib["10.0.0.0/16"].as_path == [65515])
+    # The next session is tried with capabilities again.
+    a.close_connection()
+    a.accept()
+    assert a.expect(OPEN).body[9] > 0
+
+
 def test_connect_is_retried(spk, raw):
     spk.configure(peers=[Peer("a", "10.0.0.10", 65001)], connect_retry_ms=100)
     spk.wait(lambda: "a" in spk.peers and "refused" in spk.peers["a"].last_error)

@@ -15,23 +15,29 @@ import time
 import pytest
 
 from raw_peer import KEEPALIVE, UPDATE, RawPeer, message, path_attrs, update_body
-from speaker_harness import BIN, Net, Peer, Speaker, sh
+from speaker_harness import BIN, Clock, Net, Peer, Speaker, sh
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not (BIN / "vnrs-speaker").exists(),
                                 reason="needs root and vnrs-speaker")
 
 PER_UPDATE = 10
 N = 20_000
+KEEPALIVES = 3  # place in the counters of messages
 
 
 @pytest.fixture
-def lab():
+def clock(tmp_path):
+    return Clock(tmp_path)
+
+
+@pytest.fixture
+def lab(clock):
     with contextlib.ExitStack() as stack:
         net = stack.enter_context(Net("vgrp"))
         for ns in (net.rs, net.nva):
             sh("ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv4.tcp_wmem=4096 16384 32768",
                "net.ipv4.tcp_rmem=4096 16384 32768")
-        spk = stack.enter_context(Speaker(net))
+        spk = stack.enter_context(Speaker(net, env=clock.env))
         spk.configure(peers=[Peer(n, f"10.0.0.{10 + i}", 65001 + i, passive=True, max_prefixes=0, hold=240)
                              for i, n in enumerate("abc")])
         peers = [stack.enter_context(RawPeer(65001 + i, f"10.0.0.{10 + i}", net.rs_addr, netns=net.nva))
@@ -126,8 +132,8 @@ def test_keepalives_are_not_behind_the_table(lab):
     many = 2 * N  # several times what all buffers on the way hold
     exchange(spk, a, table(many), [b], lambda: len(b.rib) == many)
     assert spk.peers["c"].advertised < many // 2  # c's buffers are full
-    before = spk.detail("c").messages_out[3]
-    spk.wait(lambda: spk.detail("c").messages_out[3] >= before + 2, 20)
+    before = spk.detail("c").messages_out[KEEPALIVES]
+    spk.wait(lambda: spk.detail("c").messages_out[KEEPALIVES] >= before + 2, 20)
     kinds = []
     while len(c.rib) < many:
         kinds.append(c.recv(20).kind)
@@ -135,3 +141,25 @@ def test_keepalives_are_not_behind_the_table(lab):
     later = sum(k == UPDATE for k in kinds[first:])
     assert kinds.count(KEEPALIVE) >= 2 and later > len(kinds) // 4, (first, len(kinds))
     assert spk.peers["c"].flaps <= 1  # the reconfiguration
+
+
+def test_who_reads_nothing_is_given_up(lab, clock):
+    """RFC 9687: KEEPALIVEs still come from it, so it is not the hold timer that ends the session, but eight minutes in
+    which the connection takes nothing. Nothing can be told to it any more either."""
+    spk, a, b, c = lab
+    exchange(spk, a, table(N), [b], lambda: len(b.rib) == N)
+    assert spk.peers["c"].advertised < N
+    c.update(["192.168.3.0/24"])
+    spk.wait(lambda: "192.168.3.0/24" in spk.routes)
+    for seconds in [59] * 8 + [20]:
+        heard = {n: spk.detail(n).messages_in[KEEPALIVES] for n in "abc"}
+        for p in (a, b, c):
+            p.keepalive()
+        spk.wait(lambda: all(spk.detail(n).messages_in[KEEPALIVES] > heard[n] for n in "abc"))
+        assert spk.is_up("c"), spk.peers["c"].last_error
+        clock.forward(seconds)
+    spk.wait(lambda: spk.detail("c") and not spk.is_up("c"))
+    assert "send hold timer expired" in spk.peers["c"].last_error
+    spk.wait(lambda: "192.168.3.0/24" not in spk.routes)
+    c.expect_closed()
+    assert [spk.peers[n].flaps for n in "abc"] == [0, 0, 1]
