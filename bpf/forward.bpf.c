@@ -89,7 +89,7 @@ SUBPROGRAM handle_frame(struct __sk_buff *skb, struct packet *p, struct decision
     if (skb->vlan_present || proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD))
         drop(d, VNRS_DROP_VLAN);
     else if (proto == bpf_htons(ETH_P_ARP))
-        arp_handle(skb, &nic->nic, d);
+        arp_handle(skb, &nic->nic, p, d);
     else if (proto == bpf_htons(ETH_P_IP) || proto == bpf_htons(ETH_P_IPV6))
         handle_ip(skb, nic, proto == bpf_htons(ETH_P_IP), multicast, p, d);
     else

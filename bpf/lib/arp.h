@@ -4,6 +4,7 @@
 // address.
 #pragma once
 
+#include "lib/capture.h"
 #include "lib/endpoint.h"
 
 // <linux/if_arp.h> needs the C library of the target.
@@ -24,12 +25,12 @@ struct arp_frame {
 };
 _Static_assert(sizeof(struct arp_frame) == 42, "an ARP frame");
 
-SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, struct decision *d)
+SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
 {
     __u32 asked[4] = {}, sender = 0;
     struct arp_frame f;
 
-    if (!nic || !d)
+    if (!nic || !p || !d)
         return 0;
     if (bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.htype != bpf_htons(ARP_ETHERNET) ||
         f.ptype != bpf_htons(ETH_P_IP) || f.hlen != 6 || f.plen != 4) {
@@ -43,6 +44,7 @@ SUBPROGRAM arp_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, str
         endpoint_find(nic->vnet, 4, asked) == skb->ifindex)
         return 0;
 
+    capture_question(skb, p, d, VNRS_BPF_VERDICT_REPLY);
     f.op = bpf_htons(ARP_REPLY);
     __builtin_memcpy(f.dst, f.src, 6);
     fabric_mac(f.src);

@@ -18,6 +18,23 @@ STAGE bool deliver_allowed(const struct vnrs_bpf_nic *from, const struct vnrs_bp
     return bpf_map_lookup_elem(&service_acl, &key);
 }
 
+// In words: packets are not aligned, and where BPF runs they need not be.
+STAGE void frame_keep_macs(const __u8 *mac, struct decision *d)
+{
+    const __u32 *words = (const void *)mac;
+
+    d->macs[0] = words[0];
+    d->macs[1] = words[1];
+    d->macs[2] = words[2];
+}
+
+STAGE void frame_set_macs(__u8 *mac, const struct vnrs_bpf_nic *to)
+{
+    *(__u32 *)mac = *(const __u32 *)to->mac;
+    *(__u16 *)(mac + 4) = *(const __u16 *)(to->mac + 4);
+    fabric_mac(mac + 6);
+}
+
 // To `d->ifindex`.
 STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const struct packet *p, struct decision *d)
 {
@@ -48,8 +65,8 @@ STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const
         drop(d, VNRS_DROP_MALFORMED);
         return;
     }
-    __builtin_memcpy(mac, to->mac, 6);
-    fabric_mac(mac + 6);
+    frame_keep_macs(mac, d);
+    frame_set_macs(mac, to);
     skb->mark = 0; // marks of one machine mean nothing in another
     // The fabric end need not have the fabric's MAC; what is not PACKET_HOST would be ignored on the other side.
     if (skb->pkt_type != PACKET_HOST)

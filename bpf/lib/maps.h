@@ -14,7 +14,7 @@
 // Room to append without a new map; vnrs_bpf_counters_type() and _drop() read only the known ones.
 #define TYPE_COUNTERS_MAX 32
 #define DROP_COUNTERS_MAX 64
-#define FLOW_EVENTS_BYTES (256 * 1024)
+#define FLOW_EVENTS_BYTES (2 * 1024 * 1024)
 #define FLOW_EVENT_ROOM   (sizeof(struct vnrs_bpf_flow_event) + BPF_RINGBUF_HDR_SZ)
 
 struct {
@@ -101,3 +101,10 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, FLOW_EVENTS_BYTES);
 } flow_events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_NICS_MAX);
+    __type(key, __u32);
+    __type(value, __u32);
+} captures SEC(".maps");

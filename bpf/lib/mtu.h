@@ -5,6 +5,7 @@
 // still to be segmented counts with the size of its segments.
 #pragma once
 
+#include "lib/capture.h"
 #include "lib/checksum.h"
 #include "lib/parse.h"
 
@@ -180,6 +181,7 @@ SUBPROGRAM mtu_refuse(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, con
     if (!nic || !p || !d)
         return 0;
     drop(d, VNRS_DROP_TOO_BIG);
+    capture_question(skb, p, d, VNRS_BPF_VERDICT_DROP);
     if (!icmp_may_answer(skb, p))
         return 0;
     if ((p->family == 4 ? icmp_too_big4(skb, nic, p, mtu) : icmp_too_big6(skb, nic, p, mtu)) == 0)

@@ -4,6 +4,7 @@
 // solicitations, redirects and listener reports are multicast like any other.
 #pragma once
 
+#include "lib/capture.h"
 #include "lib/checksum.h"
 #include "lib/endpoint.h"
 
@@ -104,6 +105,7 @@ SUBPROGRAM nd_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, cons
     if (addr6_is_zero(p->saddr) || addr_equal(p->saddr, ns.target) ||
         endpoint_find(nic->vnet, 6, ns.target) == skb->ifindex)
         return 0;
+    capture_question(skb, p, d, VNRS_BPF_VERDICT_REPLY);
     if (nd_answer(skb, p, ns.target) == 0)
         reply(skb, d);
     return 0;

@@ -41,6 +41,8 @@ struct decision {
     __u32 ifindex;
     __u32 type;
     bool to_endpoint; // `ifindex` was found by the destination address
+    bool captured;    // told of before it was overwritten by the answer to it
+    __u32 macs[3];    // FORWARD: Ethernet addresses as they came
 };
 
 // Direct access to the first `n` bytes; they are pulled into the linear part where they are not.

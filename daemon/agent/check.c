@@ -369,6 +369,14 @@ static int check_flows(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err
         return wrong(err, "name of the lab");
     if (flows->on > 1 || flows->sample > (flows->on ? VNRS_FLOWS_SAMPLE_MAX : 0))
         return wrong(err, "switch or sample");
+    const struct vnrs_ag_capture *captures = msg->data;
+    size_t n = msg->data_size / sizeof(*captures);
+    if (msg->data_size % sizeof(*captures) || n > VNRS_CAPTURES_MAX)
+        return wrong(err, "number of captures");
+    for (size_t i = 0; i < n; i++)
+        if (!captures[i].ifindex || captures[i].ifindex >= VNRS_NICS_MAX || !captures[i].bytes ||
+            captures[i].bytes > VNRS_CAPTURE_BYTES_MAX)
+            return wrong(err, "capture");
     return 0;
 }
 
@@ -395,7 +403,7 @@ static const struct {
     [VNRS_AG_FIB] = {sizeof(struct vnrs_ag_fib), DATA, check_fib},
     [VNRS_AG_COUNTERS] = {sizeof(struct vnrs_ag_lab), NO_DATA, check_lab},
     [VNRS_AG_PROBE] = {0, NO_DATA, check_nothing},
-    [VNRS_AG_FLOWS] = {sizeof(struct vnrs_ag_flows), NO_DATA, check_flows},
+    [VNRS_AG_FLOWS] = {sizeof(struct vnrs_ag_flows), DATA, check_flows},
 };
 
 int vnrs_agentd_check(const void *bytes, size_t len, struct vnrs_agentd_msg *ret_msg, struct vnrs_err *err)

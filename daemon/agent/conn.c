@@ -206,10 +206,9 @@ bool vnrs_agentd_conn_is_idle(const struct vnrs_agentd_conn *conn)
            backlog < IDLE_BACKLOG_BYTES;
 }
 
-bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head,
-                            const struct vnrs_bpf_flow_event *events)
+bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head, const void *events,
+                            size_t size)
 {
-    size_t size = head->n * sizeof(*events);
     struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_FLOW_EVENTS, 0, 1, size);
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)head, sizeof(*head)}, {(void *)events, size}};
 

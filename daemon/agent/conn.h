@@ -23,7 +23,7 @@ void vnrs_agentd_conn_record(struct vnrs_agentd_conn *conn, uint32_t seq, const 
                              size_t size);
 // Whether everything that was sent has been taken, but for a little: only then there is room for what can be lost.
 bool vnrs_agentd_conn_is_idle(const struct vnrs_agentd_conn *conn);
-// `head->n` events, now or never. False: not sent.
-bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head,
-                            const struct vnrs_bpf_flow_event *events);
+// `head->n` events, `size` bytes of them, now or never. False: not sent.
+bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head, const void *events,
+                            size_t size);
 void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply);

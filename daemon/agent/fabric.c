@@ -48,7 +48,9 @@ static int open_ebpf(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     int code = vnrs_bpf_dataplane_open(dir, &why, &lab->dataplane);
     if (code < 0)
         return vnrs_err_set(err, code, "eBPF data plane: %s", why);
-    code = vnrs_bpf_sink_new(lab->dataplane, &lab->fabric_sink);
+    code = vnrs_bpf_events_forget(lab->dataplane);
+    if (code == 0)
+        code = vnrs_bpf_sink_new(lab->dataplane, &lab->fabric_sink);
     if (code < 0) // the next attempt opens it again
         lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
     vnrs_agentd_flows_resume(lab);

@@ -153,9 +153,12 @@ static int do_flows(struct context *c)
     const struct vnrs_ag_flows *want = c->msg->fixed;
     struct vnrs_agentd_lab *lab = find_lab(c, want->lab);
 
+    const struct vnrs_ag_capture *captures = c->msg->data;
+    size_t n = c->msg->data_size / sizeof(*captures);
+
     if (!lab)
-        return want->on ? vnrs_err_set(&c->err, -ENOENT, "there is no lab '%s'", want->lab) : 0;
-    return vnrs_agentd_flows_set(lab, want, &c->err);
+        return want->on || n ? vnrs_err_set(&c->err, -ENOENT, "there is no lab '%s'", want->lab) : 0;
+    return vnrs_agentd_flows_set(lab, want, captures, n, &c->err);
 }
 
 static int (*const handlers[_VNRS_AG_MAX])(struct context *c) = {

@@ -13,12 +13,13 @@ struct vnrs_cli {
     bool json;       // -o json
     bool wait, wide, why, quiet, color;
     unsigned timeout_s;
-    const char *from, *to;           // next-hop, flows
+    const char *from, *to;           // next-hop, flows, capture
     const char *message;             // bgp clear: what the peer is told
     bool updates;                    // bgp dump
     bool follow, dropped, forwarded; // flows, and its filters beside `from` and `to`
-    const char *nic, *reason, *protocol, *sample;
-    const char *file; // -w, or NULL
+    const char *nic, *reason, *protocol, *port, *sample;
+    const char *file;         // -w, or NULL
+    const char *count, *snap; // -c, -s of capture
     int argc;
     char **argv; // positional
 };
@@ -37,6 +38,7 @@ int vnrs_verb_list(const struct vnrs_cli *cli);
 int vnrs_verb_inspect(const struct vnrs_cli *cli);
 int vnrs_verb_counters(const struct vnrs_cli *cli);
 int vnrs_verb_flows(const struct vnrs_cli *cli);
+int vnrs_verb_capture(const struct vnrs_cli *cli);
 int vnrs_verb_doctor(const struct vnrs_cli *cli);
 int vnrs_verb_version(const struct vnrs_cli *cli);
 // routing verbs

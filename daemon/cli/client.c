@@ -110,8 +110,18 @@ static size_t pass_on(char *bytes, size_t size, size_t n, void *arg)
     return collect(bytes, size, n, &stream->refusal);
 }
 
+// Called about once a second, and when a signal came.
+static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
+{
+    const volatile sig_atomic_t *stop = arg;
+
+    (void)total, (void)now, (void)up_total, (void)up_now;
+    return *stop != 0;
+}
+
 struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
-                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg)
+                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg,
+                                      const volatile sig_atomic_t *stop)
 {
     struct vnrs_answer answer = {.exit = VNRS_EXIT_FAILED};
     struct stream stream = {.curl = curl_easy_init(), .piece = piece, .arg = arg};
@@ -125,6 +135,11 @@ struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
         curl_easy_setopt(stream.curl, CURLOPT_WRITEFUNCTION, pass_on);
         curl_easy_setopt(stream.curl, CURLOPT_WRITEDATA, &stream);
         curl_easy_setopt(stream.curl, CURLOPT_NOSIGNAL, 1L);
+        if (stop) {
+            curl_easy_setopt(stream.curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+            curl_easy_setopt(stream.curl, CURLOPT_XFERINFODATA, (void *)stop);
+            curl_easy_setopt(stream.curl, CURLOPT_NOPROGRESS, 0L);
+        }
         CURLcode rc = curl_easy_perform(stream.curl);
         curl_easy_getinfo(stream.curl, CURLINFO_RESPONSE_CODE, &status);
         answer.status = (int)status;

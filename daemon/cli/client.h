@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include <signal.h>
 #include <stdbool.h>
 
 struct vnrs_strbuf;
@@ -32,9 +33,11 @@ void vnrs_answer_fini(struct vnrs_answer *answer);
 // One request; `body` is borrowed and may be NULL. Never prints.
 struct vnrs_answer vnrs_client_request(const char *socket, const char *method, const char *path, const json_t *body);
 // GET whose answer comes in pieces, for as long as it takes: `piece` gets them as they come, and returns false to stop.
-// An answer that is no success is in `json`; one that breaks off has `exit` set with status 200.
+// An answer that is no success is in `json`; one that breaks off has `exit` set with status 200. It is broken off, too,
+// once a signal handler sets `*stop` (NULL: none does).
 struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
-                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg);
+                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg,
+                                      const volatile sig_atomic_t *stop);
 // The same for what lies under a lab; `suffix` begins with a slash or is empty.
 struct vnrs_answer vnrs_client_lab_request(const char *socket, const char *method, const char *lab, const char *suffix);
 

@@ -65,10 +65,17 @@ static char *make_path(const struct vnrs_cli *cli, const char *lab)
     const struct {
         const char *name, *value;
     } params[] = {
-        {"nic", cli->nic},           {"reason", cli->reason},
-        {"from", cli->from},         {"to", cli->to},
-        {"protocol", cli->protocol}, {"verdict", cli->dropped ? "dropped" : cli->forwarded ? "forwarded" : NULL},
-        {"sample", cli->sample},     {"seconds", cli->follow ? NULL : WAIT_SECONDS},
+        {"nic", cli->nic},
+        {"reason", cli->reason},
+        {"from", cli->from},
+        {"to", cli->to},
+        {"protocol", cli->protocol},
+        {"verdict", cli->dropped     ? "dropped"
+                    : cli->forwarded ? "forwarded"
+                                     : NULL},
+        {"port", cli->port},
+        {"sample", cli->sample},
+        {"seconds", cli->follow ? NULL : WAIT_SECONDS},
     };
     struct vnrs_strbuf path = {0};
 
@@ -81,7 +88,8 @@ static char *make_path(const struct vnrs_cli *cli, const char *lab)
 
 static int run(const char *path, struct show *show)
 {
-    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_stream(show->cli->socket, path, on_piece, show);
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
+        vnrs_client_stream(show->cli->socket, path, on_piece, show, NULL);
 
     if (answer.exit && answer.status == 200) {
         (void)fputs(

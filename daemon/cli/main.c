@@ -40,8 +40,13 @@ static const struct verb {
     {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
     {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
     {"flows", NULL, vnrs_verb_flows, 0, 0,
-     "[-f] [--nic NIC] [--reason REASON] [--from A] [--to A] [--protocol P] [--dropped|--forwarded] [--sample N]",
+     "[-f] [--nic NIC] [--reason REASON] [--from A] [--to A] [--protocol P] [--port N] [--dropped|--forwarded] "
+     "[--sample N]",
      "packets dropped, or one in N forwarded"},
+    {"capture", NULL, vnrs_verb_capture, 1, 1,
+     "NIC [-w FILE] [-c COUNT] [-s BYTES] [--reason REASON] [--from A] [--to A] [--protocol P] [--port N] "
+     "[--dropped|--forwarded]",
+     "packets of a NIC as pcapng, with what became of them"},
     {"counters", NULL, vnrs_verb_counters, 0, 0, "", "packets per NIC, next hop type and drop reason"},
     {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
     {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
@@ -105,6 +110,7 @@ enum {
     OPT_NIC,
     OPT_REASON,
     OPT_PROTOCOL,
+    OPT_PORT,
     OPT_SAMPLE,
     OPT_DROPPED,
     OPT_FORWARDED,
@@ -128,10 +134,13 @@ static const struct option options[] = {
     {"nic", required_argument, NULL, OPT_NIC},
     {"reason", required_argument, NULL, OPT_REASON},
     {"protocol", required_argument, NULL, OPT_PROTOCOL},
+    {"port", required_argument, NULL, OPT_PORT},
     {"sample", required_argument, NULL, OPT_SAMPLE},
     {"dropped", no_argument, NULL, OPT_DROPPED},
     {"forwarded", no_argument, NULL, OPT_FORWARDED},
     {"write", required_argument, NULL, 'w'},
+    {"count", required_argument, NULL, 'c'},
+    {"snapshot-length", required_argument, NULL, 's'},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -212,6 +221,9 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
     case OPT_PROTOCOL:
         cli->protocol = optarg;
         return -1;
+    case OPT_PORT:
+        cli->port = optarg;
+        return -1;
     case OPT_SAMPLE:
         cli->sample = optarg;
         return -1;
@@ -223,6 +235,12 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
         return -1;
     case 'w':
         cli->file = optarg;
+        return -1;
+    case 'c':
+        cli->count = optarg;
+        return -1;
+    case 's':
+        cli->snap = optarg;
         return -1;
     case OPT_NO_COLOR:
         cli->color = false;
@@ -249,7 +267,7 @@ int main(int argc, char **argv)
     int opt;
 
     opterr = 0;
-    while ((opt = getopt_long(argc, argv, ":o:w:fqh", options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, ":o:w:c:s:fqh", options, NULL)) != -1) {
         int rc = take_option(&cli, opt, argv);
         if (rc >= 0)
             return rc;

@@ -123,9 +123,7 @@ static int on_unasked(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, v
         return 0;
     case VNRS_AG_FLOW_EVENTS:
         flows->lab[sizeof(flows->lab) - 1] = '\0';
-        if ((uint64_t)flows->n * sizeof(struct vnrs_bpf_flow_event) != hdr->data_size)
-            return -EPROTO;
-        agent->handlers->flows(agent->ctx, flows, (const void *)(flows + 1));
+        agent->handlers->flows(agent->ctx, flows, flows + 1, hdr->data_size);
         return 0;
     default:
         event->obj.lab[sizeof(event->obj.lab) - 1] = '\0';

@@ -18,7 +18,7 @@ struct vnrs_agent_handlers {
     void (*record)(void *ctx, const struct vnrs_ag_record *record, const void *data, size_t len);
     void (*speaker)(void *ctx, const struct vnrs_ag_speaker *speaker, int fd); // takes fd
     void (*event)(void *ctx, const struct vnrs_ag_event *event);
-    void (*flows)(void *ctx, const struct vnrs_ag_flow_events *head, const struct vnrs_bpf_flow_event *events);
+    void (*flows)(void *ctx, const struct vnrs_ag_flow_events *head, const void *events, size_t size);
     void (*lost)(void *ctx, int err);
 };
 

@@ -89,6 +89,8 @@ void vnrs_api_peer(struct vnrs_api_call *call);
 void vnrs_api_dump(struct vnrs_api_call *call);
 // api_flows.c
 void vnrs_api_flows(struct vnrs_api_call *call);
+// api_capture.c
+void vnrs_api_capture(struct vnrs_api_call *call);
 // api_misc.c
 void vnrs_api_counters(struct vnrs_api_call *call);
 void vnrs_api_doctor(struct vnrs_api_call *call);

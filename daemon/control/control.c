@@ -71,12 +71,12 @@ static void on_event(void *ctx, const struct vnrs_ag_event *event)
     }
 }
 
-static void on_flows(void *ctx, const struct vnrs_ag_flow_events *head, const struct vnrs_bpf_flow_event *events)
+static void on_flows(void *ctx, const struct vnrs_ag_flow_events *head, const void *events, size_t size)
 {
     struct vnrs_lab *lab = vnrs_control_find_lab(ctx, head->lab);
 
     if (lab)
-        vnrs_flows_take(lab, head, events);
+        vnrs_flows_take(lab, head, events, size);
 }
 
 static void on_lost(void *ctx, int err)

@@ -80,6 +80,16 @@ static int parse_protocol(const char *text, struct vnrs_flow_filter *filter, str
     return 0;
 }
 
+static int parse_port(const char *text, struct vnrs_flow_filter *filter, struct vnrs_flow_wrong *wrong)
+{
+    uint32_t number;
+
+    if (!parse_number(text, 1, 65535, &number))
+        return refuse(wrong, "not a port:", text, "1 to 65535");
+    filter->port = (uint16_t)number;
+    return 0;
+}
+
 static int parse_verdict(const char *text, struct vnrs_flow_filter *filter, struct vnrs_flow_wrong *wrong)
 {
     if (strcmp(text, "dropped") == 0)
@@ -103,6 +113,9 @@ static int check_filter(const struct vnrs_flow_filter *filter, struct vnrs_flow_
         message = "samples are taken of forwarded packets, and only dropped ones are asked for";
     } else if (filter->verdict == VNRS_FLOW_FORWARDED && filter->reason >= 0) {
         message = "a packet that was forwarded has no drop reason";
+    } else if (filter->port && filter->protocol >= 0 && filter->protocol != IPPROTO_TCP &&
+               filter->protocol != IPPROTO_UDP) {
+        message = "only TCP and UDP have ports";
     } else if (filter->from.family && filter->to.family && filter->from.family != filter->to.family) {
         message = "no packet goes from IPv4 to IPv6 or back";
     }
@@ -127,6 +140,8 @@ int vnrs_flow_filter_parse(const struct vnrs_flow_query *query, struct vnrs_flow
         r = parse_range(query->to, &filter.to, wrong);
     if (r == 0 && query->protocol)
         r = parse_protocol(query->protocol, &filter, wrong);
+    if (r == 0 && query->port)
+        r = parse_port(query->port, &filter, wrong);
     if (r == 0 && query->verdict)
         r = parse_verdict(query->verdict, &filter, wrong);
     if (r == 0 && query->sample && !parse_number(query->sample, 1, VNRS_FLOWS_SAMPLE_MAX, &filter.sample))
@@ -145,6 +160,11 @@ int vnrs_flow_filter_parse(const struct vnrs_flow_query *query, struct vnrs_flow
 bool vnrs_flow_is_forwarded(const struct vnrs_bpf_flow_event *event)
 {
     return event->verdict == VNRS_BPF_VERDICT_FORWARD;
+}
+
+bool vnrs_flow_is_dropped(const struct vnrs_bpf_flow_event *event)
+{
+    return event->verdict == VNRS_BPF_VERDICT_DROP || (event->reason && !vnrs_flow_is_forwarded(event));
 }
 
 static struct vnrs_addr flow_addr(const struct vnrs_bpf_flow_event *event, const uint8_t bytes[static 16])
@@ -168,16 +188,19 @@ static bool is_in(const struct vnrs_prefix *range, const struct vnrs_bpf_flow_ev
 bool vnrs_flow_filter_matches(const struct vnrs_flow_filter *filter, const struct vnrs_bpf_flow_event *event,
                               const char *nic, const char *to_nic)
 {
-    bool forwarded = vnrs_flow_is_forwarded(event);
+    bool forwarded = vnrs_flow_is_forwarded(event), dropped = vnrs_flow_is_dropped(event);
     bool icmp = event->family == 6 && event->protocol == IPPROTO_ICMPV6 && filter->protocol == IPPROTO_ICMP;
 
-    if (forwarded ? !filter->sample || filter->verdict == VNRS_FLOW_DROPPED : filter->verdict == VNRS_FLOW_FORWARDED)
+    if ((filter->verdict == VNRS_FLOW_DROPPED && !dropped) || (filter->verdict == VNRS_FLOW_FORWARDED && !forwarded) ||
+        (forwarded && !filter->sample))
         return false;
     if (filter->nic[0] && !(nic && strcmp(nic, filter->nic) == 0) && !(to_nic && strcmp(to_nic, filter->nic) == 0))
         return false;
-    if (filter->reason >= 0 && (forwarded || event->reason != (uint32_t)filter->reason))
+    if (filter->reason >= 0 && (!dropped || event->reason != (uint32_t)filter->reason))
         return false;
     if (filter->protocol >= 0 && !icmp && (!event->family || event->protocol != filter->protocol))
+        return false;
+    if (filter->port && ntohs(event->sport_be) != filter->port && ntohs(event->dport_be) != filter->port)
         return false;
     return is_in(&filter->from, event, event->saddr) && is_in(&filter->to, event, event->daddr);
 }
@@ -235,4 +258,24 @@ json_t *vnrs_flow_json(const struct vnrs_bpf_flow_event *event, const char *nic,
                      "protocol", protocol_json(event), "from", addr_json(event, event->saddr), "fromPort",
                      port_json(event, event->sport_be), "to", addr_json(event, event->daddr), "toPort",
                      port_json(event, event->dport_be), "bytes", (json_int_t)event->len);
+}
+
+void vnrs_flow_comment(const struct vnrs_bpf_flow_event *event, bool inbound, const char *nic, const char *to_nic,
+                       char *ret_text, size_t size)
+{
+    const char *reason = vnrs_drop_name(event->reason), *text = vnrs_drop_text(event->reason);
+
+    if (event->captured & VNRS_BPF_CAPTURED_ANSWER)
+        (void)snprintf(ret_text, size, "answer of the fabric%s%s", event->reason ? ": " : "",
+                       event->reason ? reason : "");
+    else if (vnrs_flow_is_forwarded(event) && inbound)
+        (void)snprintf(ret_text, size, "forwarded: %s, from %s", vnrs_nexthop_type_name(event->type), nic ? nic : "?");
+    else if (vnrs_flow_is_forwarded(event))
+        (void)snprintf(ret_text, size, "forwarded: %s, to %s", vnrs_nexthop_type_name(event->type),
+                       to_nic ? to_nic : "?");
+    else if (vnrs_flow_is_dropped(event))
+        (void)snprintf(ret_text, size, "dropped: %s (%s)", reason, text);
+    else
+        (void)snprintf(ret_text, size, "%s",
+                       event->verdict == VNRS_BPF_VERDICT_REPLY ? "answered by the fabric" : "no answer is due");
 }

@@ -13,7 +13,7 @@ enum vnrs_flow_verdict { VNRS_FLOW_ANY, VNRS_FLOW_DROPPED, VNRS_FLOW_FORWARDED }
 
 // Parameters of the query as they came; NULL: not given.
 struct vnrs_flow_query {
-    const char *reason, *from, *to, *protocol, *verdict, *sample, *seconds;
+    const char *reason, *from, *to, *protocol, *port, *verdict, *sample, *seconds;
 };
 
 struct vnrs_flow_filter {
@@ -21,6 +21,7 @@ struct vnrs_flow_filter {
     int reason;                  // enum vnrs_drop_reason; -1: any
     struct vnrs_prefix from, to; // family NONE: any
     int protocol;                // IP protocol number; 1 is ICMP of both families; -1: any
+    uint16_t port;               // of either end; 0: any
     enum vnrs_flow_verdict verdict;
     uint32_t sample;  // of forwarded packets one in so many; 0: none
     uint32_t seconds; // how long; 0: without end
@@ -37,5 +38,10 @@ int vnrs_flow_filter_parse(const struct vnrs_flow_query *query, struct vnrs_flow
 bool vnrs_flow_filter_matches(const struct vnrs_flow_filter *filter, const struct vnrs_bpf_flow_event *event,
                               const char *nic, const char *to_nic);
 bool vnrs_flow_is_forwarded(const struct vnrs_bpf_flow_event *event);
+// A packet that the fabric answered itself, or took without a word (ARP), is neither.
+bool vnrs_flow_is_dropped(const struct vnrs_bpf_flow_event *event);
 // `offset_ns`: what the wall clock is ahead of the event's.
 json_t *vnrs_flow_json(const struct vnrs_bpf_flow_event *event, const char *nic, const char *to_nic, int64_t offset_ns);
+// What became of it, for the comment of a captured packet. `inbound`: as the NIC that got it sees it.
+void vnrs_flow_comment(const struct vnrs_bpf_flow_event *event, bool inbound, const char *nic, const char *to_nic,
+                       char *ret_text, size_t size);

@@ -199,9 +199,8 @@ void vnrs_event_add(struct vnrs_control *control, const struct vnrs_lab *lab, co
     VNRS_PRINTF(4, 5);
 json_t *vnrs_event_json(const struct vnrs_event_entry *event);
 
-// api_flows.c
-void vnrs_flows_take(struct vnrs_lab *lab, const struct vnrs_ag_flow_events *head,
-                     const struct vnrs_bpf_flow_event *events);
+// watch.c
+void vnrs_flows_take(struct vnrs_lab *lab, const struct vnrs_ag_flow_events *head, const void *events, size_t size);
 void vnrs_flows_end(struct vnrs_lab *lab); // nobody watches a lab that is gone
 
 // lab.c

@@ -85,9 +85,12 @@ static int event_handle(void *arg, void *data, size_t size)
 {
     struct vnrs_bpf_events *events = arg;
 
-    if (size >= sizeof(struct vnrs_bpf_flow_event) && events->fn)
-        events->fn(data, events->arg);
-    return --events->left ? 0 : -EAGAIN;
+    const struct vnrs_bpf_flow_event *event = data;
+    bool more = true;
+
+    if (size >= sizeof(*event) && size - sizeof(*event) >= event->bytes && events->fn)
+        more = events->fn(event, events->arg);
+    return --events->left && more ? 0 : -EAGAIN;
 }
 
 static int switch_set(int fd, const struct vnrs_bpf_flow_switch *value)
@@ -100,7 +103,7 @@ static int switch_set(int fd, const struct vnrs_bpf_flow_switch *value)
 int vnrs_bpf_events_open(const struct vnrs_bpf_dataplane *dp, vnrs_bpf_event_fn fn, void *arg,
                          struct vnrs_bpf_events **ret_events)
 {
-    static const struct vnrs_bpf_flow_switch off = {0}, on = {.on = 1};
+    static const struct vnrs_bpf_flow_switch off = {0}, on = {.on = VNRS_BPF_FLOWS};
     struct vnrs_bpf_events *events = calloc(1, sizeof(*events));
 
     if (!events)
@@ -139,11 +142,32 @@ int vnrs_bpf_events_fd(const struct vnrs_bpf_events *events)
     return ring_buffer__epoll_fd(events->ring);
 }
 
-int vnrs_bpf_events_sample(struct vnrs_bpf_events *events, uint32_t one_in)
+int vnrs_bpf_events_ask(struct vnrs_bpf_events *events, uint32_t on, uint32_t one_in)
 {
-    struct vnrs_bpf_flow_switch value = {.on = 1, .sample = one_in, .lost = vnrs_bpf_events_lost(events)};
+    struct vnrs_bpf_flow_switch value = {.on = on, .sample = one_in, .lost = vnrs_bpf_events_lost(events)};
 
     return switch_set(events->switch_fd, &value);
+}
+
+int vnrs_bpf_capture_set(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, uint32_t bytes)
+{
+    if (ifindex >= VNRS_NICS_MAX || bytes > VNRS_CAPTURE_BYTES_MAX)
+        return -ERANGE;
+    return bpf_map_update_elem(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_CAPTURES), &ifindex, &bytes, BPF_ANY);
+}
+
+int vnrs_bpf_events_forget(const struct vnrs_bpf_dataplane *dp)
+{
+    static const struct vnrs_bpf_flow_switch off = {0};
+    int fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_FLOW_SWITCH), err = 0;
+    struct vnrs_bpf_flow_switch value = {0};
+    uint32_t index = 0;
+
+    if (bpf_map_lookup_elem(fd, &index, &value) || !value.on)
+        return 0;
+    for (uint32_t i = 0; value.on & VNRS_BPF_CAPTURES && !err && i < VNRS_NICS_MAX; i++)
+        err = vnrs_bpf_capture_set(dp, i, 0);
+    return err ? err : switch_set(fd, &off);
 }
 
 int vnrs_bpf_events_consume(struct vnrs_bpf_events *events, unsigned max)

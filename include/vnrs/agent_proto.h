@@ -29,22 +29,22 @@
 enum { VNRS_CONTROL_FD_AGENT = 3, VNRS_CONTROL_FD_LISTEN = 4 };
 
 enum vnrs_agent_msg {
-    VNRS_AG_HELLO = 1,   // controller: struct vnrs_ag_hello. Agent answers: RECORDs, SPEAKERs that run, then REPLY
-    VNRS_AG_RECORD,      // both ways: struct vnrs_ag_record and data: a piece of a lab's record
-    VNRS_AG_ENSURE,      // struct vnrs_ag_obj, the type's spec, data
-    VNRS_AG_REMOVE,      // struct vnrs_ag_obj
-    VNRS_AG_LIST,        // struct vnrs_ag_lab: answered by OBJECTs that exist and carry the lab's mark, then REPLY
-    VNRS_AG_OBJECT,      // agent: struct vnrs_ag_found[]
-    VNRS_AG_FIB,         // struct vnrs_ag_fib and data: one array of the kind; deltas or parts of a sync
-    VNRS_AG_COUNTERS,    // struct vnrs_ag_lab: answered by COUNTER_NIC, COUNTER_TYPE, COUNTER_DROP, then REPLY
-    VNRS_AG_COUNTER,     // agent: struct vnrs_ag_counter[]
-    VNRS_AG_PROBE,       // none: answered by PROBED, then REPLY (doctor)
-    VNRS_AG_PROBED,      // agent: struct vnrs_ag_probe[]
-    VNRS_AG_REPLY,       // agent: struct vnrs_ag_reply
-    VNRS_AG_SPEAKER,     // agent: struct vnrs_ag_speaker with the control descriptor attached: a speaker (re)started
-    VNRS_AG_EVENT,       // agent: struct vnrs_ag_event
-    VNRS_AG_FLOWS,       // struct vnrs_ag_flows: single packets are wanted, or no more
-    VNRS_AG_FLOW_EVENTS, // agent: struct vnrs_ag_flow_events and data: struct vnrs_bpf_flow_event[n]; some may be lost
+    VNRS_AG_HELLO = 1, // controller: struct vnrs_ag_hello. Agent answers: RECORDs, SPEAKERs that run, then REPLY
+    VNRS_AG_RECORD,    // both ways: struct vnrs_ag_record and data: a piece of a lab's record
+    VNRS_AG_ENSURE,    // struct vnrs_ag_obj, the type's spec, data
+    VNRS_AG_REMOVE,    // struct vnrs_ag_obj
+    VNRS_AG_LIST,      // struct vnrs_ag_lab: answered by OBJECTs that exist and carry the lab's mark, then REPLY
+    VNRS_AG_OBJECT,    // agent: struct vnrs_ag_found[]
+    VNRS_AG_FIB,       // struct vnrs_ag_fib and data: one array of the kind; deltas or parts of a sync
+    VNRS_AG_COUNTERS,  // struct vnrs_ag_lab: answered by COUNTER_NIC, COUNTER_TYPE, COUNTER_DROP, then REPLY
+    VNRS_AG_COUNTER,   // agent: struct vnrs_ag_counter[]
+    VNRS_AG_PROBE,     // none: answered by PROBED, then REPLY (doctor)
+    VNRS_AG_PROBED,    // agent: struct vnrs_ag_probe[]
+    VNRS_AG_REPLY,     // agent: struct vnrs_ag_reply
+    VNRS_AG_SPEAKER,   // agent: struct vnrs_ag_speaker with the control descriptor attached: a speaker (re)started
+    VNRS_AG_EVENT,     // agent: struct vnrs_ag_event
+    VNRS_AG_FLOWS,     // struct vnrs_ag_flows and data: struct vnrs_ag_capture[]: single packets are wanted, or no more
+    VNRS_AG_FLOW_EVENTS, // agent: struct vnrs_ag_flow_events and data: the events; some may be lost
     _VNRS_AG_MAX,
 };
 
@@ -272,10 +272,18 @@ struct vnrs_ag_counter {
 
 struct vnrs_ag_flows {
     char lab[VNRS_LAB_NAME_MAX];
-    uint32_t on;     // 0 or 1
+    uint32_t on;     // 1: drops and samples; 0: none
     uint32_t sample; // of forwarded packets one in so many; 0: none
 };
 
+#define VNRS_CAPTURES_MAX 64
+
+struct vnrs_ag_capture { // a NIC whose packets are wanted whole
+    uint32_t ifindex;
+    uint32_t bytes; // of each packet at most, from 1
+};
+
+// Each event begins at a multiple of 8 bytes: struct vnrs_bpf_flow_event, and behind it as many bytes as that says.
 struct vnrs_ag_flow_events {
     char lab[VNRS_LAB_NAME_MAX];
     uint32_t n;

@@ -105,15 +105,31 @@ struct vnrs_bpf_counter {
 // map `type_counters`: PERCPU_ARRAY, index enum vnrs_nexthop_type, forwarded packets
 // map `drop_counters`: PERCPU_ARRAY, index enum vnrs_drop_reason
 // map `flow_switch`: ARRAY of one struct vnrs_bpf_flow_switch
-// map `flow_events`: RINGBUF of struct vnrs_bpf_flow_event
+// map `flow_events`: RINGBUF of struct vnrs_bpf_flow_event, each with the bytes of the packet behind it where it has
+// any map `captures`: ARRAY by ifindex of __u32: how many bytes of each packet of this NIC are wanted; 0: none
+
+enum vnrs_bpf_flow_on {
+    VNRS_BPF_FLOWS = 1u << 0,    // of drops and samples
+    VNRS_BPF_CAPTURES = 1u << 1, // of what `captures` names
+};
 
 struct vnrs_bpf_flow_switch {
-    __u32 on;     // 0: nobody reads, nothing is written
+    __u32 on;     // enum vnrs_bpf_flow_on; 0: nobody reads, nothing is written
     __u32 sample; // of the forwarded packets one in so many is told; 0: none
     __u64 lost;   // events that found no room
 };
 
-struct vnrs_bpf_flow_event { // a packet that was dropped, or a sample of those that were forwarded
+// For whom a packet is captured, and as what.
+enum vnrs_bpf_captured {
+    VNRS_BPF_CAPTURED_FROM = 1u << 0,   // the NIC that sent it
+    VNRS_BPF_CAPTURED_TO = 1u << 1,     // the NIC that gets it
+    VNRS_BPF_CAPTURED_ANSWER = 1u << 2, // the fabric's answer to a packet: all but `len` and the bytes is of that one
+};
+
+#define VNRS_CAPTURE_BYTES_MAX 65535
+
+struct vnrs_bpf_flow_event { // a packet that was dropped, a sample of those that were forwarded, or one that is
+                             // captured
     __u64 time_ns;           // CLOCK_MONOTONIC
     __u32 reason;            // enum vnrs_drop_reason
     __u32 ifindex;           // of the NIC that sent it
@@ -121,10 +137,16 @@ struct vnrs_bpf_flow_event { // a packet that was dropped, or a sample of those 
     __u32 len;               // IP bytes
     __u8 saddr[16], daddr[16];
     __be16 sport_be, dport_be;
-    __u8 verdict; // enum vnrs_bpf_verdict: FORWARD, or else it was dropped
+    __u8 verdict; // enum vnrs_bpf_verdict
     __u8 type;    // FORWARD: enum vnrs_nexthop_type
     __u8 family;  // 4, 6, or 0: not IP
     __u8 protocol;
+    __u8 captured; // enum vnrs_bpf_captured; 0: told of as a drop or a sample, without bytes
+    __u8 pad[3];
+    __u32 bytes;         // of the frame, from its beginning, behind this
+    __u8 sent_macs[12];  // FORWARD: Ethernet addresses as the NIC sent it; the bytes have those it was delivered with
+    __be16 vlan_type_be; // of a tag that is not in the bytes; 0: none
+    __u16 vlan_tag;
 };
 
 // What the program decided, left in skb->cb[] (index enum vnrs_bpf_cb) where a test run can read it.
@@ -149,5 +171,5 @@ static_assert(sizeof(struct vnrs_bpf_nic_record) == 80, "layout of struct vnrs_b
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
 static_assert(sizeof(struct vnrs_bpf_flow_switch) == 16, "layout of struct vnrs_bpf_flow_switch");
-static_assert(sizeof(struct vnrs_bpf_flow_event) == 64, "layout of struct vnrs_bpf_flow_event");
+static_assert(sizeof(struct vnrs_bpf_flow_event) == 88, "layout of struct vnrs_bpf_flow_event");
 #endif

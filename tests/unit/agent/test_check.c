@@ -168,6 +168,10 @@ static void right_ones_pass(void **state)
     begin(VNRS_AG_FLOWS, &(struct vnrs_ag_flows){.lab = "hub", .on = 1, .sample = VNRS_FLOWS_SAMPLE_MAX},
           sizeof(struct vnrs_ag_flows));
     assert_int_equal(check(), 0);
+    begin(VNRS_AG_FLOWS, &(struct vnrs_ag_flows){.lab = "hub"}, sizeof(struct vnrs_ag_flows));
+    add((struct vnrs_ag_capture[]){{16, 1}, {VNRS_NICS_MAX - 1, VNRS_CAPTURE_BYTES_MAX}},
+        2 * sizeof(struct vnrs_ag_capture), true);
+    assert_int_equal(check(), 0);
     begin(VNRS_AG_RECORD, &record, sizeof(record));
     add("abcd", 4, true);
     assert_int_equal(check(), 0);
@@ -412,6 +416,25 @@ static void wishes_for_packets(void **state)
         begin(VNRS_AG_FLOWS, &wrong[i], sizeof(wrong[i]));
         assert_int_equal(check(), -EINVAL);
     }
+    static const struct vnrs_ag_capture captures[] = {
+        {0, 1}, {VNRS_NICS_MAX, 1}, {16, 0}, {16, VNRS_CAPTURE_BYTES_MAX + 1}};
+    const struct vnrs_ag_flows off = {.lab = "hub"};
+    for (size_t i = 0; i < ARRAY_SIZE(captures); i++) {
+        begin(VNRS_AG_FLOWS, &off, sizeof(off));
+        add(&captures[i], sizeof(captures[i]), true);
+        assert_int_equal(check(), -EINVAL);
+    }
+    static struct vnrs_ag_capture many[VNRS_CAPTURES_MAX + 1];
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+        many[i] = (struct vnrs_ag_capture){16 + (uint32_t)i, 64};
+    for (size_t over = 0; over < 2; over++) {
+        begin(VNRS_AG_FLOWS, &off, sizeof(off));
+        add(many, (VNRS_CAPTURES_MAX + over) * sizeof(many[0]), true);
+        assert_int_equal(check(), over ? -EINVAL : 0);
+    }
+    begin(VNRS_AG_FLOWS, &off, sizeof(off));
+    add(many, sizeof(many[0]) - 4, true);
+    assert_int_equal(check(), -EINVAL);
 }
 
 static void routes_and_groups(void **state)

@@ -37,11 +37,12 @@ struct fake_agent {
     VEC(struct vnrs_fib_route) routes; // as a sink has them
     VEC(struct vnrs_fib_group) groups; // by handle
     char removed[64][VNRS_KEY_MAX];
-    const char *fail_key;       // ENSURE of this one fails
-    int fail_fib;               // so many FIB messages fail
-    int fail_remove;            // so many REMOVEs fail
-    struct vnrs_ag_flows flows; // the last FLOWS
-    size_t n_flows;
+    const char *fail_key;                               // ENSURE of this one fails
+    int fail_fib;                                       // so many FIB messages fail
+    int fail_remove;                                    // so many REMOVEs fail
+    struct vnrs_ag_flows flows;                         // the last FLOWS
+    struct vnrs_ag_capture captures[VNRS_CAPTURES_MAX]; // with it
+    size_t n_captures, n_flows;
     int fail_flows; // errno of the answer to the next one
     bool gone;      // the controller closed
     // Sees every FIB message (`fib->n` items), or NULL.
@@ -272,6 +273,8 @@ static inline void fake_on_read(evutil_socket_t fd, short what, void *arg)
             break;
         case VNRS_AG_FLOWS:
             memcpy(&agent->flows, body, sizeof(agent->flows));
+            agent->n_captures = hdr.data_size / sizeof(agent->captures[0]);
+            memcpy(agent->captures, body + sizeof(agent->flows), hdr.data_size);
             agent->n_flows++;
             fake_reply(agent, hdr.seq, agent->fail_flows, 0, agent->fail_flows ? "it cannot" : "");
             agent->fail_flows = 0;

@@ -49,6 +49,9 @@ static void wrong_filters_say_what_is_right(void **state)
         {{.protocol = "256"}, "not a protocol", "255"},
         {{.protocol = "-1"}, "not a protocol", "255"},
         {{.protocol = "6x"}, "not a protocol", "255"},
+        {{.port = "0"}, "not a port: '0'", "65535"},
+        {{.port = "65536"}, "not a port", "65535"},
+        {{.port = "80", .protocol = "icmp"}, "only TCP and UDP have ports", "leave out"},
         {{.verdict = "lost"}, "not a verdict", "'dropped' or 'forwarded'"},
         {{.sample = "0"}, "not a rate of samples: '0'", "1 is all"},
         {{.sample = "1000000001"}, "not a rate", "1 is all"},
@@ -106,6 +109,9 @@ static void filters_let_through_what_they_say(void **state)
         {"udp", {.protocol = "udp", .sample = "1"}, "", true, true, false},
         {"tcp", {.protocol = "tcp", .sample = "1"}, "", false, false, false},
         {"number", {.protocol = "17", .sample = "1"}, "", true, true, false},
+        {"port of the sender", {.port = "5000", .sample = "1"}, "", true, true, true},
+        {"port of the receiver", {.port = "53", .protocol = "udp", .sample = "1"}, "", true, true, false},
+        {"another port", {.port = "54", .sample = "1"}, "", false, false, false},
         {"icmp is both", {.protocol = "icmp", .sample = "1"}, "", false, false, true},
     };
     struct vnrs_bpf_flow_event dropped = event_of("10.0.0.4", "10.1.0.4"), forwarded = dropped;
@@ -137,6 +143,62 @@ static void what_is_not_ip_has_no_protocol_to_match(void **state)
     (void)state;
     assert_int_equal(vnrs_flow_filter_parse(&query, &filter, &wrong), 0);
     assert_false(vnrs_flow_filter_matches(&filter, &event, NULL, NULL));
+}
+
+static void answers_are_neither_dropped_nor_forwarded(void **state)
+{
+    static const struct {
+        uint8_t verdict;
+        uint32_t reason;
+        bool any, dropped;
+    } rows[] = {{VNRS_BPF_VERDICT_REPLY, 0, true, false},
+                {VNRS_BPF_VERDICT_REPLY, VNRS_DROP_TOO_BIG, true, true},
+                {VNRS_BPF_VERDICT_IGNORE, 0, true, false},
+                {VNRS_BPF_VERDICT_DROP, VNRS_DROP_TOO_BIG, true, true}};
+    const struct vnrs_flow_filter any = {.reason = -1, .protocol = -1, .sample = 1};
+    struct vnrs_flow_filter dropped = any, forwarded = any, reason = any;
+
+    (void)state;
+    dropped.verdict = VNRS_FLOW_DROPPED;
+    forwarded.verdict = VNRS_FLOW_FORWARDED;
+    reason.reason = VNRS_DROP_TOO_BIG;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct vnrs_bpf_flow_event event = {.verdict = rows[i].verdict, .reason = rows[i].reason};
+        assert_int_equal(vnrs_flow_filter_matches(&any, &event, NULL, NULL), rows[i].any);
+        assert_int_equal(vnrs_flow_filter_matches(&dropped, &event, NULL, NULL), rows[i].dropped);
+        assert_int_equal(vnrs_flow_filter_matches(&reason, &event, NULL, NULL), rows[i].dropped);
+        assert_false(vnrs_flow_filter_matches(&forwarded, &event, NULL, NULL));
+    }
+}
+
+static void comments(void **state)
+{
+    static const struct {
+        struct vnrs_bpf_flow_event event;
+        bool inbound;
+        const char *to_nic, *text;
+    } rows[] = {
+        {{.verdict = VNRS_BPF_VERDICT_FORWARD, .type = VNRS_NH_APPLIANCE},
+         false,
+         "n/eth0",
+         "forwarded: VirtualAppliance, to n/eth0"},
+        {{.verdict = VNRS_BPF_VERDICT_FORWARD, .type = VNRS_NH_APPLIANCE},
+         true,
+         "n/eth0",
+         "forwarded: VirtualAppliance, from a/eth0"},
+        {{.verdict = VNRS_BPF_VERDICT_FORWARD, .type = VNRS_NH_VNET_LOCAL}, false, NULL, "forwarded: VnetLocal, to ?"},
+        {{.verdict = VNRS_BPF_VERDICT_DROP, .reason = VNRS_DROP_VLAN}, false, NULL, "dropped: VLAN (VLAN tag)"},
+        {{.verdict = VNRS_BPF_VERDICT_REPLY}, false, NULL, "answered by the fabric"},
+        {{.verdict = VNRS_BPF_VERDICT_REPLY, .captured = VNRS_BPF_CAPTURED_ANSWER}, true, NULL, "answer of the fabric"},
+        {{.verdict = VNRS_BPF_VERDICT_IGNORE}, false, NULL, "no answer is due"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char text[128];
+        vnrs_flow_comment(&rows[i].event, rows[i].inbound, "a/eth0", rows[i].to_nic, text, sizeof(text));
+        assert_string_equal(text, rows[i].text);
+    }
 }
 
 static void check_json(const struct vnrs_bpf_flow_event *event, const char *nic, const char *to_nic, const char *want)
@@ -183,6 +245,8 @@ int main(void)
         cmocka_unit_test(every_reason_fits_the_help),
         cmocka_unit_test(filters_let_through_what_they_say),
         cmocka_unit_test(what_is_not_ip_has_no_protocol_to_match),
+        cmocka_unit_test(answers_are_neither_dropped_nor_forwarded),
+        cmocka_unit_test(comments),
         cmocka_unit_test(json_of_a_packet),
     };
     return cmocka_run_group_tests_name("control.flow", tests, NULL, NULL);
