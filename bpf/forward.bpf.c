@@ -13,13 +13,17 @@
 #define PLATFORM_WIRE_SERVER bpf_htonl(0xa83f8110) // 168.63.129.16
 #define PLATFORM_METADATA    bpf_htonl(0xa9fea9fe) // 169.254.169.254
 
-// Azure serves its platform addresses whatever the routes say: they go to who has them, and else nowhere.
+// Azure serves its platform addresses whatever the routes say: they go to who has them, and else nowhere. Other
+// link-local addresses leave no link (RFC 3927 section 7).
 STAGE __u32 route_platform(const struct vnrs_bpf_nic *nic, const struct packet *p, struct decision *d)
 {
     d->type = VNRS_NH_VNET_LOCAL;
     d->to_endpoint = true;
     d->ifindex = endpoint_find(nic->vnet, p->family, p->daddr);
-    return d->ifindex ? 0 : VNRS_DROP_PLATFORM;
+    if (d->ifindex)
+        return 0;
+    return p->daddr[0] == PLATFORM_WIRE_SERVER || p->daddr[0] == PLATFORM_METADATA ? VNRS_DROP_PLATFORM
+                                                                                   : VNRS_DROP_NO_ROUTE;
 }
 
 // Route, group, next hop. Fills in the decision up to `ifindex`; returns 0 or a drop reason.
@@ -57,7 +61,7 @@ STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic_record *re
         return;
     }
     reason = multicast ? VNRS_DROP_MULTICAST : source_check(skb, record, p);
-    if (!reason && is_ipv4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || p->daddr[0] == PLATFORM_METADATA))
+    if (!reason && is_ipv4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || addr4_is_link_local(p->daddr[0])))
         reason = route_platform(nic, p, d);
     else if (!reason)
         reason = route_packet(nic, p, d);

@@ -78,6 +78,11 @@ STAGE bool addr6_is_link_local(const __u32 *a)
     return (a[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
 }
 
+STAGE bool addr4_is_link_local(__be32 a)
+{
+    return (a & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+}
+
 STAGE bool addr4_is_multicast(__be32 a)
 {
     return (a & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || a == 0xffffffff;
@@ -89,7 +94,7 @@ STAGE bool addr_is_no_source(__u32 family, const __u32 *a)
 {
     if (family == 4) {
         __be32 net = a[0] & bpf_htonl(0xff000000);
-        return !net || net == bpf_htonl(0x7f000000) || addr4_is_multicast(a[0]);
+        return !net || net == bpf_htonl(0x7f000000) || addr4_is_link_local(a[0]) || addr4_is_multicast(a[0]);
     }
     return addr6_is_multicast(a) || addr6_is_link_local(a) || !(a[0] | a[1] | a[2] | (a[3] & bpf_htonl(~1u)));
 }

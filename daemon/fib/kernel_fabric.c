@@ -152,24 +152,41 @@ static int collect(const struct vnrs_fabric *fabric, struct sets *sets)
     return r;
 }
 
-// Neighbour discovery is between a machine and the fabric: it passes the source check.
-static const char chains[] = "  chain source {\n"
-                             "    type filter hook prerouting priority raw; policy accept;\n"
-                             "    iif != @checked accept\n"
-                             "    iif . ip saddr @addrs4 accept\n"
-                             "    iif . ip6 saddr @addrs6 accept\n"
-                             "    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept\n"
-                             "    drop\n"
-                             "  }\n"
-                             "  chain deliver {\n"
-                             "    type filter hook forward priority filter; policy accept;\n"
-                             "    oif @restricted iif . oif != @allowed drop\n"
-                             "    oif != @checked accept\n"
-                             "    oif . ip daddr @addrs4 accept\n"
-                             "    oif . ip6 daddr @addrs6 accept\n"
-                             "    drop\n"
-                             "  }\n"
-                             "}\n";
+// What a NIC may send, and what may be delivered to it: as in bpf/lib/source.h and deliver.h. Neighbour discovery is
+// between a machine and the fabric: solicitations pass the source check, and are not forwarded. What a forwarding NIC
+// may not send either: encapsulations that Azure refuses, sources that no packet has, addresses of a link only,
+// platform addresses.
+static const char chains[] =
+    "  chain source {\n"
+    "    type filter hook prerouting priority raw; policy accept;\n"
+    "    meta l4proto { 4, 47 } drop\n" // IP in IP, GRE
+    "    icmpv6 type nd-neighbor-solicit accept\n"
+    "    ip saddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 } drop\n"
+    "    ip daddr { 168.63.129.16, 169.254.0.0/16 } drop\n"
+    "    ip6 saddr { ::/127, fe80::/10, ff00::/8 } drop\n"
+    "    ip6 daddr fe80::/10 drop\n"
+    "    iif != @checked accept\n"
+    "    iif . ip saddr @addrs4 accept\n"
+    "    iif . ip6 saddr @addrs6 accept\n"
+    "    drop\n"
+    "  }\n"
+    "  chain deliver {\n"
+    "    type filter hook forward priority filter; policy accept;\n"
+    "    icmpv6 type nd-neighbor-solicit drop\n"
+    "    oif @restricted iif . oif != @allowed drop\n"
+    "    oif != @checked accept\n"
+    "    oif . ip daddr @addrs4 accept\n"
+    "    oif . ip6 daddr @addrs6 accept\n"
+    "    drop\n"
+    "  }\n"
+    "}\n";
+
+// Proxy ARP would answer a machine that announces its own address, or asks whether anybody else has it (RFC 5227).
+static const char arp_chain[] = "  chain ask {\n"
+                                "    type filter hook input priority filter; policy accept;\n"
+                                "    iif . arp daddr ip @addrs4 drop\n"
+                                "  }\n"
+                                "}\n";
 
 char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
 {
@@ -184,6 +201,9 @@ char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
     add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
     add_set(&body, "addrs6", "iface_index . ipv6_addr", &sets.addrs6);
     vnrs_strbuf_puts(&body, chains);
+    vnrs_strbuf_puts(&body, "table arp vnrs\ndelete table arp vnrs\ntable arp vnrs {\n");
+    add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
+    vnrs_strbuf_puts(&body, arp_chain);
     vec_free(&sets.checked);
     vec_free(&sets.restricted);
     vec_free(&sets.allowed);

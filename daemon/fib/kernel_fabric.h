@@ -35,8 +35,9 @@ const struct vnrs_fib_nic *vnrs_fabric_nic_find(const struct vnrs_fabric *fabric
 // The fabric end of who has the address, or 0.
 uint32_t vnrs_fabric_endpoint_find(const struct vnrs_fabric *fabric, uint32_t vnet, const struct vnrs_addr *addr);
 
-// The nftables script that replaces table `inet vnrs` by one that makes the checks of the packet path: source and
-// destination address of NICs that do not forward, subnets that a restricted service lets in. Equal fabrics give equal
-// text. It holds a set named `vnrs_fabric_nft_mark(…)`, by which the table is recognised.
+// The nftables script that replaces the tables `inet vnrs` and `arp vnrs` by such that make the checks of the packet
+// path: source and destination address of NICs that do not forward, what no NIC may send, subnets that a restricted
+// service lets in, ARP about a NIC's own address. Equal fabrics give equal text. It holds a set named
+// `vnrs_fabric_nft_mark(…)`, by which the table is recognised.
 char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric) VNRS_MUST_CHECK; // NULL: out of memory
 void vnrs_fabric_nft_mark(const char *script, char ret_mark[static 18]);        // of the rest of the script

@@ -100,7 +100,7 @@ static int write_nft(struct kernel_sink *self)
     if (!script)
         return fail(self, -ENOMEM, "nft: ", NULL);
     vnrs_fabric_nft_mark(script, mark);
-    (void)snprintf(list, sizeof(list), "list table inet vnrs\n");
+    (void)snprintf(list, sizeof(list), "list ruleset\n");
     // Right already: it carries the mark of this script and, if it is known, still reads as it did.
     if (self->nft(self->nft_arg, list, &listed, error, sizeof(error)) == 0 && strstr(listed, mark) &&
         (!self->nft_listed || strcmp(self->nft_listed, listed) == 0)) {

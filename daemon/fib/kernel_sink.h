@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fabric forwarded by the kernel's own FIB (`dataplane: kernel`). Works in the fabric namespace of one lab, which
 // is ours alone: tables 10000 + domain, rules `iif <fabric link>` to them, next-hop objects, permanent neighbours, all
-// with protocol VNRS_RTPROT; and, if the caller gives a way to run nft, a table `inet vnrs` with the source,
-// destination and service checks. See kernel_tables.h for how a packet finds its way.
+// with protocol VNRS_RTPROT; and, if the caller gives a way to run nft, tables `inet vnrs` and `arp vnrs` with the
+// source, destination and service checks. See kernel_tables.h for how a packet finds its way.
 //
 // Differences to the BPF program, which a kernel FIB cannot avoid: TTL is decremented, no ICMP errors come from the
 // fabric (it has no addresses), next hop types are not accounted, ARP for an address that a route of type None covers

@@ -243,6 +243,8 @@ static const struct test_case cases[] = {
     {"link-local destination", VM_A, {.src = A6, .dst = "fe80::4"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},
     {"wire server", VM_A, {.src = A, .dst = "168.63.129.16"}, 0, DROP, VNRS_DROP_PLATFORM, 0, 0},
     {"metadata service", NVA1, {.src = A, .dst = "169.254.169.254"}, 0, DROP, VNRS_DROP_PLATFORM, 0, 0},
+    {"link-local destination, IPv4", VM_A, {.src = A, .dst = "169.254.7.7"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},
+    {"link-local source, IPv4", NVA1, {.src = "169.254.7.7", .dst = A}, 0, DROP, VNRS_DROP_SOURCE, 0, 0},
     {"no route", VM_A, {.src = A, .dst = "9.9.9.9"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},
     {"no route, IPv6", VM_A, {.src = A6, .dst = "2001:db8::1"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},
     {"route of another domain", NVA1, {.src = "10.0.2.4", .dst = "10.3.0.1"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},

@@ -193,12 +193,12 @@ static bool read_ipv4(const uint8_t *ip, size_t room, struct pm_packet *p)
 
 // RFC 8200 section 4; at most eight extension headers. What follows the header of a fragment is not looked at: the
 // fragments of a packet agree on nothing else.
-static bool read_extensions(const uint8_t *ip, struct pm_packet *p)
+static bool read_extensions(const struct pm_world *w, const uint8_t *ip, struct pm_packet *p)
 {
     for (unsigned n = 0;; n++) {
         uint8_t type = p->protocol;
         if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_DSTOPTS && type != IPPROTO_FRAGMENT &&
-            type != IPPROTO_AH)
+            (type != IPPROTO_AH || w->lenient))
             return p->l4 <= p->len;
         if (n == 8 || p->l4 + 8 > p->len)
             return false;
@@ -230,7 +230,7 @@ static bool read_ipv6(const uint8_t *ip, size_t room, struct pm_packet *p)
                             .len = 40 + get16(ip + 4),
                             .src = get_addr(VNRS_AF_IPV6, ip + 8),
                             .dst = get_addr(VNRS_AF_IPV6, ip + 24)};
-    return p->len <= room && read_extensions(ip, p);
+    return p->len <= room;
 }
 
 // TCP and UDP must have their headers, unless it is a fragment.
@@ -256,9 +256,11 @@ static bool is_multicast(const struct vnrs_addr *a)
     return a->bytes[0] >> 4 == 14 || memcmp(a->bytes, broadcast, 4) == 0;
 }
 
-static bool is_link_local6(const struct vnrs_addr *a)
+static bool is_link_local(const struct vnrs_addr *a) // RFC 3927, RFC 4291 2.5.6
 {
-    return a->family == VNRS_AF_IPV6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+    if (a->family == VNRS_AF_IPV4)
+        return a->bytes[0] == 169 && a->bytes[1] == 254;
+    return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
 static bool is_zero(const struct vnrs_addr *a)
@@ -274,9 +276,11 @@ static bool is_no_source(const struct vnrs_addr *a)
 {
     static const uint8_t loopback[16] = {[15] = 1};
 
+    if (is_multicast(a) || is_link_local(a))
+        return true;
     if (a->family == VNRS_AF_IPV4)
-        return a->bytes[0] == 0 || a->bytes[0] == 127 || is_multicast(a);
-    return is_multicast(a) || is_link_local6(a) || is_zero(a) || memcmp(a->bytes, loopback, 16) == 0;
+        return a->bytes[0] == 0 || a->bytes[0] == 127;
+    return is_zero(a) || memcmp(a->bytes, loopback, 16) == 0;
 }
 
 static bool is_platform(const struct vnrs_addr *a)
@@ -288,10 +292,16 @@ static bool is_platform(const struct vnrs_addr *a)
 
 // ---- outcomes
 
+static bool is_same(const struct pm_outcome *a, const struct pm_outcome *b)
+{
+    return a->verdict == b->verdict && a->reason == b->reason && a->type == b->type && a->to == b->to &&
+           a->mtu == b->mtu;
+}
+
 static void add_outcome(struct pm_result *r, struct pm_outcome outcome)
 {
     for (unsigned i = 0; i < r->n; i++) {
-        if (memcmp(&r->outcomes[i], &outcome, sizeof(outcome)) == 0)
+        if (is_same(&r->outcomes[i], &outcome))
             return;
     }
     r->outcomes[r->n++] = outcome;
@@ -299,12 +309,7 @@ static void add_outcome(struct pm_result *r, struct pm_outcome outcome)
 
 static void say(struct pm_result *r, uint32_t verdict, uint32_t reason)
 {
-    struct pm_outcome outcome;
-
-    memset(&outcome, 0, sizeof(outcome)); // compared by bytes
-    outcome.verdict = verdict;
-    outcome.reason = reason;
-    add_outcome(r, outcome);
+    add_outcome(r, (struct pm_outcome){.verdict = verdict, .reason = reason});
 }
 
 static void drop(struct pm_result *r, uint32_t reason)
@@ -335,7 +340,7 @@ static void deliver(const struct pm_world *w, const struct pm_port *from, const 
                     uint32_t type, const uint8_t *ip, struct pm_result *r)
 {
     const struct pm_packet *p = &r->packet;
-    struct pm_outcome outcome;
+    struct pm_outcome outcome = {0};
 
     if (to->kind == PM_SERVICE && to->service->restricted) {
         bool allowed = false;
@@ -351,7 +356,6 @@ static void deliver(const struct pm_world *w, const struct pm_port *from, const 
         return;
     }
     (void)w;
-    memset(&outcome, 0, sizeof(outcome));
     if (p->dont_fragment && p->len > to->mtu) {
         outcome.verdict = may_answer(from, p, ip) ? VNRS_BPF_VERDICT_REPLY : VNRS_BPF_VERDICT_DROP;
         outcome.reason = VNRS_DROP_TOO_BIG;
@@ -497,7 +501,9 @@ static uint32_t check_source(const struct pm_port *from, const struct pm_packet 
     bool any = from->forwarding || from->kind == PM_EDGE;
     if (any ? is_no_source(&p->src) : !has_addr(from, &p->src))
         return VNRS_DROP_SOURCE;
-    return is_link_local6(&p->dst) ? VNRS_DROP_NO_ROUTE : 0;
+    if (is_platform(&p->dst))
+        return VNRS_DROP_PLATFORM; // nobody serves them
+    return is_link_local(&p->dst) ? VNRS_DROP_NO_ROUTE : 0;
 }
 
 static bool is_solicitation(const struct pm_packet *p, const uint8_t *ip)
@@ -541,7 +547,8 @@ static void ip_packet(const struct pm_world *w, const struct pm_port *from, cons
     bool v4 = get16(frame + 12) == 0x0800;
     struct pm_packet *p = &r->packet;
 
-    if (!(v4 ? read_ipv4(ip, len - ETH, p) : read_ipv6(ip, len - ETH, p)) || !read_ports(ip, p)) {
+    if (!(v4 ? read_ipv4(ip, len - ETH, p) : read_ipv6(ip, len - ETH, p)) ||
+        (!((v4 || read_extensions(w, ip, p)) && read_ports(ip, p)) && !w->lenient)) {
         drop(r, VNRS_DROP_MALFORMED);
         return;
     }
@@ -550,8 +557,6 @@ static void ip_packet(const struct pm_world *w, const struct pm_port *from, cons
         return;
     }
     uint32_t reason = frame[0] & 1 ? VNRS_DROP_MULTICAST : check_source(from, p);
-    if (!reason && is_platform(&p->dst))
-        reason = VNRS_DROP_PLATFORM; // nobody serves them
     if (reason)
         drop(r, reason);
     else if (from->domain)

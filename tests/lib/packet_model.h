@@ -39,6 +39,7 @@ struct pm_world {
     const struct vnrs_routing *routing; // with what is learned
     struct vnrs_arena *arena;
     VEC(struct pm_port) ports;
+    bool lenient; // upper-layer headers need not be whole, and what is behind an IPv6 authentication header is not seen
 };
 
 // `ids` tells the interface numbers. All is borrowed.

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Random frames of random topologies on real links, against the model: through the program at the ingress of the links,
+// and through the kernel's own tables (`dataplane: kernel`), both made by the same controller. The packet path on the
+// wire takes what test runs cannot: frames cut anywhere, tags that the kernel takes off, delivery itself. Where the
+// kernel differs is a table with reasons (diff_kernel.c).
+//
+//   bpf_test_diff_wire [--seed N] [--topologies N] [--frames N] [--topology N [--frame N]]
+#include "diff_args.h"
+#include "diff_kernel.h"
+#include "diff_lab.h"
+#include "diff_wire.h"
+#include "fixture.h"
+
+#include "fib/kernel_sink.h"
+#include "lab/rtnl.h"
+#include "lab/snat.h"
+#include "lab/sysctl.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define LINKS 64u
+
+struct check { // one frame
+    const struct diff_lab *lab;
+    uint64_t number;
+    struct random_frame frame;
+    struct pm_result result;
+};
+
+static struct diff_args args;
+static struct fixture fx;
+static struct vnrs_sink *kernel;
+static struct wire wire;
+static unsigned met[DIFF_RULES_MAX]; // how often each difference was looked at
+
+static void fail_frame(const struct check *c, const char *backend, const char *what) __attribute__((noreturn));
+static void fail_frame(const struct check *c, const char *backend, const char *what)
+{
+    for (size_t i = 0; i < wire.n_arrivals; i++) {
+        const struct wire_arrival *a = &wire.arrivals[i];
+        (void)printf("# %zu bytes arrived behind interface %u:\n#  ", a->len, a->ifindex);
+        for (size_t k = 0; k < a->len; k++)
+            (void)printf("%02x", a->bytes[k]);
+        (void)printf("\n");
+    }
+    diff_lab_fail(c->lab, c->number, &c->frame, &c->result, "%s: %s", backend, what);
+}
+
+// ---- the program
+
+static bool goes_out(const struct pm_outcome *o)
+{
+    return o->verdict == VNRS_BPF_VERDICT_FORWARD || o->verdict == VNRS_BPF_VERDICT_REPLY;
+}
+
+// NULL: what arrived is right for the outcome.
+static const char *ebpf_wrong(const struct check *c, const struct pm_outcome *o)
+{
+    const struct pm_port *to = o->verdict == VNRS_BPF_VERDICT_FORWARD ? o->to : c->frame.from;
+
+    if (wire.n_arrivals != goes_out(o))
+        return wire.n_arrivals ? "arrived, and should not" : "did not arrive";
+    if (!goes_out(o))
+        return NULL;
+    if (wire.arrivals[0].ifindex != to->ifindex)
+        return "arrived behind another interface";
+    return pm_bytes_wrong(c->frame.from, &c->result, o, c->frame.bytes, c->frame.len, wire.arrivals[0].bytes,
+                          wire.arrivals[0].len);
+}
+
+static void check_ebpf(const struct check *c)
+{
+    const char *wrong = NULL;
+
+    for (unsigned i = 0; i < c->result.n; i++) {
+        wrong = ebpf_wrong(c, &c->result.outcomes[i]);
+        if (!wrong)
+            return;
+    }
+    fail_frame(c, "the program", wrong);
+}
+
+// ---- the kernel
+
+static bool is_allowed(const struct check *c, uint32_t ifindex)
+{
+    bool allowed = false;
+
+    for (unsigned i = 0; i < c->result.n; i++)
+        allowed |= c->result.outcomes[i].to && c->result.outcomes[i].to->ifindex == ifindex;
+    return allowed;
+}
+
+static const char *kernel_wrong(const struct check *c, const struct pm_outcome *o)
+{
+    uint8_t want[RANDOM_FRAME_MAX];
+
+    if (o->verdict != VNRS_BPF_VERDICT_FORWARD)
+        return wire.n_arrivals ? "arrived, and should not" : NULL;
+    if (wire.n_arrivals != 1)
+        return wire.n_arrivals ? "arrived more than once" : "did not arrive";
+    if (wire.arrivals[0].ifindex != o->to->ifindex)
+        return "arrived behind another interface";
+    size_t len = diff_kernel_forwarded(&c->frame, &c->result, o, want);
+    if (wire.arrivals[0].len != len || memcmp(wire.arrivals[0].bytes, want, len) != 0)
+        return "other bytes arrived";
+    return NULL;
+}
+
+static bool is_answer(const struct check *c, const struct wire_arrival *a)
+{
+    const struct pm_outcome *o = &c->result.outcomes[0];
+
+    return o->verdict == VNRS_BPF_VERDICT_REPLY && a->ifindex == c->frame.from->ifindex &&
+           !pm_reply_wrong(c->frame.from, &c->result, o, c->frame.bytes, a->bytes, a->len);
+}
+
+// Whatever the kernel leaves unanswered, machines find their gateway. A solicitation as they send it is to the group,
+// from their own address, and tells their MAC; others the kernel answers later or not.
+static bool asks_for_gateway(const struct check *c)
+{
+    bool arp = !c->result.packet.family;
+    const struct vnrs_addr gateway = pm_gateway(c->frame.from, arp ? VNRS_AF_IPV4 : VNRS_AF_IPV6);
+    const uint8_t *target = c->frame.bytes + (arp ? 38 : 62);
+    bool usual = false;
+
+    for (size_t i = 0; i < c->frame.from->n_addrs; i++) {
+        const struct vnrs_addr *own = &c->frame.from->addrs[i];
+        usual |= arp ? own->family == VNRS_AF_IPV4 && memcmp(own->bytes, c->frame.bytes + 28, 4) == 0
+                     : vnrs_addr_equal(own, &c->result.packet.src) && c->result.packet.dst.bytes[0] == 0xff &&
+                           c->result.packet.len == 72;
+    }
+    return c->result.outcomes[0].verdict == VNRS_BPF_VERDICT_REPLY && gateway.family &&
+           memcmp(target, gateway.bytes, arp ? 4 : 16) == 0 && usual;
+}
+
+static void check_rule(const struct check *c, const struct diff_rule *rule)
+{
+    for (size_t i = 0; i < wire.n_arrivals; i++) {
+        uint32_t at = wire.arrivals[i].ifindex;
+        bool right = rule->effect == DIFF_LOOSE    ? is_allowed(c, at)
+                     : rule->effect == DIFF_OWN    ? at == c->frame.from->ifindex
+                     : rule->effect == DIFF_ANSWER ? is_answer(c, &wire.arrivals[i])
+                                                   : false;
+        if (!right)
+            fail_frame(c, rule->what, "arrived, and should not");
+    }
+    if ((rule->effect == DIFF_ANSWER || rule->effect == DIFF_OWN) && asks_for_gateway(c) && !wire.n_arrivals)
+        fail_frame(c, rule->what, "no answer for the gateway");
+}
+
+static void check_kernel(const struct check *c)
+{
+    const struct diff_rule *rule = diff_kernel_rule(diff_lab_world(c->lab), &c->frame, &c->result);
+    const char *wrong = NULL;
+
+    if (rule) {
+        check_rule(c, rule);
+        met[diff_kernel_number(rule)]++;
+        return;
+    }
+    for (unsigned i = 0; i < c->result.n; i++) {
+        wrong = kernel_wrong(c, &c->result.outcomes[i]);
+        if (!wrong)
+            return;
+    }
+    fail_frame(c, "the kernel", wrong);
+}
+
+// ---- a topology
+
+static void check_frame(struct check *c, bool ebpf)
+{
+    struct pm_world world = *diff_lab_world(c->lab);
+
+    diff_lab_frame(c->lab, c->number, &c->frame);
+    world.lenient = !ebpf;
+    pm_decide(&world, c->frame.from, c->frame.bytes, c->frame.len, &c->result);
+    int r = wire_send(&wire, c->frame.from->ifindex, c->frame.bytes, c->frame.len);
+    if (r == -EMSGSIZE || r == -EINVAL) // no frame for this link
+        return;
+    assert_int_equal(r, 0);
+    if (ebpf)
+        check_ebpf(c);
+    else
+        check_kernel(c);
+}
+
+static void check_frames(const struct diff_lab *lab, bool ebpf)
+{
+    struct check c = {.lab = lab, .number = args.has_frame ? args.frame : 0};
+
+    check_frame(&c, ebpf);
+    while (!args.has_frame && ++c.number < args.frames)
+        check_frame(&c, ebpf);
+}
+
+static void set_links(const struct diff_lab *lab)
+{
+    unsigned mtus[LINKS];
+
+    for (unsigned i = 0; i < LINKS; i++) {
+        const struct pm_port *port = pm_port_of(diff_lab_world(lab), VNRS_IFINDEX_FIRST + i);
+        mtus[i] = port ? port->mtu : 1500;
+    }
+    wire_set_mtus(&wire, mtus);
+}
+
+static void attach(const struct diff_lab *lab, bool on)
+{
+    vec_foreach (port, &diff_lab_world(lab)->ports) {
+        int r = on ? vnrs_bpf_dataplane_attach(fx.dp, port->ifindex, VNRS_BPF_ATTACH_CLSACT)
+                   : vnrs_bpf_dataplane_detach(fx.dp, port->ifindex);
+        assert_int_equal(r, 0);
+    }
+}
+
+static void both_data_planes_and_the_model_agree(void **state)
+{
+    struct diff_lab *lab = diff_lab_new(args.seed);
+    unsigned last = args.has_topology ? args.topology + 1 : args.topologies;
+
+    (void)state;
+    print_message("seed %llu: %u topologies, %u frames each\n", (unsigned long long)args.seed, last, args.frames);
+    diff_lab_sink_add(lab, fx.sink);
+    diff_lab_sink_add(lab, kernel);
+    for (unsigned i = 0; i < last; i++) {
+        diff_lab_next(lab, i);
+        set_links(lab);
+        if (args.has_topology && i != args.topology)
+            continue;
+        attach(lab, true);
+        check_frames(lab, true);
+        attach(lab, false);
+        check_frames(lab, false);
+    }
+    diff_lab_free(lab);
+}
+
+// A row of the table that no frame meets says nothing.
+static void every_difference_was_met(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; !args.has_topology && args.topologies >= 20 && i < diff_kernel_rules(); i++)
+        if (!met[i])
+            fail_msg("no frame met difference %u", i);
+}
+
+// ---- set-up
+
+static int run_nft(void *arg, const char *script, char **ret_out, char *error, size_t error_size)
+{
+    struct vnrs_err err = {0};
+    int r = vnrs_nft_run(((const struct wire *)arg)->fabric_fd, script, ret_out, &err);
+
+    if (r < 0)
+        (void)snprintf(error, error_size, "%s", err.text);
+    return r;
+}
+
+static void set_sysctls(const struct vnrs_sysctl *sysctls, size_t n, const char *link)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *at = strstr(sysctls[i].path, "%s");
+        char path[160];
+        int before = at ? (int)(at - sysctls[i].path) : (int)strlen(sysctls[i].path);
+        (void)snprintf(path, sizeof(path), "%.*s%s%s", before, sysctls[i].path, at ? link : "", at ? at + 2 : "");
+        int r = vnrs_sysctl_set(wire.fabric_fd, path, sysctls[i].value);
+        if (r < 0 && r != -ENOENT)
+            fail_msg("sysctl '%s': %s", path, strerror(-r));
+    }
+}
+
+// As the agent makes a fabric that the kernel forwards.
+static void open_kernel(void)
+{
+    struct vnrs_err err = {0};
+    size_t n;
+
+    if (vnrs_sysctl_profile_apply(wire.fabric_fd, VNRS_SYSCTL_FABRIC_KERNEL, &err) < 0)
+        fail_msg("%s", err.text);
+    const struct vnrs_sysctl *sysctls = vnrs_kernel_sink_sysctls(&n);
+    set_sysctls(sysctls, n, NULL);
+    sysctls = vnrs_kernel_sink_link_sysctls(&n);
+    for (unsigned i = VNRS_IFINDEX_FIRST; i < VNRS_IFINDEX_FIRST + LINKS; i++) {
+        char link[16];
+        (void)snprintf(link, sizeof(link), "f%u", i);
+        set_sysctls(sysctls, n, link);
+    }
+    int fd = vnrs_rtnl_socket(wire.fabric_fd);
+    assert_true(fd >= 0);
+    assert_int_equal(vnrs_kernel_sink_new(fd, &kernel), 0);
+    vnrs_kernel_sink_nft_set(kernel, run_nft, &wire);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    wire_open(&wire, VNRS_IFINDEX_FIRST, LINKS);
+    open_kernel();
+    fixture_open(&fx);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kernel->ops->free(kernel);
+    fixture_close(&fx, true);
+    wire_close(&wire);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_data_planes_and_the_model_agree),
+        cmocka_unit_test(every_difference_was_met),
+    };
+
+    args = (struct diff_args){.seed = 20261126, .topologies = 40, .frames = 1000};
+    if (!diff_args_parse(&args, argc, argv))
+        return 2;
+    fixture_require_root();
+    return cmocka_run_group_tests_name("bpf.diff_wire", tests, setup, teardown);
+}
