@@ -11,7 +11,7 @@ struct vnrs_cli {
     const char *socket;
     const char *lab; // --lab, or NULL
     bool json;       // -o json
-    bool wait, wide, why, quiet, color;
+    bool wait, wide, all, why, quiet, color;
     unsigned timeout_s;
     const char *from, *to;           // next-hop, flows, capture
     const char *message;             // bgp clear: what the peer is told

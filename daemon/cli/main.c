@@ -29,13 +29,13 @@ static const struct verb {
     {"effective-routes", NULL, vnrs_verb_effective_routes, 1, 1, "NIC [--wide]", "Azure's table of a NIC"},
     {"next-hop", NULL, vnrs_verb_next_hop, 0, 0, "--from NIC --to IP", "where a packet goes first, and why"},
     {"peerings", NULL, vnrs_verb_peerings, 0, 0, "", "virtual network peerings: state, sync level, ranges in force"},
-    {"peers", NULL, vnrs_verb_peers, 0, 0, "", "BGP peers of every Route Server instance"},
+    {"peers", NULL, vnrs_verb_peers, 0, 1, "[RS|GATEWAY|CIRCUIT] [--all]", "BGP peers of Route Servers and gateways"},
     {"peer", NULL, vnrs_verb_peer, 1, 1, "NAME", "everything about one BGP connection"},
     {"bgp", NULL, vnrs_verb_bgp, 1, 2,
      "rib [PREFIX] [--why] | clear PEER [--message TEXT] | refresh PEER | dump [--updates] [-w FILE] [RS]",
      "paths and why they lost; reset; ask again; MRT"},
-    {"learned-routes", NULL, vnrs_verb_learned_routes, 1, 1, "PEER [--wide]", "what a peer announced"},
-    {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER [--wide]", "what a peer was told"},
+    {"learned-routes", NULL, vnrs_verb_learned_routes, 1, 1, "PEER|GATEWAY [--wide]", "what a peer announced"},
+    {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER|GATEWAY [--wide]", "what a peer was told"},
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
     {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
     {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
@@ -114,6 +114,7 @@ enum {
     OPT_SAMPLE,
     OPT_DROPPED,
     OPT_FORWARDED,
+    OPT_ALL,
     OPT_NO_COLOR,
     OPT_VERSION
 };
@@ -125,6 +126,7 @@ static const struct option options[] = {
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"wait", no_argument, NULL, OPT_WAIT},
     {"wide", no_argument, NULL, OPT_WIDE},
+    {"all", no_argument, NULL, OPT_ALL},
     {"why", no_argument, NULL, OPT_WHY},
     {"from", required_argument, NULL, OPT_FROM},
     {"to", required_argument, NULL, OPT_TO},
@@ -193,6 +195,9 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
         return -1;
     case OPT_WIDE:
         cli->wide = true;
+        return -1;
+    case OPT_ALL:
+        cli->all = true;
         return -1;
     case OPT_WHY:
         cli->why = true;

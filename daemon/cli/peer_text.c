@@ -65,7 +65,7 @@ static json_t *summary_row(const json_t *peer)
     json_t *row = json_copy((json_t *)peer);
     char up_down[32], desc[256];
 
-    (void)snprintf(desc, sizeof(desc), "%s/%s instance %" JSON_INTEGER_FORMAT, text_of(peer, "routeServer"),
+    (void)snprintf(desc, sizeof(desc), "%s/%s instance %" JSON_INTEGER_FORMAT, text_of(peer, "owner"),
                    text_of(peer, "name"), number_of(peer, "instance"));
     (void)json_object_set_new(row, "version", json_integer(4));
     (void)json_object_set_new(row, "upDown", json_string(since(peer, up_down)));
@@ -77,17 +77,11 @@ static json_t *summary_row(const json_t *peer)
 
 void vnrs_peer_text_summary(FILE *out, const json_t *peers)
 {
-    static const struct vnrs_column columns[] = {{"Neighbor", "peerIp"},
-                                                 {"V", "version"},
-                                                 {"AS", "peerAsn"},
-                                                 {"MsgRcvd", "messagesIn"},
-                                                 {"MsgSent", "messagesOut"},
-                                                 {"Up/Down", "upDown"},
-                                                 {"State/PfxRcd", "statePfx"},
-                                                 {"PfxSnt", "advertised"},
-                                                 {"BFD", "bfdState"},
-                                                 {"Desc", "desc"},
-                                                 {"Last Error", "lastError"}};
+    static const struct vnrs_column columns[] = {
+        {"Neighbor", "peerIp"},       {"V", "version"},           {"AS", "peerAsn"},
+        {"MsgRcvd", "messagesIn"},    {"MsgSent", "messagesOut"}, {"Up/Down", "upDown"},
+        {"State/PfxRcd", "statePfx"}, {"PfxSnt", "advertised"},   {"BFD", "bfdState"},
+        {"Speaker", "speaker"},       {"Desc", "desc"},           {"Last Error", "lastError"}};
     json_t *rows = json_array();
 
     for (size_t i = 0; i < json_array_size(peers); i++)
@@ -266,7 +260,7 @@ void vnrs_peer_text_full(FILE *out, const json_t *peer)
                                                   {"F", "forwardingKeptReceived"}};
 
     (void)fprintf(out, "BGP neighbor %s, %s/%s instance %" JSON_INTEGER_FORMAT "\n", text_of(peer, "peerIp"),
-                  text_of(peer, "routeServer"), text_of(peer, "name"), number_of(peer, "instance"));
+                  text_of(peer, "owner"), text_of(peer, "name"), number_of(peer, "instance"));
     put_state(out, peer);
     put_session(out, peer);
     put_bfd(out, peer);

@@ -29,15 +29,9 @@ int vnrs_verb_peer(const struct vnrs_cli *cli)
 
 static int print_rib(const struct vnrs_cli *cli)
 {
-    static const struct vnrs_column columns[] = {{"Route Server", "routeServer"},
-                                                 {"Instance", "instance"},
-                                                 {"Network", "network"},
-                                                 {"Next Hop", "nextHop"},
-                                                 {"Peer", "peer"},
-                                                 {"AS Path", "asPath"},
-                                                 {"Used", "best"},
-                                                 {"Lost At", "lostAt"},
-                                                 {"Note", "note"}};
+    static const struct vnrs_column columns[] = {
+        {"Speaker", "speaker"}, {"Network", "network"}, {"Next Hop", "nextHop"}, {"Peer", "peer"},
+        {"AS Path", "asPath"},  {"Used", "best"},       {"Lost At", "lostAt"},   {"Note", "note"}};
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     _free_ char *path = cli->argc == 2 ? vnrs_client_path("/rib", "prefix", cli->argv[1], NULL, NULL) : strdup("/rib");
     int rc = path ? vnrs_cli_get(cli, path, &answer) : VNRS_EXIT_FAILED;

@@ -131,6 +131,52 @@ static json_t *nic_rows(const json_t *lab)
     return rows;
 }
 
+// One row per instance: the gateway's fields beside it.
+static json_t *gateway_rows(const json_t *lab)
+{
+    json_t *rows = json_array();
+    const json_t *gateways = json_object_get(lab, "virtualNetworkGateways"), *gateway, *instance;
+    size_t g, i;
+
+    json_array_foreach(gateways, g, gateway)
+        json_array_foreach(json_object_get(gateway, "instances"), i, instance)(void)
+            json_array_append_new(rows, json_pack("{s:O s:O}", "gateway", gateway, "instance", instance));
+    return rows;
+}
+
+static void print_part(const struct vnrs_column *columns, size_t n, json_t *rows)
+{
+    if (json_array_size(rows)) {
+        (void)putchar('\n');
+        vnrs_table_print(stdout, columns, n, rows);
+    }
+    json_decref(rows);
+}
+
+static void print_outside(const json_t *lab)
+{
+    static const struct vnrs_column gateways[] = {
+        {"Gateway", "gateway.name"},        {"Virtual Network", "gateway.virtualNetwork"},
+        {"Type", "gateway.gatewayType"},    {"ASN", "gateway.asn"},
+        {"Instance", "instance.name"},      {"IP", "instance.ip"},
+        {"Public IP", "instance.publicIp"}, {"Namespace", "instance.netns"}};
+    static const struct vnrs_column sites[] = {{"Site", "name"},
+                                               {"Address Prefixes", "addressPrefixes"},
+                                               {"ASN", "asn"},
+                                               {"BGP IP", "bgpPeeringAddress"},
+                                               {"Public IP", "publicIp"},
+                                               {"Namespace", "netns"}};
+    static const struct vnrs_column connections[] = {{"Connection", "name"},
+                                                     {"Type", "connectionType"},
+                                                     {"Gateway", "gateway"},
+                                                     {"Site", "site"},
+                                                     {"Status", "connectionStatus"}};
+
+    print_part(gateways, ARRAY_SIZE(gateways), gateway_rows(lab));
+    print_part(sites, ARRAY_SIZE(sites), json_incref(json_object_get(lab, "sites")));
+    print_part(connections, ARRAY_SIZE(connections), json_incref(json_object_get(lab, "connections")));
+}
+
 int vnrs_verb_inspect(const struct vnrs_cli *given)
 {
     static const struct vnrs_column nic_columns[] = {{"NIC", "nic.name"},
@@ -164,6 +210,7 @@ int vnrs_verb_inspect(const struct vnrs_cli *given)
         (void)putchar('\n');
         vnrs_table_print(stdout, rs_columns, ARRAY_SIZE(rs_columns), json_object_get(answer.json, "routeServers"));
     }
+    print_outside(answer.json);
     if (json_array_size(json_object_get(answer.json, "hosts"))) {
         (void)putchar('\n');
         vnrs_table_print(stdout, host_columns, ARRAY_SIZE(host_columns), json_object_get(answer.json, "hosts"));

@@ -84,8 +84,10 @@ int vnrs_verb_peerings(const struct vnrs_cli *cli)
 
 int vnrs_verb_peers(const struct vnrs_cli *cli)
 {
+    const char *of = cli->argc ? cli->argv[0] : NULL;
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
-    int rc = vnrs_cli_get(cli, "/peers", &answer);
+    int rc = of ? get_with(cli, "/peers", "of", of, NULL, NULL, &answer)
+                : get_with(cli, "/peers", "all", cli->all ? "1" : "0", NULL, NULL, &answer);
 
     if (rc)
         return rc;
@@ -118,7 +120,7 @@ static int print_role_routes(const struct vnrs_cli *cli, const char *what)
         return VNRS_EXIT_OK;
     }
     rows = json_array();
-    json_object_foreach(answer.json, role, routes)(void) json_array_extend(rows, routes);
+    json_object_foreach(answer.json, role, routes)(void) json_array_extend(rows, routes); // a gateway has one list
     vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - !cli->wide, rows);
     json_decref(rows);
     return VNRS_EXIT_OK;

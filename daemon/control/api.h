@@ -78,11 +78,18 @@ void vnrs_api_peer_refresh(struct vnrs_api_call *call);
 // model.
 struct vnrs_api_peer_ref {
     const char *owner, *name;
+    unsigned role; // enum vnrs_spk_role of the owner's speakers
 };
 bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *ref);
 // The speakers that have the peer, in their order: begin with NULL. NULL: no more.
 const struct vnrs_speaker *vnrs_api_next_speaker(const struct vnrs_lab *lab, const struct vnrs_api_peer_ref *ref,
                                                  const struct vnrs_speaker *last);
+// api_gateway.c
+// The call is answered, now or later, where its parameter "peer" is a gateway, or a circuit: what it learned, or what
+// it told the outside. False: it is neither.
+bool vnrs_api_gateway_routes(struct vnrs_api_call *call, bool learned);
+// Of one session, in the same format.
+void vnrs_api_session_routes(struct vnrs_api_call *call, const struct vnrs_api_peer_ref *ref, bool learned);
 // api_peer.c
 void vnrs_api_peer(struct vnrs_api_call *call);
 // api_dump.c

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// BGP peers and their routes, per instance, as `az network routeserver peering` shows them. Routes are asked from the
-// speakers, so these calls are answered later.
+// BGP peers and their routes, per instance; those of a Route Server as `az network routeserver peering` shows them.
+// Routes are asked from the speakers, so these calls are answered later.
 #include "control/api.h"
 #include "control/peer_json.h"
 
@@ -11,21 +11,45 @@
 #include <stdio.h>
 #include <string.h>
 
-void vnrs_api_peers(struct vnrs_api_call *call)
+// All sessions of what is called `of`, NULL: of everything; those with NVAs and sites first and alone unless
+// `internal`.
+static void list_sessions(const struct vnrs_lab *lab, const char *of, bool internal, json_t *list)
 {
-    struct vnrs_lab *lab = call->lab;
-    json_t *list = json_array();
-
     // Connection by connection, as the file has them, their instances side by side.
     vec_foreach (first, &lab->speakers.list) {
-        if (first > lab->speakers.list.items && strcmp(first[-1].owner, first->owner) == 0)
+        if (of && strcmp(first->owner, of) != 0)
             continue;
         vec_foreach (config, &first->peers) {
-            const struct vnrs_api_peer_ref ref = {first->owner, config->name};
+            const struct vnrs_api_peer_ref ref = {first->owner, config->name, first->config.role};
+            if ((!internal && !vnrs_peer_is_outside(config)) || vnrs_api_next_speaker(lab, &ref, NULL) != first)
+                continue;
             for (const struct vnrs_speaker *s = NULL; (s = vnrs_api_next_speaker(lab, &ref, s));)
                 (void)json_array_append_new(list, vnrs_peer_json(lab, s, vnrs_speaker_find_peer(s, config->name)));
         }
     }
+}
+
+static bool has_owner(const struct vnrs_lab *lab, const char *name)
+{
+    vec_foreach (speaker, &lab->speakers.list) {
+        if (strcmp(speaker->owner, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void vnrs_api_peers(struct vnrs_api_call *call)
+{
+    const char *of = vnrs_api_param(call, "of", false), *all = vnrs_api_param(call, "all", false);
+    char message[160];
+
+    if (of && !has_owner(call->lab, of)) {
+        (void)snprintf(message, sizeof(message), "there is no Route Server, gateway or circuit '%.60s'", of);
+        vnrs_api_error(call, 404, "not-found", message, "`vnrs peers --all` shows all sessions");
+        return;
+    }
+    json_t *list = json_array();
+    list_sessions(call->lab, of, of || (all && strcmp(all, "1") == 0), list);
     vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
 }
 
@@ -35,14 +59,14 @@ const struct vnrs_speaker *vnrs_api_next_speaker(const struct vnrs_lab *lab, con
                                                  const struct vnrs_speaker *last)
 {
     vec_foreach (speaker, &lab->speakers.list) {
-        if ((!last || speaker > last) && strcmp(speaker->owner, ref->owner) == 0 &&
+        if ((!last || speaker > last) && speaker->config.role == ref->role && strcmp(speaker->owner, ref->owner) == 0 &&
             vnrs_speaker_find_peer(speaker, ref->name))
             return speaker;
     }
     return NULL;
 }
 
-// "nva1", or "rs/nva1". Returns how many connections have the name.
+// "nva1", or "rs/nva1"; a session between speakers only in the second way. Returns how many connections have the name.
 static unsigned find_peer(const struct vnrs_lab *lab, const char *name, struct vnrs_api_peer_ref *ret_ref)
 {
     const char *slash = strchr(name, '/'), *peer_name = slash ? slash + 1 : name;
@@ -52,12 +76,12 @@ static unsigned find_peer(const struct vnrs_lab *lab, const char *name, struct v
 
     vec_foreach (speaker, &lab->speakers.list) {
         const struct vnrs_spk_peer_config *config = vnrs_speaker_find_peer(speaker, peer_name);
-        if (!config ||
+        if (!config || (!slash && !vnrs_peer_is_outside(config)) ||
             (slash && (strlen(speaker->owner) != owner_len || strncmp(speaker->owner, name, owner_len) != 0)))
             continue;
-        if (ref.owner && strcmp(ref.owner, speaker->owner) == 0)
+        if (ref.owner && ref.role == speaker->config.role && strcmp(ref.owner, speaker->owner) == 0)
             continue; // another instance
-        ref = (struct vnrs_api_peer_ref){speaker->owner, config->name};
+        ref = (struct vnrs_api_peer_ref){speaker->owner, config->name, speaker->config.role};
         found++;
     }
     *ret_ref = ref;
@@ -75,11 +99,12 @@ bool vnrs_api_want_peer(struct vnrs_api_call *call, struct vnrs_api_peer_ref *re
     if (found == 1)
         return true;
     if (found)
-        (void)snprintf(message, sizeof(message), "several Route Servers have a connection '%.60s'", name);
+        (void)snprintf(message, sizeof(message), "there are several connections '%.60s'", name);
     else
         (void)snprintf(message, sizeof(message), "there is no BGP connection '%.60s'", name);
     vnrs_api_error(call, found ? 400 : 404, found ? "bad-request" : "not-found", message,
-                   found ? "name it ROUTESERVER/CONNECTION" : "`vnrs peers` shows the connections");
+                   found ? "name it OWNER/CONNECTION: its Route Server, gateway or circuit goes before it"
+                         : "`vnrs peers` shows the connections");
     return false;
 }
 
@@ -155,8 +180,12 @@ static void peer_routes(struct vnrs_api_call *call, bool learned)
     const struct vnrs_speaker *speaker = NULL;
     struct vnrs_api_peer_ref ref;
 
-    if (!vnrs_api_want_peer(call, &ref))
+    if (vnrs_api_gateway_routes(call, learned) || !vnrs_api_want_peer(call, &ref))
         return;
+    if (ref.role != VNRS_SPK_ROLE_ROUTE_SERVER) {
+        vnrs_api_session_routes(call, &ref, learned);
+        return;
+    }
     call->result = json_object();
     call->waiting = 1;
     while ((speaker = vnrs_api_next_speaker(call->lab, &ref, speaker)))
@@ -178,7 +207,8 @@ void vnrs_api_advertised_routes(struct vnrs_api_call *call)
 
 struct rib_part {
     struct vnrs_api_call *call;
-    char name[VNRS_KEY_MAX];
+    char speaker[VNRS_KEY_MAX];
+    char name[VNRS_KEY_MAX]; // of the Route Server; "": it is of none
     unsigned instance;
 };
 
@@ -207,11 +237,11 @@ static void on_rib_path(void *arg, const struct vnrs_spk_path *path)
 
     (void)json_array_append_new(
         json_object_get(part->call->result, "value"),
-        json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s}", "routeServer", part->name, "instance",
-                  (int)part->instance, "network", vnrs_prefix_format(&path->prefix, network), "nextHop",
-                  vnrs_addr_format(&path->nexthop, next_hop), "peer", path->peer, "asPath", path->as_path, "origin",
-                  origins[MIN(path->origin, 2u)], "med", (json_int_t)path->med, "best", path->best != 0, "lostAt",
-                  path->best ? "" : lost_at_name(path->lost_at), "note", path->note));
+        json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s}", "routeServer", part->name, "instance",
+                  (int)part->instance, "speaker", part->speaker, "network", vnrs_prefix_format(&path->prefix, network),
+                  "nextHop", vnrs_addr_format(&path->nexthop, next_hop), "peer", path->peer, "asPath", path->as_path,
+                  "origin", origins[MIN(path->origin, 2u)], "med", (json_int_t)path->med, "best", path->best != 0,
+                  "lostAt", path->best ? "" : lost_at_name(path->lost_at), "note", path->note));
 }
 
 static void on_rib_end(void *arg, int error)
@@ -242,7 +272,8 @@ void vnrs_api_rib(struct vnrs_api_call *call)
         if (!part)
             continue;
         *part = (struct rib_part){.call = call, .instance = instance->speaker->index};
-        vnrs_str_copy(part->name, sizeof(part->name), instance->speaker->owner);
+        vnrs_str_copy(part->speaker, sizeof(part->speaker), instance->key);
+        vnrs_str_copy(part->name, sizeof(part->name), instance->speaker->rs ? instance->speaker->owner : "");
         call->waiting++;
         if (vnrs_instance_query(instance, &query, &pending) < 0)
             on_rib_end(part, -ENOTCONN);

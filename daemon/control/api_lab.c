@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Requests about labs as they are: list, inspect, tests.
 #include "control/api.h"
+#include "control/outside.h"
 #include "control/state.h"
 
 #include "plan/names.h"
@@ -80,14 +81,16 @@ static json_t *machine_json(const struct vnrs_lab *lab, struct vnrs_arena *arena
 {
     static const char *const runs[] = {"", "frr", "bird", "exec", "gobgp", "exabgp", "openbgpd"};
     static const char *const kinds[] = {"namespace", "self", "path", "pid", "container"};
+    static const char *const roles[] = {"machine", "gateway", "msee", "site"};
     json_t *nics = json_array();
 
     list_foreach (nic, &machine->nics)
         (void)json_array_append_new(nics, nic_json(lab, nic));
-    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o}", "name", machine->name, "netns",
-                     vnrs_machine_netns(arena, lab->model, machine), "netnsKind", kinds[machine->netns], "pid",
-                     machine->netns == VNRS_NETNS_PID ? machine->pid : 0, "run", runs[machine->run.kind], "state",
-                     machine_state(lab, machine), "inject", machine->inject.on, "nics", nics);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o}", "name", machine->name, "role",
+                     roles[machine->role], "netns", vnrs_machine_netns(arena, lab->model, machine), "netnsKind",
+                     kinds[machine->netns], "pid", machine->netns == VNRS_NETNS_PID ? machine->pid : 0, "run",
+                     runs[machine->run.kind], "state", machine_state(lab, machine), "inject", machine->inject.on,
+                     "nics", nics);
 }
 
 static json_t *route_server_json(const struct vnrs_lab *lab, const struct vnrs_route_server *rs)
@@ -167,12 +170,14 @@ void vnrs_api_inspect(struct vnrs_api_call *call)
     vnrs_arena_free(arena);
     list_foreach (rs, &lab->model->route_servers)
         (void)json_array_append_new(rs_list, route_server_json(lab, rs));
-    vnrs_api_reply(call, 200,
-                   json_pack("{s:s, s:s, s:s, s:I, s:{s:s}, s:o, s:o, s:o}", "name", lab->name, "file", lab->file,
-                             "dataplane", dataplanes[lab->model->dataplane], "generation", (json_int_t)lab->generation,
-                             "fabric", "netns",
-                             lab->model->dataplane == VNRS_DATAPLANE_NONE ? "" : vnrs_name_netns(lab->name, "", fabric),
-                             "machines", machines, "routeServers", rs_list, "hosts", hosts_json(lab)));
+    json_t *answer =
+        json_pack("{s:s, s:s, s:s, s:I, s:{s:s}, s:o, s:o, s:o}", "name", lab->name, "file", lab->file, "dataplane",
+                  dataplanes[lab->model->dataplane], "generation", (json_int_t)lab->generation, "fabric", "netns",
+                  lab->model->dataplane == VNRS_DATAPLANE_NONE ? "" : vnrs_name_netns(lab->name, "", fabric),
+                  "machines", machines, "routeServers", rs_list, "hosts", hosts_json(lab));
+    if (answer)
+        vnrs_outside_add(lab, answer);
+    vnrs_api_reply(call, 200, answer);
 }
 
 static json_t *space_json(const vnrs_prefix_list *list)

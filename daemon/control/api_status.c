@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Is the lab what the file says? Conditions, progress, errors.
 #include "control/api.h"
+#include "control/outside.h"
 #include "control/state.h"
 
 #include "util/utf8.h"
@@ -10,6 +11,7 @@
 
 struct condition {
     bool ok;
+    bool hidden; // the lab has nothing of the kind
     char text[256];
 };
 
@@ -106,7 +108,30 @@ static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t
         (void)snprintf(c->text, sizeof(c->text), "%zu routes are programmed", vnrs_fib_routes(lab->fib));
 }
 
-enum { OBJECTS, DAEMONS, SESSIONS, ROUTES, N_CONDITIONS };
+// Every tunnel shall be up: a gateway with one that is down has lost a half of what it is there for.
+static void check_tunnels(const struct vnrs_lab *lab, struct condition *c)
+{
+    size_t wanted = 0, good = 0;
+    char missing[160] = "";
+
+    for (size_t n = 0; lab->model && n < lab->model->connections.len; n++) {
+        const struct vnrs_connection *connection = &lab->model->connections.items[n];
+        for (unsigned i = 0; connection->type == VNRS_CONNECTION_IPSEC && i < connection->gateway->n_instances; i++) {
+            const char *why = "";
+            bool up = vnrs_tunnel_state(lab, connection, i, &why) == VNRS_TUNNEL_UP;
+            wanted++;
+            good += up;
+            if (!up && !missing[0])
+                (void)snprintf(missing, sizeof(missing), "; not yet: %s of %s instance %u: %s", connection->name,
+                               connection->gateway->name, i, why);
+        }
+    }
+    c->ok = good == wanted;
+    c->hidden = !wanted;
+    (void)snprintf(c->text, sizeof(c->text), "%zu of %zu tunnels are up%s", good, wanted, missing);
+}
+
+enum { OBJECTS, DAEMONS, TUNNELS, SESSIONS, ROUTES, N_CONDITIONS };
 
 static bool check_all(const struct vnrs_lab *lab, struct condition c[static N_CONDITIONS])
 {
@@ -114,9 +139,13 @@ static bool check_all(const struct vnrs_lab *lab, struct condition c[static N_CO
 
     check_objects(lab, &c[OBJECTS]);
     check_daemons(lab, &c[DAEMONS]);
+    check_tunnels(lab, &c[TUNNELS]);
     check_sessions(lab, &c[SESSIONS], &quiet);
     check_routes(lab, &c[ROUTES], quiet);
-    return c[OBJECTS].ok && c[DAEMONS].ok && c[SESSIONS].ok && c[ROUTES].ok;
+    bool ok = true;
+    for (size_t i = 0; i < N_CONDITIONS; i++)
+        ok &= c[i].ok;
+    return ok;
 }
 
 bool vnrs_api_lab_is_ready(struct vnrs_lab *lab)
@@ -148,16 +177,18 @@ static json_t *errors_json(const struct vnrs_lab *lab)
 
 void vnrs_api_status(struct vnrs_api_call *call)
 {
-    static const char *const names[] = {"objects", "daemons", "bgp", "routes"};
+    static const char *const names[] = {"objects", "daemons", "tunnels", "bgp", "routes"};
     static const char *const steps[] = {"done", "reading what exists", "making objects", "removing objects"};
     struct vnrs_lab *lab = call->lab;
     struct condition c[N_CONDITIONS] = {0};
     bool ready = check_all(lab, c);
     json_t *conditions = json_array();
 
-    for (size_t i = 0; i < N_CONDITIONS; i++)
-        (void)json_array_append_new(conditions,
-                                    json_pack("{s:s, s:b, s:s}", "name", names[i], "ok", c[i].ok, "text", c[i].text));
+    for (size_t i = 0; i < N_CONDITIONS; i++) {
+        if (!c[i].hidden)
+            (void)json_array_append_new(
+                conditions, json_pack("{s:s, s:b, s:s}", "name", names[i], "ok", c[i].ok, "text", c[i].text));
+    }
     const char *step = steps[lab->stage];
     for (size_t i = 0; lab->stage == VNRS_LAB_IDLE && !ready && i < N_CONDITIONS; i++) {
         if (!c[i].ok) {

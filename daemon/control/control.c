@@ -55,6 +55,16 @@ static void on_exited(struct vnrs_lab *lab, const struct vnrs_ag_event *event)
         vnrs_instance_exited(lab, event->obj.key);
 }
 
+static void on_tunnel(struct vnrs_lab *lab, const struct vnrs_ag_event *event)
+{
+    struct vnrs_obj_state *object = vnrs_objects_find(lab, event->obj.type, event->obj.key);
+
+    if (!object || event->tunnel >= _VNRS_TUNNEL_MAX)
+        return;
+    object->tunnel = event->tunnel;
+    vnrs_event_add(lab->control, lab, "tunnel", "'%s' is %s", event->obj.key, event->text);
+}
+
 static void on_event(void *ctx, const struct vnrs_ag_event *event)
 {
     struct vnrs_lab *lab = vnrs_control_find_lab(ctx, event->obj.lab);
@@ -64,6 +74,8 @@ static void on_event(void *ctx, const struct vnrs_ag_event *event)
     if (event->kind == VNRS_AG_EV_EXITED) {
         on_exited(lab, event);
         vnrs_lab_check(lab, false);
+    } else if (event->kind == VNRS_AG_EV_TUNNEL) {
+        on_tunnel(lab, event);
     } else if (event->kind == VNRS_AG_EV_SUSPECT) {
         vnrs_event_add(lab->control, lab, "suspect", "%s '%s': %s", vnrs_object_type_name(event->obj.type),
                        event->obj.key, event->text[0] ? event->text : "changed by another hand");

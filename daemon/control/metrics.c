@@ -90,15 +90,23 @@ static const struct {
      bfd_discarded, true},
 };
 
+static const char *owner_label(const struct vnrs_speaker *speaker)
+{
+    if (speaker->rs)
+        return "route_server";
+    return speaker->connection ? "circuit" : "gateway";
+}
+
 // Azure's dimensions: peer, its address, instance (azure-routing.md 5.10).
 static void put_peer(struct vnrs_strbuf *out, const char *name, const struct vnrs_instance *instance,
                      const struct vnrs_spk_peer *peer, uint64_t value)
 {
     char ip[VNRS_ADDR_STR_MAX];
 
-    vnrs_strbuf_printf(out, "%s{lab=\"%s\",route_server=\"%s\",instance=\"%u\",peer=\"%s\",peer_ip=\"%s\"} %llu\n",
-                       name, instance->lab->name, instance->speaker->owner, instance->speaker->index, peer->name,
-                       vnrs_addr_format(&peer->addr, ip), (unsigned long long)value);
+    vnrs_strbuf_printf(out, "%s{lab=\"%s\",%s=\"%s\",instance=\"%u\",peer=\"%s\",peer_ip=\"%s\"} %llu\n", name,
+                       instance->lab->name, owner_label(instance->speaker), instance->speaker->owner,
+                       instance->speaker->index, peer->name, vnrs_addr_format(&peer->addr, ip),
+                       (unsigned long long)value);
 }
 
 static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *control)

@@ -99,6 +99,7 @@ void vnrs_objects_list(struct vnrs_lab *lab, const struct vnrs_ag_found *found, 
             forget_spec(object);
         object->there = true;
         object->running = found[i].running;
+        object->tunnel = found[i].tunnel < _VNRS_TUNNEL_MAX ? found[i].tunnel : VNRS_TUNNEL_NONE;
         if ((object->type == VNRS_OBJ_PROC || object->type == VNRS_OBJ_SPEAKER) && !object->running)
             forget_spec(object);
         if (object->type == VNRS_OBJ_LINK && found[i].ifindex && vnrs_link_key_is_nic(object->key))

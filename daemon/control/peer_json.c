@@ -56,6 +56,19 @@ static json_t *bfd_json(const struct vnrs_spk_bfd *config, const struct vnrs_spk
         (json_int_t)bfd->discarded, "failures", (json_int_t)bfd->failures);
 }
 
+static const char *kind_name(const struct vnrs_speaker *speaker, const struct vnrs_spk_peer_config *config)
+{
+    static const char *const names[] = {[VNRS_SPK_PEER_OUTSIDE] = "site",
+                                        [VNRS_SPK_PEER_ROUTE_SERVER] = "routeServer",
+                                        [VNRS_SPK_PEER_VPN_GATEWAY] = "vpnGateway",
+                                        [VNRS_SPK_PEER_ER_GATEWAY] = "expressRouteGateway",
+                                        [VNRS_SPK_PEER_MSEE] = "msee",
+                                        [VNRS_SPK_PEER_TWIN] = "otherInstance"};
+    _Static_assert(ARRAY_SIZE(names) == _VNRS_SPK_PEER_KIND_MAX, "a name for each");
+
+    return speaker->rs && vnrs_peer_is_outside(config) ? "nva" : names[config->kind];
+}
+
 static const struct vnrs_spk_peer *find_state(const struct vnrs_instance *instance, const char *name)
 {
     static const struct vnrs_spk_peer unknown;
@@ -69,6 +82,7 @@ json_t *vnrs_peer_json(const struct vnrs_lab *lab, const struct vnrs_speaker *sp
 {
     const struct vnrs_instance *instance = vnrs_instance_find(lab, speaker->key);
     const struct vnrs_spk_peer *peer = find_state(instance, config->name);
+    const struct vnrs_addr *source = config->local.family ? &config->local : &speaker->config.local;
     char local[VNRS_ADDR_STR_MAX], remote[VNRS_ADDR_STR_MAX], id[VNRS_ADDR_STR_MAX] = "";
     const char *error = instance && instance->chan ? "" : "the speaker does not run";
     uint64_t now = vnrs_clock_ms(), since = 0;
@@ -82,17 +96,20 @@ json_t *vnrs_peer_json(const struct vnrs_lab *lab, const struct vnrs_speaker *sp
         struct vnrs_addr addr = vnrs_addr_from_v4(peer->router_id);
         vnrs_addr_format(&addr, id);
     }
-    return json_pack(
-        "{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:s, s:s, s:b, s:o}", "name",
-        config->name, "routeServer", speaker->owner, "instance", (int)speaker->index, "localAddress",
-        vnrs_addr_format(&speaker->config.local, local), "peerIp", vnrs_addr_format(&config->addr, remote), "peerAsn",
-        (json_int_t)config->asn, "state", vnrs_peer_state_name(peer->state), "uptimeSeconds",
-        (json_int_t)(is_up ? since : 0), "sinceSeconds",
-        peer->established_ms ? json_integer((json_int_t)since) : json_null(), "received", (json_int_t)peer->received,
-        "advertised", (json_int_t)peer->advertised, "messagesIn", (json_int_t)peer->messages_in, "messagesOut",
-        (json_int_t)peer->messages_out, "holdTime", (int)peer->hold, "keepaliveTime", (int)peer->keepalive, "flaps",
-        (json_int_t)peer->flaps, "lastError", error, "routerId", id, "stale", (int)peer->stale, "bfd",
-        bfd_json(&config->bfd, &peer->bfd, now));
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, "
+                     "s:s, s:s, s:b, "
+                     "s:o}",
+                     "name", config->name, "routeServer", speaker->rs ? speaker->owner : "", "instance",
+                     (int)speaker->index, "speaker", speaker->key, "owner", speaker->owner, "peerKind",
+                     kind_name(speaker, config), "localAddress", vnrs_addr_format(source, local), "peerIp",
+                     vnrs_addr_format(&config->addr, remote), "peerAsn", (json_int_t)config->asn, "state",
+                     vnrs_peer_state_name(peer->state), "uptimeSeconds", (json_int_t)(is_up ? since : 0),
+                     "sinceSeconds", peer->established_ms ? json_integer((json_int_t)since) : json_null(), "received",
+                     (json_int_t)peer->received, "advertised", (json_int_t)peer->advertised, "messagesIn",
+                     (json_int_t)peer->messages_in, "messagesOut", (json_int_t)peer->messages_out, "holdTime",
+                     (int)peer->hold, "keepaliveTime", (int)peer->keepalive, "flaps", (json_int_t)peer->flaps,
+                     "lastError", error, "routerId", id, "stale", (int)peer->stale, "bfd",
+                     bfd_json(&config->bfd, &peer->bfd, now));
 }
 
 // ---- everything

@@ -82,11 +82,12 @@ struct vnrs_obj_state { // what is known of an object that exists or shall
     char map_key[VNRS_KEY_MAX + 2];
     void *spec, *data; // as last ensured; NULL: unknown
     size_t spec_size, data_size;
-    bool there;   // LIST or ENSURE said so
-    bool wanted;  // desired now
-    bool running; // PROC, SPEAKER
-    bool listed;  // by the LIST under way
-    char *error;  // of the last attempt, or NULL
+    bool there;                    // LIST or ENSURE said so
+    bool wanted;                   // desired now
+    bool running;                  // PROC, SPEAKER
+    enum vnrs_tunnel_state tunnel; // PROC
+    bool listed;                   // by the LIST under way
+    char *error;                   // of the last attempt, or NULL
 };
 
 struct vnrs_lab_domain {              // a route domain that is programmed

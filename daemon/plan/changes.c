@@ -3,6 +3,7 @@
 
 #include "plan/appliance.h"
 #include "plan/route_map_text.h"
+#include "routing/routing.h"
 #include "util/hash.h"
 #include "util/strbuf.h"
 #include "vnrs/rtprot.h"
@@ -162,15 +163,17 @@ static void route_map_rows(struct rows *rows, const struct vnrs_route_server *rs
 static void route_server_rows(struct rows *rows, const struct vnrs_model *model)
 {
     char name[2 * VNRS_NAME_LEN_MAX + 16], a[VNRS_ADDR_STR_MAX], b[VNRS_ADDR_STR_MAX];
-    static const char *const preferences[] = {"ExpressRoute", "VpnGateway", "ASPath"};
     struct vnrs_strbuf text = {0};
 
     list_foreach (rs, &model->route_servers) {
-        vnrs_strbuf_printf(&text, "in %s, %s %s, preference %s%s", rs->vnet->name, vnrs_addr_format(&rs->ips[0], a),
-                           vnrs_addr_format(&rs->ips[1], b), preferences[rs->preference],
-                           rs->allow_branch_to_branch ? ", branch to branch" : "");
+        vnrs_strbuf_printf(&text, "in %s, %s %s", rs->vnet->name, vnrs_addr_format(&rs->ips[0], a),
+                           vnrs_addr_format(&rs->ips[1], b));
         put_bgp_options(&text, &rs->options);
         add_row(rows, "route server", rs->name, "its sessions restart", &text);
+        // Apart: sessions go on.
+        vnrs_strbuf_printf(&text, "preference %s%s", vnrs_hub_preference_name(rs->preference),
+                           rs->allow_branch_to_branch ? ", branch to branch" : "");
+        add_row(rows, "route exchange", rs->name, NULL, &text);
         list_foreach (conn, &rs->connections) {
             (void)snprintf(name, sizeof(name), "%s/%s", rs->name, conn->name);
             put_connection(&text, conn);

@@ -167,6 +167,8 @@ struct fake_speaker {
     struct vnrs_spk_dump dump;        // the last order about one
     unsigned dumps;                   // such orders
     uint64_t credit;                  // of all of them
+    struct vnrs_spk_query asked[8];   // questions nobody has answered
+    unsigned n_asked;
     unsigned n_stations;
     struct vnrs_spk_bmp stations[VNRS_BMP_STATIONS_MAX];
 };
@@ -225,6 +227,8 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
             memcpy(&speaker->peer, buf + sizeof(hdr) + (hdr.count - 1) * sizeof(speaker->peer), sizeof(speaker->peer));
         if (hdr.type == VNRS_SPK_ACTION)
             memcpy(speaker->text, buf + sizeof(hdr) + offsetof(struct vnrs_spk_action, text), sizeof(speaker->text));
+        if (hdr.type == VNRS_SPK_QUERY && speaker->n_asked < sizeof(speaker->asked) / sizeof(speaker->asked[0]))
+            memcpy(&speaker->asked[speaker->n_asked++], buf + sizeof(hdr), sizeof(speaker->asked[0]));
         if (hdr.type == VNRS_SPK_DUMP) {
             memcpy(&speaker->dump, buf + sizeof(hdr), sizeof(speaker->dump));
             speaker->dumps++;
