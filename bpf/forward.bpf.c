@@ -35,7 +35,7 @@ STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p,
     if (!route)
         return VNRS_DROP_NO_ROUTE;
     d->type = VNRS_ROUTE_TYPE(route);
-    nexthop = nexthop_choose(VNRS_ROUTE_GROUP(route), flow_hash(p), &index);
+    nexthop = nexthop_choose(VNRS_ROUTE_GROUP(route), p, &index);
     if (!nexthop)
         return VNRS_DROP_DEAD_NEXTHOP;
     d->nexthop = index;

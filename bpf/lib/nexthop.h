@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Group → next hop by flow. The hash is ours and takes the same fields on every kernel: addresses and protocol, and the
-// ports of unfragmented TCP and UDP, so the fragments of a packet stay together. A bucket whose member is dead is left
-// in odd steps that depend on the flow: that visits every bucket, and spreads the flows of a lost member over all
-// others.
+// Group → next hop by flow, or for load balancers by both directions of it. The hash is ours and takes the same fields
+// on every kernel: addresses and protocol, and the ports of unfragmented TCP and UDP, so the fragments of a packet stay
+// together. A bucket whose member is dead is left in odd steps that depend on the flow: that visits every bucket, and
+// spreads the flows of a lost member over all others.
 #pragma once
 
 #include "lib/maps.h"
@@ -23,6 +23,26 @@ STAGE __u32 flow_hash(const struct packet *p)
         hash ^= flow_pair(p->saddr[1], p->daddr[1], 0x165667b19e3779f9) ^
                 flow_pair(p->saddr[2], p->daddr[2], 0xd6e8feb86659fd93) ^
                 flow_pair(p->saddr[3], p->daddr[3], 0xa0761d6478bd642f);
+    hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccd;
+    return hash >> 32;
+}
+
+// One end of a flow, so that sums of two do not meet where those of other ends do.
+STAGE __u64 flow_end(const __u32 *addr, __u32 port)
+{
+    __u64 end = flow_pair(addr[0], addr[1], 0x9e3779b97f4a7c15) ^ flow_pair(addr[2], addr[3], 0xc2b2ae3d27d4eb4f);
+
+    end = (end ^ end >> 32 ^ port) * 0xd6e8feb86659fd93;
+    return end ^ end >> 29;
+}
+
+// The same for both directions. Load balancers are few, so this is out of the way.
+SUBPROGRAM flow_hash_both(const struct packet *p)
+{
+    if (!p)
+        return 0;
+    __u64 hash = flow_end(p->saddr, p->sport) + flow_end(p->daddr, p->dport) + p->protocol;
+
     hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccd;
     return hash >> 32;
 }
@@ -51,14 +71,24 @@ SUBPROGRAM nexthop_search(__u32 group_index, __u32 hash)
     return -1;
 }
 
-// The next hop of a flow and its index, or NULL: none is alive.
-STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, __u32 hash, __u32 *index)
+STAGE const struct vnrs_bpf_nexthop *nexthop_by(__u32 group_index, const struct vnrs_bpf_group *group, __u32 hash,
+                                                __u32 *index)
 {
-    const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
-    const struct vnrs_bpf_nexthop *nexthop = group ? nexthop_in(group, hash, index) : NULL;
+    const struct vnrs_bpf_nexthop *nexthop = nexthop_in(group, hash, index);
 
-    if (nexthop || !group)
+    if (nexthop)
         return nexthop;
     int at = nexthop_search(group_index, hash);
     return at < 0 ? NULL : nexthop_in(group, at, index);
+}
+
+// The next hop of a flow and its index, or NULL: none is alive.
+STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, const struct packet *p, __u32 *index)
+{
+    const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
+    const struct vnrs_bpf_nexthop *nexthop = group ? nexthop_by(group_index, group, flow_hash(p), index) : NULL;
+
+    if (nexthop && nexthop->flags & VNRS_BPF_NHF_BALANCED)
+        nexthop = nexthop_by(group_index, group, flow_hash_both(p), index);
+    return nexthop;
 }

@@ -269,8 +269,8 @@ static bool is_group(const void *item)
     if (!group->handle || !group->n || group->n > VNRS_GROUP_MEMBERS_MAX)
         return false;
     for (uint32_t i = 0; i < group->n; i++)
-        if (group->members[i].kind > VNRS_BPF_NH_DEAD || group->members[i].ifindex > IFINDEX_MAX ||
-            !is_addr(&group->members[i].via, true))
+        if (group->members[i].kind > VNRS_BPF_NH_DEAD || group->members[i].flags & ~VNRS_BPF_NHF_BALANCED ||
+            group->members[i].ifindex > IFINDEX_MAX || !is_addr(&group->members[i].via, true))
             return false;
     return true;
 }
@@ -380,6 +380,21 @@ static int check_flows(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err
     return 0;
 }
 
+static int check_connect(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err *err)
+{
+    const struct vnrs_ag_connect *connect = msg->fixed;
+
+    (void)rest;
+    if (!vnrs_name_is_lab(connect->lab, sizeof(connect->lab)))
+        return wrong(err, "name of the lab");
+    if (!vnrs_name_is_netns(connect->netns, sizeof(connect->netns)))
+        return wrong(err, "name of the namespace");
+    if (!is_addr(&connect->from, false) || !is_addr(&connect->to, false) ||
+        connect->from.family != connect->to.family || !connect->port)
+        return wrong(err, "address or port");
+    return 0;
+}
+
 static int check_nothing(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err *err)
 {
     (void)msg, (void)rest, (void)err;
@@ -404,6 +419,7 @@ static const struct {
     [VNRS_AG_COUNTERS] = {sizeof(struct vnrs_ag_lab), NO_DATA, check_lab},
     [VNRS_AG_PROBE] = {0, NO_DATA, check_nothing},
     [VNRS_AG_FLOWS] = {sizeof(struct vnrs_ag_flows), DATA, check_flows},
+    [VNRS_AG_CONNECT] = {sizeof(struct vnrs_ag_connect), NO_DATA, check_connect},
 };
 
 int vnrs_agentd_check(const void *bytes, size_t len, struct vnrs_agentd_msg *ret_msg, struct vnrs_err *err)

@@ -190,12 +190,12 @@ void vnrs_agentd_conn_record(struct vnrs_agentd_conn *conn, uint32_t seq, const 
     }
 }
 
-void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply)
+void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply, int fd)
 {
     struct vnrs_ag_hdr hdr = make_hdr(VNRS_AG_REPLY, seq, 1, 0);
     struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)reply, sizeof(*reply)}};
 
-    send_msg(conn, parts, ARRAY_SIZE(parts), -1);
+    send_msg(conn, parts, ARRAY_SIZE(parts), fd);
 }
 
 bool vnrs_agentd_conn_is_idle(const struct vnrs_agentd_conn *conn)
@@ -233,7 +233,7 @@ static void on_request(struct vnrs_agentd_conn *conn, size_t len)
     }
     struct vnrs_ag_reply reply = {.error = code};
     (void)snprintf(reply.text, sizeof(reply.text), "%s", err.text);
-    vnrs_agentd_conn_reply(conn, msg.hdr.seq, &reply);
+    vnrs_agentd_conn_reply(conn, msg.hdr.seq, &reply, -1);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

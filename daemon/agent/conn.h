@@ -26,4 +26,5 @@ bool vnrs_agentd_conn_is_idle(const struct vnrs_agentd_conn *conn);
 // `head->n` events, `size` bytes of them, now or never. False: not sent.
 bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_flow_events *head, const void *events,
                             size_t size);
-void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply);
+// `fd` -1: none goes with it; it stays the caller's.
+void vnrs_agentd_conn_reply(struct vnrs_agentd_conn *conn, uint32_t seq, const struct vnrs_ag_reply *reply, int fd);

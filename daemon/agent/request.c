@@ -2,6 +2,7 @@
 #include "agent/request.h"
 
 #include "agent/conn.h"
+#include "agent/connect.h"
 #include "agent/fabric.h"
 #include "agent/flows.h"
 #include "agent/object.h"
@@ -13,11 +14,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 struct context {
     struct vnrs_agentd *ad;
     const struct vnrs_agentd_msg *msg;
     struct vnrs_ag_reply reply;
+    int fd; // goes with the reply; -1: none
     struct vnrs_err err;
 };
 
@@ -161,20 +164,28 @@ static int do_flows(struct context *c)
     return vnrs_agentd_flows_set(lab, want, captures, n, &c->err);
 }
 
+static int do_connect(struct context *c)
+{
+    return vnrs_agentd_connect(c->msg->fixed, &c->fd, &c->err);
+}
+
 static int (*const handlers[_VNRS_AG_MAX])(struct context *c) = {
     [VNRS_AG_HELLO] = do_hello,       [VNRS_AG_RECORD] = do_record, [VNRS_AG_ENSURE] = do_ensure,
     [VNRS_AG_REMOVE] = do_remove,     [VNRS_AG_LIST] = do_list,     [VNRS_AG_FIB] = do_fib,
     [VNRS_AG_COUNTERS] = do_counters, [VNRS_AG_PROBE] = do_probe,   [VNRS_AG_FLOWS] = do_flows,
+    [VNRS_AG_CONNECT] = do_connect,
 };
 
 void vnrs_agentd_request(struct vnrs_agentd *ad, const struct vnrs_agentd_msg *msg)
 {
-    struct context c = {.ad = ad, .msg = msg};
+    struct context c = {.ad = ad, .msg = msg, .fd = -1};
 
     c.reply.error = handlers[msg->hdr.type](&c);
     if (c.reply.error < 0) {
         (void)vnrs_err_errno(&c.err, c.reply.error, "request");
         (void)vnrs_str_copy(c.reply.text, sizeof(c.reply.text), c.err.text);
     }
-    vnrs_agentd_conn_reply(ad->conn, msg->hdr.seq, &c.reply);
+    vnrs_agentd_conn_reply(ad->conn, msg->hdr.seq, &c.reply, c.fd);
+    if (c.fd >= 0)
+        (void)close(c.fd);
 }

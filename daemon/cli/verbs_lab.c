@@ -116,32 +116,34 @@ int vnrs_verb_doctor(const struct vnrs_cli *cli)
     return print_value_table(cli, "/v1/doctor", columns, ARRAY_SIZE(columns));
 }
 
-// One row per NIC: the machine's fields beside it.
-static json_t *nic_rows(const json_t *lab)
+// Each of the `parts` of every whole, as {whole: …, part: …}.
+static json_t *part_rows(const json_t *wholes, const char *whole_name, const char *parts_key, const char *part_name)
 {
     json_t *rows = json_array();
-    const json_t *machines = json_object_get(lab, "machines");
 
-    for (size_t m = 0; m < json_array_size(machines); m++) {
-        const json_t *machine = json_array_get(machines, m), *nics = json_object_get(machine, "nics");
-        for (size_t n = 0; n < json_array_size(nics); n++)
+    for (size_t w = 0; w < json_array_size(wholes); w++) {
+        const json_t *whole = json_array_get(wholes, w), *parts = json_object_get(whole, parts_key);
+        for (size_t p = 0; p < json_array_size(parts); p++)
             (void)json_array_append_new(rows,
-                                        json_pack("{s:O s:O}", "machine", machine, "nic", json_array_get(nics, n)));
+                                        json_pack("{s:O s:O}", whole_name, whole, part_name, json_array_get(parts, p)));
     }
     return rows;
+}
+
+static json_t *nic_rows(const json_t *lab)
+{
+    return part_rows(json_object_get(lab, "machines"), "machine", "nics", "nic");
+}
+
+static json_t *backend_rows(const json_t *lab)
+{
+    return part_rows(json_object_get(lab, "loadBalancers"), "balancer", "backends", "backend");
 }
 
 // One row per instance: the gateway's fields beside it.
 static json_t *gateway_rows(const json_t *lab)
 {
-    json_t *rows = json_array();
-    const json_t *gateways = json_object_get(lab, "virtualNetworkGateways"), *gateway, *instance;
-    size_t g, i;
-
-    json_array_foreach(gateways, g, gateway)
-        json_array_foreach(json_object_get(gateway, "instances"), i, instance)(void)
-            json_array_append_new(rows, json_pack("{s:O s:O}", "gateway", gateway, "instance", instance));
-    return rows;
+    return part_rows(json_object_get(lab, "virtualNetworkGateways"), "gateway", "instances", "instance");
 }
 
 static void print_part(const struct vnrs_column *columns, size_t n, json_t *rows)
@@ -191,6 +193,11 @@ int vnrs_verb_inspect(const struct vnrs_cli *given)
                                                     {"ASN", "virtualRouterAsn"},
                                                     {"IPs", "virtualRouterIps"},
                                                     {"Namespaces", "netns"}};
+    static const struct vnrs_column backend_columns[] = {{"Load Balancer", "balancer.name"},
+                                                         {"Frontend", "balancer.privateIPAddress"},
+                                                         {"Backend", "backend.nic"},
+                                                         {"State", "backend.state"},
+                                                         {"Reason", "backend.reason"}};
     static const struct vnrs_column host_columns[] = {
         {"Host", "name"}, {"Kind", "kind"}, {"IP", "ip"}, {"Namespace", "netns"}};
     struct vnrs_cli cli = with_lab_argument(given);
@@ -210,6 +217,7 @@ int vnrs_verb_inspect(const struct vnrs_cli *given)
         (void)putchar('\n');
         vnrs_table_print(stdout, rs_columns, ARRAY_SIZE(rs_columns), json_object_get(answer.json, "routeServers"));
     }
+    print_part(backend_columns, ARRAY_SIZE(backend_columns), backend_rows(answer.json));
     print_outside(answer.json);
     if (json_array_size(json_object_get(answer.json, "hosts"))) {
         (void)putchar('\n');

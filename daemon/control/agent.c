@@ -62,7 +62,7 @@ static struct request *find_sent(struct vnrs_agent *agent, uint32_t seq)
     return NULL;
 }
 
-static int on_reply(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, struct vnrs_ag_reply *reply)
+static int on_reply(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, struct vnrs_ag_reply *reply, int *fd)
 {
     struct request *request = find_sent(agent, hdr->seq);
 
@@ -71,8 +71,11 @@ static int on_reply(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, str
     reply->text[sizeof(reply->text) - 1] = '\0';
     STAILQ_REMOVE(&agent->sent, request, request, entry);
     agent->n_sent--;
-    if (request->pub.done)
+    request->pub.fd = *fd;
+    if (request->pub.done) {
         request->pub.done(&request->pub, reply);
+        *fd = request->pub.fd;
+    }
     free(request);
     pump(agent);
     return 0;
@@ -135,17 +138,17 @@ static int on_unasked(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, v
 }
 
 // Copied so that the structs are aligned and may be terminated.
-static int dispatch(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, void *body, int fd)
+static int dispatch(struct vnrs_agent *agent, const struct vnrs_ag_hdr *hdr, void *body, int *fd)
 {
     switch ((enum vnrs_agent_msg)hdr->type) {
     case VNRS_AG_REPLY:
-        return hdr->count == 1 ? on_reply(agent, hdr, body) : -EPROTO;
+        return hdr->count == 1 ? on_reply(agent, hdr, body, fd) : -EPROTO;
     case VNRS_AG_OBJECT:
     case VNRS_AG_COUNTER:
     case VNRS_AG_PROBED:
         return on_items(agent, hdr, body);
     default:
-        return on_unasked(agent, hdr, body, fd);
+        return on_unasked(agent, hdr, body, *fd);
     }
 }
 
@@ -162,7 +165,7 @@ static int on_message(void *arg, const void *bytes, size_t len, int fd)
             _free_ void *body = malloc(len - sizeof(hdr) + 1);
             if (body)
                 memcpy(body, (const char *)bytes + sizeof(hdr), len - sizeof(hdr));
-            r = body ? dispatch(agent, &hdr, body, fd) : -ENOMEM;
+            r = body ? dispatch(agent, &hdr, body, &fd) : -ENOMEM;
             if (hdr.type == VNRS_AG_SPEAKER && r == 0)
                 fd = -1;
         }

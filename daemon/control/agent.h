@@ -32,6 +32,7 @@ struct vnrs_agent_request {
     void (*items)(struct vnrs_agent_request *request, enum vnrs_agent_msg type, const void *items, size_t n);
     // Exactly once, unless the request is cancelled or the channel lost. The request is freed afterwards.
     void (*done)(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply);
+    int fd;                  // CONNECT, in `done`: comes with the reply; -1: none. Who wants it takes it (TAKE_FD)
     const void *spec, *data; // ENSURE: what was sent; inside the request
     size_t spec_size, data_size;
 };

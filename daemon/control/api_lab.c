@@ -113,6 +113,23 @@ static json_t *route_server_json(const struct vnrs_lab *lab, const struct vnrs_r
                      preferences[rs->preference], "bgpConnections", (int)rs->connections.len);
 }
 
+static json_t *balancer_json(const struct vnrs_lab *lab, const struct vnrs_balancer *lb)
+{
+    char text[VNRS_ADDR_STR_MAX], subnet[128];
+    json_t *backends = json_array();
+
+    list_foreach (nic, &lb->backends) {
+        const char *reason, *state = vnrs_probe_state(lab, lb, *nic, &reason);
+        (void)json_array_append_new(
+            backends, json_pack("{s:s, s:s, s:s}", "nic", (*nic)->name, "state", state, "reason", reason));
+    }
+    (void)snprintf(subnet, sizeof(subnet), "%s/%s", lb->subnet->vnet->name, lb->subnet->name);
+    return json_pack("{s:s, s:s, s:s, s:{s:s, s:i, s:i, s:i}, s:o}", "name", lb->name, "subnet", subnet,
+                     "privateIPAddress", vnrs_addr_format(&lb->frontend, text), "probe", "protocol", "Tcp", "port",
+                     (int)lb->probe_port, "intervalInSeconds", (int)lb->probe_interval_s, "numberOfProbes",
+                     (int)lb->probe_tries, "backends", backends);
+}
+
 static void add_host(const struct vnrs_lab *lab, json_t *list, const struct vnrs_host *host, const char *prefix,
                      const char *kind)
 {
@@ -162,7 +179,7 @@ void vnrs_api_inspect(struct vnrs_api_call *call)
 
     if (!lab->model)
         return;
-    json_t *machines = json_array(), *rs_list = json_array();
+    json_t *machines = json_array(), *rs_list = json_array(), *lb_list = json_array();
     list_foreach (machine, &lab->model->machines) {
         if (arena)
             (void)json_array_append_new(machines, machine_json(lab, arena, machine));
@@ -170,11 +187,13 @@ void vnrs_api_inspect(struct vnrs_api_call *call)
     vnrs_arena_free(arena);
     list_foreach (rs, &lab->model->route_servers)
         (void)json_array_append_new(rs_list, route_server_json(lab, rs));
+    list_foreach (lb, &lab->model->balancers)
+        (void)json_array_append_new(lb_list, balancer_json(lab, lb));
     json_t *answer =
-        json_pack("{s:s, s:s, s:s, s:I, s:{s:s}, s:o, s:o, s:o}", "name", lab->name, "file", lab->file, "dataplane",
-                  dataplanes[lab->model->dataplane], "generation", (json_int_t)lab->generation, "fabric", "netns",
-                  lab->model->dataplane == VNRS_DATAPLANE_NONE ? "" : vnrs_name_netns(lab->name, "", fabric),
-                  "machines", machines, "routeServers", rs_list, "hosts", hosts_json(lab));
+        json_pack("{s:s, s:s, s:s, s:I, s:{s:s}, s:o, s:o, s:o, s:o}", "name", lab->name, "file", lab->file,
+                  "dataplane", dataplanes[lab->model->dataplane], "generation", (json_int_t)lab->generation, "fabric",
+                  "netns", lab->model->dataplane == VNRS_DATAPLANE_NONE ? "" : vnrs_name_netns(lab->name, "", fabric),
+                  "machines", machines, "loadBalancers", lb_list, "routeServers", rs_list, "hosts", hosts_json(lab));
     if (answer)
         vnrs_outside_add(lab, answer);
     vnrs_api_reply(call, 200, answer);

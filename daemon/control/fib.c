@@ -557,6 +557,18 @@ static void shrink_group(struct commit *c, struct vnrs_fib_group_ref *group, con
     push_group(c, group);
 }
 
+// Send the groups that were set again in place.
+static int emit_again(struct commit *c)
+{
+    emit(c, VNRS_AG_FIB_GROUPS, c->groups.items, c->groups.len);
+    if (c->emitted)
+        emit(c, VNRS_AG_FIB_FLUSH, NULL, 0);
+    vec_free(&c->groups);
+    if (c->err < 0)
+        forget_all(c->state);
+    return c->err < 0 ? c->err : c->emitted;
+}
+
 int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_learned_set *set,
                     vnrs_fib_emit emit_fn, void *arg)
 {
@@ -567,11 +579,36 @@ int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct 
         if (group && group->sent && group->origin == origin)
             shrink_group(&c, group, set);
     }
-    emit(&c, VNRS_AG_FIB_GROUPS, c.groups.items, c.groups.len);
-    if (c.emitted)
-        emit(&c, VNRS_AG_FIB_FLUSH, NULL, 0);
-    vec_free(&c.groups);
-    if (c.err < 0)
-        forget_all(state);
-    return c.err < 0 ? c.err : c.emitted;
+    return emit_again(&c);
+}
+
+static void set_backend(struct commit *c, struct vnrs_fib_group_ref *group, const struct vnrs_fib_backend *backend)
+{
+    const uint8_t kind = backend->down ? VNRS_BPF_NH_DEAD : VNRS_BPF_NH_NIC;
+
+    for (uint32_t i = 0; i < group->n; i++) {
+        struct vnrs_fib_member *member = &group->members[i];
+        if (!(member->flags & VNRS_BPF_NHF_BALANCED) || member->ifindex != backend->ifindex || member->kind == kind ||
+            !vnrs_addr_equal(&member->via, &backend->frontend))
+            continue;
+        group_unkey(c->state, group);
+        member->kind = kind;
+        if (group_key(c->state, group) < 0)
+            c->err = -ENOMEM;
+        push_group(c, group);
+        return;
+    }
+}
+
+int vnrs_fib_set_backend(struct vnrs_fib_state *state, const struct vnrs_fib_backend *backend, vnrs_fib_emit emit_fn,
+                         void *arg)
+{
+    struct commit c = {.state = state, .emit = emit_fn, .arg = arg};
+
+    for (size_t i = 1; i < state->groups.len; i++) {
+        struct vnrs_fib_group_ref *group = state->groups.items[i];
+        if (group && group->sent)
+            set_backend(&c, group, backend);
+    }
+    return emit_again(&c);
 }

@@ -57,4 +57,13 @@ int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit,
 int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_learned_set *set,
                     vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
 
+// Likewise: a backend of a load balancer is out, or in again.
+struct vnrs_fib_backend {
+    struct vnrs_addr frontend;
+    uint32_t ifindex;
+    bool down;
+};
+int vnrs_fib_set_backend(struct vnrs_fib_state *state, const struct vnrs_fib_backend *backend, vnrs_fib_emit emit,
+                         void *arg) VNRS_MUST_CHECK;
+
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state); // sent

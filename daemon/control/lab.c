@@ -106,6 +106,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     vnrs_flows_end(lab);
     if (control->agent)
         vnrs_agent_cancel(control->agent, lab);
+    vnrs_probes_free(lab);
     while (lab->instances.len)
         vnrs_instance_free(lab->instances.items[--lab->instances.len]);
     vec_free(&lab->instances);
@@ -298,7 +299,7 @@ static int build(struct vnrs_lab *lab)
     lab->fib_items = true;
     lab->renumbered = false;
     vnrs_lab_clear_error(&lab->build_error);
-    return 0;
+    return vnrs_probes_update(lab);
 }
 
 static void end_pass(struct vnrs_lab *lab)
@@ -312,6 +313,7 @@ static void end_pass(struct vnrs_lab *lab)
         vnrs_ids_prune(lab->ids);
     }
     vnrs_lab_dirty(lab);
+    vnrs_probes_start(lab);
     if (lab->again)
         begin_pass(lab);
 }
@@ -523,6 +525,7 @@ void vnrs_lab_destroy(struct vnrs_lab *lab)
 {
     lab->fib_ready = false;
     lab->dirty = false;
+    vnrs_probes_free(lab);
     (void)evtimer_del(lab->recompute);
     (void)evtimer_del(lab->fib_retry);
     vnrs_model_free(lab->next);

@@ -72,6 +72,21 @@ static void want_in_subnet(struct vnrs_lab *lab, struct vnrs_arena *arena, const
         want_endpoint(lab, key, nic.vnet, &ips[i]);
 }
 
+static void want_prober(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_vnet *vnet)
+{
+    const char *key = vnrs_link_key_prober(arena, vnet), *domain = vnrs_domain_key_prober(arena, vnet);
+    struct vnrs_addr addr = vnrs_prober_addr();
+    struct vnrs_bpf_nic nic = {
+        .domain = domain ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, domain) : 0,
+        .vnet = vnrs_ids_find(lab->ids, VNRS_ID_VNET, vnet->name),
+        .mtu = 1500,
+    };
+
+    put_gateways(&nic, NULL);
+    want_nic(lab, key, nic);
+    want_endpoint(lab, key, nic.vnet, &addr);
+}
+
 static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_service *service)
 {
     list_foreach (host, &service->hosts) {
@@ -108,6 +123,10 @@ void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
     }
     list_foreach (service, &lab->model->services)
         want_service(lab, arena, service);
+    list_foreach (vnet, &lab->model->vnets) {
+        if (vnrs_vnet_is_probed(lab->model, vnet))
+            want_prober(lab, arena, vnet);
+    }
     if (lab->model->internet.present) {
         struct vnrs_bpf_nic edge = {
             .flags = VNRS_NIC_EDGE,

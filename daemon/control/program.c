@@ -34,6 +34,7 @@ static struct vnrs_fib_member make_member(const struct vnrs_lab *lab, struct vnr
                                           const struct vnrs_fwd_member *in)
 {
     struct vnrs_fib_member out = {.kind = VNRS_BPF_NH_DROP, .via = in->via};
+    bool down = false;
 
     switch (in->kind) {
     case VNRS_FWD_ENDPOINT:
@@ -42,6 +43,8 @@ static struct vnrs_fib_member make_member(const struct vnrs_lab *lab, struct vnr
         return out;
     case VNRS_FWD_NIC:
         out.ifindex = vnrs_lab_link_number(lab, in->nic->name);
+        out.flags = in->balancer ? VNRS_BPF_NHF_BALANCED : 0;
+        down = in->balancer && vnrs_probe_is_down(lab, in->balancer, in->nic);
         break;
     case VNRS_FWD_INTERNET:
         out.ifindex = vnrs_lab_link_number(lab, VNRS_LINK_KEY_EDGE);
@@ -54,7 +57,7 @@ static struct vnrs_fib_member make_member(const struct vnrs_lab *lab, struct vnr
     default:
         return out;
     }
-    out.kind = out.ifindex ? VNRS_BPF_NH_NIC : VNRS_BPF_NH_DEAD;
+    out.kind = out.ifindex && !down ? VNRS_BPF_NH_NIC : VNRS_BPF_NH_DEAD;
     return out;
 }
 
@@ -80,26 +83,38 @@ static struct vnrs_fib_member injected_member(const struct vnrs_addr *next_hop)
     return (struct vnrs_fib_member){.kind = VNRS_BPF_NH_NIC, .via = *next_hop};
 }
 
+static unsigned hop_members(struct programmer *p, const struct vnrs_vnet *vnet, const struct vnrs_addr *hop,
+                            struct vnrs_fib_member *out, unsigned room)
+{
+    struct vnrs_fwd_member members[VNRS_FWD_MEMBERS_MAX];
+    unsigned n = vnrs_fwd_nexthop(p->lab->reach, vnet, hop, members, MIN(room, (unsigned)ARRAY_SIZE(members)));
+
+    for (unsigned i = 0; i < n; i++)
+        out[i] = make_member(p->lab, p->arena, &members[i]);
+    return n;
+}
+
 static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const struct vnrs_learned_merged *merged,
                                                 const struct vnrs_vnet *vnet)
 {
-    struct vnrs_fib_member members[VNRS_LEARNED_PATHS_MAX] = {0};
-    unsigned n = MIN(merged->set->n, (unsigned)VNRS_LEARNED_PATHS_MAX);
+    struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX];
+    unsigned n = 0;
+    bool balanced = false;
 
     if (p->group && p->origin == merged->origin && p->vnet == vnet)
         return p->group;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < merged->set->n && n < ARRAY_SIZE(members); i++) {
         const struct vnrs_addr *hop = &merged->set->paths[i].nexthop;
-        if (is_injected_only(p->lab) || !vnet) {
-            members[i] = injected_member(hop);
-        } else {
-            struct vnrs_fwd_member member = vnrs_fwd_nexthop(p->lab->reach, vnet, hop);
-            members[i] = make_member(p->lab, p->arena, &member);
-        }
+        if (is_injected_only(p->lab) || !vnet)
+            members[n++] = injected_member(hop);
+        else
+            n += hop_members(p, vnet, hop, members + n, (unsigned)ARRAY_SIZE(members) - n);
+        balanced = merged->set->n == 1 && members[0].flags & VNRS_BPF_NHF_BALANCED;
     }
     p->origin = merged->origin;
     p->vnet = vnet;
-    return p->group = vnrs_fib_want_group(p->lab->fib, merged->origin, members, n);
+    // All routes to a load balancer have one group, so that both directions of a flow meet in it.
+    return p->group = vnrs_fib_want_group(p->lab->fib, balanced ? 0 : merged->origin, members, n);
 }
 
 // ---- routes
@@ -224,6 +239,21 @@ static int find_domains(struct vnrs_lab *lab, struct vnrs_arena *arena)
     return r;
 }
 
+static int want_probers(struct programmer *p)
+{
+    int r = 0;
+
+    list_foreach (vnet, &p->lab->model->vnets) {
+        struct vnrs_fwd_table table = {0};
+        const char *key = vnrs_vnet_is_probed(p->lab->model, vnet) ? vnrs_domain_key_prober(p->arena, vnet) : NULL;
+        if (key && r == 0)
+            r = vnrs_fwd_prober(vnet, p->arena, &table);
+        list_foreach (route, &table.routes)
+            want_row(p, vnrs_ids_find(p->lab->ids, VNRS_ID_DOMAIN, key), route);
+    }
+    return r;
+}
+
 static int want_platform(struct programmer *p)
 {
     static const struct {
@@ -239,7 +269,7 @@ static int want_platform(struct programmer *p)
         list_foreach (route, &table.routes)
             want_row(p, vnrs_ids_find(p->lab->ids, VNRS_ID_DOMAIN, tables[i].key), route);
     }
-    return 0;
+    return want_probers(p);
 }
 
 static int want_domain(struct programmer *p, const struct vnrs_lab_domain *d)
@@ -491,6 +521,21 @@ void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged)
     if (!is_ready(lab) || lab->fib_lost)
         return;
     int r = vnrs_fib_shrink(lab->fib, merged->origin, merged->set, emit, lab);
+    if (r < 0) {
+        lab->fib_sync = lab->fib_items = lab->fib_lost = true;
+        vnrs_lab_dirty(lab);
+    }
+}
+
+void vnrs_lab_backend_changed(struct vnrs_lab *lab, const struct vnrs_balancer *lb, const struct vnrs_nic *nic)
+{
+    const struct vnrs_fib_backend backend = {.frontend = lb->frontend,
+                                             .ifindex = vnrs_lab_link_number(lab, nic->name),
+                                             .down = vnrs_probe_is_down(lab, lb, nic)};
+
+    if (!is_ready(lab) || lab->fib_lost || !backend.ifindex)
+        return; // the next recompute asks for the state
+    int r = vnrs_fib_set_backend(lab->fib, &backend, emit, lab);
     if (r < 0) {
         lab->fib_sync = lab->fib_items = lab->fib_lost = true;
         vnrs_lab_dirty(lab);

@@ -8,6 +8,7 @@
 #include "control/fib.h"
 #include "control/learned.h"
 #include "control/outlet.h"
+#include "control/probe.h"
 #include "plan/changes.h"
 #include "plan/desired.h"
 #include "plan/diff.h"
@@ -154,6 +155,7 @@ struct vnrs_lab {
     struct event *hold_timer;
 
     VEC(struct vnrs_instance *) instances;
+    struct vnrs_probes *probes;             // of load balancers' backends; NULL: none
     VEC(struct vnrs_api_call *) destroyers; // answered when the lab is gone
     size_t removed;
     char *record; // pieces of the record that is being received
@@ -270,6 +272,8 @@ void vnrs_lab_learned(struct vnrs_lab *lab); // what is learned changed
 void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged);
 void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_release_hold(struct vnrs_lab *lab);
+// A backend of a load balancer is out, or in again: tell the sinks at once.
+void vnrs_lab_backend_changed(struct vnrs_lab *lab, const struct vnrs_balancer *lb, const struct vnrs_nic *nic);
 // What is due, now.
 int vnrs_lab_compute(struct vnrs_lab *lab) VNRS_MUST_CHECK;
 

@@ -48,6 +48,7 @@ static int nexthop_make(const struct vnrs_fib_member *member, struct vnrs_bpf_ne
     case VNRS_BPF_NH_NIC:
     case VNRS_BPF_NH_DEAD:
         nexthop.ifindex = member->ifindex;
+        nexthop.flags = member->flags;
         break;
     default:
         return -EINVAL;

@@ -110,7 +110,7 @@ static void add_set(struct vnrs_strbuf *out, const char *name, const char *type,
 }
 
 struct sets {
-    pairs checked, restricted, addrs4, addrs6, allowed;
+    pairs checked, probed, restricted, addrs4, addrs6, allowed;
 };
 
 static int collect_allowed(const struct vnrs_fabric *fabric, const struct vnrs_fib_nic *service, struct sets *sets)
@@ -129,6 +129,13 @@ static int collect_allowed(const struct vnrs_fabric *fabric, const struct vnrs_f
     return 0;
 }
 
+// Somebody in the NIC's network has the address, and no other packets to it are let through.
+static bool has_wire_server(const struct vnrs_fabric *fabric, const struct vnrs_fib_nic *nic)
+{
+    static const struct vnrs_addr wire_server = {VNRS_AF_IPV4, {168, 63, 129, 16}};
+    return nic->nic.vnet && vnrs_fabric_endpoint_find(fabric, nic->nic.vnet, &wire_server);
+}
+
 static int collect(const struct vnrs_fabric *fabric, struct sets *sets)
 {
     struct vnrs_map_entry *e;
@@ -138,6 +145,8 @@ static int collect(const struct vnrs_fabric *fabric, struct sets *sets)
         const struct vnrs_fib_nic *nic = e->value;
         if (!(nic->nic.flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)))
             r = vec_push(&sets->checked, (struct pair){.ifindex = nic->ifindex});
+        if (r >= 0 && has_wire_server(fabric, nic))
+            r = vec_push(&sets->probed, (struct pair){.ifindex = nic->ifindex});
         if (r >= 0 && (nic->nic.flags & VNRS_NIC_RESTRICTED)) {
             r = vec_push(&sets->restricted, (struct pair){.ifindex = nic->ifindex});
             if (r >= 0)
@@ -162,7 +171,8 @@ static const char chains[] =
     "    meta l4proto { 4, 47 } drop\n" // IP in IP, GRE
     "    icmpv6 type nd-neighbor-solicit accept\n"
     "    ip saddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 } drop\n"
-    "    ip daddr { 168.63.129.16, 169.254.0.0/16 } drop\n"
+    "    ip daddr 169.254.0.0/16 drop\n"
+    "    ip daddr 168.63.129.16 iif != @probed drop\n"
     "    ip6 saddr { ::/127, fe80::/10, ff00::/8 } drop\n"
     "    ip6 daddr fe80::/10 drop\n"
     "    iif != @checked accept\n"
@@ -196,6 +206,7 @@ char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
 
     int r = collect(fabric, &sets);
     add_set(&body, "checked", "iface_index", &sets.checked);
+    add_set(&body, "probed", "iface_index", &sets.probed);
     add_set(&body, "restricted", "iface_index", &sets.restricted);
     add_set(&body, "allowed", "iface_index . iface_index", &sets.allowed);
     add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
@@ -205,6 +216,7 @@ char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
     add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
     vnrs_strbuf_puts(&body, arp_chain);
     vec_free(&sets.checked);
+    vec_free(&sets.probed);
     vec_free(&sets.restricted);
     vec_free(&sets.allowed);
     vec_free(&sets.addrs4);

@@ -250,9 +250,11 @@ const struct vnrs_sysctl *vnrs_kernel_sink_sysctls(size_t *ret_n)
         {"net/ipv4/conf/default/rp_filter", "0"},
         {"net/ipv4/conf/all/send_redirects", "0"},
         {"net/ipv4/conf/default/send_redirects", "0"},
-        {"net/ipv4/conf/all/accept_local", "1"}, // spares a lookup of the source for each packet
-        {"net/ipv4/fib_multipath_hash_policy", "1"},
-        {"net/ipv6/fib_multipath_hash_policy", "1"},
+        {"net/ipv4/conf/all/accept_local", "1"},     // spares a lookup of the source for each packet
+        {"net/ipv4/fib_multipath_hash_policy", "3"}, // the fields below, by what is in the packet
+        {"net/ipv6/fib_multipath_hash_policy", "3"},
+        {"net/ipv4/fib_multipath_hash_fields", "55"}, // addresses, protocol, ports
+        {"net/ipv6/fib_multipath_hash_fields", "55"},
         {"net/ipv4/nexthop_compat_mode", "0"},
         {"net/ipv6/conf/default/accept_dad", "0"},
     };

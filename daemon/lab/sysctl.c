@@ -25,7 +25,8 @@ struct setting {
 // In order: switching forwarding on or off resets others. Duplicate address detection is off so that addresses can be
 // used at once, redirects so that hosts do not learn routes around the fabric, the reverse path filter because Azure's
 // hosts have none. nexthop_compat_mode 0 makes a change of a next-hop object O(1) (data-plane.md), and hides the next
-// hops from `ip route`: so only in the fabric, where no user looks.
+// hops from `ip route`: so only in the fabric, where no user looks. Hash policy 3 with fields 55 is the five-tuple, the
+// same in both directions as load balancers want it; policy 1 takes a hash that the sender's socket chose.
 static const struct setting settings[] = {
     {IPV4, "ip_forward", {"0", "1", "0", "1"}},
     {IPV6_ALL, "forwarding", {"0", "1", "0", "1"}},
@@ -39,8 +40,10 @@ static const struct setting settings[] = {
     {IPV4_ALL, "promote_secondaries", {"1", "1", "1", "1"}},
     {IPV4_DEFAULT, "promote_secondaries", {"1", "1", "1", "1"}},
     {IPV4, "nexthop_compat_mode", {"1", "1", "0", "0"}},
-    {IPV4, "fib_multipath_hash_policy", {"1", "1", "1", "1"}},
-    {IPV6, "fib_multipath_hash_policy", {"1", "1", "1", "1"}},
+    {IPV4, "fib_multipath_hash_policy", {"1", "1", "1", "3"}},
+    {IPV6, "fib_multipath_hash_policy", {"1", "1", "1", "3"}},
+    {IPV4, "fib_multipath_hash_fields", {"7", "7", "7", "55"}},
+    {IPV6, "fib_multipath_hash_fields", {"7", "7", "7", "55"}},
     {IPV6_ALL, "accept_ra", {"0", "0", "0", "0"}},
     {IPV6_DEFAULT, "accept_ra", {"0", "0", "0", "0"}},
     {IPV6_DEFAULT, "autoconf", {"0", "0", "0", "0"}},

@@ -107,6 +107,7 @@
     X(VNRS_V_BMP_STATION, 101, "bmp-station")                                                                          \
     X(VNRS_V_SUBNET_PEERING, 120, "subnet-peering")                                                                    \
     X(VNRS_V_PEERING_DISCONNECTED, 121, "peering-disconnected")                                                        \
+    X(VNRS_V_BALANCER, 122, "load-balancer")                                                                           \
     X(VNRS_V_KEY_OF_OTHER_TYPE, 130, "key-of-other-type")                                                              \
     X(VNRS_V_GATEWAY_INSTANCES, 131, "gateway-instances")                                                              \
     X(VNRS_V_OUTSIDE_FULL, 132, "outside-full")                                                                        \

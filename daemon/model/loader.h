@@ -30,6 +30,11 @@ struct vnrs_ref { // a name in the file that stands for an object
     void **slot;
 };
 
+struct vnrs_nic_ref { // a machine, for its first NIC, or machine/interface
+    struct vnrs_node *node;
+    struct vnrs_nic **slot;
+};
+
 struct vnrs_target { // of a test, resolved when every address is known
     struct vnrs_node *node;
     struct vnrs_test *test;
@@ -45,6 +50,7 @@ struct vnrs_loader {
     struct vnrs_map hosts;                // name → struct vnrs_host
     struct vnrs_map nics;                 // struct vnrs_nic_key → struct vnrs_nic
     VEC(struct vnrs_ref) refs;
+    VEC(struct vnrs_nic_ref) nic_refs;
     VEC(struct vnrs_target) targets;
     struct vnrs_bgp_timers timers; // defaults.bgp
     struct vnrs_bfd_options bfd;   // defaults.bfd
@@ -81,6 +87,7 @@ int vnrs_loader_put_nic(struct vnrs_loader *l, const struct vnrs_vnet *vnet, con
 void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root);
 void vnrs_model_parse_service_tags(struct vnrs_loader *l, const struct vnrs_node *list);
 void vnrs_model_parse_route_tables(struct vnrs_loader *l, const struct vnrs_node *list);
+void vnrs_model_parse_balancers(struct vnrs_loader *l, const struct vnrs_node *list);
 void vnrs_model_parse_route_maps(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_route_server *rs);
 void vnrs_model_parse_map_refs(struct vnrs_loader *l, const struct vnrs_node *node, const struct vnrs_route_server *rs,
                                struct vnrs_bgp_connection *connection);
@@ -99,6 +106,7 @@ void vnrs_model_validate(struct vnrs_loader *l);
 void vnrs_validate_vnets(struct vnrs_loader *l);
 void vnrs_validate_peerings(struct vnrs_loader *l);
 void vnrs_validate_routes(struct vnrs_loader *l);
+void vnrs_validate_balancers(struct vnrs_loader *l);
 void vnrs_validate_route_servers(struct vnrs_loader *l);
 void vnrs_validate_route_maps(struct vnrs_loader *l);
 void vnrs_validate_outside(struct vnrs_loader *l); // services, Internet, hosts

@@ -105,6 +105,7 @@ static void loader_fini(struct vnrs_loader *l)
     for (size_t i = 0; i < ARRAY_SIZE(l->names); i++)
         vnrs_map_fini(&l->names[i]);
     vec_free(&l->refs);
+    vec_free(&l->nic_refs);
     vec_free(&l->targets);
     vnrs_arena_free(l->scratch);
 }
@@ -164,6 +165,23 @@ struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const cha
         if (strcmp(vnet->name, name) == 0)
             return vnet;
     return NULL;
+}
+
+const struct vnrs_balancer *vnrs_model_find_balancer(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                                                     const struct vnrs_addr *addr)
+{
+    list_foreach (lb, &model->balancers)
+        if (lb->subnet && lb->subnet->vnet == vnet && vnrs_addr_equal(&lb->frontend, addr))
+            return lb;
+    return NULL;
+}
+
+bool vnrs_vnet_is_probed(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
+{
+    list_foreach (lb, &model->balancers)
+        if (lb->subnet->vnet == vnet)
+            return true;
+    return false;
 }
 
 struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, const char *name)

@@ -386,6 +386,19 @@ struct vnrs_test {
     vnrs_addr_list next_hops; // as a set
 };
 
+#define VNRS_BALANCER_BACKENDS_MAX 64
+
+struct vnrs_balancer { // an internal load balancer with one rule, HA ports: every port of every protocol
+    const char *name;
+    struct vnrs_pos pos;
+    struct vnrs_subnet *subnet;            // of the frontend
+    struct vnrs_addr frontend;             // privateIPAddress; assigned where the file has none
+    VNRS_LIST(struct vnrs_nic *) backends; // with IP forwarding, in the network of the frontend
+    uint16_t probe_port;                   // TCP
+    unsigned probe_interval_s;
+    unsigned probe_tries; // so many failures in a row take a backend out
+};
+
 struct vnrs_model {
     struct vnrs_arena *arena;
     const char *name; // of the lab
@@ -396,6 +409,7 @@ struct vnrs_model {
     VNRS_LIST(struct vnrs_peering) peerings;
     VNRS_LIST(struct vnrs_service_tag) service_tags;
     VNRS_LIST(struct vnrs_route_table) route_tables;
+    VNRS_LIST(struct vnrs_balancer) balancers;
     VNRS_LIST(struct vnrs_route_server) route_servers;
     VNRS_LIST(struct vnrs_service) services;
     struct vnrs_internet internet;
@@ -424,6 +438,11 @@ char *vnrs_schema_json(void) VNRS_MUST_CHECK;
 
 bool vnrs_prefix_list_has(const vnrs_prefix_list *list, const struct vnrs_addr *addr); // one of them holds it
 struct vnrs_vnet *vnrs_model_find_vnet(const struct vnrs_model *model, const char *name);
+// The load balancer whose frontend has that address in `vnet`, or NULL.
+const struct vnrs_balancer *vnrs_model_find_balancer(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                                                     const struct vnrs_addr *addr);
+// One of its load balancers probes backends there, so that the network has Azure's platform address 168.63.129.16.
+bool vnrs_vnet_is_probed(const struct vnrs_model *model, const struct vnrs_vnet *vnet);
 // "vm1/eth0", or "vm1" for its first NIC. NULL: none.
 struct vnrs_nic *vnrs_model_find_nic(const struct vnrs_model *model, const char *name);
 struct vnrs_machine *vnrs_model_find_machine(const struct vnrs_model *model, const char *name);

@@ -313,6 +313,7 @@ void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
     parse_peerings(l, vnrs_node_get(root, "virtualNetworkPeerings"));
     vnrs_model_parse_service_tags(l, vnrs_node_get(root, "serviceTags"));
     vnrs_model_parse_route_tables(l, vnrs_node_get(root, "routeTables"));
+    vnrs_model_parse_balancers(l, vnrs_node_get(root, "loadBalancers"));
     parse_route_servers(l, vnrs_node_get(root, "routeServers"));
     parse_services(l, vnrs_node_get(root, "services"));
     if (internet) {

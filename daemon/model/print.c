@@ -160,6 +160,24 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
     }
 }
 
+static void print_balancers(struct vnrs_strbuf *out, const struct vnrs_model *m)
+{
+    if (m->balancers.len)
+        vnrs_strbuf_puts(out, "loadBalancers:\n");
+    list_foreach (lb, &m->balancers) {
+        vnrs_strbuf_printf(out, "  - name: %s\n    subnet: %s/%s\n    privateIPAddress: ", lb->name,
+                           lb->subnet->vnet->name, lb->subnet->name);
+        put_addr(out, &lb->frontend);
+        vnrs_strbuf_puts(out, "\n    backendPool: [");
+        list_foreach (nic, &lb->backends) {
+            vnrs_strbuf_puts(out, nic == lb->backends.items ? "" : ", ");
+            put_quoted(out, (*nic)->name);
+        }
+        vnrs_strbuf_printf(out, "]\n    probe: {protocol: Tcp, port: %u, intervalInSeconds: %u, numberOfProbes: %u}\n",
+                           lb->probe_port, lb->probe_interval_s, lb->probe_tries);
+    }
+}
+
 static void put_numbers(struct vnrs_strbuf *out, const char *key, const vnrs_number_list *list, bool communities)
 {
     vnrs_strbuf_printf(out, "%s: [", key);
@@ -474,6 +492,7 @@ char *vnrs_model_print(const struct vnrs_model *model)
     print_peerings(&out, model);
     print_service_tags(&out, model);
     print_route_tables(&out, model);
+    print_balancers(&out, model);
     print_route_servers(&out, model);
     print_gateways(&out, model);
     print_outside(&out, model);

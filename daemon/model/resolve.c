@@ -215,6 +215,35 @@ static void list_nics(struct vnrs_loader *l)
             m->nics.items[m->nics.len++] = nic;
 }
 
+static void resolve_nic_refs(struct vnrs_loader *l)
+{
+    vec_foreach (ref, &l->nic_refs) {
+        const char *text = ref->node->text, *slash = strchr(text, '/');
+        size_t len = slash ? (size_t)(slash - text) : strlen(text);
+        const struct vnrs_machine *machine = vnrs_map_find(&l->names[VNRS_REF_MACHINE], text, len);
+        list_foreach (nic, &(machine ? machine : &(struct vnrs_machine){0})->nics)
+            if (!*ref->slot && (!slash || strcmp(nic->name, text) == 0))
+                *ref->slot = nic;
+        if (*ref->slot)
+            continue;
+        struct name_walk walk = {.map = &l->names[VNRS_REF_MACHINE]};
+        const char *meant = machine ? NULL : vnrs_schema_suggest(text, next_name, &walk);
+        struct vnrs_diag *d = loader_error(l, VNRS_V_UNKNOWN_REF, ref->node->pos, "no NIC '%s'", text);
+        if (meant)
+            vnrs_diag_help(l->diags, d, "did you mean '%s'?", meant);
+    }
+    list_foreach (lb, &l->model->balancers) {
+        size_t n = 0;
+        for (size_t i = 0; i < lb->backends.len; i++) {
+            if (!lb->backends.items[i])
+                continue;
+            vnrs_loader_mark(l, &lb->backends.items[n], vnrs_loader_pos(l, &lb->backends.items[i], lb->pos));
+            lb->backends.items[n++] = lb->backends.items[i];
+        }
+        lb->backends.len = n;
+    }
+}
+
 // In Azure an NVA is never in the subnet of the instances.
 static void resolve_bfd(const struct vnrs_model *m)
 {
@@ -232,6 +261,7 @@ void vnrs_model_resolve(struct vnrs_loader *l)
     resolve_route_servers(l);
     vnrs_model_place_gateways(l);
     list_nics(l);
+    resolve_nic_refs(l);
     vnrs_model_assign_addresses(l);
     vnrs_model_assign_outside(l);
     resolve_bfd(l->model);

@@ -145,6 +145,33 @@ static const struct vnrs_schema_key route_table_keys[] = {
 };
 SCHEMA(route_table, "route table", "A route table");
 
+static const struct vnrs_schema_key probe_keys[] = {
+    {.key = "protocol", .types = ENUM, .values = VALUES("Tcp"), .def = "Tcp", .help = "A TCP connection is made"},
+    {.key = "port", .types = INT, .required = true, .min = 1, .max = 65535, .help = "Port of the backends"},
+    {.key = "intervalInSeconds", .types = INT, .min = 1, .max = 3600, .def = "5", .help = "From probe to probe"},
+    {.key = "numberOfProbes",
+     .types = INT,
+     .min = 1,
+     .max = 100,
+     .def = "2",
+     .help = "So many failures in a row take a backend out; one success takes it in again"},
+};
+SCHEMA(probe, "health probe", "Health probe of a load balancer, from 168.63.129.16");
+
+static const struct vnrs_schema_key balancer_keys[] = {
+    {.key = "name", .types = NAME, .required = true, .help = "Name of the load balancer"},
+    {.key = "subnet", .types = VNRS_T_SUBNET, .required = true, .help = "Subnet of the frontend"},
+    {.key = "privateIPAddress", .types = ADDR, .help = "Frontend; the next free address of the subnet where absent"},
+    {.key = "backendPool",
+     .types = LIST | TEXT,
+     .required = true,
+     .min = 1,
+     .max = VNRS_BALANCER_BACKENDS_MAX,
+     .help = "NICs, as MACHINE or MACHINE/eth0, with enableIPForwarding"},
+    {.key = "probe", .types = OBJECT, .required = true, .object = &probe, .help = "Health probe"},
+};
+SCHEMA(balancer, "load balancer", "An internal load balancer with an HA ports rule, for use as next hop");
+
 static const struct vnrs_schema_key timers_keys[] = {
     {.key = "keepalive", .types = INT, .max = 21845, .help = "Seconds; a third of hold where absent"},
     {.key = "hold", .types = INT, .max = 65535, .def = "3", .help = "Seconds; 0 (never) or at least 3"},
@@ -641,6 +668,11 @@ static const struct vnrs_schema_key root_keys[] = {
      .object = &service_tag,
      .help = "Service tags for routes; Azure's own lists change, so the file says what a tag stands for"},
     {.key = "routeTables", .types = LIST | OBJECT, .max = 1000, .object = &route_table, .help = "Route tables"},
+    {.key = "loadBalancers",
+     .types = LIST | OBJECT,
+     .max = 1000,
+     .object = &balancer,
+     .help = "Internal load balancers, next hops of routes"},
     {.key = "routeServers", .types = LIST | OBJECT, .max = 500, .object = &route_server, .help = "Route Servers"},
     {.key = "virtualNetworkGateways",
      .types = LIST | OBJECT,
@@ -666,7 +698,7 @@ static const struct vnrs_schema_key root_keys[] = {
 const struct vnrs_schema vnrs_schema_root = {
     .noun = "topology", .help = "A vnrs lab", .keys = root_keys, .n_keys = ARRAY_SIZE(root_keys)};
 
-static_assert(ARRAY_SIZE(root_keys) == 16, "a new section needs code in parse.c, print.c and docs");
+static_assert(ARRAY_SIZE(root_keys) == 17, "a new section needs code in parse.c, print.c and docs");
 
 const struct vnrs_schema_key *vnrs_schema_find(const struct vnrs_schema *schema, const char *key)
 {

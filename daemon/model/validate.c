@@ -84,6 +84,7 @@ void vnrs_model_validate(struct vnrs_loader *l)
     vnrs_validate_vnets(l);
     vnrs_validate_peerings(l);
     vnrs_validate_routes(l);
+    vnrs_validate_balancers(l);
     vnrs_validate_route_servers(l);
     vnrs_validate_route_maps(l);
     vnrs_validate_outside(l);

@@ -69,7 +69,8 @@ static void check_loop(struct vnrs_loader *l, const struct vnrs_route_table *tab
     vnrs_diag_help(l->diags, d, "put the appliance into a subnet that does not use the table");
 }
 
-// An appliance must be a forwarding NIC of the network or of one that is peered with it directly.
+// An appliance must be a forwarding NIC, or the frontend of a load balancer, of the network or of one that is peered
+// with it directly.
 static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table *table, const struct vnrs_udr *udr,
                            const struct vnrs_addr *hop, const struct vnrs_subnet *user)
 {
@@ -87,7 +88,11 @@ static void check_next_hop(struct vnrs_loader *l, const struct vnrs_route_table 
         return;
     }
     const struct vnrs_nic *nic = vnrs_loader_find_nic(l, vnet, hop);
-    if (!nic) {
+    const struct vnrs_balancer *lb = vnrs_model_find_balancer(l->model, vnet, hop);
+    if (lb) {
+        list_foreach (backend, &lb->backends)
+            check_loop(l, table, udr, hop, *backend);
+    } else if (!nic) {
         d = loader_error(l, VNRS_V_NEXT_HOP_NOT_FORWARDING, pos, "no machine has next hop %s", text);
         vnrs_diag_help(l->diags, d, "packets would be dropped; give a machine this address and enableIPForwarding");
     } else if (nic->machine->role != VNRS_MACHINE_USER) {

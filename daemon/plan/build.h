@@ -42,4 +42,5 @@ void build_public(struct build *b, const char *ns, const struct vnrs_addr *addr,
 void build_internet(struct build *b);
 void build_gateways(struct build *b);
 void build_services(struct build *b);
+void build_probers(struct build *b);
 void build_hosts_behind(struct build *b);

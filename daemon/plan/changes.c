@@ -113,6 +113,21 @@ static void table_rows(struct rows *rows, const struct vnrs_model *model)
     }
 }
 
+static void balancer_rows(struct rows *rows, const struct vnrs_model *model)
+{
+    char buf[VNRS_ADDR_STR_MAX];
+    struct vnrs_strbuf text = {0};
+
+    list_foreach (lb, &model->balancers) {
+        vnrs_strbuf_printf(&text, "%s in %s/%s, probe of port %u every %u s, %u tries, backends",
+                           vnrs_addr_format(&lb->frontend, buf), lb->subnet->vnet->name, lb->subnet->name,
+                           lb->probe_port, lb->probe_interval_s, lb->probe_tries);
+        list_foreach (nic, &lb->backends)
+            vnrs_strbuf_printf(&text, " %s", (*nic)->name);
+        add_row(rows, "load balancer", lb->name, NULL, &text);
+    }
+}
+
 static void put_bgp_options(struct vnrs_strbuf *text, const struct vnrs_bgp_options *options)
 {
     if (options->graceful_restart)
@@ -408,6 +423,7 @@ static int rows_make(struct rows *rows, struct vnrs_arena *arena, const struct v
     add_row(rows, "data plane", model->name, "everything is made again", &text);
     vnet_rows(rows, model);
     table_rows(rows, model);
+    balancer_rows(rows, model);
     route_server_rows(rows, model);
     gateway_rows(rows, model);
     site_rows(rows, model);

@@ -45,6 +45,16 @@ char *vnrs_link_key_service(struct vnrs_arena *arena, const struct vnrs_host *ho
     return vnrs_arena_printf(arena, "service.%s/eth0", host->name);
 }
 
+char *vnrs_link_key_prober(struct vnrs_arena *arena, const struct vnrs_vnet *vnet)
+{
+    return vnrs_arena_printf(arena, VNRS_PROBER_NETNS "/eth0", vnet->name);
+}
+
+char *vnrs_domain_key_prober(struct vnrs_arena *arena, const struct vnrs_vnet *vnet)
+{
+    return vnrs_arena_printf(arena, "platform:prober/%s", vnet->name);
+}
+
 bool vnrs_link_key_is_nic(const char *key)
 {
     static const char *const others[] = {"internet.", "host.", "tunnel.", "circuit."};
@@ -429,6 +439,10 @@ static void build_numbers(struct build *b)
         if (machine->role == VNRS_MACHINE_GATEWAY || machine->role == VNRS_MACHINE_MSEE)
             ok &= vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, machine->name) != 0;
     }
+    list_foreach (vnet, &b->model->vnets) {
+        char *key = vnrs_vnet_is_probed(b->model, vnet) ? vnrs_domain_key_prober(b->out->arena, vnet) : "";
+        ok &= key && (!*key || vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, key) != 0);
+    }
     ok &= vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_EDGE) != 0;
     ok &= vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, VNRS_DOMAIN_KEY_SERVICE) != 0;
     if (!ok)
@@ -471,6 +485,7 @@ static void build_all(struct build *b)
     if (b->model->dataplane != VNRS_DATAPLANE_NONE) {
         build_internet(b);
         build_services(b);
+        build_probers(b);
     }
     list_foreach (machine, &b->model->machines) {
         if (machine->role == VNRS_MACHINE_USER || b->model->dataplane != VNRS_DATAPLANE_NONE)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Objects of what is outside every virtual network: the Internet edge and its hosts, service hosts, hosts behind
-// machines.
+// Objects of what is outside every virtual network: the Internet edge and its hosts, service hosts, who probes
+// backends, hosts behind machines.
 #include "plan/build.h"
 #include "plan/names.h"
 #include "util/strbuf.h"
@@ -231,6 +231,38 @@ void build_services(struct build *b)
     list_foreach (service, &b->model->services) {
         list_foreach (host, &service->hosts)
             service_host(b, service, host);
+    }
+}
+
+// ---- who probes backends of load balancers
+
+struct vnrs_addr vnrs_prober_addr(void)
+{
+    return addr_of("168.63.129.16");
+}
+
+static void prober(struct build *b, const struct vnrs_vnet *vnet)
+{
+    const char *name = build_text(b, VNRS_PROBER_NETNS, vnet->name);
+    const char *what = build_text(b, "health probes of virtual network '%s'", vnet->name);
+    const struct vnrs_ag_netns ns = build_netns(name);
+    struct vnrs_addr fabric = vnrs_fabric_gateway(VNRS_AF_IPV4), addr = vnrs_prober_addr();
+    struct vnrs_prefix all = build_default(VNRS_AF_IPV4);
+
+    (void)build_object(b, VNRS_OBJ_NETNS, name, what);
+    struct vnrs_obj_link *link = build_nic(b, build_text(b, "%s/eth0", name), what, &ns, "eth0", 1500);
+    if (!link)
+        return;
+    build_end_addr(&link->b, &addr, vnrs_af_bits(addr.family));
+    route_to_fabric(b, name, VNRS_AF_IPV4);
+    build_route(b, name, "eth0", &all, &fabric);
+}
+
+void build_probers(struct build *b)
+{
+    list_foreach (vnet, &b->model->vnets) {
+        if (vnrs_vnet_is_probed(b->model, vnet))
+            prober(b, vnet);
     }
 }
 

@@ -528,7 +528,7 @@ static const char *appliance_caveat(struct table *t, const struct vnrs_udr *udr)
     char ip[VNRS_ADDR_STR_MAX];
 
     list_foreach (hop, &udr->next_hops) {
-        if (!vnrs_reach_find(t->reach, t->domain->vnet, hop))
+        if (!vnrs_reach_find(t->reach, t->domain->vnet, hop) && !vnrs_reach_balancer(t->reach, t->domain->vnet, hop))
             return SAY(t, "; no NIC of this or a peered virtual network has %s: %s", vnrs_addr_format(hop, ip),
                        udr->ecmp ? "the others share its flows" : "packets are dropped");
     }

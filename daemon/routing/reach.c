@@ -66,6 +66,31 @@ void vnrs_reach_free(struct vnrs_reach *reach)
     free(reach);
 }
 
+// Routes of `vnet` lead to the address in the other network.
+static bool is_peered(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet, const struct vnrs_vnet *other,
+                      const struct vnrs_addr *addr)
+{
+    const struct vnrs_peering *peering = vnrs_model_find_peering(reach->model, vnet, other);
+
+    return peering && vnrs_peering_is_usable(peering) && vnrs_prefix_list_has(&peering->remote_space, addr);
+}
+
+const struct vnrs_balancer *vnrs_reach_balancer(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
+                                                const struct vnrs_addr *addr)
+{
+    const struct vnrs_balancer *found = NULL;
+
+    list_foreach (lb, &reach->model->balancers) {
+        if (!vnrs_addr_equal(&lb->frontend, addr))
+            continue;
+        if (lb->subnet->vnet == vnet)
+            return lb;
+        if (!found && is_peered(reach, vnet, lb->subnet->vnet, addr))
+            found = lb;
+    }
+    return found;
+}
+
 const struct vnrs_nic *vnrs_reach_find(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
                                        const struct vnrs_addr *addr)
 {
@@ -76,8 +101,7 @@ const struct vnrs_nic *vnrs_reach_find(const struct vnrs_reach *reach, const str
             return h->nic;
     }
     for (const struct holder *h = first; h; h = h->next) {
-        const struct vnrs_peering *peering = vnrs_model_find_peering(reach->model, vnet, h->nic->subnet->vnet);
-        if (peering && vnrs_peering_is_usable(peering) && vnrs_prefix_list_has(&peering->remote_space, addr))
+        if (is_peered(reach, vnet, h->nic->subnet->vnet, addr))
             return h->nic;
     }
     return NULL;

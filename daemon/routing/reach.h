@@ -13,6 +13,9 @@ void vnrs_reach_free(struct vnrs_reach *reach);                                 
 // The NIC that has `addr` in `vnet`, else in a peered virtual network that `vnet` has access to, or NULL.
 const struct vnrs_nic *vnrs_reach_find(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
                                        const struct vnrs_addr *addr);
+// The load balancer with that frontend, likewise.
+const struct vnrs_balancer *vnrs_reach_balancer(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
+                                                const struct vnrs_addr *addr);
 // The peering is connected (both directions exist) and allowVirtualNetworkAccess is on in this direction: routes to the
 // remote ranges exist. With it off vnrs leaves the rows out, so that nothing is sent there (azure-routing.md 14.11;
 // allowForwardedTraffic depends on the packet's source and is the data plane's matter).

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 static const struct vnrs_fwd_member member_drop = {.kind = VNRS_FWD_DROP};
 static const struct vnrs_fwd_member member_dead = {.kind = VNRS_FWD_DEAD};
@@ -14,12 +15,17 @@ static const struct vnrs_fwd_member member_internet = {.kind = VNRS_FWD_INTERNET
 
 static const struct vnrs_prefix defaults[] = {{.family = VNRS_AF_IPV4}, {.family = VNRS_AF_IPV6}};
 
+struct member_set { // of a route with next hop addresses
+    unsigned n;
+    struct vnrs_fwd_member members[];
+};
+
 struct resolver {
     const struct vnrs_model *model;
     const struct vnrs_reach *reach;   // NULL for platform tables
     const struct vnrs_domain *domain; // likewise
     struct vnrs_arena *arena;
-    struct vnrs_map sets;           // next hop addresses, or virtual network id → members made already
+    struct vnrs_map sets;           // next hop addresses → member_set, or virtual network id → member, made already
     struct vnrs_cover_entry *order; // one per route, to sort and drop duplicates
     struct vnrs_fwd_route *routes;
     size_t len;
@@ -94,28 +100,59 @@ static const struct vnrs_fwd_member *members_endpoint(struct resolver *r, const 
     return vnrs_map_put(&r->sets, &vnet->id, sizeof(vnet->id), member) == 0 ? member : NULL;
 }
 
-struct vnrs_fwd_member vnrs_fwd_nexthop(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,
-                                        const struct vnrs_addr *addr)
+static unsigned put_backends(const struct vnrs_balancer *lb, struct vnrs_fwd_member *out, unsigned room)
 {
-    const struct vnrs_nic *nic = vnrs_reach_find(reach, vnet, addr);
+    unsigned n = 0;
 
-    return (struct vnrs_fwd_member){.kind = nic ? VNRS_FWD_NIC : VNRS_FWD_DEAD, .nic = nic, .via = *addr};
+    list_foreach (nic, &lb->backends) {
+        if (n < room)
+            out[n++] = (struct vnrs_fwd_member){.kind = VNRS_FWD_NIC, .nic = *nic, .balancer = lb, .via = lb->frontend};
+    }
+    return n;
 }
 
-// One member for each next hop address of the route.
-static const struct vnrs_fwd_member *members_nics(struct resolver *r, const struct vnrs_eff_route *route)
+unsigned vnrs_fwd_nexthop(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet, const struct vnrs_addr *addr,
+                          struct vnrs_fwd_member *out, unsigned room)
+{
+    const struct vnrs_nic *nic = vnrs_reach_find(reach, vnet, addr);
+    const struct vnrs_balancer *lb = nic ? NULL : vnrs_reach_balancer(reach, vnet, addr);
+
+    if (lb)
+        return put_backends(lb, out, room);
+    *out = (struct vnrs_fwd_member){.kind = nic ? VNRS_FWD_NIC : VNRS_FWD_DEAD, .nic = nic, .via = *addr};
+    return 1;
+}
+
+static struct member_set *set_new(struct resolver *r, const struct vnrs_fwd_member *members, unsigned n)
+{
+    struct member_set *set = vnrs_arena_alloc(r->arena, sizeof(*set) + n * sizeof(*members));
+
+    if (set) {
+        set->n = n;
+        memcpy(set->members, members, n * sizeof(*members));
+    }
+    return set;
+}
+
+// Members for each next hop address of the route.
+static const struct vnrs_fwd_member *members_nics(struct resolver *r, const struct vnrs_eff_route *route,
+                                                  unsigned *ret_n)
 {
     size_t key_len = route->n_next_hops * sizeof(route->next_hops[0]);
-    struct vnrs_fwd_member *members = vnrs_map_find(&r->sets, route->next_hops, key_len);
+    struct member_set *set = vnrs_map_find(&r->sets, route->next_hops, key_len);
 
-    if (members)
-        return members;
-    members = vnrs_arena_alloc(r->arena, route->n_next_hops * sizeof(*members));
-    if (!members)
-        return NULL;
-    for (unsigned i = 0; i < route->n_next_hops; i++)
-        members[i] = vnrs_fwd_nexthop(r->reach, r->domain->vnet, &route->next_hops[i]);
-    return vnrs_map_put(&r->sets, route->next_hops, key_len, members) == 0 ? members : NULL;
+    if (!set) {
+        struct vnrs_fwd_member members[VNRS_FWD_MEMBERS_MAX];
+        unsigned n = 0;
+        for (unsigned i = 0; i < route->n_next_hops && n < ARRAY_SIZE(members); i++)
+            n += vnrs_fwd_nexthop(r->reach, r->domain->vnet, &route->next_hops[i], members + n,
+                                  (unsigned)ARRAY_SIZE(members) - n);
+        set = set_new(r, members, n);
+        if (!set || vnrs_map_put(&r->sets, route->next_hops, key_len, set) < 0)
+            return NULL;
+    }
+    *ret_n = set->n;
+    return set->members;
 }
 
 static int resolve_route(struct resolver *r, const struct vnrs_eff_route *route)
@@ -136,8 +173,7 @@ static int resolve_route(struct resolver *r, const struct vnrs_eff_route *route)
     case VNRS_NH_APPLIANCE:
         if (route->n_next_hops == 0)
             break;
-        members = members_nics(r, route);
-        n = route->n_next_hops;
+        members = members_nics(r, route, &n);
         break;
     case VNRS_NH_INTERNET:
         members = r->model->internet.present ? &member_internet : &member_dead;
@@ -174,11 +210,42 @@ static int resolve_hosts(struct resolver *r, const struct vnrs_service *service)
     return 0;
 }
 
+// Packets to the frontend itself, where the routes leave them to the network that it is in.
+static int resolve_frontend(struct resolver *r, const struct vnrs_balancer *lb)
+{
+    const struct vnrs_eff_route *route = vnrs_domain_match(r->domain, &lb->frontend);
+    const struct vnrs_prefix prefix = vnrs_prefix_host(&lb->frontend);
+    struct vnrs_fwd_member members[VNRS_FWD_MEMBERS_MAX];
+
+    if (!route || route->vnet != lb->subnet->vnet)
+        return 0;
+    const struct member_set *set = set_new(r, members, put_backends(lb, members, ARRAY_SIZE(members)));
+    return set ? route_add(r, &prefix, route->type, set->n, set->members) : -ENOMEM;
+}
+
+// What cannot be overridden by any route comes first: of equal prefixes that of the first stays.
+static int resolve_platform_routes(struct resolver *r)
+{
+    static const struct vnrs_prefix wire_server = {VNRS_AF_IPV4, 32, {168, 63, 129, 16}};
+    const struct vnrs_vnet *vnet = r->domain->vnet;
+    int err = 0;
+
+    if (vnrs_vnet_is_probed(r->model, vnet))
+        err = route_add(r, &wire_server, VNRS_NH_VNET_LOCAL, 1, members_endpoint(r, vnet));
+    list_foreach (lb, &r->model->balancers) {
+        if (err == 0)
+            err = resolve_frontend(r, lb);
+    }
+    return err;
+}
+
 static int resolve_domain(struct resolver *r)
 {
     const struct vnrs_domain_index *index = r->domain->index;
-    int err = 0;
+    int err = resolve_platform_routes(r);
 
+    if (err < 0)
+        return err;
     // Hosts first: where a prefix is just one host, the host's route stays.
     list_foreach (service, &r->domain->subnets.items[0]->service_endpoints) {
         if ((err = resolve_hosts(r, *service)) < 0)
@@ -202,13 +269,27 @@ int vnrs_fwd_resolve(const struct vnrs_model *model, const struct vnrs_reach *re
                      struct vnrs_arena *arena, struct vnrs_fwd_table *ret_table)
 {
     _cleanup_(resolver_fini) struct resolver r = {.model = model, .reach = reach, .domain = domain, .arena = arena};
-    size_t cap = domain->index->endpoints.len + domain->index->routes.len;
+    size_t cap = domain->index->endpoints.len + domain->index->routes.len + 1 + model->balancers.len;
 
     list_foreach (service, &domain->subnets.items[0]->service_endpoints)
         cap += (*service)->hosts.len;
     int err = resolver_init(&r, cap);
     if (err == 0)
         err = resolve_domain(&r);
+    return err < 0 ? err : routes_finish(&r, ret_table);
+}
+
+int vnrs_fwd_prober(const struct vnrs_vnet *vnet, struct vnrs_arena *arena, struct vnrs_fwd_table *ret_table)
+{
+    _cleanup_(resolver_fini) struct resolver r = {.arena = arena};
+    int err = resolver_init(&r, vnet->address_space.len + 1);
+
+    list_foreach (range, &vnet->address_space) {
+        if (err == 0)
+            err = route_add(&r, range, VNRS_NH_VNET_LOCAL, 1, members_endpoint(&r, vnet));
+    }
+    if (err == 0)
+        err = route_add(&r, &defaults[0], VNRS_NH_NONE, 1, &member_drop);
     return err < 0 ? err : routes_finish(&r, ret_table);
 }
 

@@ -45,6 +45,7 @@ enum vnrs_agent_msg {
     VNRS_AG_EVENT,     // agent: struct vnrs_ag_event
     VNRS_AG_FLOWS,     // struct vnrs_ag_flows and data: struct vnrs_ag_capture[]: single packets are wanted, or no more
     VNRS_AG_FLOW_EVENTS, // agent: struct vnrs_ag_flow_events and data: the events; some may be lost
+    VNRS_AG_CONNECT,     // struct vnrs_ag_connect: REPLY has a TCP socket attached whose connection is under way
     _VNRS_AG_MAX,
 };
 
@@ -266,6 +267,13 @@ struct vnrs_ag_counter {
     uint32_t kind;
     uint32_t index; // ifindex, next hop type or drop reason
     uint64_t packets, bytes;
+};
+
+struct vnrs_ag_connect { // from an address in a namespace of ours
+    char lab[VNRS_LAB_NAME_MAX];
+    char netns[VNRS_KEY_MAX];  // behind "vnrs.<lab>."
+    struct vnrs_addr from, to; // of one family
+    uint16_t port;
 };
 
 #define VNRS_FLOWS_SAMPLE_MAX 1000000000u

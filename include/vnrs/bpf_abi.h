@@ -83,11 +83,17 @@ enum vnrs_bpf_nexthop_kind {
     VNRS_BPF_NH_DEAD,     // next hop known but not reachable
 };
 
+enum vnrs_bpf_nexthop_flags {
+    // A backend of a load balancer: both directions of a flow go to the same one. All members of a group have it, or
+    // there is no telling which one a flow comes back to.
+    VNRS_BPF_NHF_BALANCED = 1u << 0,
+};
+
 struct vnrs_bpf_nexthop { // map `nexthops`: ARRAY
     __u32 kind;           // enum vnrs_bpf_nexthop_kind
     __u32 vnet;           // ENDPOINT
     __u32 ifindex;        // NIC: fabric end of the link
-    __u32 flags;          // 0
+    __u32 flags;          // enum vnrs_bpf_nexthop_flags
 };
 
 struct vnrs_bpf_acl_key { // map `service_acl`: HASH, value __u32 1

@@ -19,10 +19,12 @@
 #define VNRS_GROUP_MEMBERS_MAX 64
 
 struct vnrs_fib_member {
-    uint8_t kind;         // enum vnrs_bpf_nexthop_kind
-    uint8_t pad[3];       // 0
-    uint32_t vnet;        // ENDPOINT: in whose endpoints the destination is looked up
-    uint32_t ifindex;     // NIC: fabric end; 0: for guest tables alone, `via` is in their surroundings
+    uint8_t kind;   // enum vnrs_bpf_nexthop_kind
+    uint8_t flags;  // enum vnrs_bpf_nexthop_flags
+    uint8_t pad[2]; // 0
+    uint32_t vnet;  // ENDPOINT: in whose endpoints the destination is looked up
+    // NIC: fabric end, 0: for guest tables alone, `via` is in their surroundings; DEAD: that of the NIC, or 0
+    uint32_t ifindex;
     struct vnrs_addr via; // address that the effective route names (an NVA), for kernel and guest tables; may be NONE
     uint8_t pad2[3];
 };

@@ -71,6 +71,14 @@ void nic_set(struct vnrs_sink *sink, uint32_t ifindex, const struct vnrs_bpf_nic
     {                                                                                                                  \
         .kind = VNRS_BPF_NH_NIC, .ifindex = (i)                                                                        \
     }
+#define TO_BACKEND(i)                                                                                                  \
+    {                                                                                                                  \
+        .kind = VNRS_BPF_NH_NIC, .flags = VNRS_BPF_NHF_BALANCED, .ifindex = (i)                                        \
+    }
+#define TO_BACKEND_DOWN(i)                                                                                             \
+    {                                                                                                                  \
+        .kind = VNRS_BPF_NH_DEAD, .flags = VNRS_BPF_NHF_BALANCED, .ifindex = (i)                                       \
+    }
 #define TO_ENDPOINT(v)                                                                                                 \
     {                                                                                                                  \
         .kind = VNRS_BPF_NH_ENDPOINT, .vnet = (v)                                                                      \

@@ -139,6 +139,51 @@ static void a_removed_member_gives_away_its_flows_only(void **state)
     }
 }
 
+// A load balancer: what comes back goes through the same backend, also when one is out, and flows spread evenly.
+static void both_directions_have_one_backend(void **state)
+{
+    // It forwards here, so that any source passes.
+    struct vnrs_bpf_nic nic = {
+        .flags = VNRS_NIC_PRESENT | VNRS_NIC_FORWARDING, .domain = DOMAIN_VM, .vnet = 1, .subnet = 1, .mtu = 1500};
+
+    (void)state;
+    nic_set(fx.sink, VM_A, &nic);
+    for (int down = 0; down < 2; down++) {
+        unsigned there[_NIC_END] = {0};
+        if (down)
+            GROUP(fx.sink, HANDLE_ECMP, TO_BACKEND(NVA1), TO_BACKEND_DOWN(NVA2), TO_BACKEND(INTERNET));
+        else
+            GROUP(fx.sink, HANDLE_ECMP, TO_BACKEND(NVA1), TO_BACKEND(NVA2), TO_BACKEND(INTERNET));
+        for (unsigned i = 0; i < FLOWS; i++) {
+            bool v6 = i & 1;
+            const char *end[] = {v6 ? "fd04::4" : "10.4.0.4", v6 ? "fd04::1" : "10.4.0.1"};
+            uint16_t port[] = {(uint16_t)(10000 + i), 443};
+            unsigned member[2];
+            for (unsigned way = 0; way < 2; way++) {
+                struct spec packet = {.src = end[way],
+                                      .dst = end[!way],
+                                      .proto = i & 2 ? 6 : 17,
+                                      .sport = port[way],
+                                      .dport = port[!way]};
+                struct frame in;
+                struct run run;
+                frame_build(&packet, &in);
+                fixture_run(&fx, VM_A, &in, 0, &run);
+                member[way] = run.cb[VNRS_BPF_CB_VERDICT] == VNRS_BPF_VERDICT_FORWARD ? run.cb[VNRS_BPF_CB_IFINDEX] : 0;
+            }
+            assert_int_not_equal(member[0], 0);
+            assert_int_equal(member[0], member[1]);
+            there[member[0]]++;
+        }
+        unsigned left = down ? 2 : 3;
+        assert_int_equal(there[NVA2] == 0, down);
+        assert_in_range(there[NVA1], FLOWS / left * 80 / 100, FLOWS / left * 120 / 100);
+    }
+    nic.flags &= ~(uint32_t)VNRS_NIC_FORWARDING;
+    nic_set(fx.sink, VM_A, &nic);
+    GROUP(fx.sink, HANDLE_ECMP, TO_NIC(NVA1), TO_NIC(NVA2));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -163,6 +208,7 @@ int main(void)
         cmocka_unit_test(addresses_spread_too),
         cmocka_unit_test(a_flow_stays_where_it_is),
         cmocka_unit_test(fragments_stay_together),
+        cmocka_unit_test(both_directions_have_one_backend),
         cmocka_unit_test(a_dead_member_gives_away_its_flows_only_and_gets_them_back),
         cmocka_unit_test(a_removed_member_gives_away_its_flows_only),
     };

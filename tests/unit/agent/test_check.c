@@ -475,6 +475,8 @@ static void routes_and_groups(void **state)
     }
     group = (struct vnrs_fib_group){.handle = 1, .n = 1, .members = {{.kind = VNRS_BPF_NH_DEAD + 1}}};
     assert_int_equal(fib(VNRS_AG_FIB_GROUPS, 1, &group, sizeof(group)), -EINVAL);
+    group = (struct vnrs_fib_group){.handle = 1, .n = 1, .members = {{.flags = 2}}};
+    assert_int_equal(fib(VNRS_AG_FIB_GROUPS, 1, &group, sizeof(group)), -EINVAL);
     group = (struct vnrs_fib_group){.n = 1};
     assert_int_equal(fib(VNRS_AG_FIB_GROUPS, 1, &group, sizeof(group)), -EINVAL);
     nic.ifindex = 0;
@@ -483,6 +485,45 @@ static void routes_and_groups(void **state)
     assert_int_equal(fib(VNRS_AG_FIB_ENDPOINTS, 1, &endpoint, sizeof(endpoint)), -EINVAL);
     acl.allowed = 2;
     assert_int_equal(fib(VNRS_AG_FIB_ACLS, 1, &acl, sizeof(acl)), -EINVAL);
+}
+
+static int connect_code(const struct vnrs_ag_connect *want)
+{
+    begin(VNRS_AG_CONNECT, want, sizeof(*want));
+    return check();
+}
+
+static void connections(void **state)
+{
+    const struct vnrs_ag_connect good = {.lab = "hub",
+                                         .netns = "platform.net",
+                                         .from = {VNRS_AF_IPV4, {168, 63, 129, 16}},
+                                         .to = {VNRS_AF_IPV4, {10, 0, 0, 4}},
+                                         .port = 80};
+    struct vnrs_ag_connect want = good;
+
+    (void)state;
+    assert_int_equal(connect_code(&want), 0);
+    strcpy(want.lab, "../hub");
+    assert_int_equal(connect_code(&want), -EINVAL);
+    want = good;
+    strcpy(want.netns, "a/b");
+    assert_int_equal(connect_code(&want), -EINVAL);
+    want = good;
+    want.netns[0] = '\0'; // the fabric
+    assert_int_equal(connect_code(&want), -EINVAL);
+    want = good;
+    memset(want.netns, 'a', sizeof(want.netns));
+    assert_int_equal(connect_code(&want), -EINVAL);
+    want = good;
+    want.port = 0;
+    assert_int_equal(connect_code(&want), -EINVAL);
+    want = good;
+    want.to.family = VNRS_AF_IPV6;
+    assert_int_equal(connect_code(&want), -EINVAL);
+    want = good;
+    want.from.family = VNRS_AF_NONE;
+    assert_int_equal(connect_code(&want), -EINVAL);
 }
 
 static void records(void **state)
@@ -517,15 +558,11 @@ static void records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_ones_pass),
-        cmocka_unit_test(every_other_length_is_refused),
-        cmocka_unit_test(no_request_at_all),
-        cmocka_unit_test(names_of_objects),
-        cmocka_unit_test(fields_of_specs),
-        cmocka_unit_test(data_of_specs),
-        cmocka_unit_test(wishes_for_packets),
-        cmocka_unit_test(routes_and_groups),
-        cmocka_unit_test(records),
+        cmocka_unit_test(right_ones_pass),    cmocka_unit_test(every_other_length_is_refused),
+        cmocka_unit_test(no_request_at_all),  cmocka_unit_test(names_of_objects),
+        cmocka_unit_test(fields_of_specs),    cmocka_unit_test(data_of_specs),
+        cmocka_unit_test(wishes_for_packets), cmocka_unit_test(routes_and_groups),
+        cmocka_unit_test(connections),        cmocka_unit_test(records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

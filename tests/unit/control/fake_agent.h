@@ -43,8 +43,13 @@ struct fake_agent {
     struct vnrs_ag_flows flows;                         // the last FLOWS
     struct vnrs_ag_capture captures[VNRS_CAPTURES_MAX]; // with it
     size_t n_captures, n_flows;
-    int fail_flows; // errno of the answer to the next one
-    bool gone;      // the controller closed
+    int fail_flows;                      // errno of the answer to the next one
+    struct vnrs_ag_connect connects[64]; // CONNECTs, answered at once
+    size_t n_connects;
+    int fail_connect; // errno of the answers; 0: a socket that is connected
+    bool silent;      // a socket that never becomes writable
+    int kept;         // its other end
+    bool gone;        // the controller closed
     // Sees every FIB message (`fib->n` items), or NULL.
     void (*on_fib)(void *arg, const struct vnrs_ag_fib *fib, const void *items);
     void *on_fib_arg;
@@ -232,6 +237,25 @@ static inline void fake_fib(struct fake_agent *agent, const struct vnrs_ag_hdr *
     }
 }
 
+static inline void fake_connect(struct fake_agent *agent, const struct vnrs_ag_hdr *hdr, const void *body)
+{
+    struct vnrs_ag_reply reply = {.error = agent->fail_connect};
+    int pair[2] = {-1, -1}, r = agent->fail_connect ? 0 : socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
+    char full[4096] = {0};
+
+    assert(r == 0 && agent->n_connects < ARRAY_SIZE(agent->connects));
+    memcpy(&agent->connects[agent->n_connects++], body, sizeof(agent->connects[0]));
+    while (agent->silent && write(pair[0], full, sizeof(full)) > 0)
+        ;
+    fake_send(agent, VNRS_AG_REPLY, hdr->seq, &reply, sizeof(reply), 1, NULL, 0, pair[0]);
+    if (pair[0] >= 0)
+        (void)close(pair[0]);
+    if (agent->silent)
+        agent->kept = pair[1];
+    else if (pair[1] >= 0)
+        (void)close(pair[1]);
+}
+
 static inline void fake_on_read(evutil_socket_t fd, short what, void *arg)
 {
     static _Alignas(16) char buf[VNRS_AGENT_MSG_MAX];
@@ -270,6 +294,9 @@ static inline void fake_on_read(evutil_socket_t fd, short what, void *arg)
             break;
         case VNRS_AG_FIB:
             fake_fib(agent, &hdr, body);
+            break;
+        case VNRS_AG_CONNECT:
+            fake_connect(agent, &hdr, body);
             break;
         case VNRS_AG_FLOWS:
             memcpy(&agent->flows, body, sizeof(agent->flows));

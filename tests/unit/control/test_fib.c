@@ -301,6 +301,49 @@ static void a_dead_next_hop_leaves_its_groups_in_place(void **test)
     assert_int_equal(vnrs_prefixes_len(&prefixes), 0);
 }
 
+static void want_balanced(struct vnrs_fib_state *state, const struct vnrs_fib_member *members)
+{
+    vnrs_fib_begin(state, true);
+    want(state, 0, 30, members, 2);
+    want(state, 30, 1, &members[2], 1);
+    want(state, 31, 1, &members[3], 1);
+}
+
+static void a_backend_is_one_group_whatever_leads_to_it(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
+    struct vnrs_fib_member members[] = {via(16, 100), via(17, 100), via(17, 101), via(17, 100)};
+    struct vnrs_fib_backend backend = {.frontend = vnrs_addr_from_v4(100), .ifindex = 17, .down = true};
+    struct sink sink = {0};
+
+    (void)test;
+    for (unsigned i = 0; i < 3; i++)
+        members[i].flags = VNRS_BPF_NHF_BALANCED; // the last is an NVA that happens to have these
+    want_balanced(state, members);
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    clear_counts(&sink);
+    assert_int_equal(vnrs_fib_set_backend(state, &backend, take, &sink), 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 1);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_FLUSH], 1);
+    assert_int_equal(total(&sink), 2);
+    assert_int_equal(group_of(&sink, 0)->members[0].kind, VNRS_BPF_NH_NIC);
+    assert_int_equal(group_of(&sink, 29)->members[1].kind, VNRS_BPF_NH_DEAD);
+    assert_int_equal(group_of(&sink, 30)->members[0].kind, VNRS_BPF_NH_NIC); // of another load balancer
+    assert_int_equal(group_of(&sink, 31)->members[0].kind, VNRS_BPF_NH_NIC);
+    clear_counts(&sink);
+    assert_int_equal(vnrs_fib_set_backend(state, &backend, take, &sink), 0); // said before
+    // A recompute with that state wants what is there.
+    members[1].kind = VNRS_BPF_NH_DEAD;
+    want_balanced(state, members);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    backend.down = false;
+    assert_int_equal(vnrs_fib_set_backend(state, &backend, take, &sink), 1);
+    assert_int_equal(group_of(&sink, 0)->members[1].kind, VNRS_BPF_NH_NIC);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+    assert_int_equal(vnrs_prefixes_len(&prefixes), 0);
+}
+
 static void nics_endpoints_and_lists(void **test)
 {
     struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
@@ -411,6 +454,7 @@ int main(void)
         cmocka_unit_test(routes_that_part_are_sent_one_by_one),
         cmocka_unit_test(changes_touch_nothing_else),
         cmocka_unit_test(a_dead_next_hop_leaves_its_groups_in_place),
+        cmocka_unit_test(a_backend_is_one_group_whatever_leads_to_it),
         cmocka_unit_test(nics_endpoints_and_lists),
         cmocka_unit_test(after_a_failure_everything_is_sent_again),
         cmocka_unit_test(random_walk),

@@ -213,6 +213,10 @@ static const char everything[] =
     "{nextHopIpAddresses: [10.0.3.9, 10.0.3.8]}}\n"
     "  - {name: empty}\n"
     "serviceTags: [{name: Storage.north, addressPrefixes: [20.0.0.0/8, \"2001:db8:7::/48\"]}]\n"
+    "loadBalancers:\n"
+    "  - {name: lb1, subnet: hub/w, privateIPAddress: 10.0.3.100, backendPool: [n1, n2/eth0], probe: {protocol: Tcp, "
+    "port: 179, intervalInSeconds: 7, numberOfProbes: 3}}\n"
+    "  - {name: lb2, subnet: hub/w, backendPool: [n1/eth0], probe: {port: 1}}\n"
     "routeServers:\n"
     "  - name: rs\n"
     "    virtualNetwork: hub\n"
@@ -411,6 +415,19 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
                 same_bytes(x->routes.items[j].next_hops.items[k], y->routes.items[j].next_hops.items[k]);
             assert_int_equal(x->routes.items[j].type, y->routes.items[j].type);
         }
+    }
+    assert_int_equal(a->balancers.len, b->balancers.len);
+    for (size_t i = 0; i < a->balancers.len; i++) {
+        const struct vnrs_balancer *x = &a->balancers.items[i], *y = &b->balancers.items[i];
+        assert_string_equal(x->name, y->name);
+        assert_string_equal(x->subnet->name, y->subnet->name);
+        same_bytes(x->frontend, y->frontend);
+        assert_int_equal(x->probe_port, y->probe_port);
+        assert_int_equal(x->probe_interval_s, y->probe_interval_s);
+        assert_int_equal(x->probe_tries, y->probe_tries);
+        assert_int_equal(x->backends.len, y->backends.len);
+        for (size_t j = 0; j < x->backends.len; j++)
+            assert_string_equal(x->backends.items[j]->name, y->backends.items[j]->name);
     }
     assert_int_equal(a->route_servers.len, b->route_servers.len);
     for (size_t i = 0; i < a->route_servers.len; i++) {

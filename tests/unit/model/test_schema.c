@@ -91,7 +91,7 @@ static void check_literals(const char *text, const char *call)
 
 static void code_reads_exactly_the_keys(void **state)
 {
-    static const char *const files[] = {"parse.c",       "parse_gateway.c",   "parse_machine.c",
+    static const char *const files[] = {"parse.c",       "parse_balancer.c",  "parse_gateway.c", "parse_machine.c",
                                         "parse_route.c", "parse_route_map.c", "read.c"};
     static const char *const calls[] = {"vnrs_node_get(",    "vnrs_read_text(", "vnrs_read_bool(",
                                         "vnrs_read_number(", "vnrs_read_addr(", "vnrs_read_enum("};

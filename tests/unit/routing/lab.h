@@ -16,6 +16,7 @@
 //   host SERVICE IP
 //   endpoint VNET/SUBNET SERVICE
 //   nic VNET/SUBNET NAME IP…
+//   lb VNET/SUBNET NAME FRONTEND NIC…    load balancer
 //   internet
 //   look VNET/SUBNET                     whose routes the test is about; the first subnet otherwise
 #pragma once
@@ -215,6 +216,23 @@ static inline void lab_add_gateway(struct lab *lab, char *const *arg, size_t n)
         gateway->instances[gateway->n_instances++].ip = lab_addr(arg[i]);
 }
 
+static inline void lab_add_balancer(struct lab *lab, char *const *arg, size_t n)
+{
+    struct vnrs_balancer *lb = LAB_PUSH(lab, &lab->model.balancers);
+
+    *lb = (struct vnrs_balancer){
+        .name = lab_name(lab, arg[2]), .subnet = lab_subnet(lab, arg[1]), .frontend = lab_addr(arg[3])};
+    for (size_t i = 4; i < n; i++) {
+        struct vnrs_nic *backend = NULL;
+        list_foreach (nic, &lab->model.nics) {
+            if (strcmp((*nic)->name, arg[i]) == 0)
+                backend = *nic;
+        }
+        assert(backend);
+        *LAB_PUSH(lab, &lb->backends) = backend;
+    }
+}
+
 static inline void lab_command(struct lab *lab, char **arg, size_t n)
 {
     struct vnrs_model *m = &lab->model;
@@ -267,6 +285,8 @@ static inline void lab_command(struct lab *lab, char **arg, size_t n)
         *LAB_PUSH(lab, &lab_subnet(lab, arg[1])->service_endpoints) = LAB_FIND(&m->services, arg[2]);
     } else if (strcmp(verb, "nic") == 0) {
         lab_add_nic(lab, arg, n);
+    } else if (strcmp(verb, "lb") == 0) {
+        lab_add_balancer(lab, arg, n);
     } else if (strcmp(verb, "internet") == 0) {
         m->internet.present = true;
     } else {

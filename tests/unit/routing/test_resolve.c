@@ -61,6 +61,8 @@ struct row {
 // Where the system routes are not the point, a UDR 0/0 takes most of them away.
 #define QUIET "table t\nattach a/s t\nudr t 0.0.0.0/0 None\n"
 #define A     "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b\npeer b a\nvnet c 10.2.0.0/16\npeer b c\npeer c b\n"
+#define BOTH  "nic:nva1@10.0.2.9 nic:nva2@10.0.2.9\n"
+#define WIRE  "168.63.129.16/32 VnetLocal endpoint:a\n"
 #define A_FWD "10.0.0.0/16 VnetLocal endpoint:a\n10.1.0.0/16 VNetPeering endpoint:b\n"
 
 static const struct row rows[] = {
@@ -101,6 +103,31 @@ static const struct row rows[] = {
     {"5.5 ECMP: one member for each next hop, a dead one keeps its place",
      A QUIET "rs rs a\nnic a/s nva1 10.0.2.4\nnic a/s nva3 10.0.2.6\nlearn rs 9.0.0.0/8 10.0.2.4 10.0.2.5 10.0.2.6\n",
      "0.0.0.0/0 None drop\n9.0.0.0/8 VirtualNetworkGateway nic:nva1@10.0.2.4 dead@10.0.2.5 nic:nva3@10.0.2.6\n" A_FWD},
+    {"3.1 frontend of a load balancer: all backends, and packets to the frontend itself",
+     A QUIET "nic a/s nva1 10.0.2.4\nnic a/s nva2 10.0.2.5\nlb a/s lb 10.0.2.9 nva1 nva2\n"
+             "udr t 20.0.0.0/8 VirtualAppliance 10.0.2.9\n",
+     "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n10.0.2.9/32 VnetLocal " BOTH
+     "10.1.0.0/16 VNetPeering endpoint:b\n20.0.0.0/8 VirtualAppliance " BOTH WIRE},
+    {"5.5 next hop of a learned route is a load balancer in a peered network; beside an NVA each backend counts",
+     "vnet b 10.0.0.0/16\nnic b/s nva1 10.0.2.4\nnic b/s nva2 10.0.2.5\nlb b/s lb 10.0.2.9 nva1 nva2\n"
+     "vnet a 10.1.0.0/16\npeer a b\npeer b a\n" QUIET "rs rs a\nnic a/s nva3 10.1.0.4\n"
+     "learn rs 9.0.0.0/8 10.0.2.9\nlearn rs 8.0.0.0/8 10.0.2.9 10.1.0.4\nlook a/s\n",
+     "0.0.0.0/0 None drop\n8.0.0.0/8 VirtualNetworkGateway nic:nva1@10.0.2.9 nic:nva2@10.0.2.9 nic:nva3@10.1.0.4\n"
+     "9.0.0.0/8 VirtualNetworkGateway " BOTH "10.0.0.0/16 VNetPeering endpoint:b\n10.0.2.9/32 VNetPeering " BOTH
+     "10.1.0.0/16 VnetLocal endpoint:a\n"},
+    {"3.1 not one two peerings away",
+     "vnet z 10.7.0.0/16\nnic z/s nva1 10.7.0.4\nlb z/s lb 10.7.0.9 nva1\n" A QUIET
+     "udr t 20.0.0.0/8 VirtualAppliance 10.7.0.9\nlook a/s\n",
+     "0.0.0.0/0 None drop\n" A_FWD "20.0.0.0/8 VirtualAppliance dead@10.7.0.9\n"},
+    {"10 a user route around the frontend takes its packets away",
+     A QUIET "nic a/s nva1 10.0.2.4\nlb a/s lb 10.0.2.9 nva1\nudr t 10.0.2.0/24 None\n",
+     "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n10.0.2.0/24 None drop\n"
+     "10.1.0.0/16 VNetPeering endpoint:b\n" WIRE},
+    {"10 168.63.129.16 is reached whatever the routes",
+     A QUIET "nic a/s nva1 10.0.2.4\nlb a/s lb 10.0.2.9 nva1\nudr t 168.63.129.16/32 None\n"
+             "udr t 10.0.2.9/32 None\n",
+     "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n10.0.2.9/32 None drop\n"
+     "10.1.0.0/16 VNetPeering endpoint:b\n" WIRE},
     {"7 service endpoint: its hosts, and nothing else of the prefix",
      A QUIET "service S 20.0.0.0/16\nhost S 20.0.0.9\nhost S 20.0.0.5\nendpoint a/s S\n",
      "0.0.0.0/0 None drop\n" A_FWD "20.0.0.0/16 VirtualNetworkServiceEndpoint dead\n"
