@@ -81,6 +81,8 @@ unsigned vnrs_bgp_role_rank(const struct vnrs_spk_config *conf, unsigned from)
 {
     bool is_er = from == VNRS_SPK_PEER_ER_GATEWAY;
 
+    if (conf->role == VNRS_SPK_ROLE_VPN_GATEWAY || conf->role == VNRS_SPK_ROLE_ER_GATEWAY)
+        return from == VNRS_SPK_PEER_ROUTE_SERVER || from == VNRS_SPK_PEER_TWIN;
     if (conf->role != VNRS_SPK_ROLE_ROUTE_SERVER || conf->preference == VNRS_SPK_PREFER_AS_PATH)
         return 0;
     return conf->preference == VNRS_SPK_PREFER_EXPRESSROUTE ? !is_er : is_er;

@@ -218,7 +218,7 @@ static const char *lost_at_name(unsigned step)
     static const char *const names[] = {"",
                                         "local route",
                                         "LOCAL_PREF",
-                                        "hub routing preference",
+                                        "class of routes",
                                         "AS path length",
                                         "origin",
                                         "eBGP over iBGP",

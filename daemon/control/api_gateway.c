@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define WEIGHT_MSEE 32769 // azure-routing.md 6.2
+#define WEIGHT_OWN  32768 // azure-routing.md 6.2
+#define WEIGHT_MSEE 32769
 
 struct part { // of one question to one speaker
     struct vnrs_api_call *call;
@@ -60,7 +61,11 @@ static json_t *route_json(const struct vnrs_speaker *speaker, const struct vnrs_
                      vnrs_prefix_format(&path->prefix, network), "nextHop", learned && !peer ? NULL : next_hop,
                      "sourcePeer", vnrs_addr_format(learned && peer ? &peer->addr : from, source), "origin",
                      learned ? learned_origin(speaker, peer) : told_origin(path->origin), "asPath", path->as_path,
-                     "weight", learned && is_msee ? WEIGHT_MSEE : (int)path->weight);
+                     "weight",
+                     !learned  ? (int)path->weight
+                     : is_msee ? WEIGHT_MSEE
+                     : peer    ? (int)path->weight
+                               : WEIGHT_OWN);
 }
 
 static void on_path(void *arg, const struct vnrs_spk_path *path)
