@@ -172,7 +172,9 @@ static const char *check_table(const union vnrs_agentd_spec *spec)
     for (unsigned i = 0; i < table->n_own; i++)
         if (!is_addr(&table->own[i], false))
             return "address";
-    return table->onlink > 1 || table->by_link > 1 ? "flag" : NULL;
+    if (table->from_link && (!is_ours(&table->ns) || table->table == RT_TABLE_MAIN))
+        return "table of a link";
+    return table->onlink > 1 || table->by_link > 1 || table->from_link > 1 ? "flag" : NULL;
 }
 
 static const char *check_proc(const union vnrs_agentd_spec *spec)

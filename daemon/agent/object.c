@@ -7,6 +7,7 @@
 #include "agent/tunnel.h"
 #include "lab/netns.h"
 #include "lab/route.h"
+#include "lab/rules.h"
 #include "lab/snat.h"
 #include "lab/sysctl.h"
 #include "util/arena.h"
@@ -331,13 +332,35 @@ static bool snat_is_there(const struct vnrs_agentd_object *object, struct vnrs_a
 static int table_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
                         enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
+    struct vnrs_rtnl nl = {.fd = -1};
+    _close_ int fd = -1;
+    int code = vnrs_agentd_table_ensure(object, ret_outcome, err);
+
     (void)msg;
-    return vnrs_agentd_table_ensure(object, ret_outcome, err);
+    if (code < 0 || !object->spec.table.from_link)
+        return code;
+    code = open_place(object->lab, &object->spec.table.ns, &fd, &nl, err);
+    if (code == 0)
+        code = vnrs_rules_ensure(object->spec.table.ifname, object->spec.table.table, &nl, err);
+    vnrs_rtnl_close(&nl);
+    if (code > 0)
+        *ret_outcome = VNRS_AG_CHANGED;
+    return MIN(code, 0);
 }
 
 static int table_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
 {
+    struct vnrs_rtnl nl = {.fd = -1};
+    _close_ int fd = -1;
     int code = vnrs_agentd_table_remove(object, err);
+
+    if (code < 0 || !object->spec.table.from_link)
+        return code < 0 ? code : 1;
+    code = reopen_place(object->lab, &object->spec.table.ns, &fd, &nl, err);
+    if (code <= 0)
+        return code < 0 ? code : 1;
+    code = vnrs_rules_remove(&nl, err);
+    vnrs_rtnl_close(&nl);
     return code < 0 ? code : 1;
 }
 
@@ -346,7 +369,7 @@ static bool table_is_moved(const struct vnrs_agentd_object *object, const union 
 {
     const struct vnrs_obj_table *x = &object->spec.table, *y = &spec->table;
 
-    return is_other_ns(&x->ns, &y->ns) ||
+    return is_other_ns(&x->ns, &y->ns) || x->from_link != y->from_link ||
            (!object->live && (x->table != y->table || x->metric != y->metric || x->protocol != y->protocol ||
                               strcmp(x->ifname, y->ifname) != 0));
 }

@@ -16,8 +16,9 @@
 #include "util/strbuf.h"
 #include "vnrs/rtprot.h"
 
-#define TUNNEL_MTU     1400          // of strongSwan's TUN device: ESP and UDP of it fit into 1500
-#define LEARNED_METRIC 50            // behind the fixed routes
+#define TUNNEL_MTU     1400 // of strongSwan's TUN device: ESP and UDP of it fit into 1500
+#define LEARNED_TABLE  1000
+#define LEARNED_METRIC 50
 #define OWNER          "169.254.0.2" // of a gateway instance or site towards the ends of its tunnels
 
 struct end {           // of a tunnel
@@ -274,7 +275,10 @@ static void build_learned(struct build *b, const struct vnrs_nic *nic, const cha
     table->ns = build_netns(nic->machine->name);
     vnrs_str_copy(table->ifname, sizeof(table->ifname), nic->ifname);
     table->domain = vnrs_ids_get(b->ids, VNRS_ID_DOMAIN, nic->machine->name);
-    table->table = 254;
+    // What comes from the virtual networks goes to sites only, what comes from sites to the virtual networks only: both
+    // may have a default route.
+    table->table = LEARNED_TABLE;
+    table->from_link = 1;
     table->protocol = VNRS_RTPROT;
     table->metric = LEARNED_METRIC;
     table->by_link = 1;

@@ -183,7 +183,9 @@ struct vnrs_obj_table {
                      // its routes lead by that link; one that is not, or has no carrier, is left out
     uint8_t n_own;
     struct vnrs_addr own[VNRS_LINK_ADDRS_MAX]; // of the machine: no next hop to itself, the gateway takes its place
-    uint8_t pad[3];
+    uint8_t from_link; // not the main table, namespace OURS: for packets that come in by `ifname`, and what neither it
+                       // nor the main table without its default route knows is refused (IPv4)
+    uint8_t pad[2];
 };
 
 enum vnrs_proc_kind {

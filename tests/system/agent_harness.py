@@ -117,10 +117,10 @@ def snat(where, ifname, sources, ike_peer=None, ike_inside=None):
     return out + b"".join(prefix(s) for s in sources).ljust(32 * 18, b"\0") + addr(ike_peer) + addr(ike_inside) + bytes(2)
 
 
-def table(where, ifname, domain, number=254, metric=100, protocol=157, gw4=None, gw6=None, onlink=1, by_link=0):
+def table(where, ifname, domain, number=254, metric=100, protocol=157, gw4=None, gw6=None, onlink=1, by_link=0, from_link=0):
     where = ns(where) if isinstance(where, str) else where
     return (where + struct.pack("=16sIIII", ifname.encode(), domain, number, metric, protocol) + addr(gw4) + addr(gw6) +
-            bytes([onlink, by_link, 0]) + bytes(17 * 16 + 3))
+            bytes([onlink, by_link, 0]) + bytes(17 * 16) + bytes([from_link, 0, 0]))
 
 
 def proc(where, kind):

@@ -352,6 +352,8 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.gateway6 = addr("10.0.0.1"));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.onlink = 2);
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.by_link = 2);
+    ASSERT_WRONG(VNRS_OBJ_TABLE, (s.table.from_link = 2, s.table.table = 1000));
+    ASSERT_WRONG(VNRS_OBJ_TABLE, (s.table.from_link = 1, s.table.table = 254));
     ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.ns = ((struct vnrs_ag_netns){.kind = VNRS_AG_NETNS_PID, .pid = -1}));
     for (uint32_t i = 0; i <= RTPROT_STATIC; i++)
         ASSERT_WRONG(VNRS_OBJ_TABLE, s.table.protocol = i);

@@ -125,7 +125,8 @@ static void put_object(struct vnrs_strbuf *out, const struct vnrs_object *object
         vnrs_strbuf_puts(out, " in ");
         put_ns(out, &table->ns);
         assert_int_equal(table->domain, vnrs_ids_find(ids, VNRS_ID_DOMAIN, table->ns.name));
-        vnrs_strbuf_printf(out, " table %u metric %u%s", table->table, table->metric, table->by_link ? " by link" : "");
+        vnrs_strbuf_printf(out, " table %u metric %u%s%s", table->table, table->metric,
+                           table->by_link ? " by link" : "", table->from_link ? " from link" : "");
         break;
     }
     case VNRS_OBJ_PROC:
