@@ -15,7 +15,7 @@ enum vnrs_bgp_step {
     VNRS_BGP_STEP_BEST = 0, // did not lose
     VNRS_BGP_STEP_LOCAL,    // originated here
     VNRS_BGP_STEP_PREF,     // higher LOCAL_PREF; 100 where there is none (9.1.1)
-    VNRS_BGP_STEP_CLASS,    // the class that hubRoutingPreference names (azure-routing.md 5.8); gateways: first hand
+    VNRS_BGP_STEP_CLASS,    // the class that hubRoutingPreference names (azure-routing.md 5.8); elsewhere first hand
     VNRS_BGP_STEP_PATH_LEN, // shorter AS path (9.1.2.2 a). Paths equal up to here share the traffic
     VNRS_BGP_STEP_ORIGIN,   // IGP, EGP, incomplete (b)
     VNRS_BGP_STEP_EBGP,     // eBGP before iBGP (d)

@@ -81,9 +81,11 @@ unsigned vnrs_bgp_role_rank(const struct vnrs_spk_config *conf, unsigned from)
 {
     bool is_er = from == VNRS_SPK_PEER_ER_GATEWAY;
 
-    if (conf->role == VNRS_SPK_ROLE_VPN_GATEWAY || conf->role == VNRS_SPK_ROLE_ER_GATEWAY)
-        return from == VNRS_SPK_PEER_ROUTE_SERVER || from == VNRS_SPK_PEER_TWIN;
-    if (conf->role != VNRS_SPK_ROLE_ROUTE_SERVER || conf->preference == VNRS_SPK_PREFER_AS_PATH)
+    if (conf->role == VNRS_SPK_ROLE_PLAIN)
+        return 0;
+    if (conf->role != VNRS_SPK_ROLE_ROUTE_SERVER)
+        return !vnrs_bgp_role_reports(from) && from != VNRS_BGP_FROM_LOCAL;
+    if (conf->preference == VNRS_SPK_PREFER_AS_PATH)
         return 0;
     return conf->preference == VNRS_SPK_PREFER_EXPRESSROUTE ? !is_er : is_er;
 }

@@ -90,7 +90,9 @@ static void ranks_by_role(void **state)
         {"first hand first", R(VPN_GATEWAY), 0, STATIC, 0},
         {"first hand first", R(VPN_GATEWAY), 0, P(TWIN), 1},
         {"first hand first", R(VPN_GATEWAY), 0, P(ROUTE_SERVER), 1},
-        {"no classes", R(MSEE), 0, P(ER_GATEWAY), 0},
+        {"first hand first", R(VPN_GATEWAY), 0, LOCAL, 0},
+        {"first hand first", R(MSEE), 0, P(OUTSIDE), 0},
+        {"first hand first", R(MSEE), 0, P(ER_GATEWAY), 1},
         {"no classes", R(PLAIN), 0, P(OUTSIDE), 0},
     };
 
