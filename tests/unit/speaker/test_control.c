@@ -1,131 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The controller's messages: each that must not be ends the speaker, each that may be does not.
-#include "speaker/control.h"
-#include "util/fd.h"
 #include "util/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include <cmocka.h>
 
-struct world {
-    struct vnrs_speakerd sp;
-    int controller; // our end
-};
-
-static void on_connect(void *arg, struct vnrs_bgp_member *m)
-{
-    (void)arg;
-    (void)m;
-}
-static void on_close(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side)
-{
-    (void)arg;
-    (void)m;
-    (void)side;
-}
-static void on_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
-{
-    (void)arg;
-    (void)m;
-    (void)side;
-    (void)bytes;
-    (void)len;
-}
-static bool has_room(void *arg, const struct vnrs_bgp_member *m)
-{
-    (void)arg;
-    (void)m;
-    return true;
-}
-static uint32_t on_random(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-static const struct vnrs_bgp_speaker_ops ops = {
-    .connect = on_connect, .close = on_close, .send = on_send, .has_room = has_room, .random = on_random};
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    vnrs_speakerd_settle(arg);
-}
-
-static void setup(struct world *w)
-{
-    int pair[2];
-
-    *w = (struct world){.sp = {.status = -1}};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    // Out of the way of the fixed number first.
-    w->controller = fcntl(pair[0], F_DUPFD_CLOEXEC, 50);
-    int other = fcntl(pair[1], F_DUPFD_CLOEXEC, 50);
-    (void)close(pair[0]);
-    (void)close(pair[1]);
-    assert_int_equal(dup2(other, VNRS_SPEAKER_FD_CONTROL), VNRS_SPEAKER_FD_CONTROL);
-    (void)close(other);
-    w->sp.base = event_base_new();
-    w->sp.timer = evtimer_new(w->sp.base, on_timer, &w->sp);
-    w->sp.core = vnrs_bgp_speaker_new(&ops, w, 1);
-    assert_true(w->sp.base && w->sp.timer && w->sp.core);
-    assert_int_equal(vnrs_control_init(&w->sp), 0);
-}
-
-static void teardown(struct world *w)
-{
-    vnrs_bgp_speaker_free(w->sp.core);
-    vnrs_control_free(&w->sp);
-    event_free(w->sp.timer);
-    event_base_free(w->sp.base);
-    (void)close(VNRS_SPEAKER_FD_CONTROL);
-    (void)close(w->controller);
-}
-
-static void give(struct world *w, const struct vnrs_spk_hdr *hdr, const void *body, size_t len)
-{
-    struct iovec parts[] = {{(void *)hdr, sizeof(*hdr)}, {(void *)body, len}};
-
-    assert_int_equal(vnrs_msg_send(w->controller, parts, len ? 2 : 1, NULL, 0), 0);
-    for (int i = 0; i < 4; i++)
-        (void)event_base_loop(w->sp.base, EVLOOP_NONBLOCK);
-}
-
-static void give_type(struct world *w, uint16_t type, uint32_t count, const void *body, size_t len)
-{
-    struct vnrs_spk_hdr hdr = {.proto = VNRS_SPEAKER_PROTO, .type = type, .count = count, .generation = 7};
-    give(w, &hdr, body, len);
-}
-
-static void hello(struct world *w)
-{
-    struct vnrs_spk_hello body = {.generation = 7};
-    give_type(w, VNRS_SPK_HELLO, 1, &body, sizeof(body));
-}
-
-// The next message of the speaker, 0 when there is none.
-static uint16_t heard(struct world *w, void *ret_body, size_t size)
-{
-    uint8_t buf[VNRS_SPEAKER_MSG_MAX];
-    struct vnrs_spk_hdr hdr;
-
-    assert_int_equal(vnrs_fd_set_nonblock(w->controller, true), 0);
-    ssize_t len = vnrs_msg_recv(w->controller, buf, sizeof(buf), NULL, NULL);
-    if (len <= 0)
-        return 0;
-    memcpy(&hdr, buf, sizeof(hdr));
-    assert_true(hdr.generation == 7 && hdr.proto == VNRS_SPEAKER_PROTO);
-    memcpy(ret_body, buf + sizeof(hdr), MIN(size, (size_t)len - sizeof(hdr)));
-    return hdr.type;
-}
+#include "speaker/test_world.h"
 
 static void handshake(void **state)
 {
@@ -221,13 +106,10 @@ static void query_errors(void **state)
     struct vnrs_spk_query ask = {.id = 3, .kind = VNRS_SPK_LEARNED, .peer = "nobody"};
     struct vnrs_spk_query_end end = {0};
     struct world w;
-    uint8_t skip[64];
 
     (void)state;
     setup(&w);
-    hello(&w);
-    (void)heard(&w, skip, sizeof(skip));
-    (void)heard(&w, skip, sizeof(skip));
+    greet(&w);
     give_type(&w, VNRS_SPK_QUERY, 1, &ask, sizeof(ask));
     assert_int_equal(heard(&w, &end, sizeof(end)), VNRS_SPK_QUERY_END);
     assert_true(end.query == 3 && end.error == -ENOENT);
