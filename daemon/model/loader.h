@@ -177,3 +177,4 @@ extern const char *const vnrs_dataplane_names[3], *const vnrs_limits_names[2],
                                                                           *const vnrs_gateway_type_names[2],
                                                                               *const vnrs_connection_type_names[2];
 extern const char *const vnrs_bmp_rib_names[4];
+extern const char *const vnrs_none_routes_names[3];

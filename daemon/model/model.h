@@ -27,6 +27,7 @@ typedef VNRS_LIST(uint32_t) vnrs_number_list; // communities, ASNs
 
 enum vnrs_dataplane { VNRS_DATAPLANE_EBPF, VNRS_DATAPLANE_KERNEL, VNRS_DATAPLANE_NONE };
 enum vnrs_limits { VNRS_LIMITS_AZURE, VNRS_LIMITS_NONE };
+enum vnrs_none_routes { VNRS_NONE_DOCUMENTED, VNRS_NONE_LEGACY, VNRS_NONE_PLATFORM };
 
 // 1-based ids are dense and in file order; they are the numbers in maps and tables (VNet, subnet).
 struct vnrs_subnet {
@@ -87,6 +88,7 @@ struct vnrs_route_table {
     struct vnrs_pos pos;
     unsigned id; // from 1
     bool disable_bgp_propagation;
+    bool disable_peering; // disablePeeringRoute: All
     VNRS_LIST(struct vnrs_udr) routes;
 };
 
@@ -190,6 +192,8 @@ enum vnrs_hub_preference { VNRS_HRP_EXPRESSROUTE, VNRS_HRP_VPN, VNRS_HRP_ASPATH 
 #define VNRS_RS_INSTANCES 2
 #define VNRS_RS_ASN       65515u
 #define VNRS_MSEE_ASN     12076u // azure-routing.md 6.2
+#define VNRS_RS_UNITS_MIN 2u     // routing infrastructure units (azure-routing.md 5.3)
+#define VNRS_RS_UNITS_MAX 48u
 
 struct vnrs_route_server {
     const char *name;
@@ -199,6 +203,7 @@ struct vnrs_route_server {
     struct vnrs_addr ips[VNRS_RS_INSTANCES]; // virtualRouterIps; the second may be NONE with dataplane none
     bool allow_branch_to_branch;
     enum vnrs_hub_preference preference;
+    unsigned min_capacity;         // routing infrastructure units
     struct vnrs_bgp_timers timers; // of connections that say nothing
     struct vnrs_bgp_options options;
     VNRS_LIST(struct vnrs_route_map) route_maps;
@@ -405,6 +410,7 @@ struct vnrs_model {
     const char *file; // shown name of the file
     enum vnrs_limits limits;
     enum vnrs_dataplane dataplane;
+    enum vnrs_none_routes none_routes;
     VNRS_LIST(struct vnrs_vnet) vnets;
     VNRS_LIST(struct vnrs_peering) peerings;
     VNRS_LIST(struct vnrs_service_tag) service_tags;

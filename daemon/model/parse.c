@@ -254,6 +254,8 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
         rs->preference =
             (enum vnrs_hub_preference)vnrs_read_enum(node, "hubRoutingPreference", vnrs_preference_names,
                                                      ARRAY_SIZE(vnrs_preference_names), VNRS_HRP_EXPRESSROUTE);
+        rs->min_capacity = vnrs_read_number(vnrs_node_get(node, "virtualRouterAutoScaleConfiguration"), "minCapacity",
+                                            VNRS_RS_UNITS_MIN);
         parse_instance_ips(l, vnrs_node_get(node, "instanceIps"), rs);
         parse_bgp_options(l, vnrs_node_get(node, "bgp"), rs);
         vnrs_model_parse_route_maps(l, vnrs_node_get(node, "routeMaps"), rs);
@@ -308,6 +310,8 @@ void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
                                                  VNRS_LIMITS_AZURE);
     m->dataplane = (enum vnrs_dataplane)vnrs_read_enum(root, "dataplane", vnrs_dataplane_names,
                                                        ARRAY_SIZE(vnrs_dataplane_names), VNRS_DATAPLANE_EBPF);
+    m->none_routes = (enum vnrs_none_routes)vnrs_read_enum(root, "noneRoutes", vnrs_none_routes_names,
+                                                           ARRAY_SIZE(vnrs_none_routes_names), VNRS_NONE_DOCUMENTED);
     parse_defaults(l, vnrs_node_get(root, "defaults"));
     parse_vnets(l, vnrs_node_get(root, "virtualNetworks"));
     parse_peerings(l, vnrs_node_get(root, "virtualNetworkPeerings"));

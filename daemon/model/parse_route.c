@@ -92,6 +92,8 @@ void vnrs_model_parse_route_tables(struct vnrs_loader *l, const struct vnrs_node
         table->pos = node->pos;
         table->id = (unsigned)m->route_tables.len;
         table->disable_bgp_propagation = vnrs_read_bool(node, "disableBgpRoutePropagation", false);
+        const struct vnrs_node *peering = vnrs_node_get(node, "disablePeeringRoute");
+        table->disable_peering = peering && strcmp(peering->text, "All") == 0;
         vnrs_read_name(l, VNRS_REF_ROUTE_TABLE, "route table", table->name, node->pos, table);
         if (!routes || !loader_room(l, &table->routes, routes))
             continue;

@@ -138,7 +138,9 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
         vnrs_strbuf_puts(out, "routeTables:\n");
     list_foreach (table, &m->route_tables) {
         vnrs_strbuf_printf(out, "  - name: %s\n    disableBgpRoutePropagation: %s\n%s", table->name,
-                           yes_no(table->disable_bgp_propagation), table->routes.len ? "    routes:\n" : "");
+                           yes_no(table->disable_bgp_propagation),
+                           table->disable_peering ? "    disablePeeringRoute: All\n" : "");
+        vnrs_strbuf_puts(out, table->routes.len ? "    routes:\n" : "");
         list_foreach (udr, &table->routes) {
             vnrs_strbuf_printf(out, "      - {name: %s, addressPrefix: ", udr->name);
             if (udr->tag)
@@ -319,9 +321,9 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
     list_foreach (rs, &m->route_servers) {
         vnrs_strbuf_printf(out,
                            "  - name: %s\n    virtualNetwork: %s\n    allowBranchToBranchTraffic: %s\n"
-                           "    hubRoutingPreference: %s\n",
+                           "    hubRoutingPreference: %s\n    virtualRouterAutoScaleConfiguration: {minCapacity: %u}\n",
                            rs->name, rs->vnet->name, yes_no(rs->allow_branch_to_branch),
-                           vnrs_preference_names[rs->preference]);
+                           vnrs_preference_names[rs->preference], rs->min_capacity);
         print_bgp_options(out, rs);
         vnrs_strbuf_puts(out, "    instanceIps: ");
         put_addrs(out, rs->ips, rs->ips[1].family ? 2 : 1);
@@ -486,8 +488,9 @@ char *vnrs_model_print(const struct vnrs_model *model)
 {
     struct vnrs_strbuf out = {0};
 
-    vnrs_strbuf_printf(&out, "name: %s\nlimits: %s\ndataplane: %s\n", model->name, vnrs_limits_names[model->limits],
-                       vnrs_dataplane_names[model->dataplane]);
+    vnrs_strbuf_printf(&out, "name: %s\nlimits: %s\ndataplane: %s\nnoneRoutes: %s\n", model->name,
+                       vnrs_limits_names[model->limits], vnrs_dataplane_names[model->dataplane],
+                       vnrs_none_routes_names[model->none_routes]);
     print_vnets(&out, model);
     print_peerings(&out, model);
     print_service_tags(&out, model);

@@ -9,6 +9,8 @@
 const char *const vnrs_dataplane_names[3] = {
     [VNRS_DATAPLANE_EBPF] = "ebpf", [VNRS_DATAPLANE_KERNEL] = "kernel", [VNRS_DATAPLANE_NONE] = "none"};
 const char *const vnrs_limits_names[2] = {[VNRS_LIMITS_AZURE] = "azure", [VNRS_LIMITS_NONE] = "none"};
+const char *const vnrs_none_routes_names[3] = {
+    [VNRS_NONE_DOCUMENTED] = "documented", [VNRS_NONE_LEGACY] = "legacy", [VNRS_NONE_PLATFORM] = "platform"};
 const char *const vnrs_bmp_rib_names[4] = {"prePolicy", "postPolicy", "locRib", "adjRibOut"};
 const char *const vnrs_preference_names[3] = {
     [VNRS_HRP_EXPRESSROUTE] = "ExpressRoute", [VNRS_HRP_VPN] = "VpnGateway", [VNRS_HRP_ASPATH] = "ASPath"};

@@ -141,6 +141,11 @@ static const struct vnrs_schema_key route_table_keys[] = {
      .types = BOOL,
      .def = "false",
      .help = "Keep routes of gateways and Route Servers out of the subnets of this table"},
+    {.key = "disablePeeringRoute",
+     .types = ENUM,
+     .values = VALUES("None", "All"),
+     .def = "None",
+     .help = "All: keep routes to peered networks out of the subnets of this table"},
     {.key = "routes", .types = LIST | OBJECT, .max = 10000, .object = &route, .help = "User-defined routes"},
 };
 SCHEMA(route_table, "route table", "A route table");
@@ -352,6 +357,16 @@ static const struct vnrs_schema_key bmp_target_keys[] = {
 };
 SCHEMA(bmp_target, "BMP station", "A monitoring station of a Route Server (RFC 7854, 8671, 9069); Azure has none");
 
+static const struct vnrs_schema_key auto_scale_keys[] = {
+    {.key = "minCapacity",
+     .types = INT,
+     .min = VNRS_RS_UNITS_MIN,
+     .max = VNRS_RS_UNITS_MAX,
+     .def = "2",
+     .help = "Routing infrastructure units: 4,000 machines with 2, and 1,000 more with each other one"},
+};
+SCHEMA(auto_scale, "auto scale configuration", "Capacity of a Route Server");
+
 static const struct vnrs_schema_key route_server_keys[] = {
     {.key = "name", .types = NAME, .required = true, .help = "Name of the Route Server"},
     {.key = "virtualNetwork", .types = NAME, .required = true, .help = "Network whose RouteServerSubnet it is in"},
@@ -364,6 +379,10 @@ static const struct vnrs_schema_key route_server_keys[] = {
      .values = VALUES("ExpressRoute", "VpnGateway", "ASPath"),
      .def = "ExpressRoute",
      .help = "Which class of routes wins for equal prefixes"},
+    {.key = "virtualRouterAutoScaleConfiguration",
+     .types = OBJECT,
+     .object = &auto_scale,
+     .help = "Capacity, and with it how many machines may be served"},
     {.key = "instanceIps",
      .types = LIST | ADDR,
      .min = 1,
@@ -655,6 +674,12 @@ static const struct vnrs_schema_key root_keys[] = {
      .values = VALUES("ebpf", "kernel", "none"),
      .def = "ebpf",
      .help = "What forwards; none: only inject routes into existing interfaces"},
+    {.key = "noneRoutes",
+     .types = ENUM,
+     .values = VALUES("documented", "legacy", "platform"),
+     .def = "documented",
+     .help = "System routes to None: the four documented ranges, those of before 2023 (without 172.16.0.0/12), or also "
+             "the undocumented list seen in 2024"},
     {.key = "defaults", .types = OBJECT, .object = &defaults, .help = "Defaults for the whole lab"},
     {.key = "virtualNetworks", .types = LIST | OBJECT, .max = 1000, .object = &vnet, .help = "Virtual networks"},
     {.key = "virtualNetworkPeerings",
@@ -698,7 +723,7 @@ static const struct vnrs_schema_key root_keys[] = {
 const struct vnrs_schema vnrs_schema_root = {
     .noun = "topology", .help = "A vnrs lab", .keys = root_keys, .n_keys = ARRAY_SIZE(root_keys)};
 
-static_assert(ARRAY_SIZE(root_keys) == 17, "a new section needs code in parse.c, print.c and docs");
+static_assert(ARRAY_SIZE(root_keys) == 18, "a new section needs code in parse.c, print.c and docs");
 
 const struct vnrs_schema_key *vnrs_schema_find(const struct vnrs_schema *schema, const char *key)
 {

@@ -4,9 +4,11 @@
 
 #include <string.h>
 
-#define PEERS_MAX    8u
-#define VNETS_MAX    500u
-#define MACHINES_MAX 4000u
+#define PEERS_MAX     8u
+#define VNETS_MAX     500u
+#define PREFIXES_MAX  10000u
+#define MACHINES_MAX  4000u // with the least capacity
+#define UNIT_MACHINES 1000u // more with each other unit
 
 // With `dataplane: none` the instances live on addresses that the host has.
 static bool is_placed_by_us(const struct vnrs_model *m)
@@ -219,7 +221,7 @@ static void check_connection(struct vnrs_loader *l, const struct vnrs_route_serv
 }
 
 struct served {
-    size_t n_vnets, n_machines;
+    size_t n_vnets, n_machines, n_prefixes;
 };
 
 // How much each Route Server serves.
@@ -241,12 +243,15 @@ static void check_served(struct vnrs_loader *l)
         if (!rs)
             continue;
         served[rs - m->route_servers.items].n_vnets++;
+        served[rs - m->route_servers.items].n_prefixes += vnet->address_space.len;
         served[rs - m->route_servers.items].n_machines += machines_of[vnet->id];
     }
     list_foreach (rs, &m->route_servers) {
         const struct served *s = &served[rs - m->route_servers.items];
         vnrs_report_count(l, rs->pos, "virtual networks served by one Route Server", s->n_vnets, VNETS_MAX);
-        vnrs_report_count(l, rs->pos, "machines served by one Route Server", s->n_machines, MACHINES_MAX);
+        vnrs_report_count(l, rs->pos, "machines served by one Route Server", s->n_machines,
+                          MACHINES_MAX + (rs->min_capacity - VNRS_RS_UNITS_MIN) * UNIT_MACHINES);
+        vnrs_report_count(l, rs->pos, "ranges of networks served by one Route Server", s->n_prefixes, PREFIXES_MAX);
     }
 }
 

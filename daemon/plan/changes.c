@@ -101,6 +101,7 @@ static void table_rows(struct rows *rows, const struct vnrs_model *model)
     }
     list_foreach (table, &model->route_tables) {
         vnrs_strbuf_puts(&text, table->disable_bgp_propagation ? "gateway routes off" : "gateway routes on");
+        vnrs_strbuf_puts(&text, table->disable_peering ? ", peering routes off" : "");
         add_row(rows, "route table", table->name, NULL, &text);
         list_foreach (udr, &table->routes) {
             (void)snprintf(name, sizeof(name), "%s/%s", table->name, udr->name);

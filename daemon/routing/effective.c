@@ -9,12 +9,40 @@
 static const struct vnrs_prefix default_v4 = {.family = VNRS_AF_IPV4};
 static const struct vnrs_prefix default_v6 = {.family = VNRS_AF_IPV6};
 
-// azure-routing.md 1.1: the reserved ranges, of which IPv6 has none, and the default routes.
-#define N_RESERVED 4u
+// azure-routing.md 1.1: the reserved ranges, of which IPv6 has none; 1.2: those that no document names; and the default
+// routes.
+#define N_RESERVED     4u
+#define AT_172         2u // was missing from tables of before 2023
+#define N_NONE         24u
+#define PIVOT_BITS_MAX 22u // no longer prefix is among them
 
 static const struct vnrs_prefix pivots[] = {
-    {VNRS_AF_IPV4, 8, {10}},        {VNRS_AF_IPV4, 10, {100, 64}}, {VNRS_AF_IPV4, 12, {172, 16}},
-    {VNRS_AF_IPV4, 16, {192, 168}}, {VNRS_AF_IPV4, 0, {0}},        {VNRS_AF_IPV6, 0, {0}},
+    {VNRS_AF_IPV4, 8, {10}},
+    {VNRS_AF_IPV4, 10, {100, 64}},
+    [AT_172] = {VNRS_AF_IPV4, 12, {172, 16}},
+    {VNRS_AF_IPV4, 16, {192, 168}},
+    [N_RESERVED] = {VNRS_AF_IPV4, 22, {20, 35, 252}},
+    {VNRS_AF_IPV4, 18, {23, 103}},
+    {VNRS_AF_IPV4, 14, {25, 4}},
+    {VNRS_AF_IPV4, 16, {25, 33}},
+    {VNRS_AF_IPV4, 20, {25, 41}},
+    {VNRS_AF_IPV4, 12, {25, 48}},
+    {VNRS_AF_IPV4, 15, {25, 148}},
+    {VNRS_AF_IPV4, 16, {25, 150}},
+    {VNRS_AF_IPV4, 14, {25, 152}},
+    {VNRS_AF_IPV4, 16, {25, 156}},
+    {VNRS_AF_IPV4, 16, {25, 159}},
+    {VNRS_AF_IPV4, 13, {25, 176}},
+    {VNRS_AF_IPV4, 14, {25, 184}},
+    {VNRS_AF_IPV4, 17, {40, 108}},
+    {VNRS_AF_IPV4, 16, {40, 109}},
+    {VNRS_AF_IPV4, 17, {104, 146}},
+    {VNRS_AF_IPV4, 16, {104, 147}},
+    {VNRS_AF_IPV4, 8, {127}},
+    {VNRS_AF_IPV4, 16, {157, 59}},
+    {VNRS_AF_IPV4, 15, {198, 18}},
+    [N_NONE] = {VNRS_AF_IPV4, 0, {0}},
+    {VNRS_AF_IPV6, 0, {0}},
 };
 
 enum beaten { BEATEN_DEFAULT = 1, BEATEN_GATEWAY = 2 };
@@ -66,7 +94,8 @@ static int cover_alloc(struct vnrs_arena *arena, struct vnrs_cover *cover, size_
 
 static bool peering_counts(const struct vnrs_domain *domain, const struct vnrs_peering *peering)
 {
-    return peering->vnet == domain->vnet && vnrs_peering_is_usable(peering);
+    return peering->vnet == domain->vnet && vnrs_peering_is_usable(peering) &&
+           !(domain->table && domain->table->disable_peering);
 }
 
 static const struct vnrs_subnet *subnet_of(const struct vnrs_domain *domain)
@@ -196,6 +225,8 @@ bool vnrs_learned_is_pivotal(const struct vnrs_prefix *prefix)
 {
     bool is = false;
 
+    if (prefix->len > PIVOT_BITS_MAX)
+        return false; // most of a full table
     for (size_t i = 0; i < ARRAY_SIZE(pivots) && !is; i++)
         is = vnrs_prefix_equal(prefix, &pivots[i]);
     return is;
@@ -477,15 +508,21 @@ static void rows_default(struct table *t)
 // or around a reserved one: rules 1 and 2 and the learned default's are applied to them.
 static void rows_none(struct table *t)
 {
+    enum vnrs_none_routes kind = t->model->none_routes;
+    size_t from = t->domain->routes.len;
+
     if (vnrs_cover_find(&t->rules->udrs, &default_v4) || is_learned(t, &default_v4))
         return;
-    for (size_t i = 0; i < N_RESERVED; i++) {
+    for (size_t i = 0; i < (kind == VNRS_NONE_PLATFORM ? N_NONE : N_RESERVED); i++) {
+        if (kind == VNRS_NONE_LEGACY && i == AT_172)
+            continue;
         if (vnrs_cover_match(&t->rules->local, &pivots[i]) || is_learned(t, &pivots[i]))
             continue;
         struct vnrs_eff_route *row = row_new(t, &pivots[i], VNRS_SRC_DEFAULT, VNRS_NH_NONE);
         row->why = "system route: a reserved range that no virtual network route replaces is dropped";
         row_contest(t, row);
     }
+    rows_sort(t, from);
 }
 
 // Where user routes of type VirtualNetworkGateway lead: to the VPN gateway that the virtual network has or uses, unless

@@ -188,6 +188,7 @@ static void reads_defaults_and_namespaces(void **state)
 static const char everything[] =
     "name: all\n"
     "limits: none\n"
+    "noneRoutes: platform\n"
     "virtualNetworks:\n"
     "  - name: hub\n"
     "    region: north\n"
@@ -211,7 +212,7 @@ static const char everything[] =
     "      - {name: c, addressPrefix: 10.8.0.0/16, nextHopType: VirtualAppliance, nextHopIpAddress: 10.0.3.9}\n"
     "      - {name: d, addressPrefix: Storage.north, nextHopType: VirtualApplianceEcmp, nextHop: "
     "{nextHopIpAddresses: [10.0.3.9, 10.0.3.8]}}\n"
-    "  - {name: empty}\n"
+    "  - {name: empty, disablePeeringRoute: All}\n"
     "serviceTags: [{name: Storage.north, addressPrefixes: [20.0.0.0/8, \"2001:db8:7::/48\"]}]\n"
     "loadBalancers:\n"
     "  - {name: lb1, subnet: hub/w, privateIPAddress: 10.0.3.100, backendPool: [n1, n2/eth0], probe: {protocol: Tcp, "
@@ -222,6 +223,7 @@ static const char everything[] =
     "    virtualNetwork: hub\n"
     "    allowBranchToBranchTraffic: true\n"
     "    hubRoutingPreference: ASPath\n"
+    "    virtualRouterAutoScaleConfiguration: {minCapacity: 5}\n"
     "    instanceIps: [10.0.1.8, 10.0.1.7]\n"
     "    bgp: {keepalive: 0, hold: 0, gracefulRestart: true, restartTime: 99, enhancedRefresh: true, "
     "extendedMessages: true, addPath: true, extendedNextHop: true}\n"
@@ -399,11 +401,13 @@ static void same_bfd(const struct vnrs_bfd_options *a, const struct vnrs_bfd_opt
 
 static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
 {
+    assert_int_equal(a->none_routes, b->none_routes);
     assert_int_equal(a->route_tables.len, b->route_tables.len);
     for (size_t i = 0; i < a->route_tables.len; i++) {
         const struct vnrs_route_table *x = &a->route_tables.items[i], *y = &b->route_tables.items[i];
         assert_string_equal(x->name, y->name);
         assert_int_equal(x->disable_bgp_propagation, y->disable_bgp_propagation);
+        assert_int_equal(x->disable_peering, y->disable_peering);
         assert_int_equal(x->routes.len, y->routes.len);
         for (size_t j = 0; j < x->routes.len; j++) {
             assert_string_equal(x->routes.items[j].name, y->routes.items[j].name);
@@ -438,6 +442,7 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
         same_bytes(x->ips, y->ips);
         assert_int_equal(x->allow_branch_to_branch, y->allow_branch_to_branch);
         assert_int_equal(x->preference, y->preference);
+        assert_int_equal(x->min_capacity, y->min_capacity);
         same_bytes(x->timers, y->timers);
         assert_int_equal(x->options.graceful_restart, y->options.graceful_restart);
         assert_int_equal(x->options.restart_s, y->options.restart_s);

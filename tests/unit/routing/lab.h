@@ -5,7 +5,8 @@
 //   subnet VNET NAME                     one more
 //   peer VNET REMOTE [global] [noaccess] [transit] [use] [forwarded] [sync=PREFIX]    one direction; what it knows of
 //                                        the remote network's ranges
-//   table NAME [nopropagation]
+//   table NAME [nopropagation] [nopeering]
+//   none documented|legacy|platform
 //   tag NAME PREFIX…                     a service tag
 //   udr TABLE PREFIX|TAG TYPE [IP…]      the name of the route is its destination; several: VirtualApplianceEcmp
 //   attach VNET/SUBNET TABLE
@@ -253,7 +254,10 @@ static inline void lab_command(struct lab *lab, char **arg, size_t n)
         struct vnrs_route_table *table = LAB_PUSH(lab, &m->route_tables);
         table->name = lab_name(lab, arg[1]);
         table->id = (unsigned)m->route_tables.len;
-        table->disable_bgp_propagation = n > 2;
+        for (size_t i = 2; i < n; i++) {
+            table->disable_bgp_propagation |= strcmp(arg[i], "nopropagation") == 0;
+            table->disable_peering |= strcmp(arg[i], "nopeering") == 0;
+        }
     } else if (strcmp(verb, "tag") == 0) {
         struct vnrs_service_tag *tag = LAB_PUSH(lab, &m->service_tags);
         tag->name = lab_name(lab, arg[1]);
@@ -287,6 +291,10 @@ static inline void lab_command(struct lab *lab, char **arg, size_t n)
         lab_add_nic(lab, arg, n);
     } else if (strcmp(verb, "lb") == 0) {
         lab_add_balancer(lab, arg, n);
+    } else if (strcmp(verb, "none") == 0) {
+        m->none_routes = strcmp(arg[1], "platform") == 0 ? VNRS_NONE_PLATFORM
+                         : strcmp(arg[1], "legacy") == 0 ? VNRS_NONE_LEGACY
+                                                         : VNRS_NONE_DOCUMENTED;
     } else if (strcmp(verb, "internet") == 0) {
         m->internet.present = true;
     } else {

@@ -68,6 +68,25 @@ static const struct row rows[] = {
      "vnet a 10.0.0.0/16\nvnet b 192.168.0.0/16\npeer a b\npeer b a\n",
      LOCAL "Default Active 192.168.0.0/16 VNetPeering\n" INTERNET "Default Active 10.0.0.0/8 None\n"
            "Default Active 100.64.0.0/10 None\nDefault Active 172.16.0.0/12 None\n"},
+    {"1.2 the tables of before 2023 had no row of 172.16.0.0/12 (switch)", "vnet a 10.0.0.0/16\nnone legacy\n",
+     LOCAL INTERNET "Default Active 10.0.0.0/8 None\nDefault Active 100.64.0.0/10 None\n"
+                    "Default Active 192.168.0.0/16 None\n"},
+    {"1.2 the undocumented list (switch): a range and a learned route of it as for the others",
+     "vnet hub 25.4.0.0/14\nrs rs hub\nnone platform\nlearn rs 198.18.0.0/15 25.4.0.4\nlearn rs 40.109.0.0/17 "
+     "25.4.0.4\n",
+     "Default Active 25.4.0.0/14 VnetLocal\nVirtualNetworkGateway Active 40.109.0.0/17 VirtualNetworkGateway 25.4.0.4\n"
+     "VirtualNetworkGateway Active 198.18.0.0/15 VirtualNetworkGateway 25.4.0.4\n" INTERNET
+     "Default Active 10.0.0.0/8 None\nDefault Active 20.35.252.0/22 None\nDefault Active 23.103.0.0/18 None\n"
+     "Default Active 25.33.0.0/16 None\nDefault Active 25.41.0.0/20 None\nDefault Active 25.48.0.0/12 None\n"
+     "Default Active 25.148.0.0/15 None\nDefault Active 25.150.0.0/16 None\nDefault Active 25.152.0.0/14 None\n"
+     "Default Active 25.156.0.0/16 None\nDefault Active 25.159.0.0/16 None\nDefault Active 25.176.0.0/13 None\n"
+     "Default Active 25.184.0.0/14 None\nDefault Active 40.108.0.0/17 None\nDefault Active 40.109.0.0/16 None\n"
+     "Default Active 100.64.0.0/10 None\nDefault Active 104.146.0.0/17 None\nDefault Active 104.147.0.0/16 None\n"
+     "Default Active 127.0.0.0/8 None\nDefault Active 157.59.0.0/16 None\nDefault Active 172.16.0.0/12 None\n"
+     "Default Active 192.168.0.0/16 None\n"},
+    {"1.2-4 a UDR 0/0 removes the undocumented ones, too",
+     "vnet a 10.0.0.0/16\nnone platform\ntable t\nudr t 0.0.0.0/0 None\nattach a/s t\n",
+     LOCAL "Default Invalid 0.0.0.0/0 Internet\nUser Active 0.0.0.0/0 None\n"},
     {"1.3 peering: one row for each range of the remote network, on every subnet",
      "vnet a 10.0.0.0/16\nvnet b 10.5.0.0/16 10.4.0.0/16\npeer a b\npeer b a\nsubnet a x\nlook a/x\n",
      LOCAL "Default Active 10.4.0.0/16 VNetPeering\nDefault Active 10.5.0.0/16 VNetPeering\n" INTERNET NONE_ROWS},
@@ -196,6 +215,10 @@ static const struct row rows[] = {
      "vnet a 10.0.0.0/16\ntable t\nudr t 20.0.0.0/8 VirtualAppliance 10.0.0.5 10.0.0.4\nattach a/s t\n",
      LOCAL INTERNET NONE_ROWS "User Active 20.0.0.0/8 VirtualAppliance 10.0.0.5\n"
                               "User Active 20.0.0.0/8 VirtualAppliance 10.0.0.4\n"},
+    {"3.6 disablePeeringRoute removes rows to peered networks, and what is learned there is not hidden any more",
+     "vnet hub 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer hub b\npeer b hub\nrs rs hub\ntable t nopeering\nattach hub/s t\n"
+     "learn rs 10.1.0.0/24 10.0.2.4\n",
+     LOCAL "VirtualNetworkGateway Active 10.1.0.0/24 VirtualNetworkGateway 10.0.2.4\n" INTERNET NONE_ROWS},
     {"4.2 not transitive: A-B and B-C give A nothing of C",
      "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\nvnet c 10.2.0.0/16\npeer a b\npeer b a\npeer b c\npeer c b\n",
      HUB_LOCAL INTERNET NONE_ROWS},
