@@ -87,11 +87,12 @@ static bool want_number(struct vnrs_api_call *call, const char *name, uint32_t m
 void vnrs_api_capture(struct vnrs_api_call *call)
 {
     static const struct vnrs_watch_kind kind = {.type = "application/x-pcapng", .begin = begin, .show = show};
-    const char *verdict = vnrs_api_param(call, "verdict", false), *nic = vnrs_api_param(call, "nic", true);
+    const char *verdict = vnrs_api_param(call, "verdict", false);
     // All of what is forwarded, unless only what is dropped is wanted.
     const struct vnrs_flow_query query = {.sample = verdict && *verdict == 'd' ? NULL : "1"};
     const struct vnrs_model *model = call->lab->model;
     struct vnrs_watcher watcher = {.kind = &kind, .bytes = VNRS_CAPTURE_BYTES_MAX};
+    const char *nic = vnrs_api_param(call, "nic", true); // without it the call is answered, and gone
 
     if (!nic || !(nic = vnrs_watch_want_nic(call, nic)) || !vnrs_watch_want_filter(call, &query, &watcher.filter) ||
         !want_number(call, "bytes", BYTES_MIN, VNRS_CAPTURE_BYTES_MAX, &watcher.bytes) ||
