@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/flow.h"
+#include "lib/impair.h"
 #include "lib/maps.h"
 #include "lib/packet.h"
 
@@ -16,10 +17,13 @@ STAGE void count_add(void *map, __u32 index, __u32 packets, __u32 bytes)
     }
 }
 
-STAGE int finish(struct __sk_buff *skb, const struct packet *p, const struct decision *d)
+STAGE int finish(struct __sk_buff *skb, const struct packet *p, struct decision *d)
 {
-    __u32 packets = skb->gso_segs > 1 ? skb->gso_segs : 1, bytes = p->frame_len - ETH_HLEN;
+    __u32 packets = skb->gso_segs > 1 ? skb->gso_segs : 1, bytes = p->frame_len - ETH_HLEN, index = 0;
+    struct vnrs_bpf_flow_switch *asked = bpf_map_lookup_elem(&flow_switch, &index);
 
+    if (asked && asked->on & VNRS_BPF_IMPAIRED)
+        impair_decision(skb, d);
     skb->cb[VNRS_BPF_CB_VERDICT] = d->verdict;
     skb->cb[VNRS_BPF_CB_REASON] = d->reason;
     skb->cb[VNRS_BPF_CB_NEXTHOP] = d->nexthop;
@@ -30,13 +34,14 @@ STAGE int finish(struct __sk_buff *skb, const struct packet *p, const struct dec
         count_add(&nic_counters, skb->ifindex * _VNRS_BPF_DIR_MAX + VNRS_BPF_FROM_NIC, packets, bytes);
     if (d->verdict == VNRS_BPF_VERDICT_DROP || d->reason)
         count_add(&drop_counters, d->reason, packets, bytes);
-    flow_tell(skb, p, d);
+    if (asked && asked->on)
+        flow_tell(skb, asked, p, d);
 
     switch (d->verdict) {
     case VNRS_BPF_VERDICT_FORWARD:
         count_add(&nic_counters, d->ifindex * _VNRS_BPF_DIR_MAX + VNRS_BPF_TO_NIC, packets, bytes);
         count_add(&type_counters, d->type, packets, bytes);
-        return bpf_redirect_peer(d->ifindex, 0);
+        return d->queued ? bpf_redirect(d->ifindex, 0) : bpf_redirect_peer(d->ifindex, 0);
     case VNRS_BPF_VERDICT_REPLY:
         count_add(&nic_counters, d->ifindex * _VNRS_BPF_DIR_MAX + VNRS_BPF_TO_NIC, 1, skb->len - ETH_HLEN);
         return bpf_redirect(d->ifindex, 0);

@@ -14,14 +14,11 @@ STAGE bool flow_is_asked_for(const struct vnrs_bpf_flow_switch *asked, const str
     return d->verdict == VNRS_BPF_VERDICT_FORWARD && asked->sample && bpf_get_prandom_u32() % asked->sample == 0;
 }
 
-STAGE void flow_tell(struct __sk_buff *skb, const struct packet *p, const struct decision *d)
+STAGE void flow_tell(struct __sk_buff *skb, struct vnrs_bpf_flow_switch *asked, const struct packet *p,
+                     const struct decision *d)
 {
-    __u32 index = 0;
-    struct vnrs_bpf_flow_switch *asked = bpf_map_lookup_elem(&flow_switch, &index);
     struct vnrs_bpf_flow_event *event;
 
-    if (!asked || !asked->on)
-        return;
     if (asked->on & VNRS_BPF_CAPTURES)
         capture_verdict(skb, p, d);
     if (!flow_is_asked_for(asked, d))

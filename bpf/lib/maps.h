@@ -108,3 +108,10 @@ struct {
     __type(key, __u32);
     __type(value, __u32);
 } captures SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, VNRS_NICS_MAX);
+    __type(key, __u32);
+    __type(value, struct vnrs_bpf_impair);
+} impairments SEC(".maps");

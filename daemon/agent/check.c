@@ -102,6 +102,8 @@ static const char *check_link(const union vnrs_agentd_spec *spec)
         return wrong;
     if (link->mtu && (link->mtu < MTU_MIN || link->mtu > MTU_MAX))
         return "MTU";
+    if (link->down > 1)
+        return "switch";
     // The kernel takes the peer's index only together with the first end's.
     if (link->b.ifindex && !link->a.ifindex)
         return "ifindex of end b without one of end a";
@@ -191,6 +193,19 @@ static const char *check_speaker(const union vnrs_agentd_spec *spec)
     return !is_addr(&spec->speaker.listen, true) || spec->speaker.listen_optional > 1 ? "address" : NULL;
 }
 
+static const char *check_impair(const union vnrs_agentd_spec *spec)
+{
+    const struct vnrs_impair *impair = &spec->impair;
+
+    if (impair->down > 1 || impair->loss_ppm > VNRS_LOSS_PPM_MAX)
+        return "switch or loss";
+    if (impair->rate_bps && (impair->rate_bps < VNRS_RATE_BPS_MIN || impair->rate_bps > VNRS_RATE_BPS_MAX))
+        return "rate";
+    if (impair->delay_us > VNRS_DELAY_US_MAX || impair->jitter_us > impair->delay_us)
+        return "delay";
+    return impair->down || impair->loss_ppm || impair->rate_bps || impair->delay_us ? NULL : "nothing in it";
+}
+
 static const struct {
     const char *name;
     size_t size;
@@ -204,8 +219,9 @@ static const struct {
     [VNRS_OBJ_TABLE] = {"guest table", sizeof(struct vnrs_obj_table), check_table},
     [VNRS_OBJ_PROC] = {"daemon", sizeof(struct vnrs_obj_proc), check_proc},
     [VNRS_OBJ_SPEAKER] = {"speaker", sizeof(struct vnrs_obj_speaker), check_speaker},
+    [VNRS_OBJ_IMPAIR] = {"impairment", sizeof(struct vnrs_obj_impair), check_impair},
 };
-static_assert(ARRAY_SIZE(types) == 9, "a check for every object type");
+static_assert(ARRAY_SIZE(types) == 10, "a check for every object type");
 
 size_t vnrs_agentd_spec_size(uint32_t type)
 {

@@ -15,6 +15,7 @@ union vnrs_agentd_spec {
     struct vnrs_obj_table table;
     struct vnrs_obj_proc proc;
     struct vnrs_obj_speaker speaker;
+    struct vnrs_impair impair;
 };
 
 // A request taken apart; pointers are into the message.

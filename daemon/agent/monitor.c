@@ -168,9 +168,10 @@ static bool is_link_right(const struct vnrs_agentd_object *object, const struct 
     if (!end)
         return false;
     bool is_tunnel = spec->kind == VNRS_LINK_TUNNEL; // end b goes up and down, and a's carrier with it
-    if ((!is_tunnel || end == &spec->a) && !(event->flags & IFF_UP))
+    bool is_kept_down = spec->down && end == &spec->a;
+    if ((!is_tunnel || end == &spec->a) && is_kept_down == !!(event->flags & IFF_UP))
         return false;
-    if (!is_tunnel && !(event->flags & IFF_LOWER_UP))
+    if (!is_tunnel && !spec->down && !(event->flags & IFF_LOWER_UP))
         return false;
     if (spec->mtu && event->mtu && spec->mtu != event->mtu)
         return false;

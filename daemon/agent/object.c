@@ -2,6 +2,7 @@
 #include "agent/object.h"
 
 #include "agent/fabric.h"
+#include "agent/impair.h"
 #include "agent/monitor.h"
 #include "agent/runs.h"
 #include "agent/tunnel.h"
@@ -423,6 +424,21 @@ static bool speaker_is_there(const struct vnrs_agentd_object *object, struct vnr
     return true;
 }
 
+// Impairments.
+
+static int impair_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
+                         enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
+{
+    (void)msg;
+    return vnrs_agentd_impair_ensure(object, ret_outcome, err);
+}
+
+static bool impair_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
+{
+    (void)found;
+    return vnrs_agentd_impair_is_there(object);
+}
+
 static const struct type types[_VNRS_OBJ_MAX] = {
     [VNRS_OBJ_FABRIC] = {fabric_ensure, fabric_remove, fabric_is_moved, NULL, false},
     [VNRS_OBJ_NETNS] = {netns_ensure, netns_remove, NULL, NULL, false},
@@ -432,6 +448,7 @@ static const struct type types[_VNRS_OBJ_MAX] = {
     [VNRS_OBJ_TABLE] = {table_ensure, table_remove, table_is_moved, table_is_there, true},
     [VNRS_OBJ_PROC] = {proc_ensure, vnrs_agentd_proc_remove, proc_is_moved, proc_is_there, false},
     [VNRS_OBJ_SPEAKER] = {speaker_ensure, speaker_remove, NULL, speaker_is_there, true},
+    [VNRS_OBJ_IMPAIR] = {impair_ensure, vnrs_agentd_impair_remove, NULL, impair_is_there, false},
 };
 
 // Requests.

@@ -6,6 +6,7 @@
 #include "lab/exec.h"
 #include "lab/netns.h"
 #include "lab/proc.h"
+#include "lab/qdisc.h"
 #include "lab/rtnl.h"
 #include "util/strbuf.h"
 #include "util/vec.h"
@@ -125,6 +126,35 @@ static void probe_nexthops(struct vnrs_agentd *ad, struct vnrs_agentd_probes *pr
         add(probes, VNRS_PROBE_OK, "next-hop objects", "the kernel has them");
     else
         add(probes, VNRS_PROBE_WARN, "next-hop objects", "%s; a failover takes longer", strerror(-err));
+}
+
+// What `vnrs link` and `link:` of a NIC can do here: asked of the kernel in a namespace of nobody's.
+static void probe_impairments(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    struct vnrs_qdisc_kinds kinds = {0};
+    struct vnrs_rtnl nl = {.fd = -1};
+    _close_ int fd = -1;
+
+    if (ad->priv.injector)
+        return;
+    int err = vnrs_netns_new(&fd);
+    if (err == 0)
+        err = vnrs_rtnl_open(fd, &nl);
+    if (err == 0)
+        err = vnrs_qdisc_probe(&nl, &kinds);
+    vnrs_rtnl_close(&nl);
+    if (err < 0)
+        add(probes, VNRS_PROBE_WARN, "link impairments", "cannot be probed: %s", strerror(-err));
+    else if (kinds.tbf && kinds.netem)
+        add(probes, VNRS_PROBE_OK, "link impairments", "carrier, loss, rate and delay");
+    else
+        add(probes, VNRS_PROBE_WARN, "link impairments", "no %s in this kernel: %s",
+            kinds.tbf     ? "sch_netem"
+            : kinds.netem ? "sch_tbf"
+                          : "sch_netem and sch_tbf",
+            kinds.tbf     ? "no delay, and no loss with `dataplane: kernel`"
+            : kinds.netem ? "no rate without delay"
+                          : "no rate, no delay, and no loss with `dataplane: kernel`");
 }
 
 // Programs of others, and what each is for.
@@ -247,7 +277,7 @@ static void probe_leftovers(struct vnrs_agentd *ad, struct vnrs_agentd_probes *p
 void vnrs_agentd_probe(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
 {
     static void (*const all[])(struct vnrs_agentd * ad, struct vnrs_agentd_probes * probes) = {
-        probe_kernel,   probe_privileges, probe_bpf,     probe_nexthops,
+        probe_kernel,   probe_privileges, probe_bpf,     probe_nexthops, probe_impairments,
         probe_programs, probe_tunnels,    probe_speaker, probe_leftovers};
 
     // The capabilities are what they are now, not what they were before they were limited.

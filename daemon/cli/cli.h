@@ -39,6 +39,7 @@ int vnrs_verb_inspect(const struct vnrs_cli *cli);
 int vnrs_verb_counters(const struct vnrs_cli *cli);
 int vnrs_verb_flows(const struct vnrs_cli *cli);
 int vnrs_verb_capture(const struct vnrs_cli *cli);
+int vnrs_verb_link(const struct vnrs_cli *cli);
 int vnrs_verb_doctor(const struct vnrs_cli *cli);
 int vnrs_verb_version(const struct vnrs_cli *cli);
 // routing verbs
@@ -64,6 +65,7 @@ int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab);
 // GET of /v1/labs/<lab><suffix>; on failure the sentence is printed. Returns the exit status.
 int vnrs_cli_get(const struct vnrs_cli *cli, const char *suffix, struct vnrs_answer *ret_answer);
 void vnrs_cli_print_json(const json_t *json);
+void vnrs_cli_print_link(const json_t *link); // a line: link.c
 // Poll the lab's status until `done` says so or the time is up. Prints what is unmet on a time-out.
 int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(const json_t *status, json_int_t wanted),
                   json_int_t wanted);

@@ -83,6 +83,9 @@ int vnrs_verb_status(const struct vnrs_cli *given)
     (void)printf("lab %s: %s, generation %" JSON_INTEGER_FORMAT "\n\n", lab, is_ready ? "ready" : "not ready",
                  generation);
     vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "conditions"));
+    const json_t *links = json_object_get(answer.json, "links");
+    for (size_t i = 0; i < json_array_size(links); i++)
+        vnrs_cli_print_link(json_array_get(links, i));
     const json_t *errors = json_object_get(answer.json, "errors");
     for (size_t i = 0; i < json_array_size(errors); i++)
         (void)printf("error: %s\n", json_string_value(json_array_get(errors, i)));
@@ -181,13 +184,10 @@ static void print_outside(const json_t *lab)
 
 int vnrs_verb_inspect(const struct vnrs_cli *given)
 {
-    static const struct vnrs_column nic_columns[] = {{"NIC", "nic.name"},
-                                                     {"Subnet", "nic.subnet"},
-                                                     {"Private IP", "nic.privateIpAddresses"},
-                                                     {"MAC", "nic.mac"},
-                                                     {"Run", "machine.run"},
-                                                     {"State", "machine.state"},
-                                                     {"Namespace", "machine.netns"}};
+    static const struct vnrs_column nic_columns[] = {
+        {"NIC", "nic.name"},        {"Subnet", "nic.subnet"},      {"Private IP", "nic.privateIpAddresses"},
+        {"MAC", "nic.mac"},         {"Link", "nic.link"},          {"Run", "machine.run"},
+        {"State", "machine.state"}, {"Namespace", "machine.netns"}};
     static const struct vnrs_column rs_columns[] = {{"Route Server", "name"},
                                                     {"Virtual Network", "virtualNetwork"},
                                                     {"ASN", "virtualRouterAsn"},

@@ -52,6 +52,8 @@ static const struct {
     {EVHTTP_REQ_GET, "/v1/labs/*/events", vnrs_api_events},
     {EVHTTP_REQ_GET, "/v1/labs/*/flows", vnrs_api_flows},
     {EVHTTP_REQ_GET, "/v1/labs/*/capture", vnrs_api_capture},
+    {EVHTTP_REQ_GET, "/v1/labs/*/link", vnrs_api_link},
+    {EVHTTP_REQ_POST, "/v1/labs/*/link", vnrs_api_link_change},
     {EVHTTP_REQ_GET, "/v1/events", vnrs_api_events},
     {EVHTTP_REQ_GET, "/v1/doctor", vnrs_api_doctor},
     {EVHTTP_REQ_GET, "/v1/version", vnrs_api_version},

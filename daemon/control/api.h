@@ -98,6 +98,9 @@ void vnrs_api_dump(struct vnrs_api_call *call);
 void vnrs_api_flows(struct vnrs_api_call *call);
 // api_capture.c
 void vnrs_api_capture(struct vnrs_api_call *call);
+// links.c
+void vnrs_api_link(struct vnrs_api_call *call);
+void vnrs_api_link_change(struct vnrs_api_call *call);
 // api_misc.c
 void vnrs_api_counters(struct vnrs_api_call *call);
 void vnrs_api_doctor(struct vnrs_api_call *call);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Requests about labs as they are: list, inspect, tests.
 #include "control/api.h"
+#include "control/links.h"
 #include "control/outside.h"
 #include "control/state.h"
 
+#include "model/impair.h"
 #include "plan/names.h"
 #include "util/arena.h"
 
@@ -51,7 +53,8 @@ static json_t *addr_list(const vnrs_addr_list *list)
 
 static json_t *nic_json(const struct vnrs_lab *lab, const struct vnrs_nic *nic)
 {
-    char link[VNRS_IFNAME_MAX] = "", mac_text[VNRS_MAC_STR_MAX] = "", subnet[128];
+    char link[VNRS_IFNAME_MAX] = "", mac_text[VNRS_MAC_STR_MAX] = "", subnet[128], state[VNRS_IMPAIR_STR_MAX];
+    const struct vnrs_impair impair = vnrs_links_get(lab, nic->name, &nic->link);
     uint32_t ifindex = nic->attach ? 0 : vnrs_ids_find(lab->ids, VNRS_ID_LINK, nic->name);
 
     if (ifindex) {
@@ -60,10 +63,11 @@ static json_t *nic_json(const struct vnrs_lab *lab, const struct vnrs_nic *nic)
         vnrs_name_fabric_link(lab->name, nic->name, link);
     }
     (void)snprintf(subnet, sizeof(subnet), "%s/%s", nic->subnet->vnet->name, nic->subnet->name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:i, s:s, s:i}", "name", nic->name, "ifname", nic->ifname,
-                     "subnet", subnet, "virtualNetwork", nic->subnet->vnet->name, "privateIpAddresses",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:i, s:s, s:s, s:i}", "name", nic->name, "ifname",
+                     nic->ifname, "subnet", subnet, "virtualNetwork", nic->subnet->vnet->name, "privateIpAddresses",
                      addr_list(&nic->ips), "mac", mac_text, "ipForwarding", nic->forwarding, "mtu", (int)nic->mtu,
-                     "fabricLink", link, "ifindex", (int)ifindex);
+                     "link", vnrs_impair_is_none(&impair) ? "up" : vnrs_impair_format(&impair, state), "fabricLink",
+                     link, "ifindex", (int)ifindex);
 }
 
 static const char *machine_state(const struct vnrs_lab *lab, const struct vnrs_machine *machine)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Is the lab what the file says? Conditions, progress, errors.
 #include "control/api.h"
+#include "control/links.h"
 #include "control/outside.h"
 #include "control/state.h"
 
@@ -197,8 +198,9 @@ void vnrs_api_status(struct vnrs_api_call *call)
         }
     }
     vnrs_api_reply(call, 200,
-                   json_pack("{s:s, s:I, s:I, s:b, s:o, s:{s:I, s:I, s:s}, s:o}", "lab", lab->name, "generation",
+                   json_pack("{s:s, s:I, s:I, s:b, s:o, s:{s:I, s:I, s:s}, s:o, s:o}", "lab", lab->name, "generation",
                              (json_int_t)lab->generation, "reached", (json_int_t)lab->reached, "ready", ready,
                              "conditions", conditions, "progress", "done", (json_int_t)lab->work_done, "total",
-                             (json_int_t)lab->work_total, "step", step, "errors", errors_json(lab)));
+                             (json_int_t)lab->work_total, "step", step, "errors", errors_json(lab), "links",
+                             vnrs_links_json(lab)));
 }

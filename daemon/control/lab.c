@@ -2,6 +2,7 @@
 // Life of a lab: apply, restore, check and destroy are passes of the same kind: read actual state (LIST), compute
 // desired state, request the difference, program the sinks. A pass that leaves failures behind is tried again later.
 #include "control/api.h"
+#include "control/links.h"
 #include "control/state.h"
 
 #include "util/fd.h"
@@ -104,6 +105,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
         }
     }
     vnrs_flows_end(lab);
+    vnrs_links_fini(lab);
     if (control->agent)
         vnrs_agent_cancel(control->agent, lab);
     vnrs_probes_free(lab);
@@ -280,6 +282,8 @@ static int build(struct vnrs_lab *lab)
 
     if (r == 0)
         r = vnrs_desired_make(model, routing, lab->ids, error, &desired);
+    if (r == 0 && (r = vnrs_links_apply(lab, model, &desired)) < 0)
+        vnrs_desired_fini(&desired);
     if (r < 0) {
         vnrs_speakers_fini(&speakers);
         vnrs_routing_free(routing);
@@ -314,6 +318,7 @@ static void end_pass(struct vnrs_lab *lab)
     }
     vnrs_lab_dirty(lab);
     vnrs_probes_start(lab);
+    vnrs_links_pass_ended(lab);
     if (lab->again)
         begin_pass(lab);
 }
@@ -334,8 +339,10 @@ void vnrs_lab_request_done(struct vnrs_lab *lab)
 
 static void work(struct vnrs_lab *lab)
 {
-    bool changed = lab->next != NULL || lab->renumbered;
+    bool changed = lab->next != NULL || lab->renumbered || lab->relink;
     int r = 0;
+
+    lab->passes++;
 
     lab->failed = 0;
     if (changed || !lab->desired.arena) {
@@ -450,6 +457,12 @@ void vnrs_lab_check(struct vnrs_lab *lab, bool suspect)
     else if (!evtimer_pending(lab->retry, NULL))
         lab->check_gap_ms = MIN(2 * lab->check_gap_ms, (unsigned)CHECK_LAST_MS);
     schedule(lab, since >= lab->check_gap_ms ? 0 : (unsigned)(lab->check_gap_ms - since));
+}
+
+void vnrs_lab_relink(struct vnrs_lab *lab)
+{
+    lab->relink = true;
+    begin_pass(lab);
 }
 
 bool vnrs_lab_is_reached(const struct vnrs_lab *lab)

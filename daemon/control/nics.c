@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // NICs, endpoints and access lists of the packet path, as the model wants them.
-#include "control/state.h"
+#include "control/links.h"
 
 #include "plan/names.h"
 #include "util/arena.h"
@@ -108,10 +108,18 @@ static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const s
     }
 }
 
+// The kernel has no routes to a link that is down; the eBPF packet path knows such links itself.
+static bool is_cut_off(const struct vnrs_lab *lab, const struct vnrs_nic *nic)
+{
+    return lab->model->dataplane == VNRS_DATAPLANE_KERNEL && vnrs_links_get(lab, nic->name, &nic->link).down;
+}
+
 void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
 {
     list_foreach (nic, &lab->model->nics) {
         const struct vnrs_nic *n = *nic;
+        if (is_cut_off(lab, n))
+            continue;
         want_in_subnet(lab, arena, n->name, n->subnet, n->forwarding ? VNRS_NIC_FORWARDING : 0, n->mtu, n->ips.items,
                        n->ips.len);
     }

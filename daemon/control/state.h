@@ -104,11 +104,18 @@ enum vnrs_lab_stage {
     VNRS_LAB_REMOVING,
 };
 
+struct vnrs_lab_link { // said live: links.h
+    char key[VNRS_KEY_MAX];
+    struct vnrs_impair impair, declared; // the latter: what the file said then
+};
+
 struct vnrs_lab {
     struct vnrs_control *control;
     char name[VNRS_LAB_NAME_MAX];
     enum vnrs_lab_stage stage;
     bool renumbered; // a link has another number than planned: plan again
+    bool relink;     // what is wrong with links has changed: plan again
+    uint64_t passes; // that have begun to work
     char *file, *source;
     json_t *files;            // name → text
     struct vnrs_model *model; // NULL: only leftovers are known
@@ -157,6 +164,8 @@ struct vnrs_lab {
     VEC(struct vnrs_instance *) instances;
     struct vnrs_probes *probes;             // of load balancers' backends; NULL: none
     VEC(struct vnrs_api_call *) destroyers; // answered when the lab is gone
+    VEC(struct vnrs_lab_link) links;
+    VEC(struct vnrs_api_call *) relinkers; // answered when a pass has made the links so
     size_t removed;
     char *record; // pieces of the record that is being received
     size_t record_have;
@@ -226,6 +235,8 @@ void vnrs_lab_clear_error(char **kept);
 void vnrs_lab_note_error(struct vnrs_lab *lab, char **kept, const char *text);
 // How long to wait before attempt `tries` + 1.
 unsigned vnrs_lab_backoff_ms(unsigned tries);
+// What is wanted of links has changed: as an apply, now.
+void vnrs_lab_relink(struct vnrs_lab *lab);
 bool vnrs_lab_is_reached(const struct vnrs_lab *lab);
 
 // objects.c

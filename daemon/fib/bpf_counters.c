@@ -93,11 +93,45 @@ static int event_handle(void *arg, void *data, size_t size)
     return --events->left && more ? 0 : -EAGAIN;
 }
 
-static int switch_set(int fd, const struct vnrs_bpf_flow_switch *value)
+// Whether links are impaired stays as it is.
+static int switch_set(int fd, const struct vnrs_bpf_flow_switch *want)
 {
+    struct vnrs_bpf_flow_switch value = {0}, now = {0};
     uint32_t index = 0;
 
-    return bpf_map_update_elem(fd, &index, value, BPF_ANY);
+    if (bpf_map_lookup_elem(fd, &index, &now))
+        return -errno;
+    value = *want;
+    value.on |= now.on & VNRS_BPF_IMPAIRED;
+    return bpf_map_update_elem(fd, &index, &value, BPF_ANY);
+}
+
+int vnrs_bpf_impair_set(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, const struct vnrs_bpf_impair *impair)
+{
+    if (ifindex >= VNRS_NICS_MAX)
+        return -ERANGE;
+    return bpf_map_update_elem(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_IMPAIRMENTS), &ifindex, impair, BPF_ANY);
+}
+
+int vnrs_bpf_impair_get(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, struct vnrs_bpf_impair *ret_impair)
+{
+    int fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_IMPAIRMENTS);
+
+    return bpf_map_lookup_elem(fd, &ifindex, ret_impair) ? -errno : 0;
+}
+
+int vnrs_bpf_impair_switch(const struct vnrs_bpf_dataplane *dp, bool on)
+{
+    int fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_FLOW_SWITCH);
+    struct vnrs_bpf_flow_switch value = {0};
+    uint32_t index = 0;
+
+    if (bpf_map_lookup_elem(fd, &index, &value))
+        return -errno;
+    if (on == !!(value.on & VNRS_BPF_IMPAIRED))
+        return 0;
+    value.on ^= VNRS_BPF_IMPAIRED;
+    return bpf_map_update_elem(fd, &index, &value, BPF_ANY);
 }
 
 int vnrs_bpf_events_open(const struct vnrs_bpf_dataplane *dp, vnrs_bpf_event_fn fn, void *arg,
@@ -163,7 +197,7 @@ int vnrs_bpf_events_forget(const struct vnrs_bpf_dataplane *dp)
     struct vnrs_bpf_flow_switch value = {0};
     uint32_t index = 0;
 
-    if (bpf_map_lookup_elem(fd, &index, &value) || !value.on)
+    if (bpf_map_lookup_elem(fd, &index, &value) || !(value.on & ~(uint32_t)VNRS_BPF_IMPAIRED))
         return 0;
     for (uint32_t i = 0; value.on & VNRS_BPF_CAPTURES && !err && i < VNRS_NICS_MAX; i++)
         err = vnrs_bpf_capture_set(dp, i, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the packet path counted, summed over CPUs, and what it tells of single packets.
+// What the packet path counted, summed over CPUs, what it tells of single packets, and which links it impairs.
 #pragma once
 
 #include "fib/bpf_dataplane.h"
@@ -16,6 +16,13 @@ int vnrs_bpf_counters_type(const struct vnrs_bpf_dataplane *dp,
 int vnrs_bpf_counters_drop(const struct vnrs_bpf_dataplane *dp,
                            struct vnrs_bpf_counter ret_counters[static _VNRS_DROP_MAX]) VNRS_MUST_CHECK;
 int vnrs_bpf_counters_nic_reset(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex) VNRS_MUST_CHECK;
+
+// What is wrong with the link of a NIC; and whether anything is with any link: nothing is looked at before it is on.
+int vnrs_bpf_impair_set(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex,
+                        const struct vnrs_bpf_impair *impair) VNRS_MUST_CHECK;
+int vnrs_bpf_impair_get(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex,
+                        struct vnrs_bpf_impair *ret_impair) VNRS_MUST_CHECK;
+int vnrs_bpf_impair_switch(const struct vnrs_bpf_dataplane *dp, bool on) VNRS_MUST_CHECK;
 
 // Events of packets that were dropped, of a sample of those that were forwarded, and of those of NICs that are
 // captured: one reader per lab. The descriptor is readable when events wait. While nobody reads, none are written; what

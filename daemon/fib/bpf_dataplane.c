@@ -44,6 +44,7 @@ static const char *const map_names[_VNRS_BPF_MAP_MAX] = {
     [VNRS_BPF_MAP_FLOW_SWITCH] = "flow_switch",
     [VNRS_BPF_MAP_FLOW_EVENTS] = "flow_events",
     [VNRS_BPF_MAP_CAPTURES] = "captures",
+    [VNRS_BPF_MAP_IMPAIRMENTS] = "impairments",
 };
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)

@@ -256,8 +256,15 @@ static const struct vnrs_mac *mac_of(const struct vnrs_obj_link *spec, const str
     return spec->kind == VNRS_LINK_TUNNEL ? &spec->a.mac : &end->mac;
 }
 
+static bool is_kept_down(const struct vnrs_obj_link *spec, const struct vnrs_link_end *end)
+{
+    return spec->down && end == &spec->a;
+}
+
 static uint32_t flags_of(const struct vnrs_obj_link *spec, const struct vnrs_link_end *end)
 {
+    if (is_kept_down(spec, end))
+        return 0;
     if (spec->kind != VNRS_LINK_TUNNEL)
         return IFF_UP;
     return end == &spec->a ? IFF_UP | IFF_NOARP : IFF_NOARP;
@@ -317,8 +324,10 @@ static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const s
         mnl_attr_put(msg, IFLA_ADDRESS, sizeof(*mac), mac);
         differs = true;
     }
-    if ((have->flags & flags) != flags) {
-        info->ifi_flags = info->ifi_change = flags;
+    const uint32_t mask = is_kept_down(spec, end) ? flags | IFF_UP : flags;
+    if ((have->flags & mask) != flags) {
+        info->ifi_flags = flags;
+        info->ifi_change = mask;
         differs = true;
     }
     if (!differs || dry)

@@ -141,7 +141,10 @@
     X(VNRS_V_CONNECTION_TYPE, 160, "connection-type")                                                                  \
     X(VNRS_V_SHARED_KEY, 161, "shared-key")                                                                            \
     X(VNRS_V_CIRCUIT_LINK, 162, "circuit-link")                                                                        \
-    X(VNRS_V_SITE_DAEMON, 163, "site-daemon")
+    X(VNRS_V_SITE_DAEMON, 163, "site-daemon")                                                                          \
+    X(VNRS_V_QUANTITY, 175, "quantity")                                                                                \
+    X(VNRS_V_LINK_JITTER, 176, "link-jitter")                                                                          \
+    X(VNRS_V_LINK_NOT_OURS, 177, "link-not-ours")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

@@ -6,6 +6,7 @@
 
 #include "net/addr.h"
 #include "util/diag.h"
+#include "vnrs/impair.h"
 #include "vnrs/nexthop_type.h"
 #include "vnrs/route_map.h"
 
@@ -245,6 +246,7 @@ struct vnrs_nic {
     const char *ifname; // in the machine: eth0, eth1, …, or the attached one
     bool attach;        // the interface exists already
     unsigned mtu;
+    struct vnrs_impair link; // what is wrong with it from the beginning; all zero: nothing
 };
 
 enum vnrs_netns_kind { VNRS_NETNS_OURS, VNRS_NETNS_SELF, VNRS_NETNS_PATH, VNRS_NETNS_PID, VNRS_NETNS_CONTAINER };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Node tree → machines with their NICs, and tests.
+#include "model/impair.h"
 #include "model/loader.h"
 #include "model/schema.h"
 #include "vnrs/rtprot.h"
@@ -185,6 +186,26 @@ void vnrs_model_parse_run(struct vnrs_loader *l, const struct vnrs_node *node, s
                 run->argv.items[run->argv.len++] = vnrs_loader_strdup(l, arg->text);
 }
 
+static void parse_link(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_impair *impair)
+{
+    const struct vnrs_node *loss = vnrs_node_get(node, "loss"), *rate = vnrs_node_get(node, "rate");
+    const struct vnrs_node *delay = vnrs_node_get(node, "delay"), *jitter = vnrs_node_get(node, "jitter");
+
+    impair->down = vnrs_read_bool(node, "down", false);
+    if ((loss && vnrs_loss_parse(loss->text, &impair->loss_ppm) < 0) ||
+        (rate && vnrs_rate_parse(rate->text, &impair->rate_bps) < 0) ||
+        (delay && vnrs_delay_parse(delay->text, &impair->delay_us) < 0) ||
+        (jitter && vnrs_delay_parse(jitter->text, &impair->jitter_us) < 0))
+        return; // the schema has refused it
+    if (!jitter || impair->jitter_us <= impair->delay_us)
+        return;
+    struct vnrs_diag *d =
+        loader_error(l, VNRS_V_LINK_JITTER, jitter->pos, "jitter of %s is more than the delay", jitter->text);
+    if (delay)
+        vnrs_diag_note(l->diags, d, delay->pos, "the delay is here");
+    vnrs_diag_help(l->diags, d, "no packet arrives before it was sent: 'delay' is at least as long");
+}
+
 static void parse_nic(struct vnrs_loader *l, const struct vnrs_node *node, struct vnrs_machine *machine,
                       struct vnrs_nic *nic)
 {
@@ -205,6 +226,10 @@ static void parse_nic(struct vnrs_loader *l, const struct vnrs_node *node, struc
     nic->forwarding = vnrs_read_bool(node, "enableIPForwarding", false);
     nic->mtu = vnrs_read_number(node, "mtu", MTU_DEFAULT);
     nic->attach = attach;
+    if (vnrs_node_get(node, "link")) {
+        parse_link(l, vnrs_node_get(node, "link"), &nic->link);
+        vnrs_loader_mark(l, &nic->link, vnrs_node_get(node, "link")->pos);
+    }
     nic->ifname = attach ? vnrs_loader_strdup(l, attach->text) : vnrs_arena_printf(l->model->arena, "eth%u", number);
     if (attach && (strlen(attach->text) > 15 || strpbrk(attach->text, "/ \t") || attach->text[0] == '.')) {
         struct vnrs_diag *d =

@@ -3,6 +3,7 @@
 // loading it again gives the same model without any other file. Gateways are in print_gateway.c.
 #include "model/print.h"
 
+#include "model/impair.h"
 #include "model/loader.h"
 
 #include <string.h>
@@ -401,6 +402,24 @@ void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
     }
 }
 
+static void put_link(struct vnrs_strbuf *out, const struct vnrs_impair *link)
+{
+    char text[24];
+
+    if (vnrs_impair_is_none(link))
+        return;
+    vnrs_strbuf_printf(out, ", link: {down: %s", yes_no(link->down));
+    if (link->loss_ppm)
+        vnrs_strbuf_printf(out, ", loss: %s", vnrs_loss_format(link->loss_ppm, text));
+    if (link->rate_bps)
+        vnrs_strbuf_printf(out, ", rate: %s", vnrs_rate_format(link->rate_bps, text));
+    if (link->delay_us)
+        vnrs_strbuf_printf(out, ", delay: %s", vnrs_delay_format(link->delay_us, text));
+    if (link->jitter_us)
+        vnrs_strbuf_printf(out, ", jitter: %s", vnrs_delay_format(link->jitter_us, text));
+    vnrs_strbuf_puts(out, "}");
+}
+
 static void print_nic(struct vnrs_strbuf *out, const struct vnrs_nic *nic)
 {
     vnrs_strbuf_printf(out, "      - {subnet: %s/%s, privateIps: ", nic->subnet->vnet->name, nic->subnet->name);
@@ -410,6 +429,7 @@ static void print_nic(struct vnrs_strbuf *out, const struct vnrs_nic *nic)
         vnrs_strbuf_puts(out, ", attach: ");
         put_quoted(out, nic->ifname);
     }
+    put_link(out, &nic->link);
     vnrs_strbuf_puts(out, "}\n");
 }
 

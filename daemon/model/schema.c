@@ -590,6 +590,17 @@ static const struct vnrs_schema_key internet_keys[] = {
 };
 SCHEMA(internet, "Internet", "The Internet of the lab");
 
+static const struct vnrs_schema_key nic_link_keys[] = {
+    {.key = "down", .types = BOOL, .def = "false", .help = "The machine's interface has no carrier"},
+    {.key = "loss", .types = VNRS_T_LOSS, .help = "Share of packets that are lost in each direction, e.g. 1%"},
+    {.key = "rate",
+     .types = VNRS_T_RATE,
+     .help = "Bits a second in each direction, e.g. 100mbit; no limit where absent"},
+    {.key = "delay", .types = VNRS_T_DELAY, .help = "Of each packet, in each direction, e.g. 20ms; needs sch_netem"},
+    {.key = "jitter", .types = VNRS_T_DELAY, .help = "Delay is more or less by up to this, e.g. 5ms"},
+};
+SCHEMA(nic_link, "link", "What is wrong with the link of a NIC, on purpose");
+
 static const struct vnrs_schema_key nic_keys[] = {
     {.key = "subnet", .types = VNRS_T_SUBNET, .required = true, .help = "\"<virtual network>/<subnet>\""},
     {.key = "privateIp", .types = ADDR, .help = "Address; the next free one of the subnet where absent"},
@@ -602,6 +613,10 @@ static const struct vnrs_schema_key nic_keys[] = {
      .types = NAME | TEXT,
      .help = "Interface that exists already: routes are injected, no link is made"},
     {.key = "mtu", .types = INT, .min = 1280, .max = 9000, .def = "1500", .help = "MTU in bytes"},
+    {.key = "link",
+     .types = OBJECT,
+     .object = &nic_link,
+     .help = "Impairment of the link; `vnrs link` changes it live"},
 };
 SCHEMA(nic, "NIC", "A network interface of a machine");
 

@@ -21,6 +21,9 @@ enum vnrs_schema_type { // of a value; several may be possible
     VNRS_T_LIST = 1u << 11,   // a list of the other types given
     VNRS_T_ONE = 1u << 12,    // with LIST: a single value may stand without the list
     VNRS_T_TAG = 1u << 13,    // name of a service tag: a letter first, dots allowed, "Storage.westeurope"
+    VNRS_T_LOSS = 1u << 14,   // "1%"
+    VNRS_T_RATE = 1u << 15,   // "100mbit"
+    VNRS_T_DELAY = 1u << 16,  // "20ms"
 };
 
 #define VNRS_TEXT_BYTES_MAX 1024u // of a TEXT without a `max` of its own

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Checks that need nothing but the schema table: keys, types, enum values, ranges, the form of names and addresses.
 #include "model/diag_ids.h"
+#include "model/impair.h"
 #include "model/model.h"
 #include "model/schema.h"
 
@@ -131,6 +132,34 @@ static size_t text_max(const struct vnrs_schema_key *key)
     return key->max ? key->max : VNRS_TEXT_BYTES_MAX;
 }
 
+// Values with a unit.
+static const struct quantity {
+    unsigned type;
+    const char *wrong, *help;
+} quantities[] = {
+    {VNRS_T_LOSS, VNRS_LOSS_WRONG, VNRS_LOSS_HELP},
+    {VNRS_T_RATE, VNRS_RATE_WRONG, VNRS_RATE_HELP},
+    {VNRS_T_DELAY, VNRS_DELAY_WRONG, VNRS_DELAY_HELP},
+};
+
+static const struct quantity *quantity_of(unsigned types)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(quantities); i++)
+        if (types & quantities[i].type)
+            return &quantities[i];
+    return NULL;
+}
+
+static bool is_quantity(const char *text, unsigned types)
+{
+    uint32_t small;
+    uint64_t large;
+
+    return ((types & VNRS_T_LOSS) && vnrs_loss_parse(text, &small) == 0) ||
+           ((types & VNRS_T_RATE) && vnrs_rate_parse(text, &large) == 0) ||
+           ((types & VNRS_T_DELAY) && vnrs_delay_parse(text, &small) == 0);
+}
+
 static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_key *key)
 {
     struct vnrs_addr addr;
@@ -145,6 +174,7 @@ static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_ke
            ((key->types & VNRS_T_NAME) && vnrs_schema_is_name(text, false)) ||
            ((key->types & VNRS_T_SERVICE) && vnrs_schema_is_name(text, true)) ||
            ((key->types & VNRS_T_SUBNET) && is_subnet_ref(text)) || ((key->types & VNRS_T_TAG) && is_tag(text)) ||
+           is_quantity(text, key->types) ||
            // A counted name is taken apart, and refused where it makes no sense, by parse.c.
            ((key->types & (VNRS_T_TEXT | VNRS_T_COUNTED)) && *text && strlen(text) <= text_max(key));
 }
@@ -170,6 +200,9 @@ static const char *type_phrase(const struct vnrs_schema_key *key)
         {VNRS_T_SERVICE, "the name of a service"},
         {VNRS_T_TAG, "the name of a service tag"},
         {VNRS_T_SUBNET, "a subnet, written <virtual network>/<subnet>"},
+        {VNRS_T_LOSS, "a share of packets"},
+        {VNRS_T_RATE, "a rate"},
+        {VNRS_T_DELAY, "a time"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
         if ((key->types & phrases[i].type) == phrases[i].type)
@@ -256,6 +289,9 @@ static void refuse_scalar(struct vnrs_node *node, const struct vnrs_schema_key *
         else
             vnrs_diag_help(diags, d, "letters, digits, '-' and '_', a letter or digit first, at most %d",
                            VNRS_NAME_LEN_MAX);
+    } else if (quantity_of(shapes)) {
+        struct vnrs_diag *d = refuse(diags, node, VNRS_V_QUANTITY, key, quantity_of(shapes)->wrong);
+        vnrs_diag_help(diags, d, "%s", quantity_of(shapes)->help);
     } else
         refuse_type(node, key, diags);
 }

@@ -14,6 +14,9 @@
 #define SUBNET_PATTERN  "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}/[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 #define COUNTED_PATTERN "^[A-Za-z0-9][A-Za-z0-9_-]*([{][0-9]+[.][.][0-9]+[}])?[A-Za-z0-9_-]*$"
 #define ADDR_PATTERN    "^[0-9A-Fa-f:.]+$"
+#define LOSS_PATTERN    "^[0-9]{1,3}([.][0-9]{1,4})?%$"
+#define RATE_PATTERN    "^[0-9]{1,12}[kmg]?bit$"
+#define DELAY_PATTERN   "^[0-9]{1,12}[um]?s$"
 #define PREFIX_PATTERN  "^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
 
 static json_t *object_schema(const struct vnrs_schema *schema);
@@ -32,6 +35,9 @@ static json_t *text_schema(unsigned types)
         {VNRS_T_ADDR, ADDR_PATTERN},
         {VNRS_T_PREFIX, PREFIX_PATTERN},
         {VNRS_T_TAG, TAG_PATTERN},
+        {VNRS_T_LOSS, LOSS_PATTERN},
+        {VNRS_T_RATE, RATE_PATTERN},
+        {VNRS_T_DELAY, DELAY_PATTERN},
     };
     for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
         if (!(types & patterns[i].type))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Machines: their NICs, what they run and announce. Rules: azure-routing.md sections 5.2, 5.5, 8.2 and 10.
+#include "model/impair.h"
 #include "model/loader.h"
 
 #include <string.h>
@@ -33,6 +34,11 @@ static void check_nic(struct vnrs_loader *l, const struct vnrs_machine *machine,
         d = loader_error(l, VNRS_V_ATTACH_NEEDED, nic->pos, "NIC of '%s' without 'attach' beside one with it",
                          machine->name);
         vnrs_diag_help(l->diags, d, "a machine in the daemon's own namespace has interfaces that exist already");
+    }
+    if (nic->attach && !vnrs_impair_is_none(&nic->link)) {
+        d = loader_error(l, VNRS_V_LINK_NOT_OURS, vnrs_loader_pos(l, &nic->link, nic->pos),
+                         "link of '%s', which is attached", nic->name);
+        vnrs_diag_help(l->diags, d, "only links that vnrs makes can be impaired; `tc qdisc` does it to others");
     }
     list_foreach (other, &machine->nics) {
         if (other >= nic || !other->ifname || !nic->ifname || strcmp(other->ifname, nic->ifname) != 0)

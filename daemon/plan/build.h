@@ -39,6 +39,8 @@ struct vnrs_addr build_transfer_addr(struct build *b, const char *key, uint8_t f
 // The link of a namespace to the Internet edge, with a public address.
 void build_public(struct build *b, const char *ns, const struct vnrs_addr *addr, const char *what);
 
+// impair.c: the guest table of a NIC, if it has one, waits.
+int vnrs_desired_hold(struct vnrs_desired *desired, const char *key) VNRS_MUST_CHECK;
 void build_internet(struct build *b);
 void build_gateways(struct build *b);
 void build_services(struct build *b);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "plan/changes.h"
 
+#include "model/impair.h"
 #include "plan/appliance.h"
 #include "plan/route_map_text.h"
 #include "routing/routing.h"
@@ -379,7 +380,7 @@ static void connection_rows(struct rows *rows, const struct vnrs_model *model)
 
 static void machine_rows(struct rows *rows, const struct vnrs_model *model)
 {
-    char buf[VNRS_ADDR_STR_MAX];
+    char buf[VNRS_ADDR_STR_MAX], impair[VNRS_IMPAIR_STR_MAX];
     struct vnrs_strbuf text = {0};
 
     list_foreach (machine, &model->machines) {
@@ -404,6 +405,8 @@ static void machine_rows(struct rows *rows, const struct vnrs_model *model)
             list_foreach (ip, &nic->ips)
                 vnrs_strbuf_printf(&text, " %s", vnrs_addr_format(ip, buf));
             vnrs_strbuf_printf(&text, ", MTU %u%s", nic->mtu, nic->forwarding ? ", IP forwarding" : "");
+            if (!vnrs_impair_is_none(&nic->link))
+                vnrs_strbuf_printf(&text, ", link: %s", vnrs_impair_format(&nic->link, impair));
             add_row(rows, "nic", nic->name, "its link may blink", &text);
         }
         if (machine->run.kind != VNRS_RUN_NONE)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "plan/desired.h"
 
+#include "model/impair.h"
 #include "plan/appliance.h"
 #include "plan/build.h"
 #include "plan/names.h"
@@ -22,6 +23,7 @@ static const struct {
     [VNRS_OBJ_TABLE] = {"guest table", sizeof(struct vnrs_obj_table)},
     [VNRS_OBJ_PROC] = {"daemon", sizeof(struct vnrs_obj_proc)},
     [VNRS_OBJ_SPEAKER] = {"speaker", sizeof(struct vnrs_obj_speaker)},
+    [VNRS_OBJ_IMPAIR] = {"impairment", sizeof(struct vnrs_obj_impair)},
 };
 _Static_assert(ARRAY_SIZE(types) == _VNRS_OBJ_MAX, "every type has a row");
 
@@ -269,6 +271,13 @@ static void machine_link(struct build *b, const struct vnrs_nic *nic)
         }
         build_end_addr(&link->b, ip, prefix_len_of(nic->subnet, ip));
     }
+    if (!link || vnrs_impair_is_none(&nic->link))
+        return;
+    link->down = nic->link.down;
+    struct vnrs_obj_impair *impair =
+        build_object(b, VNRS_OBJ_IMPAIR, nic->name, build_text(b, "link of NIC '%s'", nic->name));
+    if (impair)
+        impair->impair = nic->link;
 }
 
 static bool nic_has_family(const struct vnrs_nic *nic, uint8_t family)
@@ -509,6 +518,10 @@ int vnrs_desired_make(const struct vnrs_model *model, const struct vnrs_routing 
     build_all(&b);
     if (b.failed == 0 && sort_by_type(&out) < 0)
         build_fail(&b, -ENOMEM, "out of memory");
+    list_foreach (nic, &model->nics) {
+        if (b.failed == 0 && (*nic)->link.down && vnrs_desired_hold(&out, (*nic)->name) < 0)
+            build_fail(&b, -ENOMEM, "out of memory");
+    }
     vnrs_map_fini(&b.taken);
     if (b.failed < 0)
         vnrs_desired_fini(&out);
@@ -520,6 +533,7 @@ int vnrs_desired_make(const struct vnrs_model *model, const struct vnrs_routing 
 void vnrs_desired_fini(struct vnrs_desired *desired)
 {
     vec_free(&desired->objects);
+    vec_free(&desired->held);
     vnrs_arena_free(desired->arena);
     desired->arena = NULL;
 }

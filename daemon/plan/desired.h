@@ -31,6 +31,7 @@ struct vnrs_object {
 struct vnrs_desired {
     struct vnrs_arena *arena;
     VEC(struct vnrs_object) objects;
+    VEC(struct vnrs_object) held; // guest tables of NICs whose link is down on purpose: they wait for the carrier
 };
 
 // The size of a type's spec; 0: no such type.
@@ -42,6 +43,9 @@ const char *vnrs_object_type_name(enum vnrs_obj_type type); // "link"
 int vnrs_desired_make(const struct vnrs_model *model, const struct vnrs_routing *routing, struct vnrs_ids *ids,
                       char error[static 256], struct vnrs_desired *ret_desired) VNRS_MUST_CHECK;
 void vnrs_desired_fini(struct vnrs_desired *desired);
+// plan/impair.c: from now on `impair` is wrong with the link `key`, and nothing else. -ENOENT: there is no such NIC.
+int vnrs_desired_impair(struct vnrs_desired *desired, const char *key,
+                        const struct vnrs_impair *impair) VNRS_MUST_CHECK;
 
 // Keys of links (and so of fabric ifindexes).
 #define VNRS_LINK_KEY_EDGE "internet.edge/eth0"

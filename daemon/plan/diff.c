@@ -64,10 +64,12 @@ static int diff_maps(const struct vnrs_map *wanted, const struct vnrs_map *there
 {
     // A lab that goes as a whole takes what is in its namespaces along: the kernel drops thousands of links of a
     // namespace at once, but one link after the other takes it some ten milliseconds each.
-    static const enum vnrs_obj_type whole[] = {VNRS_OBJ_SPEAKER, VNRS_OBJ_PROC,   VNRS_OBJ_TABLE, VNRS_OBJ_SNAT,
-                                               VNRS_OBJ_NETNS,   VNRS_OBJ_FABRIC, VNRS_OBJ_LINK,  VNRS_OBJ_ROUTE};
-    static const enum vnrs_obj_type single[] = {VNRS_OBJ_SPEAKER, VNRS_OBJ_PROC, VNRS_OBJ_TABLE, VNRS_OBJ_SNAT,
-                                                VNRS_OBJ_ROUTE,   VNRS_OBJ_LINK, VNRS_OBJ_NETNS, VNRS_OBJ_FABRIC};
+    static const enum vnrs_obj_type whole[] = {VNRS_OBJ_SPEAKER, VNRS_OBJ_PROC,  VNRS_OBJ_TABLE,
+                                               VNRS_OBJ_SNAT,    VNRS_OBJ_NETNS, VNRS_OBJ_FABRIC,
+                                               VNRS_OBJ_IMPAIR,  VNRS_OBJ_LINK,  VNRS_OBJ_ROUTE};
+    static const enum vnrs_obj_type single[] = {VNRS_OBJ_SPEAKER, VNRS_OBJ_PROC,  VNRS_OBJ_IMPAIR,
+                                                VNRS_OBJ_TABLE,   VNRS_OBJ_SNAT,  VNRS_OBJ_ROUTE,
+                                                VNRS_OBJ_LINK,    VNRS_OBJ_NETNS, VNRS_OBJ_FABRIC};
     _Static_assert(ARRAY_SIZE(whole) == _VNRS_OBJ_MAX - 1 && ARRAY_SIZE(single) == ARRAY_SIZE(whole), "every type");
 
     for (size_t i = 0; i < ARRAY_SIZE(whole); i++) {

@@ -16,6 +16,7 @@
 
 #include "vnrs/addr.h"
 #include "vnrs/fib.h"
+#include "vnrs/impair.h"
 
 #define VNRS_AGENT_PROTO    2
 #define VNRS_AGENT_MSG_MAX  131072 // bytes, header included
@@ -82,6 +83,7 @@ enum vnrs_obj_type {
     VNRS_OBJ_TABLE,      // guest table fed with the routes of a domain
     VNRS_OBJ_PROC,       // a routing daemon or command in a machine; data = configuration or argv
     VNRS_OBJ_SPEAKER,    // a BGP instance
+    VNRS_OBJ_IMPAIR,     // what is wrong with a NIC on purpose; key = its link's
     _VNRS_OBJ_MAX,
 };
 
@@ -147,6 +149,7 @@ struct vnrs_obj_link {
     struct vnrs_link_end a, b; // a NIC: a is the fabric end (no addresses), b the guest end
     uint32_t mtu;
     uint32_t kind; // enum vnrs_link_kind
+    uint32_t down; // 1: end a is not set up, so that end b has no carrier
 };
 
 struct vnrs_obj_route {
@@ -223,6 +226,10 @@ struct vnrs_obj_speaker {
     struct vnrs_addr listen; // with port 179
     uint8_t pad[3];
     uint32_t listen_optional; // 1: go on without the listening socket (sessions are opened from here only)
+};
+
+struct vnrs_obj_impair {
+    struct vnrs_impair impair; // something in it is not zero
 };
 
 struct vnrs_ag_found {

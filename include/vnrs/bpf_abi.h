@@ -117,10 +117,21 @@ struct vnrs_bpf_counter {
 enum vnrs_bpf_flow_on {
     VNRS_BPF_FLOWS = 1u << 0,    // of drops and samples
     VNRS_BPF_CAPTURES = 1u << 1, // of what `captures` names
+    VNRS_BPF_IMPAIRED = 1u << 2, // not a matter of readers: `impairments` has something in it
+};
+
+enum vnrs_bpf_impair_flags {
+    VNRS_BPF_IMPAIR_DOWN = 1u << 0,  // nothing is delivered
+    VNRS_BPF_IMPAIR_QUEUE = 1u << 1, // what is delivered goes through the qdisc of the fabric end
+};
+
+struct vnrs_bpf_impair { // map `impairments`: ARRAY by ifindex; all zero: nothing is wrong with the link
+    __u32 flags;         // enum vnrs_bpf_impair_flags
+    __u32 loss_ppm;      // of packets in each direction
 };
 
 struct vnrs_bpf_flow_switch {
-    __u32 on;     // enum vnrs_bpf_flow_on; 0: nobody reads, nothing is written
+    __u32 on;     // enum vnrs_bpf_flow_on; 0: nobody reads, nothing is written, all links are as they should be
     __u32 sample; // of the forwarded packets one in so many is told; 0: none
     __u64 lost;   // events that found no room
 };

@@ -20,7 +20,9 @@
     X(VNRS_DROP_TOO_BIG, "larger than the MTU")                                                                        \
     X(VNRS_DROP_PROTOCOL, "protocol not carried by the fabric (GRE, IP in IP)")                                        \
     X(VNRS_DROP_PLATFORM, "platform address is not served")                                                            \
-    X(VNRS_DROP_NOT_FORWARDED, "peering does not allow forwarded traffic")
+    X(VNRS_DROP_NOT_FORWARDED, "peering does not allow forwarded traffic")                                             \
+    X(VNRS_DROP_LINK_DOWN, "link of the NIC is down")                                                                  \
+    X(VNRS_DROP_LINK_LOSS, "lost on an impaired link")
 
 enum vnrs_drop_reason {
 #define X(id, text) id,

@@ -24,7 +24,7 @@ BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, RECORD, ENSURE, REMOVE, LIST, OBJECT, FIB, COUNTERS, COUNTER, PROBE, PROBED, REPLY, SPEAKER_MSG,
  EVENT, FLOWS, FLOW_EVENTS) = range(1, 17)
-FABRIC, NETNS, LINK, ROUTE, SNAT, TABLE, PROC, SPEAKER = range(1, 9)
+FABRIC, NETNS, LINK, ROUTE, SNAT, TABLE, PROC, SPEAKER, IMPAIR = range(1, 10)
 OUTCOMES = ["unchanged", "created", "changed", "removed"]
 OURS, SELF, PATH, PID, CONTAINER = range(5)
 EBPF, KERNEL = 0, 1
@@ -97,8 +97,8 @@ def end(where, ifname, addrs=(), ifindex=0, mac=bytes(6)):
     return out.ljust(128 + 28 + 16 * 20, b"\0")
 
 
-def link(a, b, mtu=1500, kind=0):
-    return a + b + struct.pack("=II", mtu, kind)
+def link(a, b, mtu=1500, kind=0, down=0):
+    return a + b + struct.pack("=III", mtu, kind, down)
 
 
 def nic(where, key, ifindex, addrs, mtu=1500, ifname="eth0"):

@@ -125,6 +125,10 @@ static union vnrs_agentd_spec spec_of(uint32_t type)
     case VNRS_OBJ_SPEAKER:
         spec.speaker = (struct vnrs_obj_speaker){.ns.name = "rs", .listen = addr("10.0.0.4")};
         break;
+    case VNRS_OBJ_IMPAIR:
+        spec.impair = (struct vnrs_impair){
+            .down = 1, .loss_ppm = VNRS_LOSS_PPM_MAX, .rate_bps = VNRS_RATE_BPS_MIN, .delay_us = 2, .jitter_us = 2};
+        break;
     }
     return spec;
 }
@@ -403,6 +407,31 @@ static int fib(uint32_t kind, uint32_t n, const void *items, size_t size)
     return check();
 }
 
+static void impairments(void **state)
+{
+    static const struct vnrs_impair wrong[] = {
+        {0},
+        {.down = 2},
+        {.loss_ppm = VNRS_LOSS_PPM_MAX + 1},
+        {.rate_bps = VNRS_RATE_BPS_MIN - 1},
+        {.rate_bps = VNRS_RATE_BPS_MAX + 1},
+        {.delay_us = VNRS_DELAY_US_MAX + 1},
+        {.delay_us = 5, .jitter_us = 6},
+        {.jitter_us = 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        const union vnrs_agentd_spec spec = {.impair = wrong[i]};
+        assert_int_equal(ensure(VNRS_OBJ_IMPAIR, &spec), -EINVAL);
+    }
+    union vnrs_agentd_spec link = spec_of(VNRS_OBJ_LINK);
+    link.link.down = 1;
+    assert_int_equal(ensure(VNRS_OBJ_LINK, &link), 0);
+    link.link.down = 2;
+    assert_int_equal(ensure(VNRS_OBJ_LINK, &link), -EINVAL);
+}
+
 static void wishes_for_packets(void **state)
 {
     static const struct vnrs_ag_flows wrong[] = {
@@ -565,6 +594,7 @@ int main(void)
         cmocka_unit_test(fields_of_specs),    cmocka_unit_test(data_of_specs),
         cmocka_unit_test(wishes_for_packets), cmocka_unit_test(routes_and_groups),
         cmocka_unit_test(connections),        cmocka_unit_test(records),
+        cmocka_unit_test(impairments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

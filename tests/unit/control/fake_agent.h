@@ -38,6 +38,7 @@ struct fake_agent {
     VEC(struct vnrs_fib_group) groups; // by handle
     char removed[64][VNRS_KEY_MAX];
     const char *fail_key;                               // ENSURE of this one fails
+    uint32_t fail_type;                                 // and is of this type; 0: any
     int fail_fib;                                       // so many FIB messages fail
     int fail_remove;                                    // so many REMOVEs fail
     struct vnrs_ag_flows flows;                         // the last FLOWS
@@ -89,7 +90,8 @@ static inline void fake_ensure(struct fake_agent *agent, const struct vnrs_ag_hd
     struct fake_object *have = fake_find(agent, obj);
 
     agent->n_ensure++;
-    if (agent->fail_key && strcmp(agent->fail_key, obj->key) == 0) {
+    if (agent->fail_key && strcmp(agent->fail_key, obj->key) == 0 &&
+        (!agent->fail_type || agent->fail_type == obj->type)) {
         fake_reply(agent, hdr->seq, -ENOENT, 0, "it is broken");
         return;
     }

@@ -82,7 +82,7 @@ static void every_reason_fits_the_help(void **state)
 
     (void)state;
     assert_int_equal(vnrs_flow_filter_parse(&query, &filter, &wrong), -EINVAL);
-    assert_non_null(strstr(wrong.help, " NOT_FORWARDED"));
+    assert_non_null(strstr(wrong.help, " LINK_LOSS"));
 }
 
 static void filters_let_through_what_they_say(void **state)
