@@ -122,7 +122,9 @@ static const char *check_route(const union vnrs_agentd_spec *spec)
 
     if (!is_ours(&route->ns))
         return "namespace";
-    if (!is_ifname(route->ifname))
+    if (route->refuse > 1 || (route->refuse && (route->n_via || route->ifname[0])))
+        return "refusal";
+    if (!route->refuse && !is_ifname(route->ifname))
         return "link name";
     if (!is_prefix(&route->prefix))
         return "prefix";

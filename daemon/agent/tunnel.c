@@ -200,11 +200,14 @@ void vnrs_agentd_tunnel_started(struct vnrs_agentd_object *object, const char *d
     object->tunnel = tunnel;
     (void)snprintf(tunnel->dir, sizeof(tunnel->dir), "%s", dir);
     tunnel->running = true;
-    if (fresh)
+    if (fresh) {
         tunnel->reason = VNRS_TUNNEL_CONNECTING;
-    bool known = vnrs_rtnl_open(ns_fd, &nl) == 0;
-    tunnel->up = known && vnrs_link_is_up(&nl, VNRS_PROC_TUNNEL_LINK);
-    vnrs_rtnl_close(&nl);
+        tunnel->up = false; // the link may be so still, by the one before
+    } else {
+        bool known = vnrs_rtnl_open(ns_fd, &nl) == 0;
+        tunnel->up = known && vnrs_link_is_up(&nl, VNRS_PROC_TUNNEL_LINK);
+        vnrs_rtnl_close(&nl);
+    }
     if (!tunnel->heard) {
         tunnel->retry_ms = RETRY_MIN_MS;
         connect_later(tunnel);
@@ -260,7 +263,7 @@ void vnrs_agentd_tunnel_link(struct vnrs_agentd_object *link, const struct vnrs_
     size_t at = 0;
 
     if (end == &link->spec.link.a) {
-        bool carrier = flags & IFF_LOWER_UP;
+        bool carrier = flags & IFF_RUNNING; // as its routes have it: LOWER_UP is told before they do
         if (carrier != link->carrier)
             carrier_changed(lab, &end->ns);
         link->carrier = carrier;

@@ -113,7 +113,7 @@ static int read_route(const struct nlmsghdr *msg, void *arg)
     s->hops.n = 0;
     if (multipath)
         read_multipath(s, multipath);
-    else
+    else if (rt->rtm_type == RTN_UNICAST) // else it refuses
         add_hop(s, (struct hop){via, ifindex});
     return 0;
 }
@@ -142,7 +142,7 @@ static const char *hop_ifname(const struct vnrs_obj_route *spec, unsigned i)
 
 static int wanted_hops(const struct vnrs_obj_route *spec, struct vnrs_rtnl *nl, struct hops *ret, struct vnrs_err *err)
 {
-    ret->n = MAX(spec->n_via, 1u);
+    ret->n = spec->refuse ? 0 : MAX(spec->n_via, 1u);
     for (unsigned i = 0; i < ret->n; i++) {
         const char *ifname = hop_ifname(spec, i);
         ret->list[i] = (struct hop){.via = i < spec->n_via ? spec->via[i] : (struct vnrs_addr){0}};
@@ -170,6 +170,8 @@ static bool is_same_hops(const struct hops *x, const struct hops *y)
 
 static void put_hops(struct nlmsghdr *msg, const struct hops *hops, size_t size)
 {
+    if (hops->n == 0)
+        return;
     if (hops->n == 1) {
         mnl_attr_put_u32(msg, RTA_OIF, hops->list[0].ifindex);
         if (hops->list[0].via.family)
@@ -197,8 +199,10 @@ static struct nlmsghdr *begin_route(void *buf, uint16_t type, uint16_t flags, co
     rt->rtm_dst_len = spec->prefix.len;
     rt->rtm_table = RT_TABLE_MAIN;
     rt->rtm_protocol = VNRS_RTPROT;
-    rt->rtm_type = type == RTM_NEWROUTE ? RTN_UNICAST : RTN_UNSPEC;
-    rt->rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE : spec->n_via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+    rt->rtm_type = type == RTM_DELROUTE ? RTN_UNSPEC : spec->refuse ? RTN_UNREACHABLE : RTN_UNICAST;
+    rt->rtm_scope = type == RTM_DELROUTE          ? RT_SCOPE_NOWHERE
+                    : spec->n_via || spec->refuse ? RT_SCOPE_UNIVERSE
+                                                  : RT_SCOPE_LINK;
     mnl_attr_put(msg, RTA_DST, vnrs_af_bits(spec->prefix.family) / 8, spec->prefix.bytes);
     mnl_attr_put_u32(msg, RTA_PRIORITY, metric_of(spec));
     return msg;

@@ -19,6 +19,7 @@
 #define TUNNEL_MTU     1400 // of strongSwan's TUN device: ESP and UDP of it fit into 1500
 #define LEARNED_TABLE  1000
 #define LEARNED_METRIC 50
+#define REFUSED_METRIC 0xfffffffeu
 #define OWNER          "169.254.0.2" // of a gateway instance or site towards the ends of its tunnels
 
 struct end {           // of a tunnel
@@ -142,6 +143,27 @@ static void route_into(struct build *b, const struct end *end, const struct vnrs
         build_route(b, end->owner, end->tun, prefix, NULL);
 }
 
+// While its tunnel is down the other end's own address is nowhere: BGP with it would go through another tunnel, and
+// tell of routes that lead nowhere.
+static void route_to_end(struct build *b, const struct end *end, const struct vnrs_addr *addr)
+{
+    char text[VNRS_ADDR_STR_MAX];
+    const struct vnrs_prefix prefix = host_of(addr);
+
+    route_into(b, end, &prefix);
+    (void)vnrs_addr_format(addr, text);
+    const char *key = build_text(b, "%s/%s/refused", end->owner, text);
+    const char *name = build_text(b, "route '%s'", key);
+    struct vnrs_obj_route *route =
+        vnrs_map_find(&b->taken, name, strlen(name)) ? NULL : build_object(b, VNRS_OBJ_ROUTE, key, end->what);
+    if (!route)
+        return;
+    route->ns = build_netns(end->owner);
+    route->prefix = prefix;
+    route->refuse = 1;
+    route->metric = REFUSED_METRIC;
+}
+
 static bool is_behind(const struct build *b, const struct vnrs_gateway *gateway, const struct vnrs_vnet *vnet)
 {
     return vnet == gateway->vnet || vnrs_model_hub_of(b->model, vnet) == gateway->vnet;
@@ -213,10 +235,9 @@ static void build_ipsec(struct build *b, const struct vnrs_connection *c)
         build_end(b, &gateway_ends[i], c->shared_key);
         build_end(b, &site_ends[i], c->shared_key);
         struct vnrs_addr gateway_ip = vnrs_tunnel_gateway_ip(c, i);
-        struct vnrs_prefix to_gateway = host_of(&gateway_ip), to_site = host_of(&site_ip);
-        route_into(b, &site_ends[i], &to_gateway);
+        route_to_end(b, &site_ends[i], &gateway_ip);
         if (site_ip.family == VNRS_AF_IPV4)
-            route_into(b, &gateway_ends[i], &to_site);
+            route_to_end(b, &gateway_ends[i], &site_ip);
     }
     if (!c->enable_bgp)
         static_routes(b, c, gateway_ends, site_ends);

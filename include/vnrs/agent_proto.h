@@ -159,7 +159,7 @@ struct vnrs_obj_route {
     struct vnrs_addr via[4];          // none: on link; several: equal cost, all by `ifname` unless `ifnames` differ
     char ifnames[4][VNRS_IFNAME_MAX]; // empty: `ifname`
     uint8_t n_via;
-    uint8_t pad[1];
+    uint8_t refuse; // 1: packets are refused; no link, no next hop
     uint32_t metric;
 };
 

@@ -106,9 +106,9 @@ def nic(where, key, ifindex, addrs, mtu=1500, ifname="eth0"):
     return link(end("", f"v{ifindex}", ifindex=ifindex, mac=FABRIC_MAC), end(where, ifname, addrs, mac=mac), mtu, 1)
 
 
-def route(where, ifname, to, via=(), metric=0):
+def route(where, ifname, to, via=(), metric=0, refuse=0):
     out = ns(where) + struct.pack("=16s", ifname.encode()) + prefix(to)
-    out += b"".join(addr(v) for v in via).ljust(4 * 17, b"\0") + bytes(64) + bytes([len(via), 0])
+    out += b"".join(addr(v) for v in via).ljust(4 * 17, b"\0") + bytes(64) + bytes([len(via), refuse])
     return out + struct.pack("=I", metric)
 
 

@@ -67,6 +67,7 @@ def end(me, other, number, key="topsecret"):
         (h.ROUTE, f"{me}/peer", h.route(me, "pub", PUB[other] + "/32", ["192.0.2.1"]), b""),
         (h.ROUTE, f"{me}/inner", h.route(me, "ike", inner + "/32"), b""),
         (h.ROUTE, f"{me}/other", h.route(me, "tun-x", INSIDE[other] + "/32"), b""),
+        (h.ROUTE, f"{me}/none", h.route(me, "", INSIDE[other] + "/32", metric=4294967294, refuse=1), b""),
         (h.ROUTE, f"{t}/owner", h.route(t, "ike", "169.254.0.2/32"), b""),
         (h.ROUTE, f"{t}/peer", h.route(t, "ike", PUB[other] + "/32", ["169.254.0.2"]), b""),
         (h.SNAT, f"{t}/ike", h.snat(me, "pub", [inner + "/32"], PUB[other], inner), b""),

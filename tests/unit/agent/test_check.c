@@ -343,6 +343,8 @@ static void fields_of_specs(void **state)
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.via[0].family = 0);
     ASSERT_WRONG(VNRS_OBJ_ROUTE, strcpy(s.route.ifnames[0], "a b"));
     ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.ifname[0] = '\0');
+    ASSERT_WRONG(VNRS_OBJ_ROUTE, s.route.refuse = 1); // with a next hop
+    ASSERT_WRONG(VNRS_OBJ_ROUTE, (s.route.n_via = 0, s.route.ifname[0] = '\0', s.route.refuse = 2));
     ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.n = 33);
     ASSERT_WRONG(VNRS_OBJ_SNAT, s.snat.sources[0].len = 60);
     ASSERT_WRONG(VNRS_OBJ_SNAT, strcpy(s.snat.ifname, "a\"; x"));

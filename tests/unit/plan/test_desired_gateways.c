@@ -87,7 +87,9 @@ static void put_route(struct vnrs_strbuf *out, const struct vnrs_obj_route *rout
         put_addr(out, " via ", &route->via[i]);
         vnrs_strbuf_printf(out, " dev %s", route->ifnames[i][0] ? route->ifnames[i] : route->ifname);
     }
-    if (!route->n_via)
+    if (route->refuse)
+        vnrs_strbuf_printf(out, " refused, metric %u", route->metric);
+    else if (!route->n_via)
         vnrs_strbuf_printf(out, " dev %s", route->ifname);
 }
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VPN and ExpressRoute gateways with real routers at the sites: FRR behind two tunnels, BIRD behind a circuit, and one
+without BGP. One lab for all tests; each leaves it as it was."""
+import subprocess
+
+import pytest
+
+from conftest import Lab, leftovers, sh, until
+
+LAB = """
+name: {name}
+dataplane: {dataplane}
+defaults: {{bgp: {{keepalive: 3, hold: 20}}}}
+virtualNetworks:
+  - name: hub
+    addressSpace: [10.0.0.0/16]
+    subnets:
+      - {{name: GatewaySubnet, addressPrefix: 10.0.1.0/26}}
+      - {{name: RouteServerSubnet, addressPrefix: 10.0.2.0/26}}
+      - {{name: apps, addressPrefix: 10.0.3.0/24}}
+routeServers:
+  - {{name: rs, virtualNetwork: hub, allowBranchToBranchTraffic: true}}
+virtualNetworkGateways:
+  - {{name: vpn, virtualNetwork: hub, gatewayType: Vpn, activeActive: true, publicIps: [203.0.113.10, 203.0.113.11]}}
+  - {{name: er, virtualNetwork: hub, gatewayType: ExpressRoute}}
+sites:
+  - name: branch
+    addressPrefixes: [10.60.0.0/16]
+    asn: 65010
+    publicIp: 198.51.100.10
+    run: {{kind: frr}}
+    hosts: [{{name: pc, ip: 10.60.0.10}}]
+  - name: depot
+    addressPrefixes: [10.61.0.0/16]
+    publicIp: 198.51.100.11
+    hosts: [{{name: store, ip: 10.61.0.10}}]
+  - name: dc
+    addressPrefixes: [10.62.0.0/16]
+    asn: 65020
+    run: {{kind: bird}}
+    hosts: [{{name: rack, ip: 10.62.0.10}}]
+connections:
+  - {{name: tb, gateway: vpn, site: branch, connectionType: IPsec, enableBgp: true, sharedKey: do-not-tell}}
+  - {{name: td, gateway: vpn, site: depot, connectionType: IPsec}}
+  - {{name: circuit, gateway: er, site: dc, connectionType: ExpressRoute, password: s3cret,
+     bfd: {{transmitInterval: 300, receiveInterval: 300, detectMultiplier: 3}}}}
+machines:
+  - {{name: vm, nics: [{{subnet: hub/apps, privateIp: 10.0.3.10}}]}}
+"""
+ONE_PLANE = pytest.mark.parametrize("lab", ["ebpf"], indirect=True)  # what the data plane has no part in
+SITES = {"branch": "10.60.0.10", "depot": "10.61.0.10", "dc": "10.62.0.10"}
+
+
+@pytest.fixture(scope="module", params=["ebpf", "kernel"])
+def lab(request, daemon, tmp_path_factory):
+    name = f"gws-{request.param}"
+    lab = Lab(daemon, LAB.format(name=name, dataplane=request.param), name, tmp_path_factory.mktemp(name))
+    lab.apply("--timeout", "90s")
+    yield lab
+    lab.destroy()
+    assert leftovers(name, daemon.run_dir) == []
+
+
+def reaches(lab, *sites):
+    return all(lab.ping("vm", SITES[site]) for site in sites)
+
+
+def test_machines_and_sites_reach_each_other(lab):
+    until(lambda: reaches(lab, *SITES), 60, "vm to every site")
+    for host in ("pc", "store", "rack"):
+        until(lambda: lab.ping(f"host.{host}", "10.0.3.10"), 30, f"{host} to vm")
+    # The routers speak from an address that is known on the other side.
+    for site in SITES:
+        assert lab.ping(site, "10.0.3.10")
+
+
+def test_routes_of_both_sides(lab):
+    until(lambda: lab.next_hops("vm", "10.60.0.0/16") == ["10.0.1.4", "10.0.1.5"], 60, "both instances lead to the branch")
+    until(lambda: lab.next_hops("vm", "10.62.0.0/16") == ["10.0.1.8", "10.0.1.9"], 60, "both MSEEs lead to the data center")
+
+    def hub_at(site, links):
+        shown = lab.exec(site, "ip", "route", "show", "10.0.0.0/16")
+        return all(f"dev {link}" in shown for link in links)
+    until(lambda: hub_at("branch", ["tun-tb-0", "tun-tb-1"]), 60, "FRR routes by both tunnels")
+    until(lambda: hub_at("dc", ["er-circuit-0", "er-circuit-1"]), 60, "BIRD routes by both links")
+    assert hub_at("depot", ["tun-td-0", "tun-td-1"])
+
+
+def test_nothing_is_readable_on_the_internet(lab):
+    until(lambda: reaches(lab, "branch", "depot"), 60)
+    dump = subprocess.Popen(["ip", "netns", "exec", lab.ns("internet.edge"), "tcpdump", "-lni", "any", "--immediate-mode"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "listening" not in dump.stderr.readline():
+        pass
+    for site in ("branch", "depot") * 3:
+        assert reaches(lab, site)
+    dump.terminate()
+    seen = [line for line in dump.communicate()[0].splitlines() if " IP " in line]
+    assert sum("UDP-encap: ESP" in line for line in seen) >= 12, seen
+    assert all(".4500: " in line and ("ESP" in line or "isakmp" in line or "isakmp-nat-keep-alive" in line)
+               for line in seen), seen
+    assert not any(address in line for line in seen for address in ("10.0.3.10", *SITES.values()))
+
+
+def drop(lab, machine, *rule):
+    sh("ip", "netns", "exec", lab.ns(machine), "nft", "add table inet test; add chain inet test in "
+       "{ type filter hook prerouting priority -300; }; add rule inet test in " + " ".join(rule) + " drop")
+
+
+def undrop(lab, machine):
+    sh("ip", "netns", "exec", lab.ns(machine), "nft", "delete table inet test")
+
+
+@ONE_PLANE
+def test_the_other_tunnel_takes_over(lab):
+    until(lambda: reaches(lab, "branch", "depot"), 60)
+    drop(lab, "gateway.vpn-0", "udp dport { 500, 4500 }")
+    try:
+        until(lambda: "NO-CARRIER" in lab.exec("branch", "ip", "link", "show", "tun-tb-0"), 60, "the tunnel is seen down")
+        until(lambda: lab.next_hops("vm", "10.60.0.0/16") == ["10.0.1.5"], 60, "one instance leads to the branch")
+        until(lambda: all(reaches(lab, "branch") for _ in range(4)), 30, "the other tunnel carries all")
+        assert all(lab.ping("depot", "10.0.1.5") for _ in range(3))
+    finally:
+        undrop(lab, "gateway.vpn-0")
+    until(lambda: lab.next_hops("vm", "10.60.0.0/16") == ["10.0.1.4", "10.0.1.5"], 60, "both again")
+
+
+@ONE_PLANE
+def test_charon_is_made_again(lab):
+    until(lambda: reaches(lab, "branch"), 60)
+    pids = [p for p in sh("pgrep", "-x", "charon-systemd").split()
+            if sh("readlink", f"/proc/{p}/cwd").strip().endswith("/proc/tunnel.tb-1")]
+    sh("kill", "-9", *pids)
+    until(lambda: lab.next_hops("vm", "10.60.0.0/16") == ["10.0.1.4", "10.0.1.5"]
+          and all(reaches(lab, "branch") for _ in range(4)), 60, "the tunnel is back")
+
+
+def test_twice_is_no_change(lab):
+    until(lambda: reaches(lab, *SITES), 60)
+    assert "no changes" in lab.apply().stdout
+    shown = lab.daemon.cli("status", lab.name).stdout + lab.daemon.logged()
+    assert "do-not-tell" not in shown and "do-not-tell".encode().hex() not in shown
