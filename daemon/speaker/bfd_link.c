@@ -13,7 +13,7 @@
 struct vnrs_bfd_slot {
     uint32_t id;      // of its session; 0: none
     uint32_t request; // of the socket that it waits for; 0: none
-    struct vnrs_addr peer;
+    struct vnrs_addr local, peer;
     struct vnrs_spk_bfd conf;
 };
 
@@ -21,7 +21,7 @@ struct vnrs_bfd_link {
     struct vnrs_bfd_thread *thread;
     int pair;
     struct event *read, *retry;
-    struct vnrs_addr local; // of the sockets
+    struct vnrs_addr local; // of the sockets that receive
     bool listens[_VNRS_BFD_HOPS_MAX];
     uint32_t listen_request[_VNRS_BFD_HOPS_MAX];
     uint32_t last_id;
@@ -100,7 +100,8 @@ static bool clear_away(struct vnrs_speakerd *sp, bool moved)
         const struct vnrs_bgp_member *m = wanted(sp, slot);
         if (!s->conf.multiplier)
             continue;
-        if (!m || moved || !vnrs_addr_equal(&s->peer, &m->conf.addr) || s->conf.multihop != m->conf.bfd.multihop)
+        if (!m || moved || !vnrs_addr_equal(&s->peer, &m->conf.addr) ||
+            !vnrs_addr_equal(&s->local, vnrs_bgp_member_local(m)) || s->conf.multihop != m->conf.bfd.multihop)
             done &= end_session(sp, slot);
         else
             change_session(link, s, &m->conf.bfd);
@@ -132,6 +133,7 @@ static void ask_for_sockets(struct vnrs_speakerd *sp)
         const struct vnrs_bgp_member *m = wanted(sp, slot);
         if (!m || (s->conf.multiplier && (s->id || s->request)))
             continue;
+        s->local = *vnrs_bgp_member_local(m);
         s->peer = m->conf.addr;
         s->conf = m->conf.bfd;
         enum vnrs_bfd_hops hops = hops_of(&s->conf);
@@ -141,13 +143,25 @@ static void ask_for_sockets(struct vnrs_speakerd *sp)
     }
 }
 
+// The speaker's address, or any where a session has one of its own (an edge router's link).
+static struct vnrs_addr listen_addr(const struct vnrs_speakerd *sp)
+{
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        const struct vnrs_bgp_member *m = wanted(sp, slot);
+        if (m && !vnrs_addr_equal(vnrs_bgp_member_local(m), &sp->core->conf.local))
+            return (struct vnrs_addr){.family = sp->core->conf.local.family};
+    }
+    return sp->core->conf.local;
+}
+
 void vnrs_bfd_link_sync(struct vnrs_speakerd *sp)
 {
     struct vnrs_bfd_link *link = sp->bfd;
+    const struct vnrs_addr local = listen_addr(sp);
 
-    if (!link || !clear_away(sp, !vnrs_addr_equal(&link->local, &sp->core->conf.local)))
+    if (!link || !clear_away(sp, !vnrs_addr_equal(&link->local, &local)))
         return;
-    link->local = sp->core->conf.local;
+    link->local = local;
     ask_for_sockets(sp);
 }
 
@@ -191,7 +205,7 @@ static void take_source(struct vnrs_speakerd *sp, unsigned slot, int error, int 
 
     s->request = 0;
     if (error == 0)
-        error = vnrs_bfd_socket_source(*fd, &link->local, sp->core->ops->random(sp));
+        error = vnrs_bfd_socket_source(*fd, &s->local, sp->core->ops->random(sp));
     if (error < 0) {
         log_errno_ret(error, "no socket for BFD with '%s'", sp->core->members[slot]->conf.name);
         say_none(sp, slot, error);

@@ -135,6 +135,18 @@ def test_charon_is_made_again(lab):
           and all(reaches(lab, "branch") for _ in range(4)), 60, "the tunnel is back")
 
 
+@ONE_PLANE
+def test_the_other_link_of_a_circuit_takes_over(lab):
+    until(lambda: lab.next_hops("vm", "10.62.0.0/16") == ["10.0.1.8", "10.0.1.9"], 60)
+    drop(lab, "dc", "iifname er-circuit-0")
+    try:
+        until(lambda: lab.next_hops("vm", "10.62.0.0/16") == ["10.0.1.9"], 20, "BFD tells")
+        until(lambda: all(reaches(lab, "dc") for _ in range(4)), 20, "the other link carries all")
+    finally:
+        undrop(lab, "dc")
+    until(lambda: lab.next_hops("vm", "10.62.0.0/16") == ["10.0.1.8", "10.0.1.9"], 60, "both again")
+
+
 def test_twice_is_no_change(lab):
     until(lambda: reaches(lab, *SITES), 60)
     assert "no changes" in lab.apply().stdout
