@@ -62,9 +62,10 @@ struct vnrs_lab *vnrs_lab_new(struct vnrs_control *control, const char *name)
     lab->recompute = evtimer_new(control->base, on_recompute, lab);
     lab->hold_timer = evtimer_new(control->base, on_hold_end, lab);
     lab->fib_retry = evtimer_new(control->base, vnrs_lab_on_fib_retry, lab);
+    lab->damped = evtimer_new(control->base, vnrs_lab_on_damped, lab);
     lab->fib_sync = lab->fib_lost = true;
     if (!lab->ids || !lab->fib || !lab->retry || !lab->recompute || !lab->hold_timer || !lab->fib_retry ||
-        vec_push(&control->labs, lab) < 0) {
+        !lab->damped || vec_push(&control->labs, lab) < 0) {
         vnrs_lab_free(lab);
         return NULL;
     }
@@ -122,6 +123,7 @@ void vnrs_lab_free(struct vnrs_lab *lab)
     free_event(lab->recompute);
     free_event(lab->hold_timer);
     free_event(lab->fib_retry);
+    free_event(lab->damped);
     free_model(lab);
     vnrs_model_free(lab->next);
     vnrs_fib_state_free(lab->fib);

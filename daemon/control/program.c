@@ -343,24 +343,55 @@ static int change_slice(struct programmer *p, struct vnrs_learned_db *db, size_t
     return r;
 }
 
+static unsigned delay_of(const struct vnrs_lab *lab, const struct vnrs_lab_routes *routes)
+{
+    list_foreach (rs, &lab->model->route_servers)
+        if (strcmp(rs->vnet->name, routes->key) == 0)
+            return rs->change_delay_s;
+    return 0;
+}
+
+static uint64_t wait_of(const struct vnrs_lab *lab, const struct vnrs_lab_routes *routes)
+{
+    unsigned delay = delay_of(lab, routes);
+    return delay ? vnrs_damping_wait_ms(&routes->damping, delay, vnrs_clock_ms()) : 0;
+}
+
 static int change_some(struct programmer *p)
 {
     size_t budget = MAX((size_t)1, SLICE_MAX / MAX((size_t)1, p->lab->domains.len));
     int r = 0;
 
     vec_foreach (routes, &p->lab->routes) {
-        if (r == 0)
-            r = change_slice(p, (*routes)->db, &budget);
+        if (r < 0 || !vnrs_learned_pending((*routes)->db) || wait_of(p->lab, *routes))
+            continue;
+        vnrs_damping_note(&(*routes)->damping, delay_of(p->lab, *routes), vnrs_clock_ms());
+        r = change_slice(p, (*routes)->db, &budget);
     }
     return r;
 }
 
+// Come back when the first of those that wait may go on.
+static void wait_for_damped(struct vnrs_lab *lab)
+{
+    uint64_t first = UINT64_MAX;
+
+    vec_foreach (routes, &lab->routes) {
+        uint64_t wait = vnrs_learned_pending((*routes)->db) ? wait_of(lab, *routes) : 0;
+        first = wait ? MIN(first, wait) : first;
+    }
+    const struct timeval later = {(time_t)(first / 1000), (suseconds_t)(first % 1000 * 1000)};
+    if (first != UINT64_MAX)
+        (void)evtimer_add(lab->damped, &later);
+}
+
+// Prefixes that changed, but for those that wait.
 static size_t pending(const struct vnrs_lab *lab)
 {
     size_t n = 0;
 
     vec_foreach (routes, &lab->routes)
-        n += vnrs_learned_pending((*routes)->db);
+        n += lab->model && wait_of(lab, *routes) ? 0 : vnrs_learned_pending((*routes)->db);
     return n;
 }
 
@@ -483,6 +514,7 @@ int vnrs_lab_compute(struct vnrs_lab *lab)
         int r = is_ready(lab) && !lab->fib_lost ? program(lab, false) : 0;
         if (r == 0 && pending(lab))
             vnrs_lab_learned(lab);
+        wait_for_damped(lab);
         return again_later(lab, r);
     }
     lab->dirty = false;
@@ -512,6 +544,12 @@ void vnrs_lab_learned(struct vnrs_lab *lab)
         return; // a recompute, or the answers of the agent, lead back here
     if (!evtimer_pending(lab->recompute, NULL))
         (void)evtimer_add(lab->recompute, &now);
+}
+
+void vnrs_lab_on_damped(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    vnrs_lab_learned(arg);
 }
 
 void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged)

@@ -5,6 +5,7 @@
 
 #include "control/agent.h"
 #include "control/chan.h"
+#include "control/damping.h"
 #include "control/fib.h"
 #include "control/learned.h"
 #include "control/outlet.h"
@@ -30,6 +31,7 @@ struct vnrs_lab;
 struct vnrs_lab_routes { // what is learned in one place
     char *key;           // a hub, by the name of its virtual network; or the domain of a speaker (plan/speakers.h)
     struct vnrs_learned_db *db;
+    struct vnrs_damping damping;
 };
 
 struct vnrs_spk_pending { // a query under way
@@ -159,6 +161,7 @@ struct vnrs_lab {
     struct event *fib_retry;
     uint64_t fib_writes;
     struct event *recompute;
+    struct event *damped; // what waits may go on
     struct event *hold_timer;
 
     VEC(struct vnrs_instance *) instances;
@@ -281,6 +284,7 @@ void vnrs_lab_dirty(struct vnrs_lab *lab);   // recompute everything in the next
 void vnrs_lab_learned(struct vnrs_lab *lab); // what is learned changed
 // A merged set of `arg` (struct vnrs_lab) lost next hops: tell the sinks at once.
 void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged);
+void vnrs_lab_on_damped(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_release_hold(struct vnrs_lab *lab);
 // A backend of a load balancer is out, or in again: tell the sinks at once.

@@ -205,6 +205,7 @@ struct vnrs_route_server {
     bool allow_branch_to_branch;
     enum vnrs_hub_preference preference;
     unsigned min_capacity;         // routing infrastructure units
+    unsigned change_delay_s;       // after a change of what is learned the next ones wait so long
     struct vnrs_bgp_timers timers; // of connections that say nothing
     struct vnrs_bgp_options options;
     VNRS_LIST(struct vnrs_route_map) route_maps;

@@ -256,6 +256,7 @@ static void parse_route_servers(struct vnrs_loader *l, const struct vnrs_node *l
                                                      ARRAY_SIZE(vnrs_preference_names), VNRS_HRP_EXPRESSROUTE);
         rs->min_capacity = vnrs_read_number(vnrs_node_get(node, "virtualRouterAutoScaleConfiguration"), "minCapacity",
                                             VNRS_RS_UNITS_MIN);
+        rs->change_delay_s = vnrs_read_number(node, "routeChangeDelay", 0);
         parse_instance_ips(l, vnrs_node_get(node, "instanceIps"), rs);
         parse_bgp_options(l, vnrs_node_get(node, "bgp"), rs);
         vnrs_model_parse_route_maps(l, vnrs_node_get(node, "routeMaps"), rs);

@@ -325,6 +325,7 @@ static void print_route_servers(struct vnrs_strbuf *out, const struct vnrs_model
                            "    hubRoutingPreference: %s\n    virtualRouterAutoScaleConfiguration: {minCapacity: %u}\n",
                            rs->name, rs->vnet->name, yes_no(rs->allow_branch_to_branch),
                            vnrs_preference_names[rs->preference], rs->min_capacity);
+        vnrs_strbuf_printf(out, "    routeChangeDelay: %u\n", rs->change_delay_s);
         print_bgp_options(out, rs);
         vnrs_strbuf_puts(out, "    instanceIps: ");
         put_addrs(out, rs->ips, rs->ips[1].family ? 2 : 1);

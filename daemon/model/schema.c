@@ -383,6 +383,12 @@ static const struct vnrs_schema_key route_server_keys[] = {
      .types = OBJECT,
      .object = &auto_scale,
      .help = "Capacity, and with it how many machines may be served"},
+    {.key = "routeChangeDelay",
+     .types = INT,
+     .max = 3600,
+     .def = "0",
+     .help = "Seconds for which further changes of what NVAs announce wait after one was made; Azure's were measured "
+             "at about 30, no document has them"},
     {.key = "instanceIps",
      .types = LIST | ADDR,
      .min = 1,

@@ -224,6 +224,7 @@ static const char everything[] =
     "    allowBranchToBranchTraffic: true\n"
     "    hubRoutingPreference: ASPath\n"
     "    virtualRouterAutoScaleConfiguration: {minCapacity: 5}\n"
+    "    routeChangeDelay: 30\n"
     "    instanceIps: [10.0.1.8, 10.0.1.7]\n"
     "    bgp: {keepalive: 0, hold: 0, gracefulRestart: true, restartTime: 99, enhancedRefresh: true, "
     "extendedMessages: true, addPath: true, extendedNextHop: true}\n"
@@ -443,6 +444,7 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
         assert_int_equal(x->allow_branch_to_branch, y->allow_branch_to_branch);
         assert_int_equal(x->preference, y->preference);
         assert_int_equal(x->min_capacity, y->min_capacity);
+        assert_int_equal(x->change_delay_s, y->change_delay_s);
         same_bytes(x->timers, y->timers);
         assert_int_equal(x->options.graceful_restart, y->options.graceful_restart);
         assert_int_equal(x->options.restart_s, y->options.restart_s);
