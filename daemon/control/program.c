@@ -99,18 +99,18 @@ static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const stru
 {
     struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX];
     unsigned n = 0;
-    bool balanced = false;
 
     if (p->group && p->origin == merged->origin && p->vnet == vnet)
         return p->group;
+    members[0] = (struct vnrs_fib_member){0};
     for (unsigned i = 0; i < merged->set->n && n < ARRAY_SIZE(members); i++) {
         const struct vnrs_addr *hop = &merged->set->paths[i].nexthop;
         if (is_injected_only(p->lab) || !vnet)
             members[n++] = injected_member(hop);
         else
             n += hop_members(p, vnet, hop, members + n, (unsigned)ARRAY_SIZE(members) - n);
-        balanced = merged->set->n == 1 && members[0].flags & VNRS_BPF_NHF_BALANCED;
     }
+    bool balanced = merged->set->n == 1 && members[0].flags & VNRS_BPF_NHF_BALANCED;
     p->origin = merged->origin;
     p->vnet = vnet;
     // All routes to a load balancer have one group, so that both directions of a flow meet in it.
