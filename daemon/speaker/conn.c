@@ -189,6 +189,18 @@ void vnrs_conn_connect(struct vnrs_speakerd *sp, struct vnrs_bgp_member *m, int 
         connect_failed(m, err);
 }
 
+// The listening socket may be on every address of the instance; a session has one.
+static bool is_to(int fd, const struct vnrs_addr *local)
+{
+    struct sockaddr_storage ss = {0};
+    socklen_t len = sizeof(ss);
+
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+        return false;
+    struct vnrs_addr addr = vnrs_conn_addr(&ss);
+    return vnrs_addr_equal(&addr, local);
+}
+
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
     struct vnrs_speakerd *sp = arg;
@@ -202,8 +214,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
     struct vnrs_addr addr = vnrs_conn_addr(&ss);
     struct vnrs_bgp_member *m = vnrs_bgp_speaker_find_addr(sp->core, &addr);
     uint64_t now = vnrs_clock_ms();
-    if (m && !sp->stopping && socket_prepare(fd, m) == 0 && vnrs_protect_is_trusted(fd, &m->conf) &&
-        vnrs_bgp_peer_accept(&m->peer, now) == 0) {
+    if (m && !sp->stopping && is_to(fd, vnrs_bgp_member_local(m)) && socket_prepare(fd, m) == 0 &&
+        vnrs_protect_is_trusted(fd, &m->conf) && vnrs_bgp_peer_accept(&m->peer, now) == 0) {
         struct vnrs_conn *c = conn_new(sp, m, VNRS_BGP_IN, TAKE_FD(fd));
         note_ports(sp, m, VNRS_BGP_IN);
         if (c && (sp->reading_paused || event_add(c->read, NULL) == 0))
