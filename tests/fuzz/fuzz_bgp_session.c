@@ -23,6 +23,7 @@ enum op {
     OP_TIME,       // passes
     OP_TELL,       // output is taken
     OP_OPERATOR,   // clears, refreshes, shuts down
+    OP_PLACE,      // in the world: what the speaker is and its peers are to it, branch-to-branch, preference, prefixes
     _OP_MAX
 };
 
@@ -37,7 +38,7 @@ static struct {
     struct vnrs_spk_config conf;
     struct vnrs_spk_peer_config peers[PEERS];
     struct pipe pipes[PEERS][_VNRS_BGP_SIDE_MAX];
-    bool has_room;
+    bool has_room, has_prefixes;
     uint64_t now;
     uint32_t random;
 } w;
@@ -82,8 +83,14 @@ static void check_update(struct vnrs_bgp_member *m, const uint8_t *bytes, size_t
     struct vnrs_bgp_session far = fsm->session;
     FUZZ_CHECK(len <= (far.extended_message ? VNRS_BGP_MSG_EXTENDED_MAX : VNRS_BGP_MSG_MAX));
     memcpy(far.add_path_rx, fsm->session.add_path_tx, sizeof(far.add_path_rx));
-    far.local_id = fsm->remote.id;
+    const struct vnrs_bgp_fsm *other = vnrs_bgp_peer_session(&w.sp->members[!m->slot]->peer);
+    // Who gives itself another's identifier finds that in what is reflected.
+    far.local_id = other && other->remote.id == fsm->remote.id ? 0 : fsm->remote.id;
     FUZZ_CHECK(vnrs_bgp_update_decode(&far, bytes, len, scratch, &update, &error) == VNRS_BGP_OK);
+    // An edge router's customer sees nobody's private ASN (azure-routing.md 6.2).
+    bool is_customer = w.conf.role == VNRS_SPK_ROLE_MSEE && m->conf.kind == VNRS_SPK_PEER_OUTSIDE && !far.ibgp;
+    for (unsigned i = 0; i < ARRAY_SIZE(update.reach); i++)
+        FUZZ_CHECK(!is_customer || !update.reach[i].len || !vnrs_bgp_attrs_has_asn(&update.attrs[i], 65001));
 }
 
 static void on_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
@@ -211,7 +218,7 @@ static void say_announcement(struct source *s, struct vnrs_bgp_member *m)
     const struct vnrs_bgp_fsm *fsm = vnrs_bgp_peer_session(&m->peer);
     uint8_t bits = u8(s), which = u8(s), id = u8(s), msg[VNRS_BGP_MSG_MAX];
     const uint8_t path[] = {2, 2, 0, 0, 0xfd, 0xe9, 0, 0, bits & 1 ? 0xff : 0xfe, 0xeb}; // 65515 is the speaker's own
-    static const uint32_t communities[] = {VNRS_BGP_NO_EXPORT};
+    static const uint32_t no_export[] = {VNRS_BGP_NO_EXPORT}, marked[] = {VNRS_BGP_COMMUNITY_RS};
     struct vnrs_bgp_attrs attrs = {.as_path = path, .as_path_bytes = sizeof(path), .origin = bits >> 6 & 1};
     struct vnrs_addr a = vnrs_addr_from_v4(0xc0a80000u + (uint32_t)(which << 8));
     struct vnrs_prefix prefix = vnrs_prefix_make(&a, 24);
@@ -223,8 +230,11 @@ static void say_announcement(struct source *s, struct vnrs_bgp_member *m)
     struct vnrs_bgp_session far = fsm->session;
     memcpy(far.add_path_tx, fsm->session.add_path_rx, sizeof(far.add_path_tx));
     attrs.nexthop = m->conf.addr;
-    attrs.communities = bits & 2 ? communities : NULL;
-    attrs.n_communities = bits & 2 ? 1 : 0;
+    attrs.communities = bits & 2 ? no_export : bits & 8 ? marked : NULL;
+    attrs.n_communities = bits & 10 ? 1 : 0;
+    attrs.originator_id = bits & 16 && fsm->session.ibgp ? 0x0a000063 : 0;
+    if (bits & 32) // the default route
+        prefix = (struct vnrs_prefix){.family = VNRS_AF_IPV4};
     int len = vnrs_bgp_update_encode(&far, VNRS_BGP_AF4, bits & 4 ? NULL : &attrs, &prefix,
                                      far.add_path_tx[VNRS_BGP_AF4] ? &path_id : NULL, 1, msg, sizeof(msg), &used);
     FUZZ_CHECK(len > 0);
@@ -284,7 +294,56 @@ static void tell(bool room)
 
 static void configure(void)
 {
-    FUZZ_CHECK(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, NULL, 0, w.peers, PEERS, NULL) == 0);
+    static struct vnrs_spk_local range;
+    static struct vnrs_spk_static fixed;
+    struct vnrs_addr a = vnrs_addr_from_v4(0xc0a80100u), b = vnrs_addr_from_v4(0xc0a80200u);
+    size_t n = w.has_prefixes;
+
+    range.prefix = vnrs_prefix_make(&a, 24); // what the peers announce, too
+    fixed.prefix = vnrs_prefix_make(&b, 24);
+    FUZZ_CHECK(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &range, n, &fixed, n, w.peers, PEERS, NULL) == 0);
+}
+
+static unsigned sessions(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < PEERS; i++)
+        n += vnrs_bgp_peer_session(&w.sp->members[i]->peer) != NULL;
+    return n;
+}
+
+// Branch-to-branch, preference and prefixes change while sessions go on.
+static void place_changes(struct source *s, struct vnrs_bgp_member *m)
+{
+    uint8_t what = u8(s), value = what >> 3;
+    unsigned before = sessions();
+
+    switch (what & 7) {
+    case 0:
+    case 1:
+        w.conf.branch_to_branch ^= 1;
+        break;
+    case 2:
+    case 3:
+        w.conf.preference = value % _VNRS_SPK_PREFER_MAX;
+        break;
+    case 4:
+        w.has_prefixes = !w.has_prefixes;
+        break;
+    case 5:
+        w.peers[m->slot].kind = value % _VNRS_SPK_PEER_KIND_MAX;
+        break;
+    case 6:
+        w.peers[m->slot].local = value & 1 ? vnrs_addr_from_v4(0xa9fe1501) : (struct vnrs_addr){0};
+        break;
+    default:
+        w.conf.role = value % _VNRS_SPK_ROLE_MAX;
+        w.conf.asn = value & 16 ? 12076 : 65515;
+        break;
+    }
+    configure();
+    FUZZ_CHECK((what & 7) > 4 || sessions() == before);
 }
 
 static void operator_does(struct source *s, struct vnrs_bgp_member *m)
@@ -353,6 +412,9 @@ static void step(struct source *s)
     case OP_OPERATOR:
         operator_does(s, m);
         break;
+    case OP_PLACE:
+        place_changes(s, m);
+        break;
     case _OP_MAX:
         break;
     }
@@ -360,6 +422,8 @@ static void step(struct source *s)
 
 static void check_end(void)
 {
+    w.has_prefixes = false;
+    configure();
     vnrs_bgp_speaker_stop(w.sp, w.now);
     for (unsigned i = 0; i < PEERS; i++)
         for (unsigned side = 0; side < _VNRS_BGP_SIDE_MAX; side++) {
@@ -380,6 +444,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.now = 1000;
     w.random = 1;
     w.has_room = true;
+    w.has_prefixes = false;
     w.conf = (struct vnrs_spk_config){.asn = 65515, .router_id = 0x0a000004, .connect_retry_ms = 5000};
     w.conf.local = vnrs_addr_from_v4(0x0a000004);
     w.conf.role = kinds & 1;

@@ -109,7 +109,7 @@ def attr(flags, code, value):
     return bytes([flags, code, len(value)]) + value
 
 
-def path_attrs(as_path, nexthop, origin=0, communities=(), med=None, as4=True):
+def path_attrs(as_path, nexthop, origin=0, communities=(), med=None, as4=True, local_pref=None):
     fmt = "!I" if as4 else "!H"
     segment = bytes([2, len(as_path)]) + b"".join(struct.pack(fmt, a) for a in as_path) if as_path else b""
     out = attr(0x40, 1, bytes([origin])) + attr(0x40, 2, segment)
@@ -117,6 +117,8 @@ def path_attrs(as_path, nexthop, origin=0, communities=(), med=None, as4=True):
         out += attr(0x40, 3, socket.inet_aton(nexthop))
     if med is not None:
         out += attr(0x80, 4, struct.pack("!I", med))
+    if local_pref is not None:
+        out += attr(0x40, 5, struct.pack("!I", local_pref))
     if communities:
         out += attr(0xC0, 8, b"".join(struct.pack("!HH", *map(int, c.split(":"))) for c in communities))
     return out

@@ -250,7 +250,8 @@ class Speaker:
         self.net, self.generation, self.log = net, 0, tempfile.TemporaryFile("w+")
         self.control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.agent, agent_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listener = tcp_socket(net.rs, net.rs_addr, 179, listen=True) if listen else None
+        # listen: True for the instance's address, or another one
+        listener = tcp_socket(net.rs, net.rs_addr if listen is True else listen, 179, listen=True) if listen else None
         children = [control_child, agent_child] + ([listener] if listener else [])
         self.process = self._spawn(name, [s.fileno() for s in children])
         for s in children:
