@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Hand a packet to the NIC that it goes to: access list of a service, destination check, MTU, then new MACs and nothing
-// else; the fabric does not decrement the TTL (azure-routing.md section 10).
+// Hand a packet to the NIC that it goes to: access lists, destination check, MTU, then new MACs and nothing else; the
+// fabric does not decrement the TTL (azure-routing.md section 10).
 #pragma once
 
-#include "lib/endpoint.h"
+#include "lib/access.h"
 #include "lib/mtu.h"
 
 // <linux/if_packet.h>
 #define PACKET_HOST 0
-
-STAGE bool deliver_allowed(const struct vnrs_bpf_nic *from, const struct vnrs_bpf_nic *to, __u32 ifindex)
-{
-    struct vnrs_bpf_acl_key key = {.ifindex = ifindex, .subnet = from->subnet};
-
-    if ((to->flags & (VNRS_NIC_SERVICE | VNRS_NIC_RESTRICTED)) != (VNRS_NIC_SERVICE | VNRS_NIC_RESTRICTED))
-        return true;
-    return bpf_map_lookup_elem(&service_acl, &key);
-}
 
 // In words: packets are not aligned, and where BPF runs they need not be.
 STAGE void frame_keep_macs(const __u8 *mac, struct decision *d)
@@ -46,8 +37,12 @@ STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const
         drop(d, d->to_endpoint ? VNRS_DROP_NO_ENDPOINT : VNRS_DROP_DEAD_NEXTHOP);
         return;
     }
-    if (!deliver_allowed(from, to, ifindex)) {
+    if (!access_service(from, to, ifindex)) {
         drop(d, VNRS_DROP_SERVICE_DENIED);
+        return;
+    }
+    if (!access_peering(from, to, p)) {
+        drop(d, VNRS_DROP_NOT_FORWARDED);
         return;
     }
     if (!d->to_endpoint && !(to->flags & (VNRS_NIC_FORWARDING | VNRS_NIC_EDGE)) &&

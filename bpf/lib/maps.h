@@ -67,7 +67,7 @@ struct {
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct vnrs_bpf_acl_key);
     __type(value, __u32);
-} service_acl SEC(".maps");
+} access SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

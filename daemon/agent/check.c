@@ -316,7 +316,8 @@ static bool is_endpoint(const void *item)
 static bool is_acl(const void *item)
 {
     const struct vnrs_fib_acl *acl = item;
-    return acl->ifindex && acl->ifindex <= IFINDEX_MAX && acl->allowed <= 1;
+    return acl->kind < _VNRS_ACL_MAX && acl->to && acl->from && acl->allowed <= 1 &&
+           (acl->kind != VNRS_ACL_SERVICE || acl->to <= IFINDEX_MAX);
 }
 
 static const struct {

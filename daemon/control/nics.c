@@ -87,6 +87,29 @@ static void want_prober(struct vnrs_lab *lab, struct vnrs_arena *arena, const st
     want_endpoint(lab, key, nic.vnet, &addr);
 }
 
+static void want_acl(struct vnrs_lab *lab, enum vnrs_acl_kind kind, uint32_t to, uint32_t from)
+{
+    const struct vnrs_fib_acl acl = {.kind = kind, .to = to, .from = from, .allowed = 1};
+
+    if (to && from)
+        vnrs_fib_want_acl(lab->fib, &acl);
+}
+
+// What a network lets in that its peer only forwards (azure-routing.md 4.1).
+static void want_peering(struct vnrs_lab *lab, const struct vnrs_peering *peering)
+{
+    if (peering->other && peering->allow_forwarded)
+        want_acl(lab, VNRS_ACL_FORWARDED, vnrs_ids_find(lab->ids, VNRS_ID_VNET, peering->vnet->name),
+                 vnrs_ids_find(lab->ids, VNRS_ID_VNET, peering->remote->name));
+}
+
+// Traffic of a gateway needs no allowForwardedTraffic (azure-routing.md 4.1).
+static uint32_t flags_of(const struct vnrs_nic *nic)
+{
+    return (nic->forwarding ? VNRS_NIC_FORWARDING : 0u) |
+           (nic->machine->role == VNRS_MACHINE_USER ? 0u : VNRS_NIC_GATEWAY);
+}
+
 static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_service *service)
 {
     list_foreach (host, &service->hosts) {
@@ -100,10 +123,7 @@ static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const s
         want_nic(lab, key, nic);
         want_endpoint(lab, key, 0, &host->ip);
         list_foreach (subnet, &service->allowed) {
-            struct vnrs_fib_acl acl = {
-                .ifindex = vnrs_lab_link_number(lab, key), .subnet = subnet_number(lab, arena, *subnet), .allowed = 1};
-            if (acl.ifindex)
-                vnrs_fib_want_acl(lab->fib, &acl);
+            want_acl(lab, VNRS_ACL_SERVICE, vnrs_lab_link_number(lab, key), subnet_number(lab, arena, *subnet));
         }
     }
 }
@@ -120,9 +140,10 @@ void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
         const struct vnrs_nic *n = *nic;
         if (is_cut_off(lab, n))
             continue;
-        want_in_subnet(lab, arena, n->name, n->subnet, n->forwarding ? VNRS_NIC_FORWARDING : 0, n->mtu, n->ips.items,
-                       n->ips.len);
+        want_in_subnet(lab, arena, n->name, n->subnet, flags_of(n), n->mtu, n->ips.items, n->ips.len);
     }
+    list_foreach (peering, &lab->model->peerings)
+        want_peering(lab, peering);
     list_foreach (rs, &lab->model->route_servers) {
         for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
             if (rs->ips[i].family != VNRS_AF_NONE)

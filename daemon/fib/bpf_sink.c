@@ -208,11 +208,11 @@ static int sink_endpoint_set(struct vnrs_sink *sink, const struct vnrs_fib_endpo
 static int sink_acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
 {
     struct bpf_sink *b = self(sink);
-    struct vnrs_bpf_acl_key key = {.ifindex = acl->ifindex, .subnet = acl->subnet};
+    struct vnrs_bpf_acl_key key = {.kind = acl->kind, .to = acl->to, .from = acl->from};
     int err = acl->allowed ? vnrs_bpf_table_set(&b->acl, &key, 1, &sink->writes)
                            : vnrs_bpf_table_remove(&b->acl, &key, &sink->writes);
 
-    return err ? fail(sink, err, "set access of subnet %u to NIC %u", acl->subnet, acl->ifindex) : 0;
+    return err ? fail(sink, err, "set access of %u to %u", acl->from, acl->to) : 0;
 }
 
 static int sink_flush(struct vnrs_sink *sink)
@@ -276,7 +276,7 @@ int vnrs_bpf_sink_new(struct vnrs_bpf_dataplane *dp, struct vnrs_sink **ret_sink
     *b = (struct bpf_sink){
         .sink.ops = &ops,
         .dp = dp,
-        .acl = {.fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_SERVICE_ACL),
+        .acl = {.fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_ACCESS),
                 .key_size = sizeof(struct vnrs_bpf_acl_key),
                 .max = VNRS_ACLS_MAX},
         .nics = calloc(VNRS_NICS_MAX, sizeof(*b->nics)),

@@ -86,15 +86,15 @@ static int cmp_pair(const void *a, const void *b)
     return c ? c : x->other < y->other ? -1 : x->other > y->other;
 }
 
-// A set in which equal elements appear once.
-static void add_set(struct vnrs_strbuf *out, const char *name, const char *type, pairs *elements)
+// A set, or a map, in which equal elements appear once.
+static void add_elements(struct vnrs_strbuf *out, const char *kind, const char *name, const char *type, pairs *elements)
 {
     char addr[VNRS_ADDR_STR_MAX];
     bool first = true;
 
     if (elements->len)
         qsort(elements->items, elements->len, sizeof(elements->items[0]), cmp_pair);
-    vnrs_strbuf_printf(out, "  set %s {\n    type %s;\n", name, type);
+    vnrs_strbuf_printf(out, "  %s %s {\n    type %s;\n", kind, name, type);
     vec_foreach (e, elements) {
         if (e > elements->items && cmp_pair(e, e - 1) == 0)
             continue;
@@ -103,15 +103,94 @@ static void add_set(struct vnrs_strbuf *out, const char *name, const char *type,
         if (e->addr.family)
             vnrs_strbuf_printf(out, " . %s", vnrs_addr_format(&e->addr, addr));
         if (e->other)
-            vnrs_strbuf_printf(out, " . %u", e->other);
+            vnrs_strbuf_printf(out, " %c %u", kind[0] == 'm' ? ':' : '.', e->other);
         first = false;
     }
     vnrs_strbuf_puts(out, first ? "  }\n" : " }\n  }\n");
 }
 
+static void add_set(struct vnrs_strbuf *out, const char *name, const char *type, pairs *elements)
+{
+    add_elements(out, "set", name, type, elements);
+}
+
+static void add_map(struct vnrs_strbuf *out, const char *name, const char *type, pairs *elements)
+{
+    add_elements(out, "map", name, type, elements);
+}
+
 struct sets {
     pairs checked, probed, restricted, addrs4, addrs6, allowed;
+    // What NICs that forward may send into other networks. Elements begin with the number of a network, but for
+    // `senders` (of what network a NIC that forwards is) and `inside` (NICs of any network).
+    pairs senders, inside, lets, origins4, origins6;
 };
+
+static bool is_listed(const struct vnrs_fabric *fabric, enum vnrs_acl_kind kind, uint32_t to, uint32_t from)
+{
+    const struct vnrs_fib_acl key = {.kind = kind, .to = to, .from = from};
+
+    return vnrs_map_find(&fabric->acls, &key, offsetof(struct vnrs_fib_acl, allowed));
+}
+
+// A gateway may send anywhere.
+static bool is_sender(const struct vnrs_fib_nic *nic)
+{
+    return nic->nic.vnet && (nic->nic.flags & (VNRS_NIC_FORWARDING | VNRS_NIC_GATEWAY)) == VNRS_NIC_FORWARDING;
+}
+
+// Networks that have NICs which forward, by number; each once.
+static int find_sending(const struct vnrs_fabric *fabric, struct sets *sets, struct vnrs_map *vnets)
+{
+    struct vnrs_map_entry *e;
+    int r = 0;
+
+    for (size_t at = 0; r >= 0 && (e = vnrs_map_next(&fabric->nics, &at));) {
+        const struct vnrs_fib_nic *nic = e->value;
+        if (!is_sender(nic))
+            continue;
+        r = vec_push(&sets->senders, (struct pair){.ifindex = nic->ifindex, .other = nic->nic.vnet});
+        if (r >= 0)
+            r = vnrs_map_put(vnets, &nic->nic.vnet, sizeof(nic->nic.vnet), e->value);
+    }
+    return r;
+}
+
+// The NIC lets in what its own network forwards, and what those forward that are listed.
+static int collect_lets(const struct vnrs_fabric *fabric, const struct vnrs_fib_nic *nic, const struct vnrs_map *vnets,
+                        struct sets *sets)
+{
+    struct vnrs_map_entry *e;
+    int r = vec_push(&sets->inside, (struct pair){.ifindex = nic->ifindex});
+
+    for (size_t at = 0; r >= 0 && (e = vnrs_map_next(vnets, &at));) {
+        uint32_t vnet = ((const struct vnrs_fib_nic *)e->value)->nic.vnet;
+        if (vnet == nic->nic.vnet || is_listed(fabric, VNRS_ACL_FORWARDED, nic->nic.vnet, vnet))
+            r = vec_push(&sets->lets, (struct pair){.ifindex = vnet, .other = nic->ifindex});
+    }
+    return r;
+}
+
+static int collect_forwarded(const struct vnrs_fabric *fabric, struct sets *sets)
+{
+    struct vnrs_map vnets = {0};
+    struct vnrs_map_entry *e;
+    int r = find_sending(fabric, sets, &vnets);
+
+    for (size_t at = 0; r >= 0 && vnets.len && (e = vnrs_map_next(&fabric->nics, &at));) {
+        const struct vnrs_fib_nic *nic = e->value;
+        if (nic->nic.vnet)
+            r = collect_lets(fabric, nic, &vnets, sets);
+    }
+    for (size_t at = 0; r >= 0 && (e = vnrs_map_next(&fabric->endpoints, &at));) {
+        const struct vnrs_fabric_endpoint *endpoint = e->value;
+        const struct pair pair = {.ifindex = endpoint->key.vnet, .addr = endpoint->key.addr};
+        if (vnrs_map_find(&vnets, &endpoint->key.vnet, sizeof(endpoint->key.vnet)))
+            r = vec_push(pair.addr.family == VNRS_AF_IPV4 ? &sets->origins4 : &sets->origins6, pair);
+    }
+    vnrs_map_fini(&vnets);
+    return r;
+}
 
 static int collect_allowed(const struct vnrs_fabric *fabric, const struct vnrs_fib_nic *service, struct sets *sets)
 {
@@ -119,8 +198,7 @@ static int collect_allowed(const struct vnrs_fabric *fabric, const struct vnrs_f
 
     for (size_t at = 0; (e = vnrs_map_next(&fabric->nics, &at));) {
         const struct vnrs_fib_nic *nic = e->value;
-        const struct vnrs_fib_acl key = {.ifindex = service->ifindex, .subnet = nic->nic.subnet};
-        if (!nic->nic.subnet || !vnrs_map_find(&fabric->acls, &key, offsetof(struct vnrs_fib_acl, allowed)))
+        if (!nic->nic.subnet || !is_listed(fabric, VNRS_ACL_SERVICE, service->ifindex, nic->nic.subnet))
             continue;
         int r = vec_push(&sets->allowed, (struct pair){.ifindex = nic->ifindex, .other = service->ifindex});
         if (r < 0)
@@ -184,6 +262,9 @@ static const char chains[] =
     "    type filter hook forward priority filter; policy accept;\n"
     "    icmpv6 type nd-neighbor-solicit drop\n"
     "    oif @restricted iif . oif != @allowed drop\n"
+    "    meta mark set iif map @senders\n"
+    "    oif @inside meta mark . oif != @lets meta mark . ip saddr != @origins4 meta mark != 0 drop\n"
+    "    oif @inside meta mark . oif != @lets meta mark . ip6 saddr != @origins6 meta mark != 0 drop\n"
     "    oif != @checked accept\n"
     "    oif . ip daddr @addrs4 accept\n"
     "    oif . ip6 daddr @addrs6 accept\n"
@@ -205,12 +286,19 @@ char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
     char mark[18];
 
     int r = collect(fabric, &sets);
+    if (r >= 0)
+        r = collect_forwarded(fabric, &sets);
     add_set(&body, "checked", "iface_index", &sets.checked);
     add_set(&body, "probed", "iface_index", &sets.probed);
     add_set(&body, "restricted", "iface_index", &sets.restricted);
     add_set(&body, "allowed", "iface_index . iface_index", &sets.allowed);
     add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
     add_set(&body, "addrs6", "iface_index . ipv6_addr", &sets.addrs6);
+    add_map(&body, "senders", "iface_index : mark", &sets.senders);
+    add_set(&body, "inside", "iface_index", &sets.inside);
+    add_set(&body, "lets", "mark . iface_index", &sets.lets);
+    add_set(&body, "origins4", "mark . ipv4_addr", &sets.origins4);
+    add_set(&body, "origins6", "mark . ipv6_addr", &sets.origins6);
     vnrs_strbuf_puts(&body, chains);
     vnrs_strbuf_puts(&body, "table arp vnrs\ndelete table arp vnrs\ntable arp vnrs {\n");
     add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
@@ -219,6 +307,11 @@ char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
     vec_free(&sets.probed);
     vec_free(&sets.restricted);
     vec_free(&sets.allowed);
+    vec_free(&sets.senders);
+    vec_free(&sets.inside);
+    vec_free(&sets.lets);
+    vec_free(&sets.origins4);
+    vec_free(&sets.origins6);
     vec_free(&sets.addrs4);
     vec_free(&sets.addrs6);
     _free_ char *text = vnrs_strbuf_take(&body);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the kernel sink knows of a fabric besides routes: its NICs, the endpoints behind them, the service access lists.
+// What the kernel sink knows of a fabric besides routes: its NICs, the endpoints behind them, access lists.
 #pragma once
 
 #include "net/addr.h"
@@ -11,7 +11,7 @@
 struct vnrs_fabric {
     struct vnrs_map nics;      // by ifindex; struct vnrs_fib_nic
     struct vnrs_map endpoints; // by (vnet, addr); struct vnrs_fabric_endpoint
-    struct vnrs_map acls;      // by (ifindex, subnet); struct vnrs_fib_acl
+    struct vnrs_map acls;      // by (kind, to, from); struct vnrs_fib_acl
 };
 
 struct vnrs_fabric_endpoint {
@@ -37,7 +37,7 @@ uint32_t vnrs_fabric_endpoint_find(const struct vnrs_fabric *fabric, uint32_t vn
 
 // The nftables script that replaces the tables `inet vnrs` and `arp vnrs` by such that make the checks of the packet
 // path: source and destination address of NICs that do not forward, what no NIC may send, subnets that a restricted
-// service lets in, ARP about a NIC's own address. Equal fabrics give equal text. It holds a set named
+// service lets in, what may be forwarded over a peering, ARP about a NIC's own address. Equal fabrics give equal text. It holds a set named
 // `vnrs_fabric_nft_mark(…)`, by which the table is recognised.
 char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric) VNRS_MUST_CHECK; // NULL: out of memory
 void vnrs_fabric_nft_mark(const char *script, char ret_mark[static 18]);        // of the rest of the script

@@ -22,6 +22,11 @@ bool vnrs_peering_is_usable(const struct vnrs_peering *peering)
     return peering->other && peering->allow_access;
 }
 
+bool vnrs_peering_carries(const struct vnrs_peering *peering)
+{
+    return vnrs_peering_is_usable(peering) && peering->other->allow_access;
+}
+
 static int holder_add(struct vnrs_reach *reach, const struct vnrs_nic *nic, const struct vnrs_addr *addr)
 {
     struct holder *holder = vnrs_arena_alloc(reach->arena, sizeof(*holder));
@@ -66,13 +71,13 @@ void vnrs_reach_free(struct vnrs_reach *reach)
     free(reach);
 }
 
-// Routes of `vnet` lead to the address in the other network.
+// Routes of `vnet` lead to the address in the other network, which lets them in.
 static bool is_peered(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet, const struct vnrs_vnet *other,
                       const struct vnrs_addr *addr)
 {
     const struct vnrs_peering *peering = vnrs_model_find_peering(reach->model, vnet, other);
 
-    return peering && vnrs_peering_is_usable(peering) && vnrs_prefix_list_has(&peering->remote_space, addr);
+    return peering && vnrs_peering_carries(peering) && vnrs_prefix_list_has(&peering->remote_space, addr);
 }
 
 const struct vnrs_balancer *vnrs_reach_balancer(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet,

@@ -155,6 +155,13 @@ static const struct vnrs_fwd_member *members_nics(struct resolver *r, const stru
     return set->members;
 }
 
+static bool is_carried(const struct resolver *r, const struct vnrs_vnet *remote)
+{
+    const struct vnrs_peering *peering = vnrs_model_find_peering(r->model, r->domain->vnet, remote);
+
+    return peering && vnrs_peering_carries(peering);
+}
+
 static int resolve_route(struct resolver *r, const struct vnrs_eff_route *route)
 {
     const struct vnrs_fwd_member *members = &member_dead;
@@ -167,7 +174,8 @@ static int resolve_route(struct resolver *r, const struct vnrs_eff_route *route)
     case VNRS_NH_VNET_LOCAL:
     case VNRS_NH_VNET_PEERING:
     case VNRS_NH_VNET_GLOBAL_PEERING:
-        members = members_endpoint(r, route->vnet);
+        if (route->vnet == r->domain->vnet || is_carried(r, route->vnet))
+            members = members_endpoint(r, route->vnet);
         break;
     case VNRS_NH_GATEWAY:
     case VNRS_NH_APPLIANCE:

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define VNRS_BPF_LAYOUT 2
+#define VNRS_BPF_LAYOUT 3
 
 // Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
 #define VNRS_IFINDEX_FIRST 16
@@ -32,9 +32,10 @@
 enum vnrs_nic_flags {
     VNRS_NIC_PRESENT = 1u << 0,
     VNRS_NIC_FORWARDING = 1u << 1, // enableIPForwarding: source and destination checks are off
-    VNRS_NIC_SERVICE = 1u << 2,    // a service host: `service_acl` lists who may send to it
-    VNRS_NIC_RESTRICTED = 1u << 3, // with SERVICE: only the subnets in service_acl; without it every subnet
+    VNRS_NIC_SERVICE = 1u << 2,    // a service host: `access` lists who may send to it
+    VNRS_NIC_RESTRICTED = 1u << 3, // with SERVICE: only the subnets in `access`; without it every subnet
     VNRS_NIC_EDGE = 1u << 4,       // Internet edge: carries any address, on both sides
+    VNRS_NIC_GATEWAY = 1u << 5,    // with FORWARDING: a gateway's; what it forwards may cross any peering
 };
 
 struct vnrs_bpf_nic {
@@ -96,9 +97,15 @@ struct vnrs_bpf_nexthop { // map `nexthops`: ARRAY
     __u32 flags;          // enum vnrs_bpf_nexthop_flags
 };
 
-struct vnrs_bpf_acl_key { // map `service_acl`: HASH, value __u32 1
-    __u32 ifindex;        // of the service NIC
-    __u32 subnet;
+enum vnrs_acl_kind {
+    VNRS_ACL_SERVICE,   // the service behind NIC `to` lets subnet `from` in, where it is restricted
+    VNRS_ACL_FORWARDED, // virtual network `to` lets in what its peered network `from` only forwards
+    _VNRS_ACL_MAX
+};
+
+struct vnrs_bpf_acl_key { // map `access`: HASH, value __u32 1
+    __u32 kind;           // enum vnrs_acl_kind
+    __u32 to, from;
 };
 
 enum vnrs_bpf_direction { VNRS_BPF_FROM_NIC, VNRS_BPF_TO_NIC, _VNRS_BPF_DIR_MAX };

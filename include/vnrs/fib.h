@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the controller tells the sinks: groups of next hops, routes per route domain, NICs, endpoints, service access
+// What the controller tells the sinks: groups of next hops, routes per route domain, NICs, endpoints, access
 // lists. The same structs travel in agent_proto.h messages and are handed to daemon/fib/.
 //
 // A group handle is a name that the controller chooses; it lives as long as one controller. Sinks map it to a slot
@@ -55,9 +55,9 @@ struct vnrs_fib_endpoint {
     uint8_t pad[3];
 };
 
-struct vnrs_fib_acl { // a subnet that a restricted service NIC lets in
-    uint32_t ifindex;
-    uint32_t subnet;
+struct vnrs_fib_acl { // who is let in
+    uint32_t kind;    // enum vnrs_acl_kind, which tells what `to` and `from` are
+    uint32_t to, from;
     uint32_t allowed; // 0: remove
 };
 
@@ -66,3 +66,4 @@ static_assert(sizeof(struct vnrs_fib_group) == 8 + 32 * VNRS_GROUP_MEMBERS_MAX, 
 static_assert(sizeof(struct vnrs_fib_route) == 28, "wire layout");
 static_assert(sizeof(struct vnrs_fib_nic) == 52, "wire layout");
 static_assert(sizeof(struct vnrs_fib_endpoint) == 28, "wire layout");
+static_assert(sizeof(struct vnrs_fib_acl) == 16, "wire layout");

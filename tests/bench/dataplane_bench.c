@@ -232,7 +232,7 @@ static struct forward_trie_bpf *trie_open(const struct plane *plane)
         const char *name;
         enum vnrs_bpf_map map;
     } shared[] = {{"nics", VNRS_BPF_MAP_NICS},         {"groups", VNRS_BPF_MAP_GROUPS},
-                  {"nexthops", VNRS_BPF_MAP_NEXTHOPS}, {"service_acl", VNRS_BPF_MAP_SERVICE_ACL},
+                  {"nexthops", VNRS_BPF_MAP_NEXTHOPS}, {"access", VNRS_BPF_MAP_ACCESS},
                   {"tables", VNRS_BPF_MAP_TABLES},     {"lines", VNRS_BPF_MAP_LINES}};
     struct forward_trie_bpf *skel = forward_trie_bpf__open();
 

@@ -196,7 +196,7 @@ void fixture_fill_routes(struct vnrs_sink *sink, uint32_t base)
 
 void fixture_fill(struct vnrs_sink *sink)
 {
-    const struct vnrs_fib_acl acl = {.ifindex = STORAGE, .subnet = 1, .allowed = 1};
+    const struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = STORAGE, .from = 1, .allowed = 1};
 
     assert_int_equal(sink->ops->sync_begin(sink), 0);
     fill_nics(sink);

@@ -251,7 +251,6 @@ static void every_outcome_was_met(void **state)
     // Links of these topologies are as they should be: test_impair.c has others.
     static const bool never[_VNRS_DROP_MAX] = {[VNRS_DROP_UNSPEC] = true,
                                                [VNRS_DROP_UNKNOWN_NIC] = true,
-                                               [VNRS_DROP_NOT_FORWARDED] = true,
                                                [VNRS_DROP_LINK_DOWN] = true,
                                                [VNRS_DROP_LINK_LOSS] = true};
     bool all = !args.has_topology && args.topologies >= 50;

@@ -115,6 +115,22 @@ static const struct test_case cases[] = {
      0,
      OPEN,
      VNRS_NH_SERVICE_ENDPOINT},
+    {"NVA over a peering, from itself",
+     NVA1,
+     {.src = "10.0.2.4", .dst = "10.1.0.4"},
+     0,
+     FORWARD,
+     0,
+     VM_P,
+     VNRS_NH_VNET_PEERING},
+    {"NVA over a peering, for a NIC of its network",
+     NVA1,
+     {.src = "10.0.1.4", .dst = "10.1.0.4"},
+     0,
+     FORWARD,
+     0,
+     VM_P,
+     VNRS_NH_VNET_PEERING},
     {"NVA forwards for others", NVA1, {.src = "10.0.1.4", .dst = A}, 0, FORWARD, 0, VM_A, VNRS_NH_VNET_LOCAL},
     {"next hop NIC without forwarding, own address",
      VM_A,
@@ -241,6 +257,14 @@ static const struct test_case cases[] = {
     {"unspecified source, IPv6", NVA1, {.src = "::", .dst = "fd00::4"}, 0, DROP, VNRS_DROP_SOURCE, 0, 0},
     {"link-local source", NVA1, {.src = "fe80::4", .dst = "fd00::4"}, 0, DROP, VNRS_DROP_SOURCE, 0, 0},
     {"link-local destination", VM_A, {.src = A6, .dst = "fe80::4"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},
+    {"forwarded over a peering that does not allow it",
+     NVA1,
+     {.src = "10.9.0.1", .dst = "10.1.0.4"},
+     0,
+     DROP,
+     VNRS_DROP_NOT_FORWARDED,
+     0,
+     0},
     {"wire server", VM_A, {.src = A, .dst = "168.63.129.16"}, 0, DROP, VNRS_DROP_PLATFORM, 0, 0},
     {"metadata service", NVA1, {.src = A, .dst = "169.254.169.254"}, 0, DROP, VNRS_DROP_PLATFORM, 0, 0},
     {"link-local destination, IPv4", VM_A, {.src = A, .dst = "169.254.7.7"}, 0, DROP, VNRS_DROP_NO_ROUTE, 0, 0},
@@ -495,10 +519,8 @@ static void every_reason_was_reached(void **state)
 {
     (void)state;
     for (unsigned r = 0; r < _VNRS_DROP_MAX; r++) {
-        // LINK_* are those of test_impair.c. UNSPEC is no reason; forwarded traffic over a peering cannot be told apart
-        // by what is in the maps (yet).
-        if (r != VNRS_DROP_UNSPEC && r != VNRS_DROP_NOT_FORWARDED && r != VNRS_DROP_LINK_DOWN &&
-            r != VNRS_DROP_LINK_LOSS && !reached[r])
+        // UNSPEC is no reason; LINK_* are those of test_impair.c.
+        if (r != VNRS_DROP_UNSPEC && r != VNRS_DROP_LINK_DOWN && r != VNRS_DROP_LINK_LOSS && !reached[r])
             fail_msg("no case reaches drop reason %u", r);
     }
 }
@@ -592,6 +614,37 @@ static void nothing_is_written_while_nobody_reads(void **state)
     assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 0);
     run_drops(3);
     assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 3);
+}
+
+static uint32_t verdict_of(unsigned from, const struct spec *packet)
+{
+    struct frame in;
+    struct run run;
+
+    frame_build(packet, &in);
+    fixture_run(&fx, from, &in, 0, &run);
+    return run.cb[VNRS_BPF_CB_REASON];
+}
+
+static void forwarded_traffic_crosses_a_peering_that_allows_it_or_comes_from_a_gateway(void **state)
+{
+    struct vnrs_fib_acl acl = {.kind = VNRS_ACL_FORWARDED, .to = 2, .from = 1, .allowed = 1};
+    const struct spec packet = {.src = "10.9.0.1", .dst = "10.1.0.4"};
+    struct vnrs_bpf_nic nic = {
+        .flags = VNRS_NIC_FORWARDING | VNRS_NIC_GATEWAY, .domain = DOMAIN_NVA, .vnet = 1, .subnet = 3, .mtu = 1500};
+
+    (void)state;
+    assert_int_equal(verdict_of(NVA1, &packet), VNRS_DROP_NOT_FORWARDED);
+    assert_int_equal(fx.sink->ops->acl_set(fx.sink, &acl), 0);
+    assert_int_equal(verdict_of(NVA1, &packet), 0);
+    acl.allowed = 0;
+    assert_int_equal(fx.sink->ops->acl_set(fx.sink, &acl), 0);
+    assert_int_equal(verdict_of(NVA1, &packet), VNRS_DROP_NOT_FORWARDED);
+    nic_set(fx.sink, NVA1, &nic);
+    assert_int_equal(verdict_of(NVA1, &packet), 0);
+    fixture_fill(fx.sink);
+    assert_int_equal(verdict_of(NVA1, &packet), VNRS_DROP_NOT_FORWARDED);
+    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
 }
 
 static void platform_address_with_an_owner_is_reached_whatever_the_routes(void **state)
@@ -867,6 +920,7 @@ int main(void)
         cmocka_unit_test(forwarded_packets_are_told_of_as_sampled),
         cmocka_unit_test(reader_takes_no_more_than_it_wants_and_the_rest_waits_or_is_lost),
         cmocka_unit_test(nothing_is_written_while_nobody_reads),
+        cmocka_unit_test(forwarded_traffic_crosses_a_peering_that_allows_it_or_comes_from_a_gateway),
         cmocka_unit_test(platform_address_with_an_owner_is_reached_whatever_the_routes),
         cmocka_unit_test(truncation_at_every_length_is_harmless),
         cmocka_unit_test(arp),

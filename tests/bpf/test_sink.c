@@ -223,7 +223,7 @@ static void end_of_sync_removes_what_was_not_said(void **state)
         struct vnrs_lpm_table table = table_read(tables[t]);
         assert_memory_equal(&table, &empty, sizeof(empty));
     }
-    assert_int_equal(map_len(VNRS_BPF_MAP_SERVICE_ACL), 0);
+    assert_int_equal(map_len(VNRS_BPF_MAP_ACCESS), 0);
     for (uint32_t i = VM_A; i < _NIC_END; i++) {
         assert_int_equal(nic_read(i).nic.flags, 0);
     }

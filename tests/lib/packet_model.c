@@ -37,6 +37,7 @@ void pm_world_init(struct pm_world *w, const struct vnrs_model *model, const str
                                   .key = (*nic)->name,
                                   .mtu = (*nic)->mtu,
                                   .forwarding = (*nic)->forwarding,
+                                  .gateway = (*nic)->machine->role != VNRS_MACHINE_USER,
                                   .subnet = (*nic)->subnet,
                                   .addrs = (*nic)->ips.items,
                                   .n_addrs = (*nic)->ips.len});
@@ -116,11 +117,22 @@ static const struct vnrs_peering *peering_of(const struct pm_world *w, const str
     return NULL;
 }
 
+// Packets cross a peering only where both halves have allowVirtualNetworkAccess (azure-routing.md 4.1, 14.11).
 static bool has_access(const struct pm_world *w, const struct vnrs_vnet *from, const struct vnrs_vnet *to)
 {
     const struct vnrs_peering *half = peering_of(w, from, to);
 
-    return half && half->allow_access;
+    return half && half->allow_access && half->other->allow_access;
+}
+
+// allowForwardedTraffic of the receiving network's half (azure-routing.md 4.1): without it only what is from a NIC of
+// the peered network itself comes in.
+static bool is_let_in(const struct pm_world *w, const struct vnrs_vnet *from, const struct vnrs_vnet *to,
+                      const struct vnrs_addr *src)
+{
+    const struct vnrs_peering *half = peering_of(w, to, from);
+
+    return !from || !to || from == to || (half && half->allow_forwarded) || find_in(w, from, src);
 }
 
 // The NIC that a next hop address means to senders in `vnet`: there, or in a peered network (azure-routing.md 3.1).
@@ -351,11 +363,14 @@ static void deliver(const struct pm_world *w, const struct pm_port *from, const 
             return;
         }
     }
+    if (from->forwarding && !from->gateway && !is_let_in(w, vnet_of(from), vnet_of(to), &p->src)) {
+        drop(r, VNRS_DROP_NOT_FORWARDED);
+        return;
+    }
     if (!owner && !to->forwarding && to->kind != PM_EDGE && !has_addr(to, &p->dst)) {
         drop(r, VNRS_DROP_DESTINATION);
         return;
     }
-    (void)w;
     if (p->dont_fragment && p->len > to->mtu) {
         outcome.verdict = may_answer(from, p, ip) ? VNRS_BPF_VERDICT_REPLY : VNRS_BPF_VERDICT_DROP;
         outcome.reason = VNRS_DROP_TOO_BIG;
@@ -439,7 +454,10 @@ static void route(const struct pm_world *w, const struct pm_port *from, const ui
     case VNRS_NH_VNET_LOCAL:
     case VNRS_NH_VNET_PEERING:
     case VNRS_NH_VNET_GLOBAL_PEERING:
-        to_owner(w, from, find_in(w, route->vnet, &r->packet.dst), route->type, ip, r);
+        if (route->vnet != vnet_of(from) && !has_access(w, vnet_of(from), route->vnet))
+            drop(r, VNRS_DROP_DEAD_NEXTHOP);
+        else
+            to_owner(w, from, find_in(w, route->vnet, &r->packet.dst), route->type, ip, r);
         break;
     case VNRS_NH_INTERNET:
         to_internet(w, from, ip, r);

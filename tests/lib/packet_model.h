@@ -26,6 +26,7 @@ struct pm_port { // a NIC, of whatever it is
     struct vnrs_mac mac;
     unsigned mtu;
     bool forwarding; // enableIPForwarding
+    bool gateway;    // a gateway's: what it forwards needs no allowForwardedTraffic
     const char *key;
     const struct vnrs_subnet *subnet;   // NULL: outside every virtual network
     const struct vnrs_domain *domain;   // of the subnet

@@ -476,7 +476,7 @@ static void routes_and_groups(void **state)
     struct vnrs_fib_group group = {.handle = 1, .n = 1};
     struct vnrs_fib_nic nic = {.ifindex = 16};
     struct vnrs_fib_endpoint endpoint = {.vnet = 1, .ifindex = 16, .addr = addr("10.0.0.4")};
-    struct vnrs_fib_acl acl = {.ifindex = 16, .subnet = 1, .allowed = 1};
+    struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = 16, .from = 1, .allowed = 1};
 
     (void)state;
     assert_int_equal(fib(VNRS_AG_FIB_ROUTES, 1, &route, sizeof(route)), 0);
@@ -517,6 +517,8 @@ static void routes_and_groups(void **state)
     endpoint.addr.family = 0;
     assert_int_equal(fib(VNRS_AG_FIB_ENDPOINTS, 1, &endpoint, sizeof(endpoint)), -EINVAL);
     acl.allowed = 2;
+    assert_int_equal(fib(VNRS_AG_FIB_ACLS, 1, &acl, sizeof(acl)), -EINVAL);
+    acl = (struct vnrs_fib_acl){.kind = _VNRS_ACL_MAX, .to = 16, .from = 1, .allowed = 1};
     assert_int_equal(fib(VNRS_AG_FIB_ACLS, 1, &acl, sizeof(acl)), -EINVAL);
 }
 

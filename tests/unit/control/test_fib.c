@@ -349,7 +349,7 @@ static void nics_endpoints_and_lists(void **test)
     struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
     struct vnrs_fib_nic a = {.ifindex = 16, .nic = {.flags = VNRS_NIC_PRESENT, .mtu = 1500}}, b = a;
     struct vnrs_fib_endpoint endpoint = {.vnet = 1, .ifindex = 16, .addr = vnrs_addr_from_v4(0x0a000004)};
-    struct vnrs_fib_acl acl = {.ifindex = 16, .subnet = 3, .allowed = 1};
+    struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = 16, .from = 3, .allowed = 1};
     struct sink sink = {0};
 
     (void)test;

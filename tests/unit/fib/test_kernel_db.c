@@ -98,6 +98,7 @@ static char *script_of(bool backwards, uint32_t allowed)
         const struct vnrs_fib_nic nic = {.ifindex = ifindex,
                                          .nic = {.flags = VNRS_NIC_PRESENT | (ifindex == 20 ? VNRS_NIC_FORWARDING : 0) |
                                                           (ifindex == 21 ? VNRS_NIC_RESTRICTED : 0),
+                                                 .vnet = 1 + ifindex % 2,
                                                  .subnet = ifindex % 3}};
         const struct vnrs_fib_endpoint endpoint = {
             .vnet = 1, .ifindex = ifindex, .addr = vnrs_addr_from_v4(0x0a000000 + ifindex)};
@@ -106,8 +107,10 @@ static char *script_of(bool backwards, uint32_t allowed)
         assert_int_equal(vnrs_fabric_endpoint_set(&fabric, &endpoint), 1);
         assert_int_equal(vnrs_fabric_endpoint_find(&fabric, 1, &endpoint.addr), ifindex);
     }
-    const struct vnrs_fib_acl acl = {.ifindex = 21, .subnet = 1, .allowed = allowed};
+    const struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = 21, .from = 1, .allowed = allowed};
     assert_int_equal(vnrs_fabric_acl_set(&fabric, &acl), allowed);
+    const struct vnrs_fib_acl forwarded = {.kind = VNRS_ACL_FORWARDED, .to = 2, .from = 1, .allowed = allowed};
+    assert_int_equal(vnrs_fabric_acl_set(&fabric, &forwarded), allowed);
     char *script = vnrs_fabric_nft_script(&fabric);
     assert_non_null(script);
     vnrs_fabric_fini(&fabric);
@@ -129,7 +132,10 @@ static void test_nft_script(void **state)
     assert_non_null(strstr(one, " 16 . 21")); // subnet 1
     assert_null(strstr(one, " 17 . 21"));     // subnet 2
     assert_null(strstr(denied, " 16 . 21"));
-    assert_null(strstr(one, "elements = { 16, 17, 18, 19, 20,")); // 20 forwards: not checked
+    assert_non_null(strstr(one, "elements = { 16, 17, 18, 19, 21,")); // 20 forwards: not checked
+    assert_non_null(strstr(one, "elements = { 20 : 1 }"));            // and is of network 1
+    assert_non_null(strstr(one, " 1 . 16, 1 . 17,"));                 // into both networks
+    assert_non_null(strstr(denied, " 1 . 16, 1 . 18,"));              // into its own
     free(one);
     free(other);
     free(denied);

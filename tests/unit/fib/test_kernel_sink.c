@@ -164,6 +164,8 @@ static void set_route(const struct lab *lab, uint32_t domain, const char *prefix
 
 static void sync_lab(const struct lab *lab)
 {
+    const struct vnrs_fib_acl forwarded = {.kind = VNRS_ACL_FORWARDED, .to = 2, .from = 1, .allowed = 1};
+
     ok(lab, lab->sink->ops->sync_begin(lab->sink));
     set_group(lab, 1, VNRS_BPF_NH_ENDPOINT, 1, -1);
     set_group(lab, 2, VNRS_BPF_NH_ENDPOINT, 2, -1);
@@ -179,6 +181,7 @@ static void sync_lab(const struct lab *lab)
     }
     for (size_t i = 0; i < N_GUESTS; i++)
         set_nic(lab, &lab->guests[i]);
+    ok(lab, lab->sink->ops->acl_set(lab->sink, &forwarded));
     ok(lab, lab->sink->ops->sync_end(lab->sink));
 }
 
@@ -292,7 +295,8 @@ static void test_writes_nothing_again(void **state)
 static void test_checks(void **state)
 {
     const struct lab *lab = *state;
-    struct vnrs_fib_acl acl = {.ifindex = lab->guests[D].ifindex, .subnet = 1, .allowed = 1};
+    struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = lab->guests[D].ifindex, .from = 1, .allowed = 1};
+    const struct vnrs_fib_acl not_forwarded = {.kind = VNRS_ACL_FORWARDED, .to = 2, .from = 1};
     struct guest service = lab->guests[D];
 
     // Source: of a's alone; an NVA may send from anywhere, and b takes only what is for b.
@@ -303,6 +307,11 @@ static void test_checks(void **state)
     assert_int_equal(ns_run(lab->guests[NVA].ns, "ip addr add 10.0.0.99/32 dev lo"), 0);
     (void)ns_run(lab->guests[NVA].ns, PING "-I 10.0.0.99 10.2.0.4 >/dev/null 2>&1");
     assert_int_equal(ns_count(lab->guests[D].ns, ECHOS), echos + 1);
+    ok(lab, lab->sink->ops->acl_set(lab->sink, &not_forwarded)); // over a peering only where it lets such in
+    ok(lab, lab->sink->ops->flush(lab->sink));
+    (void)ns_run(lab->guests[NVA].ns, PING "-I 10.0.0.99 10.2.0.4 >/dev/null 2>&1");
+    assert_int_equal(ns_count(lab->guests[D].ns, ECHOS), echos + 1);
+    assert_true(reaches(lab, NVA, "10.2.0.4"));
     assert_int_equal(ns_run(lab->guests[B].ns, "ip addr add 10.52.0.1/32 dev lo"), 0);
     set_group(lab, 9, VNRS_BPF_NH_NIC, 0, B);
     set_route(lab, 1, "10.52.0.0/16", 9);

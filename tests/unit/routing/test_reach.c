@@ -18,7 +18,8 @@ static const struct row rows[] = {
     {"a", "10.0.0.4", "in-a"}, {"a", "10.0.0.5", "in-a"},                          // second address
     {"b", "10.0.0.4", "in-a"}, {"a", "10.1.0.4", "in-b"}, {"c", "10.0.0.4", NULL}, // 4.2: not transitive
     {"z", "10.0.0.4", "in-z"}, {"a", "10.3.0.4", NULL},                            // 14.11
-    {"d", "10.0.0.4", "in-a"}, {"a", "10.4.0.4", NULL},                            // 4.2: only one half
+    {"d", "10.0.0.4", NULL},                                                       // nor back
+    {"a", "10.4.0.4", NULL},                                                       // 4.2: only one half
     {"a", "10.0.0.6", NULL},   {"a", "fd00::4", "in-b"},
 };
 

@@ -90,6 +90,11 @@ static const struct row rows[] = {
      "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b noaccess\npeer b a\n" QUIET
      "udr t 20.0.0.0/8 VirtualAppliance 10.1.0.4\nnic b/s fw 10.1.0.4\n",
      "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n20.0.0.0/8 VirtualAppliance dead@10.1.0.4\n"},
+    {"14.11 nor the peer of one that does not let this one in, although the row is there",
+     "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b\npeer b a noaccess\n" QUIET
+     "udr t 20.0.0.0/8 VirtualAppliance 10.1.0.4\nnic b/s fw 10.1.0.4\n",
+     "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n10.1.0.0/16 VNetPeering dead\n"
+     "20.0.0.0/8 VirtualAppliance dead@10.1.0.4\n"},
     {"4.4 nor one in a range that came after the last sync",
      "vnet a 10.0.0.0/16\nvnet b 10.1.0.0/16\npeer a b sync=10.1.0.0/17\npeer b a\n" QUIET
      "udr t 20.0.0.0/8 VirtualAppliance 10.1.128.4\nudr t 21.0.0.0/8 VirtualAppliance 10.1.0.4\n"
