@@ -206,6 +206,16 @@ void fixture_fill(struct vnrs_sink *sink)
     assert_int_equal(sink->ops->flush(sink), 0);
 }
 
+void fixture_start(struct fixture *fx)
+{
+    fixture_enter_namespace();
+    for (unsigned i = VM_A; i < _NIC_END; i++)
+        sh("ip link add f%u index %u type veth peer name g%u", i, i, i);
+    sh("ip link add f%u index %u type veth peer name g%u", OTHER_LINK, OTHER_LINK, OTHER_LINK);
+    fixture_open(fx);
+    fixture_fill(fx->sink);
+}
+
 void fixture_run(const struct fixture *fx, unsigned ifindex, const struct frame *in, uint32_t gso_size,
                  struct run *ret_run)
 {

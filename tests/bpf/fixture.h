@@ -12,7 +12,7 @@
 #include "fib/bpf_sink.h"
 #include "packet.h"
 
-enum { VM_A = 16, VM_B, NVA1, NVA2, VM_P, STORAGE, OPEN, INTERNET, SMALL, _NIC_END };
+enum { VM_A = 16, VM_B, NVA1, NVA2, VM_P, STORAGE, OPEN, INTERNET, SMALL, _NIC_END, OTHER_LINK = 40 };
 
 enum {
     HANDLE_LOCAL = 1,
@@ -49,8 +49,9 @@ struct run {
 void fixture_require_root(void);
 // setns etc. are for the test: these leave the process in a new network namespace.
 void fixture_enter_namespace(void);
-// NULL `pins`: a name of this process.
-void fixture_open(struct fixture *fx);
+void fixture_open(struct fixture *fx); // pins under a name of this process
+// All of it: a namespace with a link for each NIC, and one (OTHER_LINK) that is none; the maps filled.
+void fixture_start(struct fixture *fx);
 void fixture_close(struct fixture *fx, bool destroy);
 // Everything of the drawing, between sync_begin and sync_end.
 void fixture_fill(struct vnrs_sink *sink);
