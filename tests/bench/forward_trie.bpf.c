@@ -36,19 +36,26 @@ struct {
 
 STAGE __u32 reference_find(__u32 table, __u32 family, const __u32 *addr)
 {
-    struct bench_trie_key4 key4 = {64, bpf_htonl(table), addr[0]};
-    struct bench_trie_key6 key6 = {160, bpf_htonl(table), {0}};
-    struct address_key address = {table, family, {0}};
+    union { // one at a time: the stack is short
+        struct bench_trie_key4 key4;
+        struct bench_trie_key6 key6;
+        struct address_key address;
+    } key = {};
     __u32 *value;
 
     if (table >= VNRS_DOMAINS_MAX) {
-        __builtin_memcpy(address.addr, addr, 16);
-        value = bpf_map_lookup_elem(&addresses, &address);
+        key.address.table = table;
+        key.address.family = family;
+        __builtin_memcpy(key.address.addr, addr, 16);
+        value = bpf_map_lookup_elem(&addresses, &key.address);
     } else if (family == 4) {
-        value = bpf_map_lookup_elem(&trie4, &key4);
+        key.key4 = (struct bench_trie_key4){64, bpf_htonl(table), addr[0]};
+        value = bpf_map_lookup_elem(&trie4, &key.key4);
     } else {
-        __builtin_memcpy(key6.addr, addr, 16);
-        value = bpf_map_lookup_elem(&trie6, &key6);
+        key.key6.prefixlen = 160;
+        key.key6.domain_be = bpf_htonl(table);
+        __builtin_memcpy(key.key6.addr, addr, 16);
+        value = bpf_map_lookup_elem(&trie6, &key.key6);
     }
     return value ? *value : 0;
 }
