@@ -98,7 +98,7 @@ static void want_acl(struct vnrs_lab *lab, enum vnrs_acl_kind kind, uint32_t to,
 // What a network lets in that its peer only forwards (azure-routing.md 4.1).
 static void want_peering(struct vnrs_lab *lab, const struct vnrs_peering *peering)
 {
-    if (peering->other && peering->allow_forwarded)
+    if (peering->other && peering->lets_forwarded)
         want_acl(lab, VNRS_ACL_FORWARDED, vnrs_ids_find(lab->ids, VNRS_ID_VNET, peering->vnet->name),
                  vnrs_ids_find(lab->ids, VNRS_ID_VNET, peering->remote->name));
 }

@@ -168,13 +168,14 @@ void vnrs_read_local_name(struct vnrs_loader *l, struct vnrs_map *seen, const ch
 void vnrs_read_communities(struct vnrs_loader *l, const struct vnrs_node *list, vnrs_number_list *out);
 void vnrs_read_hosts(struct vnrs_loader *l, const struct vnrs_node *list, struct vnrs_host **ret, size_t *ret_n);
 
-extern const char *const vnrs_dataplane_names[3], *const vnrs_limits_names[2],
-                                                      *const vnrs_preference_names[3],
-                                                          *const vnrs_run_kind_names[_VNRS_RUN_MAX],
-                                                              *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX],
-                                                                  *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX],
-                                                                      *const vnrs_nexthop_names[_VNRS_NH_MAX],
-                                                                          *const vnrs_gateway_type_names[2],
-                                                                              *const vnrs_connection_type_names[2];
+extern const char *const vnrs_dataplane_names[3],
+    *const vnrs_limits_names[2], *const vnrs_peering_flags_names[2],
+                                     *const vnrs_preference_names[3],
+                                         *const vnrs_run_kind_names[_VNRS_RUN_MAX],
+                                             *const vnrs_map_condition_names[_VNRS_MAP_CONDITION_MAX],
+                                                 *const vnrs_map_action_names[_VNRS_MAP_ACTION_MAX],
+                                                     *const vnrs_nexthop_names[_VNRS_NH_MAX],
+                                                         *const vnrs_gateway_type_names[2],
+                                                             *const vnrs_connection_type_names[2];
 extern const char *const vnrs_bmp_rib_names[4];
 extern const char *const vnrs_none_routes_names[3];

@@ -29,6 +29,9 @@ typedef VNRS_LIST(uint32_t) vnrs_number_list; // communities, ASNs
 enum vnrs_dataplane { VNRS_DATAPLANE_EBPF, VNRS_DATAPLANE_KERNEL, VNRS_DATAPLANE_NONE };
 enum vnrs_limits { VNRS_LIMITS_AZURE, VNRS_LIMITS_NONE };
 enum vnrs_none_routes { VNRS_NONE_DOCUMENTED, VNRS_NONE_LEGACY, VNRS_NONE_PLATFORM };
+// What the allow flags of peerings do (azure-routing.md 14.11): packets are dropped, as the older documents have it, or
+// only the VirtualNetwork tag of network security groups changes, and there are none.
+enum vnrs_peering_flags { VNRS_PEERING_FLAGS_DROP, VNRS_PEERING_FLAGS_TAG };
 
 // 1-based ids are dense and in file order; they are the numbers in maps and tables (VNet, subnet).
 struct vnrs_subnet {
@@ -59,8 +62,9 @@ struct vnrs_peering { // one direction
     enum vnrs_peering_state state;
     bool disconnected; // the file says so: the other half was deleted, and may be there anew
     bool allow_access, allow_forwarded, allow_gateway_transit, use_remote_gateways;
-    bool unverified; // doNotVerifyRemoteGateways
-    bool global;     // regions differ: next hop type VNetGlobalPeering
+    bool lets_access, lets_forwarded; // what the first two do to packets
+    bool unverified;                  // doNotVerifyRemoteGateways
+    bool global;                      // regions differ: next hop type VNetGlobalPeering
     // remoteAddressSpace: ranges of the remote network that are in force on this side, those of the last sync. Its
     // present ones (the same array) unless the file says otherwise.
     vnrs_prefix_list remote_space;
@@ -412,6 +416,7 @@ struct vnrs_model {
     const char *name; // of the lab
     const char *file; // shown name of the file
     enum vnrs_limits limits;
+    enum vnrs_peering_flags peering_flags;
     enum vnrs_dataplane dataplane;
     enum vnrs_none_routes none_routes;
     VNRS_LIST(struct vnrs_vnet) vnets;

@@ -111,6 +111,8 @@ static void parse_peerings(struct vnrs_loader *l, const struct vnrs_node *list)
         vnrs_read_ref(l, vnrs_node_get(node, "remoteVirtualNetwork"), VNRS_REF_VNET, (void **)&p->remote);
         p->allow_access = vnrs_read_bool(node, "allowVirtualNetworkAccess", true);
         p->allow_forwarded = vnrs_read_bool(node, "allowForwardedTraffic", false);
+        p->lets_access = p->allow_access || l->model->peering_flags == VNRS_PEERING_FLAGS_TAG;
+        p->lets_forwarded = p->allow_forwarded || l->model->peering_flags == VNRS_PEERING_FLAGS_TAG;
         p->allow_gateway_transit = vnrs_read_bool(node, "allowGatewayTransit", false);
         p->use_remote_gateways = vnrs_read_bool(node, "useRemoteGateways", false);
         p->unverified = vnrs_read_bool(node, "doNotVerifyRemoteGateways", false);
@@ -313,6 +315,8 @@ void vnrs_model_parse(struct vnrs_loader *l, const struct vnrs_node *root)
                                                        ARRAY_SIZE(vnrs_dataplane_names), VNRS_DATAPLANE_EBPF);
     m->none_routes = (enum vnrs_none_routes)vnrs_read_enum(root, "noneRoutes", vnrs_none_routes_names,
                                                            ARRAY_SIZE(vnrs_none_routes_names), VNRS_NONE_DOCUMENTED);
+    m->peering_flags = (enum vnrs_peering_flags)vnrs_read_enum(
+        root, "peeringFlags", vnrs_peering_flags_names, ARRAY_SIZE(vnrs_peering_flags_names), VNRS_PEERING_FLAGS_DROP);
     parse_defaults(l, vnrs_node_get(root, "defaults"));
     parse_vnets(l, vnrs_node_get(root, "virtualNetworks"));
     parse_peerings(l, vnrs_node_get(root, "virtualNetworkPeerings"));

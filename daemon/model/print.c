@@ -509,9 +509,9 @@ char *vnrs_model_print(const struct vnrs_model *model)
 {
     struct vnrs_strbuf out = {0};
 
-    vnrs_strbuf_printf(&out, "name: %s\nlimits: %s\ndataplane: %s\nnoneRoutes: %s\n", model->name,
+    vnrs_strbuf_printf(&out, "name: %s\nlimits: %s\ndataplane: %s\nnoneRoutes: %s\npeeringFlags: %s\n", model->name,
                        vnrs_limits_names[model->limits], vnrs_dataplane_names[model->dataplane],
-                       vnrs_none_routes_names[model->none_routes]);
+                       vnrs_none_routes_names[model->none_routes], vnrs_peering_flags_names[model->peering_flags]);
     print_vnets(&out, model);
     print_peerings(&out, model);
     print_service_tags(&out, model);

@@ -8,6 +8,7 @@
 
 const char *const vnrs_dataplane_names[3] = {
     [VNRS_DATAPLANE_EBPF] = "ebpf", [VNRS_DATAPLANE_KERNEL] = "kernel", [VNRS_DATAPLANE_NONE] = "none"};
+const char *const vnrs_peering_flags_names[2] = {[VNRS_PEERING_FLAGS_DROP] = "drop", [VNRS_PEERING_FLAGS_TAG] = "tag"};
 const char *const vnrs_limits_names[2] = {[VNRS_LIMITS_AZURE] = "azure", [VNRS_LIMITS_NONE] = "none"};
 const char *const vnrs_none_routes_names[3] = {
     [VNRS_NONE_DOCUMENTED] = "documented", [VNRS_NONE_LEGACY] = "legacy", [VNRS_NONE_PLATFORM] = "platform"};

@@ -690,6 +690,12 @@ static const struct vnrs_schema_key root_keys[] = {
      .values = VALUES("azure", "none"),
      .def = "azure",
      .help = "azure: Azure's documented limits are errors; none: only vnrs' own"},
+    {.key = "peeringFlags",
+     .types = ENUM,
+     .values = VALUES("drop", "tag"),
+     .def = "drop",
+     .help = "What allowVirtualNetworkAccess and allowForwardedTraffic do: drop packets, as the older documents of "
+             "Azure say, or only change the VirtualNetwork tag of network security groups, of which there are none"},
     {.key = "dataplane",
      .types = ENUM,
      .values = VALUES("ebpf", "kernel", "none"),
@@ -744,7 +750,7 @@ static const struct vnrs_schema_key root_keys[] = {
 const struct vnrs_schema vnrs_schema_root = {
     .noun = "topology", .help = "A vnrs lab", .keys = root_keys, .n_keys = ARRAY_SIZE(root_keys)};
 
-static_assert(ARRAY_SIZE(root_keys) == 18, "a new section needs code in parse.c, print.c and docs");
+static_assert(ARRAY_SIZE(root_keys) == 19, "a new section needs code in parse.c, print.c and docs");
 
 const struct vnrs_schema_key *vnrs_schema_find(const struct vnrs_schema *schema, const char *key)
 {

@@ -19,12 +19,12 @@ struct vnrs_reach {
 
 bool vnrs_peering_is_usable(const struct vnrs_peering *peering)
 {
-    return peering->other && peering->allow_access;
+    return peering->other && peering->lets_access;
 }
 
 bool vnrs_peering_carries(const struct vnrs_peering *peering)
 {
-    return vnrs_peering_is_usable(peering) && peering->other->allow_access;
+    return vnrs_peering_is_usable(peering) && peering->other->lets_access;
 }
 
 static int holder_add(struct vnrs_reach *reach, const struct vnrs_nic *nic, const struct vnrs_addr *addr)

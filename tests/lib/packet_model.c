@@ -122,7 +122,8 @@ static bool has_access(const struct pm_world *w, const struct vnrs_vnet *from, c
 {
     const struct vnrs_peering *half = peering_of(w, from, to);
 
-    return half && half->allow_access && half->other->allow_access;
+    return half &&
+           (w->model->peering_flags == VNRS_PEERING_FLAGS_TAG || (half->allow_access && half->other->allow_access));
 }
 
 // allowForwardedTraffic of the receiving network's half (azure-routing.md 4.1): without it only what is from a NIC of
@@ -132,7 +133,8 @@ static bool is_let_in(const struct pm_world *w, const struct vnrs_vnet *from, co
 {
     const struct vnrs_peering *half = peering_of(w, to, from);
 
-    return !from || !to || from == to || (half && half->allow_forwarded) || find_in(w, from, src);
+    return !from || !to || from == to || (half && half->allow_forwarded) ||
+           (half && w->model->peering_flags == VNRS_PEERING_FLAGS_TAG) || find_in(w, from, src);
 }
 
 // The NIC that a next hop address means to senders in `vnet`: there, or in a peered network (azure-routing.md 3.1).

@@ -340,7 +340,7 @@ void random_lab_make(struct rng *rng, struct random_lab *ret_lab)
     struct draft d = {.rng = rng};
 
     *ret_lab = (struct random_lab){0};
-    vnrs_strbuf_puts(&d.out, "name: l\ndataplane: ebpf\n");
+    vnrs_strbuf_printf(&d.out, "name: l\ndataplane: ebpf\npeeringFlags: %s\n", chance(&d, 15) ? "tag" : "drop");
     put_vnets(&d);
     put_peerings(&d);
     draw_nvas(&d);

@@ -189,6 +189,7 @@ static const char everything[] =
     "name: all\n"
     "limits: none\n"
     "noneRoutes: platform\n"
+    "peeringFlags: tag\n"
     "virtualNetworks:\n"
     "  - name: hub\n"
     "    region: north\n"
@@ -338,6 +339,8 @@ static void same_vnets(const struct vnrs_model *a, const struct vnrs_model *b)
         assert_int_equal(!x->other, !y->other);
         assert_int_equal(x->allow_access, y->allow_access);
         assert_int_equal(x->allow_forwarded, y->allow_forwarded);
+        assert_true(x->lets_access == y->lets_access);
+        assert_int_equal(x->lets_forwarded, y->lets_forwarded);
         assert_int_equal(x->allow_gateway_transit, y->allow_gateway_transit);
         assert_int_equal(x->use_remote_gateways, y->use_remote_gateways);
         assert_int_equal(x->global, y->global);
@@ -685,6 +688,26 @@ static void limits_can_be_lifted(void **state)
     vnrs_arena_free(diags.arena);
 }
 
+// azure-routing.md 14.11
+static void flags_of_peerings_drop_or_only_change_a_tag(void **state)
+{
+    static const char rest[] = "name: l\nvirtualNetworks:\n  - {name: a, addressSpace: [10.0.0.0/16]}\n"
+                               "  - {name: b, addressSpace: [10.1.0.0/16]}\nvirtualNetworkPeerings:\n"
+                               "  - {virtualNetwork: a, remoteVirtualNetwork: b, allowVirtualNetworkAccess: false}\n"
+                               "  - {virtualNetwork: b, remoteVirtualNetwork: a, allowForwardedTraffic: true}\n";
+    char text[1024];
+
+    (void)state;
+    for (int tag = 0; tag < 2; tag++) {
+        (void)snprintf(text, sizeof(text), "%s%s", tag ? "peeringFlags: tag\n" : "", rest);
+        struct vnrs_model *m = load(text);
+        const struct vnrs_peering *a = &m->peerings.items[0], *b = &m->peerings.items[1];
+        assert_true(!a->allow_access && !a->allow_forwarded && b->allow_access && b->allow_forwarded);
+        assert_true(a->lets_access == tag && a->lets_forwarded == tag && b->lets_access && b->lets_forwarded);
+        vnrs_model_free(m);
+    }
+}
+
 static void config_files_need_a_loader(void **state)
 {
     struct vnrs_diags diags = {.arena = vnrs_arena_new(), .file = "t", .source = everything};
@@ -707,6 +730,7 @@ int main(void)
         cmocka_unit_test(examples_print_to_the_same),
         cmocka_unit_test(examples_have_no_warning),
         cmocka_unit_test(limits_can_be_lifted),
+        cmocka_unit_test(flags_of_peerings_drop_or_only_change_a_tag),
         cmocka_unit_test(config_files_need_a_loader),
     };
     return cmocka_run_group_tests_name("model.model", tests, NULL, NULL);

@@ -113,11 +113,12 @@ static inline void lab_add_peering(struct lab *lab, char *const *arg, size_t n)
 
     peering->vnet = LAB_FIND(&lab->model.vnets, arg[1]);
     peering->remote = LAB_FIND(&lab->model.vnets, arg[2]);
-    peering->allow_access = true;
+    peering->allow_access = peering->lets_access = true;
     peering->remote_space = peering->remote->address_space;
     for (size_t i = 3; i < n; i++) {
         peering->global |= strcmp(arg[i], "global") == 0;
         peering->allow_access &= strcmp(arg[i], "noaccess") != 0;
+        peering->lets_access = peering->allow_access;
         peering->allow_gateway_transit |= strcmp(arg[i], "transit") == 0;
         peering->use_remote_gateways |= strcmp(arg[i], "use") == 0;
         peering->allow_forwarded |= strcmp(arg[i], "forwarded") == 0;
