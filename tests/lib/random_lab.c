@@ -190,10 +190,15 @@ static const char *draw_prefix(struct draft *d, char buf[static 64])
 static void put_route(struct draft *d, unsigned vnet, bool first, unsigned i, const char *prefix)
 {
     static const char *const types[] = {"None", "VnetLocal", "Internet", "VirtualNetworkGateway"};
-    const char *appliance = chance(d, 65) ? draw_appliance(d, vnet, first, strchr(prefix, ':')) : NULL;
+    bool v6 = strchr(prefix, ':');
+    const char *appliance = chance(d, 65) ? draw_appliance(d, vnet, first, v6) : NULL;
+    const char *other = appliance && chance(d, 30) ? draw_appliance(d, vnet, first, v6) : NULL;
 
     vnrs_strbuf_printf(&d->out, "      - {name: r%u, addressPrefix: '%s', nextHopType: ", i, prefix);
-    if (appliance)
+    if (other && strcmp(other, appliance) != 0)
+        vnrs_strbuf_printf(&d->out, "VirtualApplianceEcmp, nextHop: {nextHopIpAddresses: ['%s', '%s']}}\n", appliance,
+                           other);
+    else if (appliance)
         vnrs_strbuf_printf(&d->out, "VirtualAppliance, nextHopIpAddress: '%s'}\n", appliance);
     else
         vnrs_strbuf_printf(&d->out, "%s}\n", types[rng_below(d->rng, ARRAY_SIZE(types))]);
@@ -207,8 +212,10 @@ static void put_route_tables(struct draft *d)
     vnrs_strbuf_puts(&d->out, "routeTables:\n");
     for (unsigned i = 0; i < d->n_vnets; i++) {
         for (unsigned t = 0; t < TABLES; t++) {
-            vnrs_strbuf_printf(&d->out, "  - name: t%u-%u\n    disableBgpRoutePropagation: %s\n    routes:\n", i, t,
-                               yes_no(chance(d, 20)));
+            vnrs_strbuf_printf(&d->out,
+                               "  - name: t%u-%u\n    disableBgpRoutePropagation: %s\n"
+                               "    disablePeeringRoute: %s\n    routes:\n",
+                               i, t, yes_no(chance(d, 20)), chance(d, 10) ? "All" : "None");
             unsigned n = 0;
             for (unsigned want = 1 + rng_below(d->rng, ARRAY_SIZE(drawn)); want-- > 0;) {
                 bool known = false;
@@ -337,10 +344,12 @@ static void draw_all_learned(struct draft *d, struct random_lab *lab)
 
 void random_lab_make(struct rng *rng, struct random_lab *ret_lab)
 {
+    static const char *const none_routes[] = {"documented", "legacy", "platform"};
     struct draft d = {.rng = rng};
 
     *ret_lab = (struct random_lab){0};
-    vnrs_strbuf_printf(&d.out, "name: l\ndataplane: ebpf\npeeringFlags: %s\n", chance(&d, 15) ? "tag" : "drop");
+    vnrs_strbuf_printf(&d.out, "name: l\ndataplane: ebpf\npeeringFlags: %s\nnoneRoutes: %s\n",
+                       chance(&d, 15) ? "tag" : "drop", none_routes[rng_below(rng, ARRAY_SIZE(none_routes))]);
     put_vnets(&d);
     put_peerings(&d);
     draw_nvas(&d);
