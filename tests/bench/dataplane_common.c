@@ -134,6 +134,7 @@ struct vnrs_prefix bench_prefix_of(const struct route *route, bool v6)
 // Addresses below random routes.
 void bench_make_keys(struct bench_key *keys, const struct route *routes, unsigned n, unsigned different, bool v6)
 {
+    bench_check(different ? 0 : -EINVAL, "number of addresses");
     for (unsigned i = 0; i < BENCH_KEYS; i++) {
         const struct route *route = &routes[bench_random64() % n];
         uint64_t high = bench_random64(), low = bench_random64();
