@@ -45,6 +45,7 @@ int vnrs_verb_version(const struct vnrs_cli *cli);
 // routing verbs
 int vnrs_verb_effective_routes(const struct vnrs_cli *cli);
 int vnrs_verb_next_hop(const struct vnrs_cli *cli);
+int vnrs_verb_trace(const struct vnrs_cli *cli);
 int vnrs_verb_peerings(const struct vnrs_cli *cli);
 int vnrs_verb_peers(const struct vnrs_cli *cli);
 int vnrs_verb_learned_routes(const struct vnrs_cli *cli);

@@ -28,6 +28,7 @@ static const struct verb {
     {"inspect", NULL, vnrs_verb_inspect, 0, 1, "[LAB]", "machines, NICs, addresses, namespaces"},
     {"effective-routes", NULL, vnrs_verb_effective_routes, 1, 1, "NIC [--wide]", "Azure's table of a NIC"},
     {"next-hop", NULL, vnrs_verb_next_hop, 0, 0, "--from NIC --to IP", "where a packet goes first, and why"},
+    {"trace", NULL, vnrs_verb_trace, 0, 0, "--from NIC --to IP", "its whole way there and back, hop by hop"},
     {"peerings", NULL, vnrs_verb_peerings, 0, 0, "", "virtual network peerings: state, sync level, ranges in force"},
     {"peers", NULL, vnrs_verb_peers, 0, 1, "[RS|GATEWAY|CIRCUIT] [--all]", "BGP peers of Route Servers and gateways"},
     {"peer", NULL, vnrs_verb_peer, 1, 1, "NAME", "everything about one BGP connection"},

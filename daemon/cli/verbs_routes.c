@@ -82,6 +82,48 @@ int vnrs_verb_peerings(const struct vnrs_cli *cli)
     return VNRS_EXIT_OK;
 }
 
+static void print_way(const char *title, const json_t *way)
+{
+    static const struct vnrs_column columns[] = {{"At", "at"},
+                                                 {"Address Prefix", "addressPrefix"},
+                                                 {"Next Hop Type", "nextHopType"},
+                                                 {"Next Hop", "nextHopIpAddresses"},
+                                                 {"Why", "why"}};
+    const char *to = json_string_value(json_object_get(way, "to"));
+    const char *reason = json_string_value(json_object_get(way, "reason"));
+
+    (void)printf("%s:\n", title);
+    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(way, "hops"));
+    (void)printf("%s%s%s%s%s\n", json_string_value(json_object_get(way, "result")), to && *to ? ": " : "", to ? to : "",
+                 reason && *reason ? ": " : "", reason ? reason : "");
+}
+
+int vnrs_verb_trace(const struct vnrs_cli *cli)
+{
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
+
+    if (!cli->from || !cli->to) {
+        (void)fputs("usage: vnrs trace --from NIC --to IP\n", stderr);
+        return VNRS_EXIT_USAGE;
+    }
+    int rc = get_with(cli, "/trace", "from", cli->from, "to", cli->to, &answer);
+    if (rc)
+        return rc;
+    const json_t *back = json_object_get(answer.json, "back");
+    if (cli->json) {
+        vnrs_cli_print_json(answer.json);
+        return VNRS_EXIT_OK;
+    }
+    print_way("forward", json_object_get(answer.json, "forward"));
+    if (json_is_object(back)) {
+        (void)putchar('\n');
+        print_way("back", back);
+    }
+    if (json_is_true(json_object_get(answer.json, "asymmetric")))
+        (void)puts("\nasymmetric: the ways pass other machines");
+    return VNRS_EXIT_OK;
+}
+
 int vnrs_verb_peers(const struct vnrs_cli *cli)
 {
     const char *of = cli->argc ? cli->argv[0] : NULL;

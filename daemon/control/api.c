@@ -38,6 +38,7 @@ static const struct {
     {EVHTTP_REQ_GET, "/v1/labs/*/status", vnrs_api_status},
     {EVHTTP_REQ_GET, "/v1/labs/*/effective-routes", vnrs_api_effective_routes},
     {EVHTTP_REQ_GET, "/v1/labs/*/next-hop", vnrs_api_next_hop},
+    {EVHTTP_REQ_GET, "/v1/labs/*/trace", vnrs_api_trace},
     {EVHTTP_REQ_GET, "/v1/labs/*/peerings", vnrs_api_peerings},
     {EVHTTP_REQ_GET, "/v1/labs/*/peers", vnrs_api_peers},
     {EVHTTP_REQ_GET, "/v1/labs/*/peer", vnrs_api_peer},

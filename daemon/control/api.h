@@ -67,6 +67,7 @@ bool vnrs_api_lab_is_ready(struct vnrs_lab *lab);
 // api_routes.c
 void vnrs_api_effective_routes(struct vnrs_api_call *call);
 void vnrs_api_next_hop(struct vnrs_api_call *call);
+void vnrs_api_trace(struct vnrs_api_call *call);
 // api_bgp.c
 void vnrs_api_peers(struct vnrs_api_call *call);
 void vnrs_api_learned_routes(struct vnrs_api_call *call);

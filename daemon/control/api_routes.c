@@ -2,6 +2,7 @@
 // Effective routes and next hops, in Azure's words (azure-routing.md section 9).
 #include "control/api.h"
 #include "control/state.h"
+#include "control/trace.h"
 
 #include "util/arena.h"
 
@@ -110,19 +111,35 @@ static json_t *hop_json(const struct vnrs_eff_route *route)
                      route && route->why ? route->why : "no route leads there");
 }
 
-void vnrs_api_next_hop(struct vnrs_api_call *call)
+// The parameters "from" and "to". NULL: the call was answered.
+static const struct vnrs_nic *find_ends(struct vnrs_api_call *call, struct vnrs_addr *ret_to)
 {
     const char *to = vnrs_api_param(call, "to", true);
-    struct vnrs_domain domain;
-    struct vnrs_addr addr;
 
     if (!to)
-        return;
-    if (vnrs_addr_parse(to, &addr) < 0) {
+        return NULL;
+    if (vnrs_addr_parse(to, ret_to) < 0) {
         vnrs_api_error(call, 400, "bad-request", "'to' is not an IP address", NULL);
-        return;
+        return NULL;
     }
-    const struct vnrs_nic *nic = find_nic(call, "from");
+    return find_nic(call, "from");
+}
+
+void vnrs_api_trace(struct vnrs_api_call *call)
+{
+    struct vnrs_addr to;
+    const struct vnrs_nic *from = find_ends(call, &to);
+
+    if (from)
+        vnrs_api_reply(call, 200, vnrs_trace_json(call->lab, from, &to));
+}
+
+void vnrs_api_next_hop(struct vnrs_api_call *call)
+{
+    struct vnrs_domain domain;
+    struct vnrs_addr addr;
+    const struct vnrs_nic *nic = find_ends(call, &addr);
+
     if (!nic)
         return;
     struct vnrs_arena *arena = vnrs_arena_new();
