@@ -47,6 +47,7 @@ struct vnrs_learned_db {
     VEC(uint32_t) free_sets;
     struct vnrs_map by_content; // sets
     struct vnrs_map mixes;      // by all sets
+    struct mix *last_mix;       // that was asked for; prefixes that follow each other often have the same
     struct vnrs_map merged;     // by content
     uint32_t losses;
     enum vnrs_hub_preference preference;
@@ -96,6 +97,8 @@ static void merged_unmap(struct vnrs_learned_db *db, struct merged *merged)
 
 static void mix_free(struct vnrs_learned_db *db, struct mix *mix)
 {
+    if (db->last_mix == mix)
+        db->last_mix = NULL;
     (void)vnrs_map_remove(&db->mixes, &mix->key, sizeof(mix->key));
     for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
         if (mix->key.set[i])
@@ -403,13 +406,16 @@ bool vnrs_learned_get(struct vnrs_learned_db *db, uint32_t prefix, struct vnrs_l
 
     if (!sets_of(db, prefix, sets))
         return false;
-    const struct mix *mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
+    struct mix *mix = db->last_mix;
+    if (!mix || memcmp(mix->key.set, sets, sizeof(sets)) != 0)
+        mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
     if (!mix)
         mix = mix_new(db, sets);
     if (mix)
         *ret_merged = mix->merged->pub;
     else
         db->failed = true;
+    db->last_mix = mix;
     return mix;
 }
 
