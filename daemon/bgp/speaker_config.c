@@ -48,15 +48,20 @@ static int originate(struct vnrs_bgp_speaker *sp, unsigned slot, vnrs_bgp_prefix
 
 static int locals_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_local *locals, size_t n)
 {
-    _free_ struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted));
+    _free_ struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted)), *ranges = calloc(n + 1, sizeof(*ranges));
     struct vnrs_trie cover = {0};
+    size_t n_ranges = 0;
 
-    if (!sorted)
+    if (!sorted || !ranges)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         sorted[i] = locals[i].prefix;
+        if (!locals[i].custom)
+            ranges[n_ranges++] = locals[i].prefix;
+    }
     qsort(sorted, n, sizeof(*sorted), prefix_cmp);
-    if (cover_build(sorted, n, &cover) < 0) {
+    qsort(ranges, n_ranges, sizeof(*ranges), prefix_cmp);
+    if (cover_build(ranges, n_ranges, &cover) < 0) {
         vnrs_trie_fini(&cover);
         return -ENOMEM;
     }

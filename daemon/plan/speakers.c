@@ -260,11 +260,32 @@ static int add_statics(struct vnrs_speaker *speaker, const struct vnrs_connectio
     return r;
 }
 
+static bool has_local(const struct vnrs_speaker *speaker, const struct vnrs_prefix *prefix)
+{
+    vec_foreach (local, &speaker->locals) {
+        if (vnrs_prefix_equal(&local->prefix, prefix))
+            return true;
+    }
+    return false;
+}
+
+// What is advertised to sites besides the ranges of virtual networks.
+static int add_custom(struct vnrs_speaker *speaker)
+{
+    int r = 0;
+
+    list_foreach (prefix, &speaker->gateway->custom_routes) {
+        if (r == 0 && !has_local(speaker, prefix))
+            r = vec_push(&speaker->locals, (struct vnrs_spk_local){.prefix = *prefix, .custom = 1});
+    }
+    return r;
+}
+
 static int add_vpn_parts(const struct vnrs_model *model, struct vnrs_speaker *speaker)
 {
     const struct vnrs_gateway *gateway = speaker->gateway;
     char name[VNRS_PEER_NAME_MAX];
-    int r = 0;
+    int r = add_custom(speaker);
 
     list_foreach (connection, &model->connections) {
         if (connection->gateway != gateway)

@@ -135,7 +135,8 @@ struct vnrs_spk_config {
 // inside it are not used (azure-routing.md 5.5).
 struct vnrs_spk_local {
     struct vnrs_prefix prefix;
-    uint8_t pad[2];
+    uint8_t custom; // 1: a custom route of a gateway, originated only
+    uint8_t pad;
 };
 
 // A prefix of a local network gateway: told on like a site's route, with an empty AS path, and reported with the

@@ -141,7 +141,7 @@ def test_foreign_objects_are_not_touched(daemon, make_lab):
         sh("ip", "netns", "delete", "vnrs-test-foreign")
 
 
-@pytest.mark.parametrize("words,wanted", [("vnrs pe", "peers peer"), ("vnrs --lab x learned-r", "learned-routes"),
+@pytest.mark.parametrize("words,wanted", [("vnrs pe", "peerings peers peer"), ("vnrs --lab x learned-r", "learned-routes"),
                                           ("vnrs peers --so", "--socket"), ("vnrs bgp re", "refresh"),
                                           ("vnrs completion f", "fish")])
 def test_completion_in_bash(words, wanted):

@@ -221,6 +221,10 @@ static void judged_as_it_comes_out(void **state)
     say(&w, "10.1.0.0/16", 0, 0);
     assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, NULL), 0);
     assert_int_equal(world_path(&w, a, "10.1.0.0/16")->barred, VNRS_BGP_BARRED_LOCAL);
+    local.custom = 1; // only told: there is no virtual network
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, NULL), 0);
+    assert_int_equal(world_path(&w, a, "10.1.0.0/16")->barred, VNRS_BGP_USABLE);
+    local.custom = 0;
     w.peers[0].in_map = 1;
     assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, &policy), 0);
     assert_int_equal(world_path(&w, a, "0.0.0.0/0")->barred, VNRS_BGP_USABLE);

@@ -116,6 +116,7 @@ static const char *const everything =
     "  - name: single\n"
     "    virtualNetwork: other\n"
     "    gatewayType: Vpn\n"
+    "    customRoutes: {addressPrefixes: [10.2.0.0/16, 172.16.0.0/12]}\n"
     "    bgpSettings: {asn: 65010, bgpPeeringAddresses: [{customBgpIpAddresses: [169.254.21.1]}]}\n"
     "sites:\n"
     "  - {name: branch, addressPrefixes: [192.168.1.0/24], asn: 65050, bgpPeeringAddress: 192.168.1.9}\n"
@@ -148,7 +149,8 @@ static void put_speaker(struct vnrs_strbuf *out, const struct vnrs_speaker *s)
                        s->domain ? ", domain " : "", s->domain ? s->domain : "",
                        s->config.branch_to_branch ? ", b2b" : "");
     vec_foreach (local, &s->locals)
-        vnrs_strbuf_printf(out, "  local %s\n", vnrs_prefix_format(&local->prefix, text));
+        vnrs_strbuf_printf(out, "  %s %s\n", local->custom ? "custom" : "local",
+                           vnrs_prefix_format(&local->prefix, text));
     vec_foreach (prefix, &s->statics)
         vnrs_strbuf_printf(out, "  static %s\n", vnrs_prefix_format(&prefix->prefix, text));
     vec_foreach (peer, &s->peers) {
@@ -193,6 +195,7 @@ static void who_speaks_with_whom(void **state)
         "gateway.single-0 of single: vpn AS 65010 at 10.2.3.4, hub other, class 1, in hub, next hop, domain "
         "gateway.single-0\n"
         "  local 10.2.0.0/16\n"
+        "  custom 172.16.0.0/12\n" // not what is told anyway
         "  apipa 169.254.21.2 AS 65070 outside from 169.254.21.1 passive 1/3 ttl 128 max 4000\n",
         "msee.circuit-1 of circuit: msee AS 12076 at 10.0.3.9, hub hub, class 2, domain msee.circuit-1\n"
         "  circuit 172.30.0.5 AS 65060 outside from 172.30.0.6 1/3 ttl 1 max 10000 md5\n"
