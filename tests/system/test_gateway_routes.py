@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from conftest import Lab, leftovers, sh, until
+from conftest import Lab, Pinger, leftovers, sh, until
 
 SHARED = "172.20.0.0/16"  # announced by all three
 
@@ -205,6 +205,30 @@ def test_what_is_shown(lab):
     metrics = sh("curl", "-s", "--unix-socket", lab.daemon.socket, "http://localhost/metrics")
     assert 'vnrs_bgp_peer_up{lab="gwr",gateway="vpngw",instance="1",peer="tunnel",peer_ip="192.168.10.1"} 1' in metrics
     assert 'vnrs_bgp_peer_up{lab="gwr",circuit="circuit",instance="0",peer="circuit"' in metrics
+
+
+def test_trace(lab):
+    until(lambda: lab.next_hops("vm", "192.168.10.0/24") == VPN, 30)
+    trace = lab.get("trace", "--from", "far", "--to", "192.168.10.80")
+    assert [hop["at"] for hop in trace["forward"]["hops"]] == ["far", "gateway.vpngw-0", "branch"]
+    assert (trace["forward"]["result"], trace["forward"]["to"], trace["asymmetric"]) == ("delivered", "till", False)
+    assert [hop["at"] for hop in trace["back"]["hops"]] == ["branch", "gateway.vpngw-0"]
+    trace = lab.get("trace", "--from", "nva1", "--to", "192.168.20.80")
+    assert [hop["at"] for hop in trace["forward"]["hops"]] == ["nva1", "msee.circuit-0", "dc"]
+
+
+def test_a_killed_controller_is_not_noticed(lab):
+    until(lambda: lab.get("status")["ready"], 60)
+    before = sessions(lab)
+    pingers = [Pinger(lab.ns("vm"), ip) for ip in ("192.168.10.80", "192.168.20.80", "192.168.30.80")]
+    controller = lab.daemon.children("--controller")[0]
+    sh("kill", "-9", str(controller))
+    until(lambda: controller not in lab.daemon.children("--controller") and lab.get("status")["ready"], 60, "a new one")
+    for pinger in pingers:
+        sent, received = pinger.stop()
+        assert sent == received
+    assert sessions(lab) == before
+    assert lab.next_hops("vm", SHARED) == ER
 
 
 def test_a_killed_speaker_of_each_gateway_loses_nothing(lab):
