@@ -159,6 +159,12 @@ static void frr_restart(struct vnrs_strbuf *out, const struct appliance_sessions
             time_s);
 }
 
+// bgpd holds its sessions back until what it does late about route maps is done, five seconds unless told otherwise.
+void appliance_frr_head(struct vnrs_strbuf *out, const char *hostname)
+{
+    vnrs_strbuf_printf(out, "frr defaults traditional\nhostname %s\nbgp route-map delay-timer 0\n", hostname);
+}
+
 void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, const struct vnrs_machine *machine,
                    const struct appliance_sessions *sessions)
 {
@@ -167,7 +173,8 @@ void appliance_frr(struct vnrs_strbuf *out, const struct vnrs_model *model, cons
     struct vnrs_addr id = appliance_router_id(machine);
 
     vnrs_strbuf_printf(out, "! vnrs: lab %s, machine %s; written anew by every apply\n", model->name, machine->name);
-    vnrs_strbuf_printf(out, "frr defaults traditional\nhostname %s\nbgp no-rib\n", machine->name);
+    appliance_frr_head(out, machine->name);
+    vnrs_strbuf_puts(out, "bgp no-rib\n");
     // The Route Server is reached by the default route: without this FRR waits for a better one before it connects.
     vnrs_strbuf_puts(out, "ip nht resolve-via-default\nipv6 nht resolve-via-default\n");
     appliance_frr_policy(out, machine);

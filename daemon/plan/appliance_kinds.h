@@ -44,7 +44,8 @@ struct site_router {
 
 void appliance_site_frr(struct vnrs_strbuf *out, const struct site_router *router);
 void appliance_site_bird(struct vnrs_strbuf *out, const struct site_router *router);
-// What both kinds of machines announce, as filter for what is sent.
+// Of both kinds of machines: how the configuration begins, and what they announce, as filter for what is sent.
+void appliance_frr_head(struct vnrs_strbuf *out, const char *hostname);
 void appliance_frr_policy(struct vnrs_strbuf *out, const struct vnrs_machine *machine);
 void appliance_bird_announce(struct vnrs_strbuf *out, const struct vnrs_machine *machine);
 

@@ -98,7 +98,7 @@ void appliance_site_frr(struct vnrs_strbuf *out, const struct site_router *route
 
     vnrs_strbuf_printf(out, "! vnrs: lab %s, site %s; written anew by every apply\n", router->model->name,
                        router->site->name);
-    vnrs_strbuf_printf(out, "frr defaults traditional\nhostname %s\n", router->site->name);
+    appliance_frr_head(out, router->site->name);
     // The kernel drops next-hop objects with a link's carrier, and FRR does not make them again; hops in routes come
     // back with it.
     vnrs_strbuf_puts(out, "no zebra nexthop kernel enable\n");
