@@ -157,6 +157,7 @@ class Frr(Daemon):
         networks = [f"  network {p}" + (" route-map with-communities" if p in self.tagged else "") for p in self.routes]
         (self.dir / "bgpd.conf").write_text(f"""
 log file {self.dir}/bgpd.log
+bgp route-map delay-timer 0
 {o.before}
 route-map with-communities permit 10
  set community {STANDARD}
@@ -506,6 +507,10 @@ class Exabgp(Daemon):
         script.write_text(f"#!/bin/sh\ncat <>{self.dir}/commands &\ncat >{self.dir}/events\nkill $!\n")
         script.chmod(0o755)
         os.mkfifo(self.dir / "commands")
+        # From its configuration, so that they are there before its first End-of-RIB; commands may come after it.
+        tag = f"community [{STANDARD}] extended-community [target:{EXTENDED}] large-community [{LARGE}]"
+        hop = self.local if o.nexthop6 else "self"
+        static = "".join(f"route {p} next-hop {hop} {tag if p in self.tagged else ''};\n" for p in self.routes[:4])
         (self.dir / "exabgp.conf").write_text(f"""
 process ctl {{ run {script}; encoder json; }}
 neighbor {self.remote} {{
@@ -521,6 +526,7 @@ neighbor {self.remote} {{
                   {"add-path send/receive;" if o.add_path else ""} {"nexthop enable;" if o.nexthop6 else ""} }}
     family {{ {self.family} unicast; {"ipv6 unicast;" if o.nexthop6 else ""} }}
     {"nexthop { ipv4 unicast ipv6; }" if o.nexthop6 else ""}
+    static {{ {static} }}
     api {{ processes [ ctl ]; neighbor-changes; receive {{ parsed; update; notification; refresh; }} }}
 }}
 """)
@@ -539,12 +545,9 @@ neighbor {self.remote} {{
     def started(self):
         self.fifo = os.open(self.dir / "commands", os.O_RDWR)
         self.hop = self.local if self.options.nexthop6 else "self"
-        for p in self.tagged:
-            self.say(f"announce route {p} next-hop {self.hop} community [{STANDARD}] extended-community [target:{EXTENDED}] "
-                     f"large-community [{LARGE}]")
-        plain = [p for p in self.routes if p not in self.tagged]
-        for i in range(0, len(plain), 100):
-            self.say(f"announce attributes next-hop {self.hop} nlri " + " ".join(plain[i:i + 100]))
+        rest = self.routes[4:]
+        for i in range(0, len(rest), 100):
+            self.say(f"announce attributes next-hop {self.hop} nlri " + " ".join(rest[i:i + 100]))
 
     def __exit__(self, *exc):
         super().__exit__(*exc)
