@@ -246,6 +246,12 @@ int vnrs_verb_counters(const struct vnrs_cli *cli)
         return VNRS_EXIT_OK;
     }
     vnrs_table_print(stdout, nic_columns, ARRAY_SIZE(nic_columns), json_object_get(answer.json, "nics"));
+    if (!json_array_size(json_object_get(answer.json, "nextHopTypes"))) {
+        if (!cli->quiet)
+            (void)fputs("vnrs: this data plane counts neither next hop types nor drops; `dataplane: ebpf` does\n",
+                        stderr);
+        return VNRS_EXIT_OK;
+    }
     (void)putchar('\n');
     vnrs_table_print(stdout, type_columns, ARRAY_SIZE(type_columns), json_object_get(answer.json, "nextHopTypes"));
     json_t *seen = json_array();

@@ -62,11 +62,14 @@ static void on_counters_end(struct vnrs_agent_request *request, const struct vnr
     json_t *types = json_array(), *drops = json_array();
     const struct vnrs_lab *lab = vnrs_control_find_lab(call->control, call->lab_name);
 
-    for (int i = 0; i < _VNRS_NH_MAX; i++)
+    // The kernel's data plane counts neither: zeros would not be true.
+    bool counted = !lab || !lab->model || lab->model->dataplane == VNRS_DATAPLANE_EBPF;
+
+    for (int i = 0; counted && i < _VNRS_NH_MAX; i++)
         (void)json_array_append_new(types, json_pack("{s:s, s:I, s:I}", "type", vnrs_nexthop_type_name(i), "packets",
                                                      (json_int_t)all->types[i].packets, "bytes",
                                                      (json_int_t)all->types[i].bytes));
-    for (int i = 0; i < _VNRS_DROP_MAX; i++)
+    for (int i = 0; counted && i < _VNRS_DROP_MAX; i++)
         (void)json_array_append_new(drops,
                                     json_pack("{s:s, s:s, s:I, s:I}", "reason", vnrs_drop_name((uint32_t)i), "text",
                                               vnrs_drop_text((uint32_t)i), "packets", (json_int_t)all->drops[i].packets,
