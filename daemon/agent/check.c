@@ -201,11 +201,11 @@ static const char *check_impair(const union vnrs_agentd_spec *spec)
 
     if (impair->down > 1 || impair->loss_ppm > VNRS_LOSS_PPM_MAX)
         return "switch or loss";
-    if (impair->rate_bps && (impair->rate_bps < VNRS_RATE_BPS_MIN || impair->rate_bps > VNRS_RATE_BPS_MAX))
+    if (impair->rate_kbit && (impair->rate_kbit < VNRS_RATE_KBIT_MIN || impair->rate_kbit > VNRS_RATE_KBIT_MAX))
         return "rate";
     if (impair->delay_us > VNRS_DELAY_US_MAX || impair->jitter_us > impair->delay_us)
         return "delay";
-    return impair->down || impair->loss_ppm || impair->rate_bps || impair->delay_us ? NULL : "nothing in it";
+    return impair->down || impair->loss_ppm || impair->rate_kbit || impair->delay_us ? NULL : "nothing in it";
 }
 
 static const struct {

@@ -55,7 +55,7 @@ static bool qdisc_loses(const struct vnrs_agentd_lab *lab)
 static struct vnrs_bpf_impair for_path(const struct vnrs_impair *impair)
 {
     return (struct vnrs_bpf_impair){.flags = (impair->down ? VNRS_BPF_IMPAIR_DOWN : 0u) |
-                                             (impair->rate_bps || impair->delay_us ? VNRS_BPF_IMPAIR_QUEUE : 0u),
+                                             (impair->rate_kbit || impair->delay_us ? VNRS_BPF_IMPAIR_QUEUE : 0u),
                                     .loss_ppm = impair->loss_ppm};
 }
 

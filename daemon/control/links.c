@@ -83,11 +83,11 @@ static json_t *text_or_null(bool there, const char *text)
 
 static json_t *link_json(const char *key, const struct vnrs_impair *impair, bool live)
 {
-    char loss[16], rate[24], delay[16], jitter[16], text[VNRS_IMPAIR_STR_MAX];
+    char loss[16], rate[16], delay[16], jitter[16], text[VNRS_IMPAIR_STR_MAX];
 
     return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:s}", "nic", key, "down", (int)impair->down, "loss",
                      text_or_null(impair->loss_ppm, vnrs_loss_format(impair->loss_ppm, loss)), "rate",
-                     text_or_null(impair->rate_bps, vnrs_rate_format(impair->rate_bps, rate)), "delay",
+                     text_or_null(impair->rate_kbit, vnrs_rate_format(impair->rate_kbit, rate)), "delay",
                      text_or_null(impair->delay_us, vnrs_delay_format(impair->delay_us, delay)), "jitter",
                      text_or_null(impair->jitter_us, vnrs_delay_format(impair->jitter_us, jitter)), "live", (int)live,
                      "text", vnrs_impair_format(impair, text));
@@ -206,8 +206,8 @@ static bool want_rate(struct vnrs_api_call *call, struct vnrs_impair *impair)
     const char *text = wanted(call, "rate");
 
     if (text && strcmp(text, "none") == 0)
-        impair->rate_bps = 0;
-    else if (text && vnrs_rate_parse(text, &impair->rate_bps) < 0)
+        impair->rate_kbit = 0;
+    else if (text && vnrs_rate_parse(text, &impair->rate_kbit) < 0)
         return refuse(call, &wish, text);
     return true;
 }

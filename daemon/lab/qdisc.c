@@ -141,9 +141,9 @@ static struct root root_for(const struct vnrs_impair *impair, bool with_loss)
     uint32_t loss_ppm = with_loss ? impair->loss_ppm : 0;
 
     root.netem = impair->delay_us || loss_ppm;
-    root.tbf = !root.netem && impair->rate_bps;
+    root.tbf = !root.netem && impair->rate_kbit;
     root.exists = root.netem || root.tbf;
-    root.rate_bps = impair->rate_bps / 8 * 8;
+    root.rate_bps = impair->rate_kbit * 1000ull;
     if (root.tbf)
         root.limit = (uint32_t)MIN(MAX(bytes_in(root.rate_bps, QUEUE_US), 4ull * FRAME_MAX), (uint64_t)INT32_MAX);
     if (root.netem) {

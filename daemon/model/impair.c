@@ -14,7 +14,7 @@ struct unit {
     uint64_t factor;
 };
 
-static const struct unit rates[] = {{"gbit", 1000000000}, {"mbit", 1000000}, {"kbit", 1000}, {"bit", 1}};
+static const struct unit rates[] = {{"gbit", 1000000}, {"mbit", 1000}, {"kbit", 1}};
 static const struct unit times[] = {{"s", 1000000}, {"ms", 1000}, {"us", 1}};
 
 static size_t count_digits(const char *text)
@@ -61,14 +61,14 @@ int vnrs_loss_parse(const char *text, uint32_t *ret_ppm)
     return 0;
 }
 
-int vnrs_rate_parse(const char *text, uint64_t *ret_bps)
+int vnrs_rate_parse(const char *text, uint32_t *ret_kbit)
 {
-    uint64_t bps = 0;
-    int r = parse_with_unit(text, rates, ARRAY_SIZE(rates), &bps);
+    uint64_t kbit = 0;
+    int r = parse_with_unit(text, rates, ARRAY_SIZE(rates), &kbit);
 
-    if (r < 0 || bps < VNRS_RATE_BPS_MIN || bps > VNRS_RATE_BPS_MAX)
+    if (r < 0 || kbit < VNRS_RATE_KBIT_MIN || kbit > VNRS_RATE_KBIT_MAX)
         return -EINVAL;
-    *ret_bps = bps;
+    *ret_kbit = (uint32_t)kbit;
     return 0;
 }
 
@@ -116,9 +116,9 @@ static void format_with_unit(uint64_t value, const struct unit *units, size_t n,
     (void)snprintf(buf, size, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].name);
 }
 
-char *vnrs_rate_format(uint64_t bps, char buf[static 24])
+char *vnrs_rate_format(uint32_t kbit, char buf[static 16])
 {
-    format_with_unit(bps, rates, ARRAY_SIZE(rates), buf, 24);
+    format_with_unit(kbit, rates, ARRAY_SIZE(rates), buf, 16);
     return buf;
 }
 
@@ -137,15 +137,15 @@ static void append(char buf[static VNRS_IMPAIR_STR_MAX], const char *what, const
 
 char *vnrs_impair_format(const struct vnrs_impair *impair, char buf[static VNRS_IMPAIR_STR_MAX])
 {
-    char value[24];
+    char value[16];
 
     buf[0] = '\0';
     if (impair->down)
         append(buf, "down", "");
     if (impair->loss_ppm)
         append(buf, "loss ", vnrs_loss_format(impair->loss_ppm, value));
-    if (impair->rate_bps)
-        append(buf, "rate ", vnrs_rate_format(impair->rate_bps, value));
+    if (impair->rate_kbit)
+        append(buf, "rate ", vnrs_rate_format(impair->rate_kbit, value));
     if (impair->delay_us)
         append(buf, "delay ", vnrs_delay_format(impair->delay_us, value));
     if (impair->jitter_us)

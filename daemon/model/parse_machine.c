@@ -193,7 +193,7 @@ static void parse_link(struct vnrs_loader *l, const struct vnrs_node *node, stru
 
     impair->down = vnrs_read_bool(node, "down", false);
     if ((loss && vnrs_loss_parse(loss->text, &impair->loss_ppm) < 0) ||
-        (rate && vnrs_rate_parse(rate->text, &impair->rate_bps) < 0) ||
+        (rate && vnrs_rate_parse(rate->text, &impair->rate_kbit) < 0) ||
         (delay && vnrs_delay_parse(delay->text, &impair->delay_us) < 0) ||
         (jitter && vnrs_delay_parse(jitter->text, &impair->jitter_us) < 0))
         return; // the schema has refused it

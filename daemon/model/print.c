@@ -405,15 +405,15 @@ void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
 
 static void put_link(struct vnrs_strbuf *out, const struct vnrs_impair *link)
 {
-    char text[24];
+    char text[16];
 
     if (vnrs_impair_is_none(link))
         return;
     vnrs_strbuf_printf(out, ", link: {down: %s", yes_no(link->down));
     if (link->loss_ppm)
         vnrs_strbuf_printf(out, ", loss: %s", vnrs_loss_format(link->loss_ppm, text));
-    if (link->rate_bps)
-        vnrs_strbuf_printf(out, ", rate: %s", vnrs_rate_format(link->rate_bps, text));
+    if (link->rate_kbit)
+        vnrs_strbuf_printf(out, ", rate: %s", vnrs_rate_format(link->rate_kbit, text));
     if (link->delay_us)
         vnrs_strbuf_printf(out, ", delay: %s", vnrs_delay_format(link->delay_us, text));
     if (link->jitter_us)

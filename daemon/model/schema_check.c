@@ -152,12 +152,11 @@ static const struct quantity *quantity_of(unsigned types)
 
 static bool is_quantity(const char *text, unsigned types)
 {
-    uint32_t small;
-    uint64_t large;
+    uint32_t value;
 
-    return ((types & VNRS_T_LOSS) && vnrs_loss_parse(text, &small) == 0) ||
-           ((types & VNRS_T_RATE) && vnrs_rate_parse(text, &large) == 0) ||
-           ((types & VNRS_T_DELAY) && vnrs_delay_parse(text, &small) == 0);
+    return ((types & VNRS_T_LOSS) && vnrs_loss_parse(text, &value) == 0) ||
+           ((types & VNRS_T_RATE) && vnrs_rate_parse(text, &value) == 0) ||
+           ((types & VNRS_T_DELAY) && vnrs_delay_parse(text, &value) == 0);
 }
 
 static bool is_text_of(const struct vnrs_node *node, const struct vnrs_schema_key *key)

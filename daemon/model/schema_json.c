@@ -15,7 +15,7 @@
 #define COUNTED_PATTERN "^[A-Za-z0-9][A-Za-z0-9_-]*([{][0-9]+[.][.][0-9]+[}])?[A-Za-z0-9_-]*$"
 #define ADDR_PATTERN    "^[0-9A-Fa-f:.]+$"
 #define LOSS_PATTERN    "^[0-9]{1,3}([.][0-9]{1,4})?%$"
-#define RATE_PATTERN    "^[0-9]{1,12}[kmg]?bit$"
+#define RATE_PATTERN    "^[0-9]{1,12}[kmg]bit$"
 #define DELAY_PATTERN   "^[0-9]{1,12}[um]?s$"
 #define PREFIX_PATTERN  "^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
 

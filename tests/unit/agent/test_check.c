@@ -127,7 +127,7 @@ static union vnrs_agentd_spec spec_of(uint32_t type)
         break;
     case VNRS_OBJ_IMPAIR:
         spec.impair = (struct vnrs_impair){
-            .down = 1, .loss_ppm = VNRS_LOSS_PPM_MAX, .rate_bps = VNRS_RATE_BPS_MIN, .delay_us = 2, .jitter_us = 2};
+            .down = 1, .loss_ppm = VNRS_LOSS_PPM_MAX, .rate_kbit = VNRS_RATE_KBIT_MIN, .delay_us = 2, .jitter_us = 2};
         break;
     }
     return spec;
@@ -415,8 +415,8 @@ static void impairments(void **state)
         {0},
         {.down = 2},
         {.loss_ppm = VNRS_LOSS_PPM_MAX + 1},
-        {.rate_bps = VNRS_RATE_BPS_MIN - 1},
-        {.rate_bps = VNRS_RATE_BPS_MAX + 1},
+        {.rate_kbit = VNRS_RATE_KBIT_MIN - 1},
+        {.rate_kbit = VNRS_RATE_KBIT_MAX + 1},
         {.delay_us = VNRS_DELAY_US_MAX + 1},
         {.delay_us = 5, .jitter_us = 6},
         {.jitter_us = 1},

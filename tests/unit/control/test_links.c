@@ -88,7 +88,7 @@ static void apply_keeps_what_is_said_live_unless_the_file_says_otherwise(void **
     struct fixture *f = *state;
 
     apply(f, LAB("rate: 5mbit"));
-    assert_int_equal(impair_of(f, "b/eth0")->rate_bps, 5000000);
+    assert_int_equal(impair_of(f, "b/eth0")->rate_kbit, 5000);
     (void)change(f, "{\"nic\":\"b\",\"action\":\"reset\"}");
     (void)change(f, "{\"nic\":\"a\",\"action\":\"down\"}");
     assert_null(impair_of(f, "b/eth0"));
@@ -98,7 +98,7 @@ static void apply_keeps_what_is_said_live_unless_the_file_says_otherwise(void **
     assert_true(is_down(f, "a/eth0"));
     assert_int_equal(f->agent.n_created + f->agent.n_changed + f->agent.n_remove, 0);
     apply(f, LAB("rate: 6mbit")); // of b another thing than before, of a none
-    assert_int_equal(impair_of(f, "b/eth0")->rate_bps, 6000000);
+    assert_int_equal(impair_of(f, "b/eth0")->rate_kbit, 6000);
     assert_true(is_down(f, "a/eth0"));
     // What the file says is nothing that was said live.
     (void)change(f, "{\"nic\":\"b\",\"action\":\"set\",\"rate\":\"7mbit\"}");
@@ -123,7 +123,7 @@ static void what_cannot_be_is_taken_back(void **state)
     f->agent.fail_key = NULL;
     f->agent.fail_type = 0;
     RUN_UNTIL(f, impair_of(f, "b/eth0") && impair_of(f, "b/eth0")->delay_us == 0);
-    assert_int_equal(impair_of(f, "b/eth0")->rate_bps, 1000000);
+    assert_int_equal(impair_of(f, "b/eth0")->rate_kbit, 1000);
     struct answer now = fixture_http(f, "GET", "/v1/labs/l/link?nic=b", NULL);
     assert_non_null(strstr(now.text, "\"text\":\"rate 1mbit\""));
     json_decref(now.json);

@@ -50,7 +50,7 @@ static void netem_as_tc_makes_it(void **state)
     static const uint8_t golden[] = {0xb4, 0xc4, 0x04, 0x00, 0xa0, 0x86, 0x01, 0x00, 0x29, 0x5c, 0x8f,
                                      0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2d, 0x31,
                                      0x01, 0x00, 0x14, 0x00, 0x06, 0x00, 0x20, 0xbc, 0xbe, 0x00};
-    const struct vnrs_impair impair = {.delay_us = 20000, .jitter_us = 5000, .loss_ppm = 10000, .rate_bps = 100000000};
+    const struct vnrs_impair impair = {.delay_us = 20000, .jitter_us = 5000, .loss_ppm = 10000, .rate_kbit = 100000};
     char buf[VNRS_RTNL_MSG_MAX];
     size_t len = 0;
 
@@ -70,7 +70,7 @@ static void netem_as_tc_makes_it(void **state)
 static void tbf_as_tc_makes_it(void **state)
 {
     static const uint8_t rate[] = {0xa0, 0x25, 0x26, 0x00}, limit[] = {0x48, 0xe8, 0x01, 0x00};
-    const struct vnrs_impair impair = {.rate_bps = 20000000};
+    const struct vnrs_impair impair = {.rate_kbit = 20000};
     char buf[VNRS_RTNL_MSG_MAX];
     size_t len = 0;
 
@@ -127,7 +127,7 @@ static int set(const struct vnrs_impair *impair, struct vnrs_err *err)
 
 static void set_changed_and_removed(void **state)
 {
-    const struct vnrs_impair slow = {.rate_bps = 1000000}, fast = {.rate_bps = 50000000000}, none = {0};
+    const struct vnrs_impair slow = {.rate_kbit = 1000}, fast = {.rate_kbit = 50000000}, none = {0};
     struct vnrs_err err = {0};
 
     (void)state;
@@ -147,7 +147,7 @@ static void set_changed_and_removed(void **state)
 
 static void what_the_kernel_lacks_is_named(void **state)
 {
-    const struct vnrs_impair slow = {.rate_bps = 1000000}, late = {.delay_us = 20000, .jitter_us = 100}, none = {0};
+    const struct vnrs_impair slow = {.rate_kbit = 1000}, late = {.delay_us = 20000, .jitter_us = 100}, none = {0};
     struct vnrs_err err = {0};
 
     (void)state;
@@ -176,7 +176,7 @@ static int add_foreign(void *arg)
 
 static void others_are_left_alone(void **state)
 {
-    const struct vnrs_impair slow = {.rate_bps = 1000000}, none = {0};
+    const struct vnrs_impair slow = {.rate_kbit = 1000}, none = {0};
     struct vnrs_err err = {0};
 
     (void)state;

@@ -54,7 +54,7 @@ static void assert_link(const struct labs_plan *plan, const char *key, const str
 static void as_the_file_says(void **state)
 {
     const struct vnrs_impair lossy = {.loss_ppm = 10000, .delay_us = 20000, .jitter_us = 5000},
-                             down = {.down = 1, .rate_bps = 1000000};
+                             down = {.down = 1, .rate_kbit = 1000};
     struct labs_plan plan = plan_of(LAB("loss: 1%, delay: 20ms, jitter: 5ms"));
 
     (void)state;
