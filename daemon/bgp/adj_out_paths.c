@@ -33,7 +33,7 @@ struct parcel { // what was collected
 static size_t attrs_bytes(const struct vnrs_bgp_attrs *a)
 {
     return MESSAGE_MIN + 64u + 2u * a->as_path_bytes + 4u * a->n_communities + 8u * a->n_ext_communities +
-           12u * a->n_large_communities + a->unknown_bytes;
+           12u * a->n_large_communities + 4u * a->n_clusters + a->unknown_bytes;
 }
 
 // The same: behind others with the same attributes, the attributes need not be counted, unless they leave so little

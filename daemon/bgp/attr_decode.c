@@ -249,7 +249,8 @@ static void read_originator_id(struct vnrs_bgp_attr_decode *d, const struct vnrs
     if (!has_length(d, raw, 4))
         return;
     d->attrs->originator_id = vnrs_wire_u32(&value);
-    d->is_own |= d->attrs->originator_id == d->session->local_id;
+    if (d->attrs->originator_id == d->session->local_id)
+        d->is_own = "ORIGINATOR_ID is our own";
 }
 
 static void read_cluster_list(struct vnrs_bgp_attr_decode *d, const struct vnrs_bgp_attr_raw *raw,
@@ -260,7 +261,8 @@ static void read_cluster_list(struct vnrs_bgp_attr_decode *d, const struct vnrs_
     d->attrs->clusters = value.at;
     d->attrs->n_clusters = (uint16_t)(raw->len / 4);
     while (value.left) // the BGP identifier is the cluster's, too
-        d->is_own |= vnrs_wire_u32(&value) == d->session->local_id;
+        if (vnrs_wire_u32(&value) == d->session->local_id)
+            d->is_own = "our own cluster is in CLUSTER_LIST";
 }
 
 // Not looked into, but carried: its length must be right (RFC 7606 section 7.15).

@@ -44,7 +44,7 @@ struct vnrs_bgp_attr_decode {
 
     bool has_origin, has_as_path, has_nexthop, has_mp_unreach;
     bool has_mp_prefixes; // MP_REACH_NLRI announces something, be it of a family not in use
-    bool is_own;          // reflected back to where it comes from (RFC 4456 section 8)
+    const char *is_own;   // why: reflected back to where it comes from (RFC 4456 section 8); NULL: it is not
     bool ignore_as4;      // AGGREGATOR says that an old speaker rewrote the path (RFC 6793 section 4.2.3)
     struct vnrs_wire as_path, as4_path;
     struct vnrs_addr nexthop; // of NEXT_HOP

@@ -38,7 +38,8 @@ static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const 
 
     if (vnrs_bgp_attrs_has_asn(attrs, speaker->conf.asn))
         return VNRS_BGP_BARRED_LOOP;
-    if (vnrs_addr_equal(&attrs->nexthop, vnrs_bgp_member_local(speaker->members[slot])))
+    if (vnrs_addr_equal(&attrs->nexthop, &speaker->conf.local) ||
+        vnrs_addr_equal(&attrs->nexthop, vnrs_bgp_member_local(speaker->members[slot])))
         return VNRS_BGP_BARRED_NEXTHOP;
     if (vnrs_bgp_role_protects_locals(speaker->conf.role) && is_covered(speaker, prefix))
         return VNRS_BGP_BARRED_LOCAL;

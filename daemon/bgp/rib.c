@@ -359,8 +359,9 @@ static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, co
         return;
     if (other_kind)
         vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
-    else if (attrs == before->attrs)
-        vnrs_bgp_queue_change(rib, dest, inside | outside, 0);
+    else if (attrs == before->attrs) // reflected, they name the peer that they are from (RFC 4456)
+        vnrs_bgp_queue_change(rib, dest, inside | outside,
+                              rib->sources[best->slot].ibgp ? VNRS_BGP_DEST_NEW_INSIDE : 0);
     else if (!is_same_outside(rib, attrs, before->attrs))
         vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
     else
@@ -621,22 +622,32 @@ void vnrs_bgp_rib_rejudge(struct vnrs_bgp_rib *rib, vnrs_bgp_judge *judge, void 
             path_change(rib, d, p, p->attrs, barred);
 }
 
+// No path is another one than before: those who hear of each hear nothing.
+static void reorder_entry(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest)
+{
+    struct before before = change_begin(rib, dest, NULL);
+    struct vnrs_bgp_path *left = dest->paths, *p;
+
+    for (dest->paths = NULL; (p = left);) {
+        left = p->next;
+        path_insert(rib, dest, p);
+    }
+    const struct vnrs_bgp_path *best = vnrs_bgp_dest_best(dest);
+    if (rib->changed && best && (best->attrs != before.attrs || best->slot != before.slot))
+        rib->changed(rib->arg, &dest->prefix, VNRS_BGP_SLOT_LOCAL, 0, true);
+    // Who shares the traffic may be others now, although the best one is the same.
+    vnrs_bgp_queue_change(rib, dest, rib->queues.hears[VNRS_BGP_HEARS_MULTIPATH], 0);
+    change_tell(rib, dest, &before);
+    vnrs_bgp_attrs_unref(rib->attrs, before.attrs);
+    vnrs_bgp_rib_done(rib, dest);
+}
+
 void vnrs_bgp_rib_reorder(struct vnrs_bgp_rib *rib)
 {
     struct vnrs_bgp_dest *d;
     size_t at = 0;
 
-    while ((d = vnrs_bgp_rib_next(rib, &at))) {
-        struct vnrs_bgp_path *left = d->paths, *p;
-        if (!left || !left->next)
-            continue;
-        struct before before = change_begin(rib, d, NULL);
-        before.source = before.slot;
-        before.multipath = true; // who shares the traffic may be others now
-        for (d->paths = NULL; (p = left);) {
-            left = p->next;
-            path_insert(rib, d, p);
-        }
-        change_end(rib, d, NULL, &before);
-    }
+    while ((d = vnrs_bgp_rib_next(rib, &at)))
+        if (d->paths && d->paths->next)
+            reorder_entry(rib, d);
 }

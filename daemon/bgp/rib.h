@@ -80,7 +80,7 @@ struct vnrs_bgp_rib {
     // True when eBGP peers are told the same of both sets, so that a change between them is none; NULL: never.
     bool (*is_same_outside)(void *arg, const struct vnrs_bgp_attrs *a, const struct vnrs_bgp_attrs *b);
     // A path of `slot` came, changed or went; `path_id` is the peer's, 0: none. `best`: the best one of its prefix is
-    // another, or has other attributes. NULL: nobody wants to know.
+    // another, or has other attributes; where only that is so, `slot` is SLOT_LOCAL. NULL: nobody wants to know.
     void (*changed)(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id, bool best);
     void *arg;
     size_t n_best; // prefixes with a usable path

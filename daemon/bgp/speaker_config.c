@@ -314,9 +314,10 @@ int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, con
     if (err < 0)
         return err;
     sp->now = now_ms;
-    bool restart = sp->configured && (old.asn != conf->asn || old.router_id != conf->router_id ||
-                                      old.features != conf->features || !vnrs_addr_equal(&old.local, &conf->local));
-    bool first = !sp->configured || restart || old.role != conf->role;
+    bool restart =
+        sp->configured && (old.asn != conf->asn || old.router_id != conf->router_id || old.role != conf->role ||
+                           old.features != conf->features || !vnrs_addr_equal(&old.local, &conf->local));
+    bool first = !sp->configured || restart;
     // Sessions of the old identity end before their routes are looked at with the new one.
     if (restart)
         for (unsigned i = 0; i < VNRS_BGP_PEERS_MAX; i++)

@@ -64,7 +64,7 @@ static void judge_mandatory(struct vnrs_bgp_attr_decode *d, const struct vnrs_bg
     if (d->session->ibgp)
         require(d, d->attrs->has & VNRS_BGP_HAS_LOCAL_PREF, VNRS_BGP_ATTR_LOCAL_PREF, "LOCAL_PREF is missing");
     if (d->is_own)
-        vnrs_bgp_attr_fault(d, VNRS_BGP_TREAT_AS_WITHDRAW, VNRS_BGP_UPDATE_OPTIONAL, NULL, "ORIGINATOR_ID is our own");
+        vnrs_bgp_attr_fault(d, VNRS_BGP_TREAT_AS_WITHDRAW, VNRS_BGP_UPDATE_OPTIONAL, NULL, d->is_own);
     if (!classic)
         return;
     require(d, d->has_nexthop, VNRS_BGP_ATTR_NEXT_HOP, "NEXT_HOP is missing");

@@ -134,14 +134,16 @@ static void setup(struct world *w, enum vnrs_spk_role role, uint32_t asn, const 
         world_up(w, (char)('a' + i), NULL);
 }
 
-// The peer announces a prefix with itself as next hop.
+static struct vnrs_addr say_nexthop; // NONE: the peer itself
+
+// The peer announces a prefix.
 static void say(struct world *w, char name, const char *prefix, size_t n, const uint32_t *asns, uint32_t community)
 {
     struct vnrs_bgp_member *m = world_member(w, name);
     struct vnrs_bgp_session s = world_far_end(m);
     struct vnrs_prefix p = world_prefix(prefix);
     uint8_t path[64] = {2, (uint8_t)n}, buf[VNRS_BGP_MSG_MAX];
-    struct vnrs_bgp_attrs a = {.nexthop = m->conf.addr,
+    struct vnrs_bgp_attrs a = {.nexthop = say_nexthop.family ? say_nexthop : m->conf.addr,
                                .as_path = n ? path : NULL,
                                .as_path_bytes = (uint16_t)(n ? 2 + 4 * n : 0),
                                .communities = &community,
@@ -151,7 +153,8 @@ static void say(struct world *w, char name, const char *prefix, size_t n, const 
     for (size_t i = 0; i < n; i++)
         for (unsigned byte = 0; byte < 4; byte++)
             path[2 + 4 * i + byte] = (uint8_t)(asns[i] >> (24 - 8 * byte));
-    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &a, &p, NULL, 1, buf, sizeof(buf), &used);
+    int len = vnrs_bgp_update_encode(&s, VNRS_BGP_AF4, &a, &p, s.add_path_tx[VNRS_BGP_AF4] ? &(uint32_t){7} : NULL, 1,
+                                     buf, sizeof(buf), &used);
     assert_int_equal(world_input(w, m, buf, (size_t)len), len);
 }
 #define SAY(w, name, prefix, community, ...)                                                                           \
@@ -430,6 +433,145 @@ static void an_edge_router(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+// RFC 4456: ORIGINATOR_ID follows the path when another gateway has the same one, and only inside the AS.
+static void who_is_reflected(void **state)
+{
+    static const struct side sides[] = {
+        {P(OUTSIDE), 65001}, {P(VPN_GATEWAY), 65515}, {P(ER_GATEWAY), 65515}, {P(ER_GATEWAY), 65515}};
+    struct world w;
+
+    (void)state;
+    setup(&w, R(ROUTE_SERVER), WORLD_ASN, sides, 4);
+    w.conf.branch_to_branch = 1;
+    reconfigure(&w);
+    say_nexthop = world_addr("10.0.0.50"); // both tell the same edge router's
+    SAY(&w, 'c', "10.70.0.0/16", 0, 12076, 65020);
+    SAY(&w, 'd', "10.70.0.0/16", 0, 12076, 65020);
+    say_nexthop = (struct vnrs_addr){0};
+    assert_hears(&w, 'a', "10.70.0.0/16 via 10.0.0.4 path 65515-12076-65020");
+    assert_hears(&w, 'b', "10.70.0.0/16 via 10.0.0.50 path 12076-65020 from 10.12 clusters 1");
+    assert_hears(&w, 'c', "");
+    assert_hears(&w, 'd', "");
+    world_close_connection(&w, world_member(&w, 'c'));
+    assert_hears(&w, 'a', ""); // to whom it is the same
+    assert_hears(&w, 'b', "10.70.0.0/16 via 10.0.0.50 path 12076-65020 from 10.13 clusters 1");
+    vnrs_bgp_speaker_free(w.sp);
+}
+
+// Both next hops that are the instance, in whichever session they come.
+static void own_addresses(void **state)
+{
+    static const struct side sides[] = {{P(OUTSIDE), 65050}};
+    struct world w;
+
+    (void)state;
+    setup(&w, R(VPN_GATEWAY), WORLD_ASN, sides, 1);
+    w.peers[0].local = world_addr("169.254.21.1");
+    world_configure(&w);
+    world_up(&w, 'a', NULL);
+    say_nexthop = world_addr("10.0.0.4");
+    SAY(&w, 'a', "192.168.10.0/24", 0, 65050);
+    say_nexthop = world_addr("169.254.21.1");
+    SAY(&w, 'a', "192.168.11.0/24", 0, 65050);
+    say_nexthop = (struct vnrs_addr){0};
+    assert_int_equal(world_path(&w, world_member(&w, 'a'), "192.168.10.0/24")->barred, VNRS_BGP_BARRED_NEXTHOP);
+    assert_int_equal(world_path(&w, world_member(&w, 'a'), "192.168.11.0/24")->barred, VNRS_BGP_BARRED_NEXTHOP);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
+// What an instance is, what a peer is to it and where it is spoken with: another one is another session.
+static void what_ends_sessions(void **state)
+{
+    static const struct side sides[] = {{P(OUTSIDE), 65001}, {P(VPN_GATEWAY), 65515}};
+    struct world w;
+
+    (void)state;
+    setup(&w, R(ROUTE_SERVER), WORLD_ASN, sides, 2);
+    SAY(&w, 'b', "10.60.0.0/16", 0, 65003);
+    w.peers[1].kind = P(ER_GATEWAY);
+    world_configure(&w);
+    assert_non_null(vnrs_bgp_peer_session(&world_member(&w, 'a')->peer));
+    assert_null(vnrs_bgp_peer_session(&world_member(&w, 'b')->peer));
+    assert_null(world_path(&w, world_member(&w, 'b'), "10.60.0.0/16"));
+    world_up(&w, 'b', NULL);
+    assert_int_equal(w.sp->rib.sources[1].from, P(ER_GATEWAY));
+    w.conf.role = R(PLAIN);
+    world_configure(&w);
+    assert_null(vnrs_bgp_peer_session(&world_member(&w, 'a')->peer));
+    assert_null(vnrs_bgp_peer_session(&world_member(&w, 'b')->peer));
+    vnrs_bgp_speaker_free(w.sp);
+}
+
+// Toggles towards peers that hear of every path (RFC 7911), and what observers are told meanwhile.
+static unsigned n_observed, n_observed_paths, n_observed_best;
+
+static void on_observed(void *arg, const struct vnrs_prefix *prefix, unsigned slot, uint32_t path_id, bool best)
+{
+    (void)arg, (void)prefix, (void)path_id;
+    n_observed++;
+    n_observed_paths += slot != VNRS_BGP_SLOT_LOCAL;
+    n_observed_best += best;
+}
+
+static void assert_observed(unsigned n, unsigned paths, unsigned best)
+{
+    assert_int_equal(n_observed, n);
+    assert_int_equal(n_observed_paths, paths);
+    assert_int_equal(n_observed_best, best);
+    n_observed = n_observed_paths = n_observed_best = 0;
+}
+
+static void toggles_with_all_paths(void **state)
+{
+    static const struct side sides[] = {{P(OUTSIDE), 65001}, {P(VPN_GATEWAY), 65515}, {P(ER_GATEWAY), 65515}};
+    static const struct vnrs_bgp_observer observer = {.path = on_observed};
+    const struct vnrs_bgp_caps all = {.add_path_receive = {true}, .add_path_send = {true}};
+    struct world w;
+
+    (void)state;
+    world_setup(&w, 3, VNRS_SPK_ADD_PATH, 0);
+    w.conf.role = R(ROUTE_SERVER);
+    for (unsigned i = 0; i < 3; i++) {
+        w.peers[i].kind = (uint8_t)sides[i].kind;
+        w.peers[i].asn = sides[i].asn;
+    }
+    world_configure(&w);
+    for (unsigned i = 0; i < 3; i++)
+        world_up(&w, (char)('a' + i), i < 2 ? &all : NULL);
+    SAY(&w, 'a', "10.50.0.0/16", 0, 65001);
+    SAY(&w, 'b', "10.50.0.0/16", 0, 65003, 65009);
+    SAY(&w, 'c', "10.50.0.0/16", 0, 12076, 65020, 65021);
+    assert_hears(&w, 'a', "");
+    assert_hears(&w, 'b', "");
+    vnrs_bgp_speaker_observe(w.sp, &observer, NULL);
+    w.conf.branch_to_branch = 1;
+    reconfigure(&w);
+    assert_observed(2, 2, 1); // the gateways' are candidates, one is the best
+    assert_hears(&w, 'a',
+                 "10.50.0.0/16 via 10.0.0.4 path 65515-12076-65020-65021; "
+                 "10.50.0.0/16 via 10.0.0.4 path 65515-65003-65009");
+    assert_hears(&w, 'b',
+                 "10.50.0.0/16 via 10.0.0.10 path 65001 marked; "
+                 "10.50.0.0/16 via 10.0.0.12 path 12076-65020-65021 from 10.12 clusters 1");
+    assert_hears(&w, 'c', ""); // its own is the best
+    w.conf.preference = VNRS_SPK_PREFER_VPN;
+    reconfigure(&w);
+    assert_observed(1, 0, 1); // no path is another one
+    assert_hears(&w, 'a', "");
+    assert_hears(&w, 'b', "");
+    assert_hears(&w, 'c', "10.50.0.0/16 via 10.0.0.10 path 65001 marked");
+    w.conf.preference = VNRS_SPK_PREFER_AS_PATH; // the same order
+    reconfigure(&w);
+    assert_observed(0, 0, 0);
+    w.conf.branch_to_branch = 0;
+    reconfigure(&w);
+    assert_hears(&w, 'a', "no 10.50.0.0/16; no 10.50.0.0/16");
+    assert_hears(&w, 'b', "no 10.50.0.0/16; no 10.50.0.0/16");
+    assert_hears(&w, 'c', "no 10.50.0.0/16");
+    vnrs_bgp_speaker_observe(w.sp, NULL, NULL);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -442,6 +584,10 @@ int main(void)
         cmocka_unit_test(a_vpn_gateway),
         cmocka_unit_test(an_expressroute_gateway),
         cmocka_unit_test(an_edge_router),
+        cmocka_unit_test(who_is_reflected),
+        cmocka_unit_test(own_addresses),
+        cmocka_unit_test(what_ends_sessions),
+        cmocka_unit_test(toggles_with_all_paths),
     };
     return cmocka_run_group_tests_name("bgp.roles", tests, NULL, NULL);
 }
