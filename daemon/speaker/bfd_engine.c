@@ -161,11 +161,28 @@ static void admit(const struct vnrs_bfd_engine *e, enum vnrs_bfd_hops hops)
 
 // --- commands
 
+static void say_error(const struct vnrs_bfd_engine *e, const struct vnrs_bfd_command *c, int error)
+{
+    struct vnrs_bfd_event event = {c->id, c->hops, {.configured = 1, .error = error}};
+    struct iovec part = {&event, sizeof(event)};
+
+    (void)!vnrs_msg_send(e->pair, &part, 1, NULL, 0);
+}
+
+// Bound here: the port is free only once the one before is closed.
 static void listen_on(struct vnrs_bfd_engine *e, const struct vnrs_bfd_command *c)
 {
-    if (e->listeners[c->hops] >= 0)
-        (void)close(e->listeners[c->hops]);
-    e->listeners[c->hops] = c->fd;
+    int *fd = &e->listeners[c->hops];
+
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = c->fd;
+    int err = *fd >= 0 ? vnrs_bfd_socket_listen(*fd, &c->local, c->hops) : 0;
+    if (err < 0) {
+        (void)close(*fd);
+        *fd = -1;
+        say_error(e, c, err);
+    }
     admit(e, c->hops);
 }
 
@@ -193,9 +210,7 @@ static void add(struct vnrs_bfd_engine *e, const struct vnrs_bfd_command *c)
         slot++;
     struct session *s = slot < VNRS_BFD_SESSIONS_MAX ? calloc(1, sizeof(*s)) : NULL;
     if (!s) {
-        struct vnrs_bfd_event event = {c->id, {.configured = 1, .error = -ENOBUFS}};
-        struct iovec part = {&event, sizeof(event)};
-        (void)!vnrs_msg_send(e->pair, &part, 1, NULL, 0);
+        say_error(e, c, -ENOBUFS);
         (void)close(c->fd);
         return;
     }
@@ -288,7 +303,7 @@ static void tell(struct vnrs_bfd_engine *e)
         struct session *s = e->sessions[i];
         if (!s || s->bfd.state == VNRS_BFD_ADMIN_DOWN || (!s->due && !review))
             continue;
-        struct vnrs_bfd_event event = {s->id, state_of(s)};
+        struct vnrs_bfd_event event = {s->id, s->hops, state_of(s)};
         struct iovec part = {&event, sizeof(event)};
         if (!s->due && memcmp(&event.state, &s->told, sizeof(s->told)) == 0)
             continue;

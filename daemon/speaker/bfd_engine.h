@@ -15,7 +15,7 @@
 #define VNRS_BFD_REVIEW_US    1000000u
 
 enum vnrs_bfd_command_kind {
-    VNRS_BFD_LISTEN, // `fd` receives for `hops`; -1: nothing does
+    VNRS_BFD_LISTEN, // `fd` receives for `hops` at `local`, in place of the one before; -1: nothing does
     VNRS_BFD_ADD,    // session `id`; `fd` sends
     VNRS_BFD_CHANGE, // its intervals, multiplier and ttl_min
     VNRS_BFD_REMOVE, // after it has said AdminDown
@@ -26,13 +26,14 @@ struct vnrs_bfd_command {
     uint32_t id; // never reused
     int fd;
     enum vnrs_bfd_hops hops;
-    struct vnrs_addr peer;
+    struct vnrs_addr local, peer;
     struct vnrs_spk_bfd conf;
 };
 
 struct vnrs_bfd_event {
-    uint32_t id;
-    struct vnrs_spk_bfd_state state;
+    uint32_t id;                     // 0: nothing is received for `hops`, because of state.error
+    enum vnrs_bfd_hops hops;         //
+    struct vnrs_spk_bfd_state state; // of the session
 };
 
 struct vnrs_bfd_engine;

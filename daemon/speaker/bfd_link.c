@@ -68,6 +68,26 @@ static const struct vnrs_bgp_member *wanted(const struct vnrs_speakerd *sp, unsi
     return m && !m->conf.shutdown && m->conf.bfd.multiplier ? m : NULL;
 }
 
+// The one that all sessions have at our end, or any: there is one socket of each port.
+static struct vnrs_addr listen_addr(const struct vnrs_speakerd *sp)
+{
+    const struct vnrs_addr *only = NULL;
+
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
+        const struct vnrs_bgp_member *m = wanted(sp, slot);
+        if (m && only && !vnrs_addr_equal(only, vnrs_bgp_member_local(m)))
+            return (struct vnrs_addr){.family = only->family};
+        only = m ? vnrs_bgp_member_local(m) : only;
+    }
+    return only ? *only : sp->bfd->local;
+}
+
+static bool is_other_session(const struct vnrs_bfd_slot *s, const struct vnrs_bgp_member *m)
+{
+    return !vnrs_addr_equal(&s->peer, &m->conf.addr) || !vnrs_addr_equal(&s->local, vnrs_bgp_member_local(m)) ||
+           s->conf.multihop != m->conf.bfd.multihop;
+}
+
 // Returns false when it has to be tried again.
 static bool end_session(struct vnrs_speakerd *sp, unsigned slot)
 {
@@ -89,7 +109,8 @@ static void change_session(struct vnrs_bfd_link *link, struct vnrs_bfd_slot *s, 
         s->conf = *conf;
 }
 
-// Sessions and sockets that are no longer wanted, or not in this way. Returns false when it has to be tried again.
+// Sessions and sockets that are no longer wanted, or not in this way; `moved`: packets are received elsewhere. Returns
+// false when it has to be tried again.
 static bool clear_away(struct vnrs_speakerd *sp, bool moved)
 {
     struct vnrs_bfd_link *link = sp->bfd;
@@ -100,8 +121,7 @@ static bool clear_away(struct vnrs_speakerd *sp, bool moved)
         const struct vnrs_bgp_member *m = wanted(sp, slot);
         if (!s->conf.multiplier)
             continue;
-        if (!m || moved || !vnrs_addr_equal(&s->peer, &m->conf.addr) ||
-            !vnrs_addr_equal(&s->local, vnrs_bgp_member_local(m)) || s->conf.multihop != m->conf.bfd.multihop)
+        if (!m || is_other_session(s, m))
             done &= end_session(sp, slot);
         else
             change_session(link, s, &m->conf.bfd);
@@ -131,35 +151,27 @@ static void ask_for_sockets(struct vnrs_speakerd *sp)
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
         struct vnrs_bfd_slot *s = &link->slots[slot];
         const struct vnrs_bgp_member *m = wanted(sp, slot);
-        if (!m || (s->conf.multiplier && (s->id || s->request)))
+        if (!m)
             continue;
-        s->local = *vnrs_bgp_member_local(m);
-        s->peer = m->conf.addr;
-        s->conf = m->conf.bfd;
-        enum vnrs_bfd_hops hops = hops_of(&s->conf);
+        enum vnrs_bfd_hops hops = hops_of(&m->conf.bfd);
         if (!link->listens[hops] && !link->listen_request[hops])
             ask(sp, &link->listen_request[hops]);
+        if (s->conf.multiplier && (s->id || s->request))
+            continue;
+        s->peer = m->conf.addr;
+        s->local = *vnrs_bgp_member_local(m);
+        s->conf = m->conf.bfd;
         ask(sp, &s->request);
     }
-}
-
-// The speaker's address, or any where a session has one of its own (an edge router's link).
-static struct vnrs_addr listen_addr(const struct vnrs_speakerd *sp)
-{
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
-        const struct vnrs_bgp_member *m = wanted(sp, slot);
-        if (m && !vnrs_addr_equal(vnrs_bgp_member_local(m), &sp->core->conf.local))
-            return (struct vnrs_addr){.family = sp->core->conf.local.family};
-    }
-    return sp->core->conf.local;
 }
 
 void vnrs_bfd_link_sync(struct vnrs_speakerd *sp)
 {
     struct vnrs_bfd_link *link = sp->bfd;
-    const struct vnrs_addr local = listen_addr(sp);
-
-    if (!link || !clear_away(sp, !vnrs_addr_equal(&link->local, &local)))
+    if (!link)
+        return;
+    struct vnrs_addr local = listen_addr(sp);
+    if (!clear_away(sp, !vnrs_addr_equal(&link->local, &local)))
         return;
     link->local = local;
     ask_for_sockets(sp);
@@ -173,20 +185,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     vnrs_speakerd_settle(arg);
 }
 
-// --- answers of the agent
-
-static void take_listener(struct vnrs_speakerd *sp, enum vnrs_bfd_hops hops, int error, int *fd)
+// No session can be without it.
+static void listener_failed(struct vnrs_speakerd *sp, enum vnrs_bfd_hops hops, int error)
 {
     struct vnrs_bfd_link *link = sp->bfd;
 
-    link->listen_request[hops] = 0;
-    if (error == 0)
-        error = vnrs_bfd_socket_listen(*fd, &link->local, hops);
-    if (error == 0) {
-        link->listens[hops] =
-            command(link, (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN, .fd = TAKE_FD(*fd), .hops = hops});
-        return;
-    }
+    link->listens[hops] = false;
     log_errno_ret(error, "no socket for BFD on port %d",
                   hops == VNRS_BFD_SINGLE ? VNRS_BFD_PORT_SINGLE : VNRS_BFD_PORT_MULTI);
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
@@ -196,6 +200,21 @@ static void take_listener(struct vnrs_speakerd *sp, enum vnrs_bfd_hops hops, int
         say_none(sp, slot, error);
     }
     again(link);
+}
+
+// --- answers of the agent
+
+static void take_listener(struct vnrs_speakerd *sp, enum vnrs_bfd_hops hops, int error, int *fd)
+{
+    struct vnrs_bfd_link *link = sp->bfd;
+
+    link->listen_request[hops] = 0;
+    if (error < 0)
+        listener_failed(sp, hops, error);
+    else
+        link->listens[hops] = command(
+            link,
+            (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN, .fd = TAKE_FD(*fd), .hops = hops, .local = link->local});
 }
 
 static void take_source(struct vnrs_speakerd *sp, unsigned slot, int error, int *fd)
@@ -246,7 +265,9 @@ bool vnrs_bfd_link_socket(struct vnrs_speakerd *sp, const struct vnrs_spk_socket
 
 static void take_event(struct vnrs_speakerd *sp, const struct vnrs_bfd_event *event)
 {
-    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++)
+    if (!event->id && !sp->bfd->listen_request[event->hops]) // else another one is on its way
+        listener_failed(sp, event->hops, event->state.error);
+    for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX && event->id; slot++)
         if (sp->bfd->slots[slot].id == event->id && sp->core->members[slot])
             vnrs_bgp_member_bfd(sp->core->members[slot], vnrs_clock_ms(), &event->state);
 }

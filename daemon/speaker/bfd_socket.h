@@ -17,8 +17,8 @@ struct vnrs_bfd_datagram {
     uint8_t bytes[64]; // no more than an authentication section is cut off
 };
 
-// The socket becomes that of the port on this address; nothing gets in before vnrs_bfd_socket_admit. 0 or a negative
-// errno.
+// The socket becomes that of the port on this address, which may be any (all octets 0); nothing gets in before
+// vnrs_bfd_socket_admit. 0 or a negative errno.
 int vnrs_bfd_socket_listen(int fd, const struct vnrs_addr *local, enum vnrs_bfd_hops hops) VNRS_MUST_CHECK;
 // Lets in what these peers, all of one family, send. 0 or a negative errno.
 int vnrs_bfd_socket_admit(int fd, const struct vnrs_addr *peers, size_t n, enum vnrs_bfd_hops hops) VNRS_MUST_CHECK;

@@ -20,7 +20,7 @@ from bfd_daemons import bird_for_bfd, bird_with_bfd, frr_with_bfd, stop
 from bgp_daemons import birdc, directories, vtysh
 from raw_bfd import ADMIN_DOWN, DOWN, INDEPENDENT, UP, RawBfd, packet
 from raw_peer import NOTIFICATION, OPEN, KEEPALIVE, RawPeer, capability, in_netns, mp
-from speaker_harness import BIN, FORWARDING_KEPT, GRACEFUL_RESTART, PLAIN, Net, Peer, Speaker
+from speaker_harness import BIN, FORWARDING_KEPT, GRACEFUL_RESTART, PLAIN, Net, Peer, Speaker, sh
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not (BIN / "vnrs-speaker").exists(),
                                 reason="needs root and vnrs-speaker")
@@ -302,6 +302,25 @@ def test_the_address_moves(spk, net):
 
 
 @pytest.mark.skipif(not BLAST.exists(), reason="needs bgp_blast")
+def test_sessions_from_addresses_of_their_own(spk, net):
+    sh("ip", "-n", net.rs, "addr", "add", "10.0.0.5/24", "dev", "eth0")
+    b = Peer("b", "10.0.0.11", 65002, local="10.0.0.5", bfd=FAST)
+    with raw_bfd(net) as bfd_a, raw_peer(net) as ra, RawBfd("10.0.0.11", "10.0.0.5", netns=net.nva) as bfd_b, \
+            RawPeer(65002, "10.0.0.11", "10.0.0.5", netns=net.nva) as rb:
+        spk.configure(peers=[peer_a()])
+        ra.connect().establish()
+        spk.wait(lambda: bfd_is(spk, "a", "Up") and spk.is_up("a"))
+        rb.listen()
+        spk.configure(peers=[peer_a(), b])  # from now on packets are received at both addresses
+        rb.accept().establish()
+        spk.wait(lambda: bfd_is(spk, "b", "Up") and spk.is_up("b"))
+        assert rb.sock.getpeername()[0] == "10.0.0.5" and spk.peers["a"].bfd.failures == 0 and spk.is_up("a")
+        bfd_b.silent = True
+        rb.expect(NOTIFICATION)
+        spk.wait(lambda: bfd_is(spk, "b", "Down"))
+        assert spk.peers["a"].bfd.failures == 0 and spk.is_up("a") and bfd_a.state == UP
+
+
 def test_stays_up_while_a_million_routes_load(spk, net, tmp_path):
     """50 ms × 3 while the main loop is busy with a million routes."""
     for i in range(15, 31):

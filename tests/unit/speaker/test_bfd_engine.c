@@ -40,7 +40,9 @@ static void listen_on(struct end *e)
     if (err == -EADDRINUSE || err == -EADDRNOTAVAIL)
         skip(); // somebody's BFD runs here
     assert_int_equal(err, 0);
-    command(e, (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN, .fd = fd, .hops = VNRS_BFD_MULTI});
+    (void)close(fd); // bound by the engine
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    command(e, (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN, .fd = fd, .hops = VNRS_BFD_MULTI, .local = e->local});
 }
 
 static const struct vnrs_spk_bfd fast = {.min_tx_us = 10000, .min_rx_us = 10000, .multiplier = 5, .multihop = 1};
@@ -184,6 +186,31 @@ static void is_not_held_up(void **state)
     assert_int_equal(ends[0].state.failures, 1);
 }
 
+// An address that is not here: said, and what was received before is not received any more.
+static void a_listener_that_cannot_be_had(void **state)
+{
+    struct vnrs_addr elsewhere = vnrs_addr_from_v4(0xc0000201);
+
+    (void)state;
+    both_up();
+    command(&ends[0], (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN,
+                                                .fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+                                                .hops = VNRS_BFD_MULTI,
+                                                .local = elsewhere});
+    for (uint64_t deadline = vnrs_clock_ms() + 10000; ends[0].id || !ends[0].state.error;) {
+        assert_true(vnrs_clock_ms() < deadline);
+        assert_true(vnrs_bfd_engine_run(ends[0].engine));
+        struct vnrs_bfd_event event;
+        if (vnrs_msg_recv(ends[0].pair, &event, sizeof(event), NULL, NULL) == sizeof(event) && !event.id) {
+            assert_int_equal(event.hops, VNRS_BFD_MULTI);
+            ends[0].id = event.id;
+            ends[0].state = event.state;
+        }
+    }
+    assert_int_equal(ends[0].state.error, -EADDRNOTAVAIL);
+    run_until(3, 0, VNRS_BFD_DOWN);
+}
+
 static void too_many(void **state)
 {
     (void)state;
@@ -211,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(ends_with_a_word, setup, teardown),
         cmocka_unit_test_setup_teardown(is_not_held_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_listener_that_cannot_be_had, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many, setup, teardown),
     };
     return cmocka_run_group_tests_name("bfd_engine", tests, NULL, NULL);

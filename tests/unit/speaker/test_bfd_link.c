@@ -7,6 +7,7 @@
 #include "speaker/control.h"
 #include "util/fd.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -204,6 +205,63 @@ static void follows_the_configuration(void **state)
         skip();
 }
 
+// A socket of this process that is bound to the address: to the port that packets come to, or to one that they are
+// sent from.
+static bool has_socket(const char *addr, bool receives)
+{
+    struct sockaddr_in at;
+
+    for (int fd = 3; fd < 200; fd++) {
+        socklen_t len = sizeof(at);
+        char text[INET_ADDRSTRLEN];
+        if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.sin_family == AF_INET &&
+            strcmp(inet_ntop(AF_INET, &at.sin_addr, text, sizeof(text)), addr) == 0 &&
+            (receives ? ntohs(at.sin_port) == VNRS_BFD_PORT_MULTI : ntohs(at.sin_port) >= VNRS_BFD_SOURCE_PORT))
+            return true;
+    }
+    return false;
+}
+
+// The thread has done it. False: somebody's BFD runs here.
+static bool wait_socket(struct world *w, const char *addr, bool receives)
+{
+    for (uint64_t deadline = vnrs_clock_ms() + 10000; !has_socket(addr, receives);) {
+        assert_true(vnrs_clock_ms() < deadline);
+        (void)event_base_loop(w->sp.base, EVLOOP_NONBLOCK);
+        if (state_of(w, "a")->error == -EADDRINUSE)
+            return false;
+    }
+    return true;
+}
+
+// Each is spoken with from the address of its BGP session, and heard there.
+static void sessions_have_addresses_of_their_own(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    configure(&w, 1);
+    assert_int_equal(answer(&w, 0), 2);
+    bool here = wait_running(&w, "a") && wait_socket(&w, "127.0.0.1", true);
+    if (here) {
+        w.peers[1].local = vnrs_addr_from_v4(0x7f000009);
+        configure(&w, 2);
+        assert_int_equal(answer(&w, 0), 2); // another one to receive, while the first session goes on
+        assert_true(wait_running(&w, "b") && wait_socket(&w, "0.0.0.0", true));
+        assert_true(has_socket("127.0.0.9", false) && has_socket("127.0.0.1", false));
+        assert_false(has_socket("127.0.0.1", true));
+        w.peers[0].local = vnrs_addr_from_v4(0x7f000008); // another session
+        configure(&w, 1);
+        assert_int_equal(answer(&w, 0), 2);
+        assert_true(wait_running(&w, "a") && wait_socket(&w, "127.0.0.8", true));
+        assert_true(has_socket("127.0.0.8", false));
+    }
+    teardown(&w);
+    if (!here)
+        skip();
+}
+
 static void refused_sockets_are_asked_for_again(void **state)
 {
     struct world w;
@@ -232,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_configuration),
+        cmocka_unit_test(sessions_have_addresses_of_their_own),
         cmocka_unit_test(refused_sockets_are_asked_for_again),
     };
     return cmocka_run_group_tests_name("bfd_link", tests, NULL, NULL);

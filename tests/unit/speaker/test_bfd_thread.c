@@ -37,8 +37,11 @@ static void open_session(const struct end *e, const struct vnrs_addr *peer)
     if (err == -EADDRINUSE || err == -EADDRNOTAVAIL)
         skip(); // somebody's BFD runs here
     assert_int_equal(err, 0);
+    (void)close(rx); // bound by the engine
+    rx = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_int_equal(vnrs_bfd_socket_source(tx, &e->local, 7), 0);
-    command(e, (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN, .fd = rx, .hops = VNRS_BFD_SINGLE});
+    command(e,
+            (struct vnrs_bfd_command){.kind = VNRS_BFD_LISTEN, .fd = rx, .hops = VNRS_BFD_SINGLE, .local = e->local});
     command(e, (struct vnrs_bfd_command){.kind = VNRS_BFD_ADD,
                                          .id = 1,
                                          .fd = tx,
