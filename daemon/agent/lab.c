@@ -20,7 +20,7 @@
 
 #define JOURNAL_MAX_BYTES   (512u << 20)
 #define JOURNAL_WASTE_BYTES (4u << 20)
-#define JOURNAL_MAGIC       0x76411002u // changes with the layout of any spec
+#define JOURNAL_MAGIC       0x76411003u // changes with the layout of any spec
 
 // One entry; the spec follows unless it is a removal.
 struct entry {

@@ -91,6 +91,7 @@ struct vnrs_ag_obj {
     char lab[VNRS_LAB_NAME_MAX];
     char key[VNRS_KEY_MAX];
     uint32_t type; // enum vnrs_obj_type
+    uint32_t pad;  // a spec may have numbers of eight bytes
 };
 
 enum vnrs_ag_netns_kind { // numbers as enum vnrs_netns_kind of the model
