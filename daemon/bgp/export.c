@@ -8,10 +8,10 @@
 
 #define IBGP_LOCAL_PREF 100u
 
-static struct vnrs_bgp_telling telling(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
-                                       const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path)
+static const struct vnrs_bgp_telling *telling(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
+                                              const struct vnrs_bgp_path *path)
 {
-    return vnrs_bgp_role_tells(&sp->conf, sp->rib.sources[path->slot].from, group->kind, group->ibgp, prefix);
+    return &sp->tellings.by[group->kind][sp->rib.sources[path->slot].from][group->ibgp];
 }
 
 // IPv4 prefixes may have an IPv6 next hop where the session says so (RFC 8950).
@@ -30,10 +30,10 @@ bool vnrs_bgp_export_is_allowed(const struct vnrs_bgp_speaker *sp, const struct 
 
     if (path->barred || !group->mp[vnrs_bgp_af_of(&dest->prefix)])
         return false;
-    struct vnrs_bgp_telling how = telling(sp, group, &dest->prefix, path);
-    if (!how.allowed || !has_nexthop(group, &how, dest, path))
+    const struct vnrs_bgp_telling *how = telling(sp, group, path);
+    if (!how->allowed || (how->no_default && !dest->prefix.len) || !has_nexthop(group, how, dest, path))
         return false;
-    if (group->ibgp && sp->rib.sources[path->slot].ibgp && !how.reflect)
+    if (group->ibgp && sp->rib.sources[path->slot].ibgp && !how->reflect)
         return false;
     if (vnrs_bgp_attrs_has_community(path->attrs, VNRS_BGP_NO_ADVERTISE))
         return false;
@@ -52,18 +52,18 @@ const struct vnrs_bgp_path *vnrs_bgp_export_path(const struct vnrs_bgp_speaker *
 }
 
 static struct vnrs_bgp_form form_of(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group,
-                                    const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path)
+                                    const struct vnrs_bgp_path *path)
 {
     const struct vnrs_bgp_source *source = &sp->rib.sources[path->slot];
-    struct vnrs_bgp_telling how = telling(sp, group, prefix, path);
+    const struct vnrs_bgp_telling *how = telling(sp, group, path);
     struct vnrs_bgp_form form;
 
     memset(&form, 0, sizeof(form)); // compared as bytes
-    if (!how.keep_nexthop)
+    if (!how->keep_nexthop)
         form.nexthop = group->local;
     form.ibgp = group->ibgp;
-    form.mark = how.mark;
-    form.public_only = how.public_only;
+    form.mark = how->mark;
+    form.public_only = how->public_only;
     if (group->ibgp && source->ibgp)
         form.originator = path->attrs->originator_id ? path->attrs->originator_id : source->router_id;
     return form;
@@ -137,7 +137,7 @@ const struct vnrs_bgp_attrs *vnrs_bgp_export_attrs(struct vnrs_bgp_speaker *sp, 
                                                    const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path,
                                                    struct vnrs_bgp_map_outcome *ret_outcome, bool *ret_failed)
 {
-    struct vnrs_bgp_form form = form_of(sp, group, prefix, path);
+    struct vnrs_bgp_form form = form_of(sp, group, path);
 
     *ret_outcome = (struct vnrs_bgp_map_outcome){.prefix = *prefix};
     if (group->map && path->slot < VNRS_BGP_PEERS_MAX)

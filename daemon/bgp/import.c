@@ -30,25 +30,39 @@ static bool is_covered(const struct vnrs_bgp_speaker *speaker, const struct vnrs
     return vnrs_trie_match(&speaker->cover, &addr, &range) && range.len <= prefix->len;
 }
 
-static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix,
-                                  unsigned slot, const struct vnrs_bgp_attrs *attrs)
+// The instance's address, or the one that it has in the session.
+static bool is_own_addr(const struct vnrs_bgp_member *m, const struct vnrs_addr *addr)
 {
-    unsigned from = speaker->rib.sources[slot].from;
+    return vnrs_addr_equal(addr, &m->speaker->conf.local) ||
+           (m->conf.local.family && vnrs_addr_equal(addr, &m->conf.local));
+}
+
+// What gateways say.
+static enum vnrs_bgp_barred judge_branch(const struct vnrs_bgp_speaker *speaker, unsigned from,
+                                         const struct vnrs_bgp_attrs *attrs)
+{
     bool is_gateway = from == VNRS_SPK_PEER_VPN_GATEWAY || from == VNRS_SPK_PEER_ER_GATEWAY;
 
-    if (vnrs_bgp_attrs_has_asn(attrs, speaker->conf.asn))
-        return VNRS_BGP_BARRED_LOOP;
-    if (vnrs_addr_equal(&attrs->nexthop, &speaker->conf.local) ||
-        vnrs_addr_equal(&attrs->nexthop, vnrs_bgp_member_local(speaker->members[slot])))
-        return VNRS_BGP_BARRED_NEXTHOP;
-    if (vnrs_bgp_role_protects_locals(speaker->conf.role) && is_covered(speaker, prefix))
-        return VNRS_BGP_BARRED_LOCAL;
     if (speaker->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && is_gateway && !speaker->conf.branch_to_branch)
         return VNRS_BGP_BARRED_BRANCH;
     if (from == VNRS_SPK_PEER_MSEE && speaker->has_route_server &&
         vnrs_bgp_attrs_has_community(attrs, VNRS_BGP_COMMUNITY_RS))
         return VNRS_BGP_BARRED_MARKED;
     return VNRS_BGP_USABLE;
+}
+
+static enum vnrs_bgp_barred judge(const struct vnrs_bgp_speaker *speaker, const struct vnrs_prefix *prefix,
+                                  unsigned slot, const struct vnrs_bgp_attrs *attrs)
+{
+    unsigned from = speaker->rib.sources[slot].from;
+
+    if (vnrs_bgp_attrs_has_asn(attrs, speaker->conf.asn))
+        return VNRS_BGP_BARRED_LOOP;
+    if (is_own_addr(speaker->members[slot], &attrs->nexthop))
+        return VNRS_BGP_BARRED_NEXTHOP;
+    if (vnrs_bgp_role_protects_locals(speaker->conf.role) && is_covered(speaker, prefix))
+        return VNRS_BGP_BARRED_LOCAL;
+    return from == VNRS_SPK_PEER_OUTSIDE ? VNRS_BGP_USABLE : judge_branch(speaker, from, attrs);
 }
 
 static enum vnrs_bgp_barred judge_path(const struct vnrs_prefix *prefix, const struct vnrs_bgp_path *path, void *arg)

@@ -51,20 +51,27 @@ static const struct {
         },
 };
 
-struct vnrs_bgp_telling vnrs_bgp_role_tells(const struct vnrs_spk_config *conf, unsigned from,
-                                            enum vnrs_spk_peer_kind kind, bool ibgp, const struct vnrs_prefix *prefix)
+static struct vnrs_bgp_telling telling(const struct vnrs_spk_config *conf, unsigned from, unsigned kind, bool ibgp)
 {
     __typeof__(&rows[0][0]) row = &rows[conf->role][kind];
     unsigned sources = row->always | (conf->branch_to_branch ? row->b2b : 0);
-    bool withheld = row->flags & NO_DEFAULT && prefix->len == 0;
 
     return (struct vnrs_bgp_telling){
-        .allowed = sources >> from & 1u && !withheld,
+        .allowed = sources >> from & 1u,
+        .no_default = row->flags & NO_DEFAULT,
         .keep_nexthop = row->flags & (KEEP_NEXTHOP | (ibgp ? KEEP_INSIDE : 0)),
         .reflect = conf->role == VNRS_SPK_ROLE_ROUTE_SERVER,
         .mark = row->flags & MARK_NVA && from == VNRS_SPK_PEER_OUTSIDE,
         .public_only = row->flags & PUBLIC_ONLY,
     };
+}
+
+void vnrs_bgp_role_tells(const struct vnrs_spk_config *conf, struct vnrs_bgp_tellings *ret_tellings)
+{
+    for (unsigned kind = 0; kind < _VNRS_SPK_PEER_KIND_MAX; kind++)
+        for (unsigned from = 0; from < _VNRS_BGP_FROM_MAX; from++)
+            for (unsigned ibgp = 0; ibgp < 2; ibgp++)
+                ret_tellings->by[kind][from][ibgp] = telling(conf, from, kind, ibgp);
 }
 
 bool vnrs_bgp_role_protects_locals(enum vnrs_spk_role role)

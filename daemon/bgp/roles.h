@@ -4,7 +4,6 @@
 // Pure.
 #pragma once
 
-#include "net/addr.h"
 #include "vnrs/speaker_proto.h"
 
 #include <stdbool.h>
@@ -18,15 +17,19 @@ enum {
 
 struct vnrs_bgp_telling {
     bool allowed;
+    bool no_default;   // but for 0.0.0.0/0 and ::/0
     bool keep_nexthop; // as it was received, also to eBGP; else the instance itself
     bool reflect;      // from one iBGP peer to another (RFC 4456)
     bool mark;         // with 65517:65517, that it is an NVA's and went through a Route Server
     bool public_only;  // without private ASNs in the path
 };
 
-// A path of `from` for `prefix`, to peers of `kind`, by iBGP or eBGP.
-struct vnrs_bgp_telling vnrs_bgp_role_tells(const struct vnrs_spk_config *conf, unsigned from,
-                                            enum vnrs_spk_peer_kind kind, bool ibgp, const struct vnrs_prefix *prefix);
+// By kind of the peer that is told, by source of the path, by eBGP and iBGP: looked up for every path that is told.
+struct vnrs_bgp_tellings {
+    struct vnrs_bgp_telling by[_VNRS_SPK_PEER_KIND_MAX][_VNRS_BGP_FROM_MAX][2];
+};
+
+void vnrs_bgp_role_tells(const struct vnrs_spk_config *conf, struct vnrs_bgp_tellings *ret_tellings);
 // Ranges equal to or inside those of the virtual networks are not taken from peers (5.5, 6.1).
 bool vnrs_bgp_role_protects_locals(enum vnrs_spk_role role);
 // The controller is told of paths of this source; others it hears of from the instance that has them first hand.

@@ -326,6 +326,7 @@ int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, con
     if (first && (err = instance_set(sp, conf)) < 0)
         return err;
     sp->conf = *conf;
+    vnrs_bgp_role_tells(conf, &sp->tellings);
     if (sp->configured)
         sp->conf.restart = old.restart;
     else if (conf->features & VNRS_SPK_GRACEFUL_RESTART && conf->restart & VNRS_SPK_RESTARTED) {

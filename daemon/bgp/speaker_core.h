@@ -125,6 +125,7 @@ struct vnrs_bgp_speaker {
     bool deferring;        // restarted: nothing is told before the peers' routes are in (RFC 4724 section 4.1)
     uint64_t defer_until;  // at the latest
     struct vnrs_spk_config conf;
+    struct vnrs_bgp_tellings tellings;                   // of conf
     struct vnrs_bgp_member *members[VNRS_BGP_PEERS_MAX]; // by slot
     struct vnrs_bgp_policy *policy;                      // route maps, NULL: none
     struct vnrs_bgp_attr_table *attrs;

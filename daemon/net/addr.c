@@ -147,8 +147,11 @@ static uint8_t mask_byte(unsigned len, unsigned i)
 struct vnrs_prefix vnrs_prefix_make(const struct vnrs_addr *addr, unsigned len)
 {
     struct vnrs_prefix prefix = {.family = addr->family, .len = (uint8_t)len};
-    for (unsigned i = 0; i < sizeof(prefix.bytes); i++)
-        prefix.bytes[i] = addr->bytes[i] & mask_byte(len, i);
+    unsigned whole = MIN(len / 8, (unsigned)sizeof(prefix.bytes));
+
+    memcpy(prefix.bytes, addr->bytes, whole);
+    if (whole < sizeof(prefix.bytes))
+        prefix.bytes[whole] = addr->bytes[whole] & mask_byte(len, whole);
     return prefix;
 }
 
@@ -193,10 +196,12 @@ bool vnrs_prefix_contains(const struct vnrs_prefix *outer, const struct vnrs_pre
 
 bool vnrs_prefix_contains_addr(const struct vnrs_prefix *prefix, const struct vnrs_addr *addr)
 {
-    if (prefix->family != addr->family)
+    unsigned whole = MIN(prefix->len / 8u, (unsigned)sizeof(prefix->bytes));
+
+    if (prefix->family != addr->family || memcmp(prefix->bytes, addr->bytes, whole) != 0)
         return false;
-    struct vnrs_prefix masked = vnrs_prefix_make(addr, prefix->len);
-    return memcmp(masked.bytes, prefix->bytes, sizeof(masked.bytes)) == 0;
+    return whole == sizeof(prefix->bytes) ||
+           (addr->bytes[whole] & mask_byte(prefix->len, whole)) == prefix->bytes[whole];
 }
 
 bool vnrs_prefix_overlaps(const struct vnrs_prefix *a, const struct vnrs_prefix *b)

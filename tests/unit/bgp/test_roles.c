@@ -61,9 +61,12 @@ static void tells_by_role(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(telling); i++) {
         struct vnrs_spk_config conf = {.role = (uint8_t)telling[i].role};
         struct vnrs_prefix prefix = world_prefix(telling[i].prefix);
+        struct vnrs_bgp_tellings tellings;
         for (unsigned b2b = 0; b2b < 2; b2b++) {
             conf.branch_to_branch = (uint8_t)b2b;
-            bool allowed = vnrs_bgp_role_tells(&conf, telling[i].from, telling[i].kind, false, &prefix).allowed;
+            vnrs_bgp_role_tells(&conf, &tellings);
+            const struct vnrs_bgp_telling *how = &tellings.by[telling[i].kind][telling[i].from][false];
+            bool allowed = how->allowed && (prefix.len || !how->no_default);
             if (allowed != (b2b ? telling[i].on : telling[i].off))
                 fail_msg("%s (row %zu), branch-to-branch %u", telling[i].rule, i, b2b);
         }
