@@ -357,13 +357,11 @@ static void change_tell(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest, co
 
     if (attrs == before->attrs && !moved)
         return;
-    if (other_kind)
+    if (other_kind || (attrs != before->attrs && !is_same_outside(rib, attrs, before->attrs)))
         vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
     else if (attrs == before->attrs) // reflected, they name the peer that they are from (RFC 4456)
         vnrs_bgp_queue_change(rib, dest, inside | outside,
                               rib->sources[best->slot].ibgp ? VNRS_BGP_DEST_NEW_INSIDE : 0);
-    else if (!is_same_outside(rib, attrs, before->attrs))
-        vnrs_bgp_queue_change(rib, dest, inside | outside, VNRS_BGP_DEST_NEW_BEST);
     else
         vnrs_bgp_queue_change(rib, dest, inside | (moved ? outside : 0), VNRS_BGP_DEST_NEW_INSIDE);
 }

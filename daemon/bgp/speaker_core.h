@@ -83,6 +83,7 @@ struct vnrs_bgp_group { // what peers have in common to whom the same is told in
     uint8_t kind;           // enum vnrs_spk_peer_kind
     struct vnrs_addr local; // next hop, where the instance is it
     bool mp[_VNRS_BGP_AF_MAX], add_path[_VNRS_BGP_AF_MAX];
+    uint8_t pad[6];                 // 0: compared by bytes
     const struct vnrs_bgp_map *map; // outbound route map, NULL: none
 };
 
