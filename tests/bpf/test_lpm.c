@@ -58,7 +58,7 @@ static bool is_special(const struct vnrs_addr *addr)
 {
     if (addr->family == VNRS_AF_IPV4)
         return addr->bytes[0] >= 224 || memcmp(addr->bytes, (uint8_t[]){168, 63, 129, 16}, 4) == 0 ||
-               memcmp(addr->bytes, (uint8_t[]){169, 254, 169, 254}, 4) == 0;
+               memcmp(addr->bytes, (uint8_t[]){169, 254}, 2) == 0;
     return addr->bytes[0] == 0xff || (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80);
 }
 
