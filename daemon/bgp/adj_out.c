@@ -60,11 +60,10 @@ static bool has_paths(const struct vnrs_bgp_group *group)
     return group->add_path[VNRS_BGP_AF4] || group->add_path[VNRS_BGP_AF6];
 }
 
-// It is told attributes that outside peers do not see: the next hop as received.
+// It is told attributes that outside peers do not see: the next hop as received. That depends on the peer alone.
 static bool hears_inside(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group)
 {
-    return group->ibgp ||
-           (sp->conf.role == VNRS_SPK_ROLE_ROUTE_SERVER && group->kind != (uint8_t)VNRS_SPK_PEER_OUTSIDE);
+    return group->ibgp || sp->tellings.by[group->kind][VNRS_BGP_FROM_LOCAL][group->ibgp].keep_nexthop;
 }
 
 static unsigned group_find(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_group *group)

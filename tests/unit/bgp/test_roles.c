@@ -416,6 +416,24 @@ static void an_expressroute_gateway(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+// A peer that is told next hops as they are hears of another one, by eBGP too, where all else is the same.
+static void a_kept_next_hop_that_changes(void **state)
+{
+    static const struct side sides[] = {{P(MSEE), 12076}, {P(MSEE), 12076}, {P(ROUTE_SERVER), 65004}};
+    struct world w;
+
+    (void)state;
+    setup(&w, R(ER_GATEWAY), WORLD_ASN, sides, 3);
+    SAY(&w, 'a', "192.168.20.0/24", 0, 12076, 65060);
+    SAY(&w, 'b', "192.168.20.0/24", 0, 12076, 65060);
+    assert_hears(&w, 'c', "192.168.20.0/24 via 10.0.0.10 path 65515-12076-65060");
+    assert_hears(&w, 'a', "");
+    assert_hears(&w, 'b', ""); // everybody is in step
+    world_close_connection(&w, world_member(&w, 'a'));
+    assert_hears(&w, 'c', "192.168.20.0/24 via 10.0.0.11 path 65515-12076-65060");
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 // 6.2: towards on-prem private ASNs are taken out.
 static void an_edge_router(void **state)
 {
@@ -586,6 +604,7 @@ int main(void)
         cmocka_unit_test(hub_routing_preference),
         cmocka_unit_test(a_vpn_gateway),
         cmocka_unit_test(an_expressroute_gateway),
+        cmocka_unit_test(a_kept_next_hop_that_changes),
         cmocka_unit_test(an_edge_router),
         cmocka_unit_test(who_is_reflected),
         cmocka_unit_test(own_addresses),
