@@ -61,6 +61,25 @@ void fixture_close(struct fixture *fx, bool destroy)
         assert_int_equal(vnrs_bpf_dataplane_destroy(fx->pins), 0);
 }
 
+struct vnrs_bpf_flow_event last_event;
+
+static bool remember_event(const struct vnrs_bpf_flow_event *event, void *arg)
+{
+    (void)arg;
+    last_event = *event;
+    return true;
+}
+
+int fixture_events_open(struct fixture *fx)
+{
+    return vnrs_bpf_events_open(fx->dp, remember_event, NULL, &fx->events);
+}
+
+void fixture_events_close(struct fixture *fx)
+{
+    fx->events = vnrs_bpf_events_close(fx->events);
+}
+
 void route_set(struct vnrs_sink *sink, uint32_t domain, const char *prefix, uint32_t handle, uint8_t type)
 {
     struct vnrs_fib_route route = {.domain = domain, .group = handle, .type = type};

@@ -35,8 +35,11 @@ enum { DOMAIN_VM = 1, DOMAIN_NVA };
 struct fixture {
     struct vnrs_bpf_dataplane *dp;
     struct vnrs_sink *sink;
+    struct vnrs_bpf_events *events; // NULL: nobody takes them
     char pins[64];
 };
+
+extern struct vnrs_bpf_flow_event last_event;
 
 struct run {
     uint32_t ret; // TC_ACT_*
@@ -53,6 +56,9 @@ void fixture_open(struct fixture *fx); // pins under a name of this process
 // All of it: a namespace with a link for each NIC, and one (OTHER_LINK) that is none; the maps filled.
 void fixture_start(struct fixture *fx);
 void fixture_close(struct fixture *fx, bool destroy);
+// Events of the data plane; of those that are taken the last one is in `last_event`. 0 or a negative errno.
+int fixture_events_open(struct fixture *fx);
+void fixture_events_close(struct fixture *fx);
 // Everything of the drawing, between sync_begin and sync_end.
 void fixture_fill(struct vnrs_sink *sink);
 void fixture_fill_routes(struct vnrs_sink *sink, uint32_t handle_base);

@@ -16,15 +16,6 @@
 #define A6 "fd00::4"
 
 static struct fixture fx;
-static struct vnrs_bpf_events *events;
-static struct vnrs_bpf_flow_event last_event;
-
-static bool remember_event(const struct vnrs_bpf_flow_event *event, void *arg)
-{
-    (void)arg;
-    last_event = *event;
-    return true;
-}
 
 // --- neighbours ---
 
@@ -96,7 +87,7 @@ static void malformed_arp(void **state)
     in.len--;
     fixture_run(&fx, VM_A, &in, 0, &run);
     assert_int_equal(run.cb[VNRS_BPF_CB_REASON], VNRS_DROP_MALFORMED);
-    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
+    (void)!vnrs_bpf_events_consume(fx.events, UINT_MAX);
 }
 
 static void neighbour_solicitation(void **state)
@@ -141,7 +132,7 @@ static void malformed_neighbour_solicitation(void **state)
         fixture_run(&fx, VM_A, &in, 0, &run);
         assert_int_equal(run.cb[VNRS_BPF_CB_REASON], VNRS_DROP_MALFORMED);
     }
-    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
+    (void)!vnrs_bpf_events_consume(fx.events, UINT_MAX);
 }
 
 // --- path MTU ---
@@ -158,7 +149,7 @@ static void run_too_big(const struct spec *packet, uint32_t gso_size, struct fra
     uint8_t fabric[6];
     mac_parse(FABRIC_MAC, fabric);
     assert_memory_equal(ret_run->out.bytes + 6, fabric, 6);
-    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 1);
+    assert_int_equal(vnrs_bpf_events_consume(fx.events, UINT_MAX), 1);
     assert_int_equal(last_event.reason, VNRS_DROP_TOO_BIG);
 }
 
@@ -232,13 +223,13 @@ static int setup(void **state)
 {
     (void)state;
     fixture_start(&fx);
-    return vnrs_bpf_events_open(fx.dp, remember_event, NULL, &events);
+    return fixture_events_open(&fx);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    events = vnrs_bpf_events_close(events);
+    fixture_events_close(&fx);
     fixture_close(&fx, true);
     return 0;
 }

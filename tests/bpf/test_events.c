@@ -17,15 +17,6 @@
 #define A       "10.0.0.4" // of VM_A
 
 static struct fixture fx;
-static struct vnrs_bpf_events *events;
-static struct vnrs_bpf_flow_event last_event;
-
-static bool remember_event(const struct vnrs_bpf_flow_event *event, void *arg)
-{
-    (void)arg;
-    last_event = *event;
-    return true;
-}
 
 static void drop_event_names_the_flow(void **state)
 {
@@ -36,7 +27,7 @@ static void drop_event_names_the_flow(void **state)
     (void)state;
     frame_build(&packet, &in);
     fixture_run(&fx, VM_A, &in, 0, &run);
-    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 1);
+    assert_int_equal(vnrs_bpf_events_consume(fx.events, UINT_MAX), 1);
     assert_int_equal(last_event.family, 4);
     assert_int_equal(last_event.protocol, 17);
     assert_int_equal(ntohs(last_event.sport_be), 7);
@@ -57,7 +48,7 @@ static unsigned count_events(unsigned packets)
     for (unsigned i = 0; i < packets; i++) {
         fixture_run(&fx, VM_A, &in, 0, &run);
         assert_int_equal(run.cb[VNRS_BPF_CB_VERDICT], FORWARD);
-        n += (unsigned)vnrs_bpf_events_consume(events, UINT_MAX);
+        n += (unsigned)vnrs_bpf_events_consume(fx.events, UINT_MAX);
     }
     return n;
 }
@@ -66,7 +57,7 @@ static void forwarded_packets_are_told_of_as_sampled(void **state)
 {
     (void)state;
     assert_int_equal(count_events(50), 0);
-    assert_int_equal(vnrs_bpf_events_ask(events, VNRS_BPF_FLOWS, 1), 0);
+    assert_int_equal(vnrs_bpf_events_ask(fx.events, VNRS_BPF_FLOWS, 1), 0);
     assert_int_equal(count_events(50), 50);
     assert_int_equal(last_event.verdict, FORWARD);
     assert_int_equal(last_event.reason, 0);
@@ -74,10 +65,10 @@ static void forwarded_packets_are_told_of_as_sampled(void **state)
     assert_int_equal(last_event.egress, VM_B);
     assert_int_equal(last_event.type, VNRS_NH_VNET_LOCAL);
     assert_int_equal(ntohs(last_event.dport_be), 9);
-    assert_int_equal(vnrs_bpf_events_ask(events, VNRS_BPF_FLOWS, 4), 0);
+    assert_int_equal(vnrs_bpf_events_ask(fx.events, VNRS_BPF_FLOWS, 4), 0);
     unsigned n = count_events(800); // 200 expected, 12 the standard deviation
     assert_in_range(n, 120, 280);
-    assert_int_equal(vnrs_bpf_events_ask(events, VNRS_BPF_FLOWS, 0), 0);
+    assert_int_equal(vnrs_bpf_events_ask(fx.events, VNRS_BPF_FLOWS, 0), 0);
     assert_int_equal(count_events(50), 0);
 }
 
@@ -97,38 +88,38 @@ static void reader_takes_no_more_than_it_wants_and_the_rest_waits_or_is_lost(voi
     const unsigned more = 10, room = 2 * 1024 * 1024 / (sizeof(struct vnrs_bpf_flow_event) + 8);
 
     (void)state;
-    assert_int_equal(vnrs_bpf_events_lost(events), 0);
+    assert_int_equal(vnrs_bpf_events_lost(fx.events), 0);
     run_drops(room + more);
-    assert_int_equal(vnrs_bpf_events_consume(events, 0), 0);
-    assert_int_equal(vnrs_bpf_events_consume(events, 100), 100);
-    unsigned n = (unsigned)vnrs_bpf_events_consume(events, UINT_MAX);
-    assert_int_equal(100 + n + vnrs_bpf_events_lost(events), room + more);
-    assert_in_range(vnrs_bpf_events_lost(events), more, more + 2);
+    assert_int_equal(vnrs_bpf_events_consume(fx.events, 0), 0);
+    assert_int_equal(vnrs_bpf_events_consume(fx.events, 100), 100);
+    unsigned n = (unsigned)vnrs_bpf_events_consume(fx.events, UINT_MAX);
+    assert_int_equal(100 + n + vnrs_bpf_events_lost(fx.events), room + more);
+    assert_in_range(vnrs_bpf_events_lost(fx.events), more, more + 2);
 }
 
 static void nothing_is_written_while_nobody_reads(void **state)
 {
     (void)state;
     run_drops(3); // of the reader that leaves
-    events = vnrs_bpf_events_close(events);
+    fixture_events_close(&fx);
     run_drops(3);
-    assert_int_equal(vnrs_bpf_events_open(fx.dp, remember_event, NULL, &events), 0);
-    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 0);
+    assert_int_equal(fixture_events_open(&fx), 0);
+    assert_int_equal(vnrs_bpf_events_consume(fx.events, UINT_MAX), 0);
     run_drops(3);
-    assert_int_equal(vnrs_bpf_events_consume(events, UINT_MAX), 3);
+    assert_int_equal(vnrs_bpf_events_consume(fx.events, UINT_MAX), 3);
 }
 
 static int setup(void **state)
 {
     (void)state;
     fixture_start(&fx);
-    return vnrs_bpf_events_open(fx.dp, remember_event, NULL, &events);
+    return fixture_events_open(&fx);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    events = vnrs_bpf_events_close(events);
+    fixture_events_close(&fx);
     fixture_close(&fx, true);
     return 0;
 }

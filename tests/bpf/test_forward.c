@@ -14,15 +14,6 @@
 
 static struct fixture fx;
 static bool reached[_VNRS_DROP_MAX];
-static struct vnrs_bpf_events *events;
-static struct vnrs_bpf_flow_event last_event;
-
-static bool remember_event(const struct vnrs_bpf_flow_event *event, void *arg)
-{
-    (void)arg;
-    last_event = *event;
-    return true;
-}
 
 static void assert_forwarded(const struct test_case *c, const struct frame *in, const struct run *run)
 {
@@ -44,7 +35,7 @@ static void assert_dropped(const struct test_case *c, const struct frame *in, co
     assert_int_equal(run->ret, TC_ACT_SHOT);
     assert_int_equal(run->out.len, in->len);
     assert_memory_equal(run->out.bytes, in->bytes, in->len);
-    assert_true(vnrs_bpf_events_consume(events, UINT_MAX) == 1);
+    assert_true(vnrs_bpf_events_consume(fx.events, UINT_MAX) == 1);
     assert_int_equal(last_event.reason, c->reason);
     assert_int_equal(last_event.ifindex, c->from);
     assert_int_equal(last_event.len, in->len - 14);
@@ -139,7 +130,7 @@ static void forwarded_traffic_crosses_a_peering_that_allows_it_or_comes_from_a_g
     assert_int_equal(verdict_of(NVA1, &packet), 0);
     fixture_fill(fx.sink);
     assert_int_equal(verdict_of(NVA1, &packet), VNRS_DROP_NOT_FORWARDED);
-    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
+    (void)!vnrs_bpf_events_consume(fx.events, UINT_MAX);
 }
 
 static void platform_address_with_an_owner_is_reached_whatever_the_routes(void **state)
@@ -181,20 +172,20 @@ static void truncation_at_every_length_is_harmless(void **state)
             assert_int_equal(run.cb[VNRS_BPF_CB_REASON], VNRS_DROP_MALFORMED);
         }
     }
-    (void)!vnrs_bpf_events_consume(events, UINT_MAX);
+    (void)!vnrs_bpf_events_consume(fx.events, UINT_MAX);
 }
 
 static int setup(void **state)
 {
     (void)state;
     fixture_start(&fx);
-    return vnrs_bpf_events_open(fx.dp, remember_event, NULL, &events);
+    return fixture_events_open(&fx);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    events = vnrs_bpf_events_close(events);
+    fixture_events_close(&fx);
     fixture_close(&fx, true);
     return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Captures over the API: which NICs the agent is asked for, which packets each client gets, when it ends.
-#include "control/fixture.h"
+#include "control/stream.h"
 #include "vnrs/drop_reason.h"
 
 #include <errno.h>
@@ -11,79 +11,14 @@
 
 #include <cmocka.h>
 
-static const char *const source = "name: l\n"
-                                  "virtualNetworks:\n"
-                                  "  - name: net\n"
-                                  "    addressSpace: [10.0.0.0/16]\n"
-                                  "    subnets:\n"
-                                  "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                  "machines:\n"
-                                  "  - {name: a, nics: [{subnet: net/default}]}\n"
-                                  "  - {name: b, nics: [{subnet: net/default}]}\n";
-
-static void up(struct fixture *f, const char *text)
+static struct stream *capture(struct fixture *f, const char *query)
 {
-    RUN_UNTIL(f, f->control->ready);
-    struct answer answer = fixture_apply(f, text);
-    assert_int_equal(answer.status, 200);
-    json_decref(answer.json);
-    RUN_UNTIL(f, vnrs_lab_is_reached(vnrs_control_find_lab(f->control, "l")));
-}
+    char what[200];
 
-struct client {
-    int fd;
-    char bytes[1 << 20];
-    size_t len;
-};
-
-static void hear(struct client *c)
-{
-    ssize_t n;
-
-    while ((n = recv(c->fd, c->bytes + c->len, sizeof(c->bytes) - c->len, MSG_DONTWAIT)) > 0)
-        c->len += (size_t)n;
-}
-
-static bool has(const struct client *c, const char *what)
-{
-    return memmem(c->bytes, c->len, what, strlen(what));
-}
-
-static unsigned count(const struct client *c, const char *what)
-{
-    const char *at = c->bytes, *end = c->bytes + c->len;
-    unsigned n = 0;
-
-    while ((at = memmem(at, (size_t)(end - at), what, strlen(what)))) {
-        at += strlen(what);
-        n++;
-    }
-    return n;
-}
-
-static struct client *capture(struct fixture *f, const char *query)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    struct client *c = calloc(1, sizeof(*c));
-    char head[256];
-
-    assert_non_null(c);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
-    assert_int_equal(connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    (void)snprintf(head, sizeof(head), "GET /v1/labs/l/capture?%s HTTP/1.1\r\nHost: x\r\n\r\n", query);
-    assert_int_equal(write(c->fd, head, strlen(head)), (ssize_t)strlen(head));
-    RUN_UNTIL(f, (hear(c), has(c, "vnrs capture"))); // the section header
-    return c;
-}
-
-static void leave(struct fixture *f, struct client *c)
-{
-    size_t asked = f->agent.n_flows;
-
-    (void)close(c->fd);
-    free(c);
-    RUN_UNTIL(f, f->agent.n_flows > asked);
+    (void)snprintf(what, sizeof(what), "capture?%s", query);
+    struct stream *s = stream_open(f, what);
+    RUN_UNTIL(f, (hear(s), has(s, "vnrs capture"))); // the section header
+    return s;
 }
 
 static uint32_t number(const struct fixture *f, const char *key)
@@ -123,13 +58,13 @@ static void agent_is_asked_for_each_nic_once(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
-    struct client *one = capture(f, "nic=a&bytes=100");
+    up(f, small);
+    struct stream *one = capture(f, "nic=a&bytes=100");
     assert_int_equal(f->agent.n_captures, 1);
     assert_int_equal(f->agent.captures[0].ifindex, number(f, "a/eth0"));
     assert_int_equal(f->agent.captures[0].bytes, 100);
     assert_false(f->agent.flows.on);
-    struct client *two = capture(f, "nic=a/eth0"), *three = capture(f, "nic=b&bytes=64");
+    struct stream *two = capture(f, "nic=a/eth0"), *three = capture(f, "nic=b&bytes=64");
     assert_int_equal(f->agent.n_captures, 2);
     assert_int_equal(f->agent.captures[0].bytes, 65535);
     assert_int_equal(f->agent.captures[1].bytes, 64);
@@ -144,8 +79,8 @@ static void each_side_gets_its_own(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
-    struct client *a = capture(f, "nic=a"), *b = capture(f, "nic=b"), *tcp = capture(f, "nic=a&protocol=tcp");
+    up(f, small);
+    struct stream *a = capture(f, "nic=a"), *b = capture(f, "nic=b"), *tcp = capture(f, "nic=a&protocol=tcp");
     struct vnrs_bpf_flow_event event = forwarded(f, VNRS_BPF_CAPTURED_FROM | VNRS_BPF_CAPTURED_TO);
     say(f, &event, 0);
     RUN_UNTIL(f, (hear(a), hear(b), has(a, "second") && has(b, "second")));
@@ -178,8 +113,8 @@ static void ends_after_as_many_as_wanted(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
-    struct client *three = capture(f, "nic=a&count=3"), *all = capture(f, "nic=a");
+    up(f, small);
+    struct stream *three = capture(f, "nic=a&count=3"), *all = capture(f, "nic=a");
     const struct vnrs_bpf_flow_event event = forwarded(f, VNRS_BPF_CAPTURED_FROM);
     say(f, &event, 0);
     say(f, &event, 0);
@@ -198,8 +133,8 @@ static void malformed_events_end_the_message(void **state)
     struct vnrs_ag_flow_events head = {.lab = "l", .n = 3};
     struct record records[2] = {{.bytes = "ABCDEFGHIJKL..first"}, {.bytes = "ABCDEFGHIJKL..wrong"}};
 
-    up(f, source);
-    struct client *a = capture(f, "nic=a");
+    up(f, small);
+    struct stream *a = capture(f, "nic=a");
     records[0].event = records[1].event = forwarded(f, VNRS_BPF_CAPTURED_FROM);
     records[0].event.bytes = 19;
     records[1].event.bytes = 25; // more than there is
@@ -215,7 +150,7 @@ static void refusals(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
+    up(f, small);
     static const char *const wrong[] = {"",
                                         "nic=zz",
                                         "nic=a&bytes=63",

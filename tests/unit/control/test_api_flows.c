@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Who watches packets: the agent reads them only while somebody does, each gets what he asked for, and one that does
 // not read costs nobody anything.
-#include "control/fixture.h"
+#include "control/stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,75 +12,17 @@
 
 #include <cmocka.h>
 
-static const char *const source = "name: l\n"
-                                  "virtualNetworks:\n"
-                                  "  - name: net\n"
-                                  "    addressSpace: [10.0.0.0/16]\n"
-                                  "    subnets:\n"
-                                  "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                  "machines:\n"
-                                  "  - {name: a, nics: [{subnet: net/default}]}\n"
-                                  "  - {name: b, nics: [{subnet: net/default}]}\n";
-
-static void up(struct fixture *f, const char *text)
-{
-    RUN_UNTIL(f, f->control->ready);
-    struct answer answer = fixture_apply(f, text);
-    assert_int_equal(answer.status, 200);
-    json_decref(answer.json);
-    RUN_UNTIL(f, vnrs_lab_is_reached(vnrs_control_find_lab(f->control, "l")));
-}
-
-struct watch {
-    int fd;
-    char text[1 << 20];
-    size_t len;
-};
-
-static void hear(struct watch *watch)
-{
-    ssize_t n;
-
-    while ((n = recv(watch->fd, watch->text + watch->len, sizeof(watch->text) - 1 - watch->len, MSG_DONTWAIT)) > 0)
-        watch->len += (size_t)n;
-    watch->text[watch->len] = '\0';
-}
-
-static struct watch *watch(struct fixture *f, const char *query)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    struct watch *w = calloc(1, sizeof(*w));
-    size_t asked = f->agent.n_flows;
-    char head[256];
-
-    assert_non_null(w);
-    w->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
-    assert_int_equal(connect(w->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    (void)snprintf(head, sizeof(head), "GET /v1/labs/l/flows%s HTTP/1.1\r\nHost: x\r\n\r\n", query);
-    assert_int_equal(write(w->fd, head, strlen(head)), (ssize_t)strlen(head));
-    RUN_UNTIL(f, f->agent.n_flows > asked);
-    RUN_UNTIL(f, (hear(w), w->len > 0));
-    assert_non_null(strstr(w->text, "200 OK"));
-    return w;
-}
-
-static void leave(struct fixture *f, struct watch *w)
+static struct stream *watch(struct fixture *f, const char *query)
 {
     size_t asked = f->agent.n_flows;
+    char what[200];
 
-    (void)close(w->fd);
-    free(w);
+    (void)snprintf(what, sizeof(what), "flows%s", query);
+    struct stream *s = stream_open(f, what);
     RUN_UNTIL(f, f->agent.n_flows > asked);
-}
-
-static unsigned count(const struct watch *w, const char *what)
-{
-    unsigned n = 0;
-
-    for (const char *at = w->text; (at = strstr(at, what)); at++)
-        n++;
-    return n;
+    RUN_UNTIL(f, (hear(s), s->len > 0));
+    assert_true(has(s, "200 OK"));
+    return s;
 }
 
 static uint32_t number(const struct fixture *f, const char *key)
@@ -110,13 +52,13 @@ static void agent_reads_while_somebody_watches(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
+    up(f, small);
     assert_int_equal(f->agent.n_flows, 0);
-    struct watch *one = watch(f, "");
+    struct stream *one = watch(f, "");
     assert_true(f->agent.flows.on && f->agent.flows.sample == 0);
-    struct watch *two = watch(f, "?sample=100");
+    struct stream *two = watch(f, "?sample=100");
     assert_int_equal(f->agent.flows.sample, 100);
-    struct watch *three = watch(f, "?sample=10");
+    struct stream *three = watch(f, "?sample=10");
     assert_int_equal(f->agent.flows.sample, 10);
     leave(f, three);
     assert_int_equal(f->agent.flows.sample, 100);
@@ -131,9 +73,9 @@ static void each_gets_what_he_asked_for(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
-    struct watch *all = watch(f, "?sample=1"), *tenth = watch(f, "?sample=10"),
-                 *drops = watch(f, "?nic=a&reason=source"), *other = watch(f, "?nic=b");
+    up(f, small);
+    struct stream *all = watch(f, "?sample=1"), *tenth = watch(f, "?sample=10"),
+                  *drops = watch(f, "?nic=a&reason=source"), *other = watch(f, "?nic=b");
     say(f, 3, false, 5);
     say(f, 100, true, 0);
     RUN_UNTIL(f, (hear(all), count(all, "\"forwarded\"") == 100));
@@ -154,8 +96,8 @@ static void one_that_does_not_read_loses(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
-    struct watch *deaf = watch(f, "");
+    up(f, small);
+    struct stream *deaf = watch(f, "");
     for (int i = 0; i < 40; i++) { // some 5 MB of lines
         say(f, 512, false, 0);
         fixture_settle(f, 2);
@@ -174,8 +116,8 @@ static void one_that_does_not_read_loses(void **state)
     assert_in_range(got, 500000, 2500000);
     say(f, 1, false, 0);
     deaf->len = 0;
-    RUN_UNTIL(f, (hear(deaf), strstr(deaf->text, "SOURCE")));
-    assert_non_null(strstr(deaf->text, "{\"lost\":"));
+    RUN_UNTIL(f, (hear(deaf), strstr(deaf->bytes, "SOURCE")));
+    assert_non_null(strstr(deaf->bytes, "{\"lost\":"));
     leave(f, deaf);
 }
 
@@ -183,13 +125,13 @@ static void stream_ends_in_time_and_with_the_lab(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
-    struct watch *brief = watch(f, "?seconds=1"), *lasting = watch(f, "");
-    RUN_UNTIL(f, (hear(brief), strstr(brief->text, "\r\n0\r\n")));
+    up(f, small);
+    struct stream *brief = watch(f, "?seconds=1"), *lasting = watch(f, "");
+    RUN_UNTIL(f, (hear(brief), strstr(brief->bytes, "\r\n0\r\n")));
     assert_int_equal(f->control->watchers.len, 1);
     struct answer answer = fixture_http(f, "DELETE", "/v1/labs/l", NULL);
     json_decref(answer.json);
-    RUN_UNTIL(f, (hear(lasting), strstr(lasting->text, "\r\n0\r\n")));
+    RUN_UNTIL(f, (hear(lasting), strstr(lasting->bytes, "\r\n0\r\n")));
     assert_int_equal(f->control->watchers.len, 0);
     (void)close(brief->fd), (void)close(lasting->fd);
     free(brief), free(lasting);
@@ -199,7 +141,7 @@ static void refusals(void **state)
 {
     struct fixture *f = *state;
 
-    up(f, source);
+    up(f, small);
     static const char *const wrong[] = {"nic=zz", "reason=x", "from=x", "protocol=x", "sample=0", "verdict=forwarded"};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         char path[64];
@@ -223,7 +165,7 @@ static void kernel_data_plane_has_none(void **state)
     struct fixture *f = *state;
     char text[1024];
 
-    (void)snprintf(text, sizeof(text), "dataplane: kernel\n%s", source);
+    (void)snprintf(text, sizeof(text), "dataplane: kernel\n%s", small);
     up(f, text);
     struct answer answer = fixture_http(f, "GET", "/v1/labs/l/flows", NULL);
     assert_int_equal(answer.status, 409);
