@@ -19,66 +19,7 @@
 
 #include <cmocka.h>
 
-struct world {
-    struct vnrs_speakerd sp;
-    int controller, agent; // our ends
-    struct vnrs_spk_config conf;
-    struct vnrs_spk_peer_config peers[2];
-};
-
-static void on_connect(void *arg, struct vnrs_bgp_member *m)
-{
-    (void)arg;
-    (void)m;
-}
-static void on_close(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side)
-{
-    (void)arg;
-    (void)m;
-    (void)side;
-}
-static void on_send(void *arg, struct vnrs_bgp_member *m, enum vnrs_bgp_side side, const uint8_t *bytes, size_t len)
-{
-    (void)arg;
-    (void)m;
-    (void)side;
-    (void)bytes;
-    (void)len;
-}
-static bool has_room(void *arg, const struct vnrs_bgp_member *m)
-{
-    (void)arg;
-    (void)m;
-    return true;
-}
-static uint32_t on_random(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-static const struct vnrs_bgp_speaker_ops ops = {
-    .connect = on_connect, .close = on_close, .send = on_send, .has_room = has_room, .random = on_random};
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    vnrs_speakerd_settle(arg);
-}
-
-// A pair with one end at the fixed number. Returns the other one.
-static int pair_at(int number)
-{
-    int pair[2];
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    int ours = fcntl(pair[0], F_DUPFD_CLOEXEC, 50), theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, 50);
-    (void)close(pair[0]);
-    (void)close(pair[1]);
-    assert_int_equal(dup2(theirs, number), number);
-    (void)close(theirs);
-    return ours;
-}
+#include "speaker/test_world.h"
 
 static void configure(struct world *w, size_t n)
 {
@@ -87,20 +28,12 @@ static void configure(struct world *w, size_t n)
     vnrs_bfd_link_sync(&w->sp);
 }
 
-static void setup(struct world *w)
+static void setup_bfd(struct world *w)
 {
     const struct vnrs_spk_bfd fast = {.min_tx_us = 50000, .min_rx_us = 50000, .multiplier = 3, .multihop = 1};
 
-    *w = (struct world){.sp = {.status = -1}};
-    w->controller = pair_at(VNRS_SPEAKER_FD_CONTROL);
-    w->agent = pair_at(VNRS_SPEAKER_FD_AGENT);
+    setup(w);
     assert_int_equal(vnrs_fd_set_nonblock(w->agent, true), 0);
-    w->sp.base = event_base_new();
-    assert_int_equal(event_base_priority_init(w->sp.base, _VNRS_SPEAKERD_PRIORITY_MAX), 0);
-    w->sp.timer = evtimer_new(w->sp.base, on_timer, &w->sp);
-    w->sp.core = vnrs_bgp_speaker_new(&ops, w, 1);
-    assert_int_equal(vnrs_control_init(&w->sp), 0);
-    assert_int_equal(vnrs_agent_link_init(&w->sp), 0);
     assert_int_equal(vnrs_bfd_link_init(&w->sp), 0);
     w->conf = (struct vnrs_spk_config){.asn = 65515, .router_id = 1, .local = vnrs_addr_from_v4(0x7f000001)};
     for (unsigned i = 0; i < ARRAY_SIZE(w->peers); i++)
@@ -112,19 +45,12 @@ static void setup(struct world *w)
                                                     .bfd = fast};
 }
 
-static void teardown(struct world *w)
+static void teardown_bfd(struct world *w)
 {
     vnrs_bfd_link_free(&w->sp);
     vnrs_bfd_link_free(&w->sp);
     vnrs_bfd_link_sync(&w->sp); // nothing any more
-    vnrs_bgp_speaker_free(w->sp.core);
-    vnrs_control_free(&w->sp);
-    event_free(w->sp.agent);
-    event_free(w->sp.timer);
-    event_base_free(w->sp.base);
-    const int fds[] = {VNRS_SPEAKER_FD_CONTROL, VNRS_SPEAKER_FD_AGENT, w->controller, w->agent};
-    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-        (void)close(fds[i]);
+    teardown(w);
 }
 
 struct message {
@@ -174,7 +100,7 @@ static void follows_the_configuration(void **state)
     struct world w;
 
     (void)state;
-    setup(&w);
+    setup_bfd(&w);
     configure(&w, 2);
     assert_int_equal(answer(&w, 0), 3); // one to receive, one for each peer to send
     bool here = wait_running(&w, "a") && wait_running(&w, "b");
@@ -200,7 +126,7 @@ static void follows_the_configuration(void **state)
         assert_int_equal(answer(&w, 0), 2);
         assert_true(wait_running(&w, "a"));
     }
-    teardown(&w);
+    teardown_bfd(&w);
     if (!here)
         skip();
 }
@@ -240,7 +166,7 @@ static void sessions_have_addresses_of_their_own(void **state)
     struct world w;
 
     (void)state;
-    setup(&w);
+    setup_bfd(&w);
     configure(&w, 1);
     assert_int_equal(answer(&w, 0), 2);
     bool here = wait_running(&w, "a") && wait_socket(&w, "127.0.0.1", true);
@@ -257,7 +183,7 @@ static void sessions_have_addresses_of_their_own(void **state)
         assert_true(wait_running(&w, "a") && wait_socket(&w, "127.0.0.8", true));
         assert_true(has_socket("127.0.0.8", false));
     }
-    teardown(&w);
+    teardown_bfd(&w);
     if (!here)
         skip();
 }
@@ -267,7 +193,7 @@ static void refused_sockets_are_asked_for_again(void **state)
     struct world w;
 
     (void)state;
-    setup(&w);
+    setup_bfd(&w);
     configure(&w, 1);
     assert_int_equal(answer(&w, -EMFILE), 2);
     assert_true(state_of(&w, "a")->configured && state_of(&w, "a")->error == -EMFILE);
@@ -281,7 +207,7 @@ static void refused_sockets_are_asked_for_again(void **state)
     bool here = wait_running(&w, "a");
     if (here)
         assert_int_equal(state_of(&w, "a")->error, 0);
-    teardown(&w);
+    teardown_bfd(&w);
     if (!here)
         skip();
 }

@@ -14,6 +14,9 @@
 struct world {
     struct vnrs_speakerd sp;
     int controller, agent; // our ends
+    // What a test configures, where it does.
+    struct vnrs_spk_config conf;
+    struct vnrs_spk_peer_config peers[2];
 };
 
 static void on_connect(void *arg, struct vnrs_bgp_member *m)
@@ -77,9 +80,10 @@ static void setup(struct world *w)
     w->controller = pair_with(VNRS_SPEAKER_FD_CONTROL);
     w->agent = pair_with(VNRS_SPEAKER_FD_AGENT);
     w->sp.base = event_base_new();
+    assert_int_equal(event_base_priority_init(w->sp.base, _VNRS_SPEAKERD_PRIORITY_MAX), 0);
     w->sp.timer = evtimer_new(w->sp.base, on_timer, &w->sp);
     w->sp.core = vnrs_bgp_speaker_new(&ops, w, 1);
-    assert_true(w->sp.base && w->sp.timer && w->sp.core);
+    assert_true(w->sp.timer && w->sp.core);
     assert_int_equal(vnrs_control_init(&w->sp), 0);
     assert_int_equal(vnrs_agent_link_init(&w->sp), 0);
 }
@@ -97,13 +101,13 @@ static void teardown(struct world *w)
     (void)close(w->agent);
 }
 
-static void run(struct world *w)
+static inline void run(struct world *w)
 {
     for (int i = 0; i < 4; i++)
         (void)event_base_loop(w->sp.base, EVLOOP_NONBLOCK);
 }
 
-static void give(struct world *w, const struct vnrs_spk_hdr *hdr, const void *body, size_t len)
+static inline void give(struct world *w, const struct vnrs_spk_hdr *hdr, const void *body, size_t len)
 {
     struct iovec parts[] = {{(void *)hdr, sizeof(*hdr)}, {(void *)body, len}};
 
@@ -111,20 +115,20 @@ static void give(struct world *w, const struct vnrs_spk_hdr *hdr, const void *bo
     run(w);
 }
 
-static void give_type(struct world *w, uint16_t type, uint32_t count, const void *body, size_t len)
+static inline void give_type(struct world *w, uint16_t type, uint32_t count, const void *body, size_t len)
 {
     struct vnrs_spk_hdr hdr = {.proto = VNRS_SPEAKER_PROTO, .type = type, .count = count, .generation = 7};
     give(w, &hdr, body, len);
 }
 
-static void hello(struct world *w)
+static inline void hello(struct world *w)
 {
     struct vnrs_spk_hello body = {.generation = 7};
     give_type(w, VNRS_SPK_HELLO, 1, &body, sizeof(body));
 }
 
 // The next message of the speaker, its body at most `size` octets of it. type 0: there is none.
-static struct vnrs_spk_hdr hear(struct world *w, void *ret_body, size_t size)
+static inline struct vnrs_spk_hdr hear(struct world *w, void *ret_body, size_t size)
 {
     uint8_t buf[VNRS_SPEAKER_MSG_MAX];
     struct vnrs_spk_hdr hdr = {0};
@@ -139,7 +143,7 @@ static struct vnrs_spk_hdr hear(struct world *w, void *ret_body, size_t size)
     return hdr;
 }
 
-static uint16_t heard(struct world *w, void *ret_body, size_t size)
+static inline uint16_t heard(struct world *w, void *ret_body, size_t size)
 {
     return hear(w, ret_body, size).type;
 }
