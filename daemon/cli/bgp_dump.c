@@ -39,8 +39,8 @@ static char *make_path(const struct vnrs_cli *cli, const char *lab)
 
 static int run(const struct vnrs_cli *cli, const char *path, struct vnrs_out *out)
 {
-    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
-        vnrs_client_stream(cli->socket, path, vnrs_out_piece, out, NULL);
+    const struct vnrs_stream_reader reader = {.piece = vnrs_out_piece, .arg = out};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_stream(cli->socket, path, &reader);
 
     if (out->error)
         return vnrs_out_complain(out);

@@ -123,8 +123,8 @@ static char *make_path(const struct vnrs_cli *cli, const char *lab)
 static int run(const char *path, struct capture *capture)
 {
     const struct vnrs_cli *cli = capture->cli;
-    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
-        vnrs_client_stream(cli->socket, path, on_piece, capture, &stopped);
+    const struct vnrs_stream_reader reader = {.piece = on_piece, .arg = capture, .stop = &stopped};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_stream(cli->socket, path, &reader);
 
     if (capture->refused)
         return capture->refused;

@@ -94,19 +94,35 @@ out:
 
 struct stream {
     CURL *curl;
-    bool (*piece)(void *arg, const void *bytes, size_t len);
-    void *arg;
+    const struct vnrs_stream_reader *reader;
     struct vnrs_strbuf refusal;
 };
+
+static bool is_agreed(const struct stream *stream)
+{
+    long status = 0;
+
+    curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300;
+}
+
+// Called with each line of the head; an empty one ends it.
+static size_t on_head(char *line, size_t size, size_t n, void *arg)
+{
+    const struct stream *stream = arg;
+
+    if (size * n == strlen("\r\n") && stream->reader->begun && is_agreed(stream))
+        stream->reader->begun(stream->reader->arg);
+    (void)line;
+    return size * n;
+}
 
 static size_t pass_on(char *bytes, size_t size, size_t n, void *arg)
 {
     struct stream *stream = arg;
-    long status = 0;
 
-    curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 200 && status < 300)
-        return stream->piece(stream->arg, bytes, size * n) ? size * n : 0;
+    if (is_agreed(stream))
+        return stream->reader->piece(stream->reader->arg, bytes, size * n) ? size * n : 0;
     return collect(bytes, size, n, &stream->refusal);
 }
 
@@ -119,12 +135,10 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
     return *stop != 0;
 }
 
-struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
-                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg,
-                                      const volatile sig_atomic_t *stop)
+struct vnrs_answer vnrs_client_stream(const char *socket, const char *path, const struct vnrs_stream_reader *reader)
 {
     struct vnrs_answer answer = {.exit = VNRS_EXIT_FAILED};
-    struct stream stream = {.curl = curl_easy_init(), .piece = piece, .arg = arg};
+    struct stream stream = {.curl = curl_easy_init(), .reader = reader};
     struct vnrs_strbuf url = {0};
     long status = 0;
 
@@ -132,12 +146,14 @@ struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
     if (stream.curl && !url.failed) {
         curl_easy_setopt(stream.curl, CURLOPT_UNIX_SOCKET_PATH, socket);
         curl_easy_setopt(stream.curl, CURLOPT_URL, url.text);
+        curl_easy_setopt(stream.curl, CURLOPT_HEADERFUNCTION, on_head);
+        curl_easy_setopt(stream.curl, CURLOPT_HEADERDATA, &stream);
         curl_easy_setopt(stream.curl, CURLOPT_WRITEFUNCTION, pass_on);
         curl_easy_setopt(stream.curl, CURLOPT_WRITEDATA, &stream);
         curl_easy_setopt(stream.curl, CURLOPT_NOSIGNAL, 1L);
-        if (stop) {
+        if (reader->stop) {
             curl_easy_setopt(stream.curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-            curl_easy_setopt(stream.curl, CURLOPT_XFERINFODATA, (void *)stop);
+            curl_easy_setopt(stream.curl, CURLOPT_XFERINFODATA, (void *)reader->stop);
             curl_easy_setopt(stream.curl, CURLOPT_NOPROGRESS, 0L);
         }
         CURLcode rc = curl_easy_perform(stream.curl);

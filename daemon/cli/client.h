@@ -32,12 +32,17 @@ void vnrs_answer_fini(struct vnrs_answer *answer);
 
 // One request; `body` is borrowed and may be NULL. Never prints.
 struct vnrs_answer vnrs_client_request(const char *socket, const char *method, const char *path, const json_t *body);
-// GET whose answer comes in pieces, for as long as it takes: `piece` gets them as they come, and returns false to stop.
-// An answer that is no success is in `json`; one that breaks off has `exit` set with status 200. It is broken off, too,
-// once a signal handler sets `*stop` (NULL: none does).
-struct vnrs_answer vnrs_client_stream(const char *socket, const char *path,
-                                      bool (*piece)(void *arg, const void *bytes, size_t len), void *arg,
-                                      const volatile sig_atomic_t *stop);
+// Who takes an answer that comes in pieces.
+struct vnrs_stream_reader {
+    void (*begun)(void *arg); // the daemon has agreed, and tells of all that happens from now on; may be NULL
+    bool (*piece)(void *arg, const void *bytes, size_t len); // false: wants no more
+    void *arg;
+    const volatile sig_atomic_t *stop; // a signal handler sets it to end the stream; NULL: none does
+};
+
+// GET whose answer takes as long as it takes. An answer that is no success is in `json`; one that breaks off has `exit`
+// set with status 200.
+struct vnrs_answer vnrs_client_stream(const char *socket, const char *path, const struct vnrs_stream_reader *reader);
 // The same for what lies under a lab; `suffix` begins with a slash or is empty.
 struct vnrs_answer vnrs_client_lab_request(const char *socket, const char *method, const char *lab, const char *suffix);
 

@@ -60,6 +60,14 @@ static bool on_piece(void *arg, const void *bytes, size_t len)
     return fflush(stdout) == 0;
 }
 
+static void on_begun(void *arg)
+{
+    const struct show *show = arg;
+
+    if (!show->cli->quiet)
+        (void)fprintf(stderr, "vnrs: watching%s\n", show->cli->follow ? "" : " for " WAIT_SECONDS " s");
+}
+
 static char *make_path(const struct vnrs_cli *cli, const char *lab)
 {
     const struct {
@@ -88,8 +96,8 @@ static char *make_path(const struct vnrs_cli *cli, const char *lab)
 
 static int run(const char *path, struct show *show)
 {
-    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
-        vnrs_client_stream(show->cli->socket, path, on_piece, show, NULL);
+    const struct vnrs_stream_reader reader = {.begun = on_begun, .piece = on_piece, .arg = show};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_stream(show->cli->socket, path, &reader);
 
     if (answer.exit && answer.status == 200) {
         (void)fputs(

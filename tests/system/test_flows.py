@@ -60,7 +60,7 @@ def switch(lab):
 
 
 class Watch:
-    """`vnrs flows -f -o json` in the background."""
+    """`vnrs flows -f -o json` in the background; made once the daemon tells of packets."""
 
     def __init__(self, lab, *args):
         self.lines = []
@@ -68,6 +68,7 @@ class Watch:
                                          "json", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.rest = b""
         os.set_blocking(self.process.stdout.fileno(), False)
+        assert self.process.stderr.readline() == b"vnrs: watching\n"
 
     def flows(self):
         data = self.process.stdout.read()
@@ -84,12 +85,6 @@ class Watch:
         self.process.communicate(timeout=10)
 
 
-def watching(lab, *args, sample=0):
-    watch = Watch(lab, *args)
-    until(lambda: switch(lab)[0] == 1 and (not sample or switch(lab)[1] == sample), 10, "the packet path tells")
-    return watch
-
-
 def probe(lab, to, *args):
     lab.exec("a", "ping", "-n", "-q", "-c", "1", "-W", "0.2", *args, to, check=False)
 
@@ -97,7 +92,7 @@ def probe(lab, to, *args):
 @pytest.mark.parametrize("to,args,reason", [("203.0.113.9", [], "NONE_ROUTE"), ("10.0.1.4", ["-I", "192.0.2.7"], "SOURCE"),
                                             ("198.18.64.10", [], "SERVICE_DENIED")])
 def test_drops_name_reason_and_nic(lab, to, args, reason):
-    with watching(lab, "--to", to) as watch:
+    with Watch(lab, "--to", to) as watch:
         probe(lab, to, *args)
         until(watch.flows, 10, "the packet")
         flow = watch.lines[0]
@@ -108,8 +103,8 @@ def test_drops_name_reason_and_nic(lab, to, args, reason):
 
 
 def test_filters_keep_the_rest_out(lab):
-    with watching(lab, "--reason", "none_route") as by_reason, watching(lab, "--nic", "b") as by_nic, \
-            watching(lab, "--protocol", "tcp", "--from", "10.0.0.0/24") as by_protocol:
+    with Watch(lab, "--reason", "none_route") as by_reason, Watch(lab, "--nic", "b") as by_nic, \
+            Watch(lab, "--protocol", "tcp", "--from", "10.0.0.0/24") as by_protocol:
         probe(lab, "10.0.1.4", "-I", "192.0.2.7")
         probe(lab, "203.0.113.9")
         lab.exec("a", "timeout", "0.3", "bash", "-c", "echo > /dev/tcp/203.0.113.8/80", check=False)
@@ -120,7 +115,7 @@ def test_filters_keep_the_rest_out(lab):
 
 
 def test_samples_show_what_is_forwarded(lab):
-    with watching(lab, "--forwarded", "--sample", "1", sample=1) as watch:
+    with Watch(lab, "--forwarded", "--sample", "1") as watch:
         probe(lab, "203.0.113.9")
         probe(lab, "10.0.1.4")
         until(lambda: len(watch.flows()) == 2, 10, "request and reply")
@@ -131,8 +126,8 @@ def test_samples_show_what_is_forwarded(lab):
 
 def test_without_follow_it_ends_by_itself(lab):
     cli = subprocess.Popen([BIN / "vnrs", "--socket", lab.daemon.socket, "--lab", lab.name, "flows"],
-                           stdout=subprocess.PIPE, text=True)
-    until(lambda: switch(lab)[0] == 1, 10, "the packet path tells")
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert cli.stderr.readline() == "vnrs: watching for 2 s\n"
     probe(lab, "203.0.113.9")
     out, _ = cli.communicate(timeout=10)
     assert cli.returncode == 0
@@ -171,7 +166,7 @@ def test_one_that_never_reads_costs_nobody_anything(lab):
     before = [resident_kb(p) for p in pids]
     flood = subprocess.Popen(["ip", "netns", "exec", lab.ns("a"), "ping", "-n", "-q", "-f", "-w", "3", "10.0.1.4"],
                              stdout=subprocess.DEVNULL)
-    with watching(lab, "--dropped") as watch:
+    with Watch(lab, "--dropped") as watch:
         slowest = 0
         while flood.poll() is None:
             begin = time.monotonic()
@@ -188,7 +183,7 @@ def test_one_that_never_reads_costs_nobody_anything(lab):
 
 
 def test_reader_closes_when_the_controller_dies(lab):
-    with watching(lab) as watch:
+    with Watch(lab) as watch:
         controller = lab.daemon.children("--controller")[0]
         os.kill(controller, signal.SIGKILL)
         assert watch.process.wait(10) == 1
