@@ -13,6 +13,7 @@ static const struct vnrs_fwd_member member_drop = {.kind = VNRS_FWD_DROP};
 static const struct vnrs_fwd_member member_dead = {.kind = VNRS_FWD_DEAD};
 static const struct vnrs_fwd_member member_internet = {.kind = VNRS_FWD_INTERNET};
 
+static const struct vnrs_prefix wire_server = {VNRS_AF_IPV4, 32, {168, 63, 129, 16}};
 static const struct vnrs_prefix defaults[] = {{.family = VNRS_AF_IPV4}, {.family = VNRS_AF_IPV6}};
 
 struct member_set { // of a route with next hop addresses
@@ -155,11 +156,12 @@ static const struct vnrs_fwd_member *members_nics(struct resolver *r, const stru
     return set->members;
 }
 
-static bool is_carried(const struct resolver *r, const struct vnrs_vnet *remote)
+// The domain's own network, or one over a peering that lets packets through.
+static bool is_open(const struct resolver *r, const struct vnrs_vnet *vnet)
 {
-    const struct vnrs_peering *peering = vnrs_model_find_peering(r->model, r->domain->vnet, remote);
+    const struct vnrs_peering *peering = vnrs_model_find_peering(r->model, r->domain->vnet, vnet);
 
-    return peering && vnrs_peering_carries(peering);
+    return vnet == r->domain->vnet || (peering && vnrs_peering_carries(peering));
 }
 
 static int resolve_route(struct resolver *r, const struct vnrs_eff_route *route)
@@ -174,7 +176,7 @@ static int resolve_route(struct resolver *r, const struct vnrs_eff_route *route)
     case VNRS_NH_VNET_LOCAL:
     case VNRS_NH_VNET_PEERING:
     case VNRS_NH_VNET_GLOBAL_PEERING:
-        if (route->vnet == r->domain->vnet || is_carried(r, route->vnet))
+        if (is_open(r, route->vnet))
             members = members_endpoint(r, route->vnet);
         break;
     case VNRS_NH_GATEWAY:
@@ -225,7 +227,7 @@ static int resolve_frontend(struct resolver *r, const struct vnrs_balancer *lb)
     const struct vnrs_prefix prefix = vnrs_prefix_host(&lb->frontend);
     struct vnrs_fwd_member members[VNRS_FWD_MEMBERS_MAX];
 
-    if (!route || route->vnet != lb->subnet->vnet)
+    if (!route || route->vnet != lb->subnet->vnet || !is_open(r, route->vnet))
         return 0;
     const struct member_set *set = set_new(r, members, put_backends(lb, members, ARRAY_SIZE(members)));
     return set ? route_add(r, &prefix, route->type, set->n, set->members) : -ENOMEM;
@@ -234,7 +236,6 @@ static int resolve_frontend(struct resolver *r, const struct vnrs_balancer *lb)
 // What cannot be overridden by any route comes first: of equal prefixes that of the first stays.
 static int resolve_platform_routes(struct resolver *r)
 {
-    static const struct vnrs_prefix wire_server = {VNRS_AF_IPV4, 32, {168, 63, 129, 16}};
     const struct vnrs_vnet *vnet = r->domain->vnet;
     int err = 0;
 
@@ -290,8 +291,10 @@ int vnrs_fwd_resolve(const struct vnrs_model *model, const struct vnrs_reach *re
 int vnrs_fwd_prober(const struct vnrs_vnet *vnet, struct vnrs_arena *arena, struct vnrs_fwd_table *ret_table)
 {
     _cleanup_(resolver_fini) struct resolver r = {.arena = arena};
-    int err = resolver_init(&r, vnet->address_space.len + 1);
+    int err = resolver_init(&r, vnet->address_space.len + 2);
 
+    if (err == 0)
+        err = route_add(&r, &wire_server, VNRS_NH_VNET_LOCAL, 1, members_endpoint(&r, vnet));
     list_foreach (range, &vnet->address_space) {
         if (err == 0)
             err = route_add(&r, range, VNRS_NH_VNET_LOCAL, 1, members_endpoint(&r, vnet));

@@ -55,7 +55,8 @@ int vnrs_fwd_resolve(const struct vnrs_model *model, const struct vnrs_reach *re
 unsigned vnrs_fwd_nexthop(const struct vnrs_reach *reach, const struct vnrs_vnet *vnet, const struct vnrs_addr *addr,
                           struct vnrs_fwd_member *out, unsigned room);
 
-// The table of the prober of a virtual network: its ranges lead to its endpoints, and nothing else anywhere.
+// The table of the prober of a virtual network: its ranges and the platform address lead to its endpoints, and nothing
+// else anywhere.
 int vnrs_fwd_prober(const struct vnrs_vnet *vnet, struct vnrs_arena *arena,
                     struct vnrs_fwd_table *ret_table) VNRS_MUST_CHECK;
 

@@ -124,6 +124,10 @@ static const struct row rows[] = {
      "vnet z 10.7.0.0/16\nnic z/s nva1 10.7.0.4\nlb z/s lb 10.7.0.9 nva1\n" A QUIET
      "udr t 20.0.0.0/8 VirtualAppliance 10.7.0.9\nlook a/s\n",
      "0.0.0.0/0 None drop\n" A_FWD "20.0.0.0/8 VirtualAppliance dead@10.7.0.9\n"},
+    {"14.11 the frontend is not reached over a peering without access",
+     "vnet b 10.0.0.0/16\nnic b/s nva1 10.0.2.4\nlb b/s lb 10.0.2.9 nva1\nvnet a 10.1.0.0/16\npeer a b\n"
+     "peer b a noaccess\n" QUIET "look a/s\n",
+     "0.0.0.0/0 None drop\n10.0.0.0/16 VNetPeering dead\n10.1.0.0/16 VnetLocal endpoint:a\n"},
     {"10 a user route around the frontend takes its packets away",
      A QUIET "nic a/s nva1 10.0.2.4\nlb a/s lb 10.0.2.9 nva1\nudr t 10.0.2.0/24 None\n",
      "0.0.0.0/0 None drop\n10.0.0.0/16 VnetLocal endpoint:a\n10.0.2.0/24 None drop\n"
