@@ -2,6 +2,7 @@
 #include "diff_lab.h"
 
 #include "control/fixture.h"
+#include "control/probe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +15,12 @@ struct diff_lab {
     uint64_t seed;
     unsigned number; // of the topology
     struct fixture *control;
-    bool speaking;
-    struct fake_speaker speaker;
+    struct speaking {
+        bool open;
+        struct fake_speaker speaker;
+        size_t n_said;
+        struct vnrs_prefix said[RANDOM_LAB_LEARNED_MAX];
+    } speaking[_RANDOM_SPEAKER_MAX];
     struct vnrs_sink *sinks[DIFF_SINKS_MAX];
     size_t n_sinks;
     struct random_lab drawn;
@@ -70,6 +75,17 @@ static void on_fib(void *arg, const struct vnrs_ag_fib *fib, const void *items)
     }
 }
 
+// Health probes of some backends fail.
+static int probe_error(void *arg, const struct vnrs_ag_connect *connect)
+{
+    const struct diff_lab *lab = arg;
+
+    for (size_t i = 0; i < lab->drawn.n_out; i++)
+        if (vnrs_addr_equal(&lab->drawn.out[i], &connect->to))
+            return -ECONNREFUSED;
+    return 0;
+}
+
 // ---- topologies
 
 struct diff_lab *diff_lab_new(uint64_t seed)
@@ -83,6 +99,8 @@ struct diff_lab *diff_lab_new(uint64_t seed)
     lab->control = control;
     lab->control->agent.on_fib = on_fib;
     lab->control->agent.on_fib_arg = lab;
+    lab->control->agent.connect_error = probe_error;
+    lab->control->agent.connect_arg = lab;
     RUN_UNTIL(lab->control, lab->control->control->ready);
     return lab;
 }
@@ -103,8 +121,9 @@ void diff_lab_free(struct diff_lab *lab)
     void *control = lab->control;
 
     forget(lab);
-    if (lab->speaking)
-        (void)close(lab->speaker.fd);
+    for (int s = 0; s < _RANDOM_SPEAKER_MAX; s++)
+        if (lab->speaking[s].open)
+            (void)close(lab->speaking[s].speaker.fd);
     (void)fixture_teardown(&control);
     free(lab);
 }
@@ -121,34 +140,59 @@ static struct vnrs_lab *lab_of(const struct diff_lab *lab)
 
 static void apply(struct diff_lab *lab)
 {
+    lab->control->agent.n_connects = 0;
     struct answer answer = fixture_apply(lab->control, lab->drawn.yaml);
 
-    if (answer.status != 200)
+    if (answer.status != 200) {
+        print_message("%s", lab->drawn.yaml);
         fail_msg("seed %llu, topology %u: %s", (unsigned long long)lab->seed, lab->number, answer.text);
+    }
     json_decref(answer.json);
     RUN_UNTIL(lab->control, vnrs_lab_is_reached(lab_of(lab)));
 }
 
-static void start_speaking(struct diff_lab *lab)
+// A speaker lives as long as its instance is in the topologies, one after the other.
+static void start_speaking(struct diff_lab *lab, enum random_speaker s)
 {
-    if (lab->speaking)
+    struct speaking *one = &lab->speaking[s];
+    const char *key = random_speaker_keys[s];
+    const struct vnrs_instance *instance = vnrs_instance_find(lab_of(lab), key);
+    struct fake_agent *agent = &lab->control->agent;
+
+    if (one->open && (!instance || !instance->hello)) {
+        (void)close(one->speaker.fd);
+        *one = (struct speaking){0};
+    }
+    if (one->open || !lab->drawn.speaks[s])
         return;
-    lab->speaking = true;
-    lab->speaker = fixture_speaker(lab->control, "l", "rs-0");
-    RUN_UNTIL(lab->control, speaker_hear(&lab->speaker));
-    RUN_UNTIL(lab->control, vnrs_instance_find(lab_of(lab), "rs-0")->hello);
+    assert_non_null(instance);
+    one->open = true;
+    one->speaker = fixture_speaker(lab->control, "l", key);
+    (void)close(agent->speakers[--agent->n_speakers]); // there is one controller only
+    RUN_UNTIL(lab->control, speaker_hear(&one->speaker));
+    RUN_UNTIL(lab->control, vnrs_instance_find(lab_of(lab), key)->hello);
 }
 
-static void say_route(struct diff_lab *lab, const struct random_learned *learned, bool there)
+static void say_nothing(struct speaking *one)
 {
-    struct vnrs_spk_route route = {.prefix = learned->prefix, .set = there};
-    struct vnrs_spk_set set = {.n = there ? learned->n : 0};
+    for (size_t i = 0; i < one->n_said; i++) {
+        struct vnrs_spk_route route = {.prefix = one->said[i]};
+        speaker_say(&one->speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
+    }
+    one->n_said = 0;
+}
+
+static void say_route(struct speaking *one, const struct vnrs_prefix *prefix, const struct random_said *said)
+{
+    struct vnrs_spk_route route = {.prefix = *prefix, .set = 1};
+    struct vnrs_spk_set set = {.n = said->n};
 
     for (unsigned i = 0; i < set.n; i++)
-        set.paths[i] = (struct vnrs_spk_nexthop){.nexthop = learned->hops[i], .path_len = 1, .sources = 1u << i};
-    if (there)
-        speaker_say(&lab->speaker, VNRS_SPK_SETS, &set, sizeof(set), 1);
-    speaker_say(&lab->speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
+        set.paths[i] =
+            (struct vnrs_spk_nexthop){.nexthop = said->hops[i], .path_len = said->path_len, .sources = 1u << i};
+    speaker_say(&one->speaker, VNRS_SPK_SETS, &set, sizeof(set), 1);
+    speaker_say(&one->speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
+    one->said[one->n_said++] = *prefix;
 }
 
 static bool is_idle(const struct diff_lab *lab)
@@ -158,25 +202,67 @@ static bool is_idle(const struct diff_lab *lab)
 
     vec_foreach (routes, &l->routes)
         n += vnrs_learned_pending((*routes)->db);
+    list_foreach (lb, &l->model->balancers) {
+        list_foreach (nic, &lb->backends) {
+            const char *why;
+            n += strcmp(vnrs_probe_state(l, lb, *nic, &why), "Unknown") == 0;
+        }
+    }
     return n == 0 && vnrs_lab_is_reached(l);
 }
 
 // A PEER message comes after the routes before it.
-static void settle(struct diff_lab *lab)
+static void finish_saying(struct diff_lab *lab, enum random_speaker s)
 {
     struct vnrs_spk_peer peer = {.name = "p0", .flaps = lab->number + 1, .messages_in = 1};
-    struct vnrs_instance *instance = vnrs_instance_find(lab_of(lab), "rs-0");
+    struct vnrs_instance *instance = vnrs_instance_find(lab_of(lab), random_speaker_keys[s]);
 
-    speaker_say(&lab->speaker, VNRS_SPK_PEER, &peer, sizeof(peer), 1);
+    speaker_say(&lab->speaking[s].speaker, VNRS_SPK_PEER, &peer, sizeof(peer), 1);
     RUN_UNTIL(lab->control, instance->peers.len && instance->peers.items[0].flaps == peer.flaps);
+    (void)speaker_hear(&lab->speaking[s].speaker); // its configuration: only so that it does not fill the socket
+}
+
+static void speak(struct diff_lab *lab)
+{
+    for (int s = 0; s < _RANDOM_SPEAKER_MAX; s++) {
+        struct speaking *one = &lab->speaking[s];
+        start_speaking(lab, (enum random_speaker)s);
+        if (!one->open)
+            continue;
+        say_nothing(one);
+        for (size_t i = 0; i < lab->drawn.n_learned; i++)
+            if (lab->drawn.learned[i].by[s].n)
+                say_route(one, &lab->drawn.learned[i].prefix, &lab->drawn.learned[i].by[s]);
+        finish_saying(lab, (enum random_speaker)s);
+    }
     RUN_UNTIL(lab->control, is_idle(lab));
-    (void)speaker_hear(&lab->speaker); // its configuration: only so that it does not fill the socket
 }
 
 static int cmp_route(const void *a, const void *b)
 {
     return vnrs_prefix_cmp(&((const struct vnrs_learned_route *)a)->prefix,
                            &((const struct vnrs_learned_route *)b)->prefix);
+}
+
+// What the speakers say about a prefix, as NICs get it: an instance of a VPN gateway is the next hop itself.
+static void merge(const struct diff_lab *lab, const struct random_learned *learned, struct vnrs_learned_set *ret_set)
+{
+    struct vnrs_learned_set sets[_RANDOM_SPEAKER_MAX] = {0};
+    struct vnrs_learned_offer offers[_RANDOM_SPEAKER_MAX];
+    size_t n = 0;
+
+    for (int s = 0; s < _RANDOM_SPEAKER_MAX; s++) {
+        const struct random_said *said = &learned->by[s];
+        if (!said->n)
+            continue;
+        sets[s].n = said->n;
+        for (unsigned k = 0; k < said->n; k++)
+            sets[s].paths[k] = (struct vnrs_learned_nexthop){
+                .nexthop = s == RANDOM_VPN0 || s == RANDOM_VPN1 ? lab->drawn.vpn[s - RANDOM_VPN0] : said->hops[k],
+                .path_len = said->path_len};
+        offers[n++] = (struct vnrs_learned_offer){&sets[s], random_speaker_class((enum random_speaker)s)};
+    }
+    vnrs_learned_merge(offers, n, lab->drawn.preference, ret_set, NULL);
 }
 
 static void make_world(struct diff_lab *lab)
@@ -190,37 +276,28 @@ static void make_world(struct diff_lab *lab)
     struct rng rng = rng_derive(lab->seed, lab->number);
 
     for (size_t i = 0; i < lab->drawn.n_learned; i++) {
-        const struct random_learned *one = &lab->drawn.learned[i];
-        sets[i].n = one->n;
-        for (unsigned k = 0; k < one->n; k++)
-            sets[i].paths[k] = (struct vnrs_learned_nexthop){.nexthop = one->hops[k], .path_len = 1};
-        routes[i] = (struct vnrs_learned_route){.prefix = one->prefix, .set = &sets[i]};
-        prefixes[i] = one->prefix;
+        merge(lab, &lab->drawn.learned[i], &sets[i]);
+        prefixes[i] = lab->drawn.learned[i].prefix;
+        routes[i] = (struct vnrs_learned_route){.prefix = prefixes[i], .set = &sets[i]};
     }
     qsort(routes, learned.n_routes, sizeof(routes[0]), cmp_route);
     lab->routing = vnrs_routing_compute(model, &learned, 1);
     assert_non_null(lab->routing);
     pm_world_init(&lab->world, model, lab->routing, lab_of(lab)->ids);
+    lab->world.out = lab->drawn.out;
+    lab->world.n_out = lab->drawn.n_out;
     random_pool_init(&lab->pool, &rng, &lab->world, prefixes, lab->drawn.n_learned);
 }
 
 void diff_lab_next(struct diff_lab *lab, unsigned number)
 {
     struct rng rng = rng_derive(lab->seed, number);
-    struct random_lab before = lab->drawn;
 
-    lab->drawn.yaml = NULL;
     forget(lab);
     lab->number = number;
     random_lab_make(&rng, &lab->drawn);
     apply(lab);
-    start_speaking(lab);
-    for (size_t i = 0; before.yaml && i < before.n_learned; i++)
-        say_route(lab, &before.learned[i], false);
-    for (size_t i = 0; i < lab->drawn.n_learned; i++)
-        say_route(lab, &lab->drawn.learned[i], true);
-    free(before.yaml);
-    settle(lab);
+    speak(lab);
     make_world(lab);
 }
 
@@ -248,11 +325,19 @@ static void print_learned(const struct random_lab *drawn)
     char prefix[VNRS_PREFIX_STR_MAX], hop[VNRS_ADDR_STR_MAX];
 
     for (size_t i = 0; i < drawn->n_learned; i++) {
-        (void)printf("# learned %s:", vnrs_prefix_format(&drawn->learned[i].prefix, prefix));
-        for (unsigned k = 0; k < drawn->learned[i].n; k++)
-            (void)printf(" %s", vnrs_addr_format(&drawn->learned[i].hops[k], hop));
-        (void)printf("\n");
+        for (int s = 0; s < _RANDOM_SPEAKER_MAX; s++) {
+            const struct random_said *said = &drawn->learned[i].by[s];
+            if (!said->n)
+                continue;
+            (void)printf("# '%s' learned %s, length %u:", random_speaker_keys[s],
+                         vnrs_prefix_format(&drawn->learned[i].prefix, prefix), said->path_len);
+            for (unsigned k = 0; k < said->n; k++)
+                (void)printf(" %s", vnrs_addr_format(&said->hops[k], hop));
+            (void)printf("\n");
+        }
     }
+    for (size_t i = 0; i < drawn->n_out; i++)
+        (void)printf("# %s answers no health probe\n", vnrs_addr_format(&drawn->out[i], hop));
 }
 
 static void print_outcomes(const struct pm_result *result)

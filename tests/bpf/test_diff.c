@@ -11,6 +11,7 @@
 #include "fixture.h"
 
 #include "util/hash.h"
+#include "util/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -292,5 +293,6 @@ int main(int argc, char **argv)
     if (!diff_args_parse(&args, argc, argv))
         return 2;
     fixture_require_root();
+    vnrs_log_init("difftest", VNRS_LOG_WARN); // the controller tells of every health probe that fails
     return cmocka_run_group_tests_name("bpf.diff", tests, setup, teardown);
 }

@@ -15,6 +15,7 @@
 #include "lab/rtnl.h"
 #include "lab/snat.h"
 #include "lab/sysctl.h"
+#include "util/log.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -328,5 +329,6 @@ int main(int argc, char **argv)
     if (!diff_args_parse(&args, argc, argv))
         return 2;
     fixture_require_root();
+    vnrs_log_init("difftest", VNRS_LOG_WARN); // the controller tells of every health probe that fails
     return cmocka_run_group_tests_name("bpf.diff_wire", tests, setup, teardown);
 }

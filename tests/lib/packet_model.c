@@ -1,110 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "packet_model.h"
 
-#include "plan/desired.h"
-#include "plan/names.h"
-#include "util/arena.h"
-
 #include <assert.h>
 #include <netinet/in.h>
 #include <string.h>
 
-#define ETH      14u
-#define MTU_EDGE 1500u
+#define ETH 14u
 
 static const uint8_t fabric_mac[6] = VNRS_FABRIC_MAC;
 
-// ---- the world
-
-static void add_port(struct pm_world *w, const struct vnrs_ids *ids, struct pm_port port)
-{
-    port.ifindex = vnrs_ids_find(ids, VNRS_ID_LINK, port.key);
-    port.mac = vnrs_name_mac(w->model->name, port.key);
-    port.domain = port.subnet ? vnrs_routing_domain(w->routing, port.subnet) : NULL;
-    assert(port.ifindex);
-    int r = vec_push(&w->ports, port);
-    assert(r == 0);
-}
-
-void pm_world_init(struct pm_world *w, const struct vnrs_model *model, const struct vnrs_routing *routing,
-                   const struct vnrs_ids *ids)
-{
-    *w = (struct pm_world){.model = model, .routing = routing, .arena = vnrs_arena_new()};
-    assert(w->arena);
-    list_foreach (nic, &model->nics) {
-        add_port(w, ids,
-                 (struct pm_port){.kind = PM_MACHINE,
-                                  .key = (*nic)->name,
-                                  .mtu = (*nic)->mtu,
-                                  .forwarding = (*nic)->forwarding,
-                                  .gateway = (*nic)->machine->role != VNRS_MACHINE_USER,
-                                  .subnet = (*nic)->subnet,
-                                  .addrs = (*nic)->ips.items,
-                                  .n_addrs = (*nic)->ips.len});
-    }
-    list_foreach (rs, &model->route_servers) {
-        for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++)
-            add_port(w, ids,
-                     (struct pm_port){.kind = PM_INSTANCE,
-                                      .key = vnrs_link_key_rs(w->arena, rs, i),
-                                      .mtu = MTU_EDGE,
-                                      .subnet = rs->subnet,
-                                      .addrs = &rs->ips[i],
-                                      .n_addrs = 1});
-    }
-    list_foreach (service, &model->services) {
-        list_foreach (host, &service->hosts)
-            add_port(w, ids,
-                     (struct pm_port){.kind = PM_SERVICE,
-                                      .key = vnrs_link_key_service(w->arena, host),
-                                      .mtu = MTU_EDGE,
-                                      .service = service,
-                                      .addrs = &host->ip,
-                                      .n_addrs = 1});
-    }
-    if (model->internet.present)
-        add_port(w, ids, (struct pm_port){.kind = PM_EDGE, .key = VNRS_LINK_KEY_EDGE, .mtu = MTU_EDGE});
-}
-
-void pm_world_fini(struct pm_world *w)
-{
-    vec_free(&w->ports);
-    vnrs_arena_free(w->arena);
-}
-
-const struct pm_port *pm_port_of(const struct pm_world *w, uint32_t ifindex)
-{
-    vec_foreach (port, &w->ports) {
-        if (port->ifindex == ifindex)
-            return port;
-    }
-    return NULL;
-}
-
-static const struct vnrs_vnet *vnet_of(const struct pm_port *port)
-{
-    return port->subnet ? port->subnet->vnet : NULL;
-}
-
-static bool has_addr(const struct pm_port *port, const struct vnrs_addr *addr)
-{
-    for (size_t i = 0; i < port->n_addrs; i++) {
-        if (vnrs_addr_equal(&port->addrs[i], addr))
-            return true;
-    }
-    return false;
-}
-
-// Who has the address in a virtual network.
-static const struct pm_port *find_in(const struct pm_world *w, const struct vnrs_vnet *vnet,
-                                     const struct vnrs_addr *addr)
-{
-    vec_foreach (port, &w->ports) {
-        if (vnet_of(port) == vnet && vnet && has_addr(port, addr))
-            return port;
-    }
-    return NULL;
-}
+// ---- who may reach whom
 
 // A connected peering by which packets may go from `from` to `to`: half of `to` about `from`, NULL: none.
 static const struct vnrs_peering *peering_of(const struct pm_world *w, const struct vnrs_vnet *to,
@@ -134,41 +39,48 @@ static bool is_let_in(const struct pm_world *w, const struct vnrs_vnet *from, co
     const struct vnrs_peering *half = peering_of(w, to, from);
 
     return !from || !to || from == to || (half && half->allow_forwarded) ||
-           (half && w->model->peering_flags == VNRS_PEERING_FLAGS_TAG) || find_in(w, from, src);
+           (half && w->model->peering_flags == VNRS_PEERING_FLAGS_TAG) || pm_owner(w, from, src);
 }
 
 // The NIC that a next hop address means to senders in `vnet`: there, or in a peered network (azure-routing.md 3.1).
 static const struct pm_port *find_nexthop(const struct pm_world *w, const struct vnrs_vnet *vnet,
                                           const struct vnrs_addr *addr)
 {
-    const struct pm_port *own = find_in(w, vnet, addr);
+    const struct pm_port *own = pm_owner(w, vnet, addr);
 
     if (own && own->kind == PM_MACHINE)
         return own;
     vec_foreach (port, &w->ports) {
-        if (port->kind == PM_MACHINE && vnet_of(port) != vnet && has_addr(port, addr) &&
-            has_access(w, vnet, vnet_of(port)))
+        if (port->kind == PM_MACHINE && port->vnet != vnet && pm_has_addr(port, addr) &&
+            has_access(w, vnet, port->vnet))
             return port;
     }
     return NULL;
 }
 
-struct vnrs_addr pm_gateway(const struct pm_port *port, uint8_t family)
+// The load balancer that a next hop address means, likewise (azure-routing.md 5.5).
+static const struct vnrs_balancer *find_balancer(const struct pm_world *w, const struct vnrs_vnet *vnet,
+                                                 const struct vnrs_addr *addr)
 {
-    struct vnrs_addr addr = {.family = family}; // outside every subnet: "the fabric" (plan/desired.h)
+    const struct vnrs_balancer *found = NULL;
 
-    if (port->subnet) {
-        list_foreach (prefix, &port->subnet->prefixes) {
-            if (prefix->family == family) {
-                addr = vnrs_prefix_addr(prefix);
-                return vnrs_addr_add(&addr, 1); // the first address of the subnet (azure-routing.md section 10)
-            }
-        }
-        return (struct vnrs_addr){0};
+    list_foreach (lb, &w->model->balancers) {
+        const struct vnrs_vnet *its = lb->subnet->vnet;
+        if (vnrs_addr_equal(&lb->frontend, addr) && (its == vnet || (!found && has_access(w, vnet, its))))
+            found = lb;
     }
-    int r = vnrs_addr_parse(family == VNRS_AF_IPV4 ? "169.254.0.1" : "fd76:6e72:7300::1", &addr);
-    assert(r == 0);
-    return addr;
+    return found;
+}
+
+static bool is_out(const struct pm_world *w, const struct vnrs_nic *nic)
+{
+    for (size_t i = 0; i < w->n_out; i++) {
+        list_foreach (ip, &nic->ips) {
+            if (vnrs_addr_equal(ip, &w->out[i]))
+                return true;
+        }
+    }
+    return false;
 }
 
 // ---- reading a packet
@@ -365,11 +277,11 @@ static void deliver(const struct pm_world *w, const struct pm_port *from, const 
             return;
         }
     }
-    if (from->forwarding && !from->gateway && !is_let_in(w, vnet_of(from), vnet_of(to), &p->src)) {
+    if (from->forwarding && !from->gateway && !is_let_in(w, from->vnet, to->vnet, &p->src)) {
         drop(r, VNRS_DROP_NOT_FORWARDED);
         return;
     }
-    if (!owner && !to->forwarding && to->kind != PM_EDGE && !has_addr(to, &p->dst)) {
+    if (!owner && !to->forwarding && to->kind != PM_EDGE && !pm_has_addr(to, &p->dst)) {
         drop(r, VNRS_DROP_DESTINATION);
         return;
     }
@@ -417,10 +329,30 @@ static const struct pm_port *find_host(const struct pm_world *w, const struct vn
                                        const struct vnrs_addr *addr)
 {
     vec_foreach (port, &w->ports) {
-        if (port->kind == PM_SERVICE && (!service || port->service == service) && has_addr(port, addr))
+        if (port->kind == PM_SERVICE && (!service || port->service == service) && pm_has_addr(port, addr))
             return port;
     }
     return NULL;
+}
+
+// Its backends that are in share its flows; a flow has one, in both directions. False: all are out.
+static bool to_backends(const struct pm_world *w, const struct pm_port *from, const struct vnrs_balancer *lb,
+                        uint32_t type, const uint8_t *ip, struct pm_result *r)
+{
+    bool alive = false;
+
+    vec_foreach (port, &w->ports) {
+        list_foreach (nic, &lb->backends) {
+            if (port->nic != *nic || is_out(w, *nic))
+                continue;
+            alive = true;
+            unsigned before = r->n;
+            deliver(w, from, port, false, type, ip, r);
+            if (r->n > before && r->outcomes[before].verdict == VNRS_BPF_VERDICT_FORWARD)
+                r->outcomes[before].balancer = lb;
+        }
+    }
+    return alive;
 }
 
 // The next hops of a route that are alive share its flows.
@@ -430,14 +362,28 @@ static void to_nexthops(const struct pm_world *w, const struct pm_port *from, co
     bool alive = false;
 
     for (unsigned i = 0; i < route->n_next_hops; i++) {
-        const struct pm_port *to = find_nexthop(w, vnet_of(from), &route->next_hops[i]);
-        if (!to)
-            continue;
-        alive = true;
-        deliver(w, from, to, false, route->type, ip, r);
+        const struct pm_port *to = find_nexthop(w, from->vnet, &route->next_hops[i]);
+        const struct vnrs_balancer *lb = to ? NULL : find_balancer(w, from->vnet, &route->next_hops[i]);
+        alive |= to || (lb && to_backends(w, from, lb, route->type, ip, r));
+        if (to)
+            deliver(w, from, to, false, route->type, ip, r);
     }
     if (!alive)
         drop(r, VNRS_DROP_DEAD_NEXTHOP);
+}
+
+// What has an address of a virtual network: a NIC, or a load balancer, which leaves the packet as it is.
+static void to_address(const struct pm_world *w, const struct pm_port *from, const struct vnrs_eff_route *route,
+                       const uint8_t *ip, struct pm_result *r)
+{
+    list_foreach (lb, &w->model->balancers) {
+        if (lb->subnet->vnet == route->vnet && vnrs_addr_equal(&lb->frontend, &r->packet.dst)) {
+            if (!to_backends(w, from, lb, route->type, ip, r))
+                drop(r, VNRS_DROP_DEAD_NEXTHOP);
+            return;
+        }
+    }
+    to_owner(w, from, pm_owner(w, route->vnet, &r->packet.dst), route->type, ip, r);
 }
 
 static void route(const struct pm_world *w, const struct pm_port *from, const uint8_t *ip, struct pm_result *r)
@@ -456,10 +402,10 @@ static void route(const struct pm_world *w, const struct pm_port *from, const ui
     case VNRS_NH_VNET_LOCAL:
     case VNRS_NH_VNET_PEERING:
     case VNRS_NH_VNET_GLOBAL_PEERING:
-        if (route->vnet != vnet_of(from) && !has_access(w, vnet_of(from), route->vnet))
+        if (route->vnet != from->vnet && !has_access(w, from->vnet, route->vnet))
             drop(r, VNRS_DROP_DEAD_NEXTHOP);
         else
-            to_owner(w, from, find_in(w, route->vnet, &r->packet.dst), route->type, ip, r);
+            to_address(w, from, route, ip, r);
         break;
     case VNRS_NH_INTERNET:
         to_internet(w, from, ip, r);
@@ -502,7 +448,7 @@ static void route_outside(const struct pm_world *w, const struct pm_port *from, 
         }
     }
     if (vnet)
-        to_owner(w, from, find_in(w, vnet, dst), VNRS_NH_VNET_LOCAL, ip, r);
+        to_owner(w, from, pm_owner(w, vnet, dst), VNRS_NH_VNET_LOCAL, ip, r);
     else if (from->kind == PM_SERVICE && w->model->internet.present)
         to_internet(w, from, ip, r);
     else
@@ -519,11 +465,34 @@ static uint32_t check_source(const struct pm_port *from, const struct pm_packet 
     if (p->protocol == IPPROTO_GRE || p->protocol == IPPROTO_IPIP)
         return VNRS_DROP_PROTOCOL;
     bool any = from->forwarding || from->kind == PM_EDGE;
-    if (any ? is_no_source(&p->src) : !has_addr(from, &p->src))
+    if (any ? is_no_source(&p->src) : !pm_has_addr(from, &p->src))
         return VNRS_DROP_SOURCE;
-    if (is_platform(&p->dst))
-        return VNRS_DROP_PLATFORM; // nobody serves them
-    return is_link_local(&p->dst) ? VNRS_DROP_NO_ROUTE : 0;
+    return is_link_local(&p->dst) && !is_platform(&p->dst) ? VNRS_DROP_NO_ROUTE : 0;
+}
+
+// Platform addresses are served where somebody has them, whatever the routes say.
+static void to_platform(const struct pm_world *w, const struct pm_port *from, const uint8_t *ip, struct pm_result *r)
+{
+    const struct pm_port *owner = pm_owner(w, from->vnet, &r->packet.dst);
+
+    if (owner)
+        deliver(w, from, owner, true, VNRS_NH_VNET_LOCAL, ip, r);
+    else
+        drop(r, VNRS_DROP_PLATFORM);
+}
+
+// A prober's own network and nothing else.
+static void route_prober(const struct pm_world *w, const struct pm_port *from, const uint8_t *ip, struct pm_result *r)
+{
+    const struct vnrs_addr *dst = &r->packet.dst;
+
+    list_foreach (range, &from->vnet->address_space) {
+        if (vnrs_prefix_contains_addr(range, dst)) {
+            to_owner(w, from, pm_owner(w, from->vnet, dst), VNRS_NH_VNET_LOCAL, ip, r);
+            return;
+        }
+    }
+    drop(r, dst->family == VNRS_AF_IPV4 ? VNRS_DROP_NONE_ROUTE : VNRS_DROP_NO_ROUTE);
 }
 
 static bool is_solicitation(const struct pm_packet *p, const uint8_t *ip)
@@ -542,7 +511,7 @@ static void solicitation(const struct pm_port *from, const uint8_t *ip, struct p
         return;
     }
     const struct vnrs_addr target = get_addr(VNRS_AF_IPV6, ip + 48);
-    bool silent = is_zero(&p->src) || vnrs_addr_equal(&p->src, &target) || has_addr(from, &target);
+    bool silent = is_zero(&p->src) || vnrs_addr_equal(&p->src, &target) || pm_has_addr(from, &target);
     say(r, silent ? VNRS_BPF_VERDICT_IGNORE : VNRS_BPF_VERDICT_REPLY, 0);
 }
 
@@ -555,8 +524,8 @@ static void arp(const struct pm_port *from, const uint8_t *frame, size_t len, st
         return;
     }
     const struct vnrs_addr sender = get_addr(VNRS_AF_IPV4, frame + 28), target = get_addr(VNRS_AF_IPV4, frame + 38);
-    bool answered =
-        get16(frame + 20) == 1 && !is_zero(&sender) && !vnrs_addr_equal(&sender, &target) && !has_addr(from, &target);
+    bool answered = get16(frame + 20) == 1 && !is_zero(&sender) && !vnrs_addr_equal(&sender, &target) &&
+                    !pm_has_addr(from, &target);
     say(r, answered ? VNRS_BPF_VERDICT_REPLY : VNRS_BPF_VERDICT_IGNORE, 0);
 }
 
@@ -579,8 +548,12 @@ static void ip_packet(const struct pm_world *w, const struct pm_port *from, cons
     uint32_t reason = frame[0] & 1 ? VNRS_DROP_MULTICAST : check_source(from, p);
     if (reason)
         drop(r, reason);
+    else if (is_platform(&p->dst))
+        to_platform(w, from, ip, r);
     else if (from->domain)
         route(w, from, ip, r);
+    else if (from->kind == PM_PROBER)
+        route_prober(w, from, ip, r);
     else
         route_outside(w, from, ip, r);
 }

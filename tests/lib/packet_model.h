@@ -18,7 +18,7 @@
 #define PM_OUTCOMES_MAX VNRS_LEARNED_PATHS_MAX
 #define PM_REPLY_MAX    1300
 
-enum pm_kind { PM_MACHINE, PM_INSTANCE, PM_SERVICE, PM_EDGE };
+enum pm_kind { PM_MACHINE, PM_INSTANCE, PM_SERVICE, PM_EDGE, PM_PROBER };
 
 struct pm_port { // a NIC, of whatever it is
     enum pm_kind kind;
@@ -28,8 +28,10 @@ struct pm_port { // a NIC, of whatever it is
     bool forwarding; // enableIPForwarding
     bool gateway;    // a gateway's: what it forwards needs no allowForwardedTraffic
     const char *key;
-    const struct vnrs_subnet *subnet;   // NULL: outside every virtual network
+    const struct vnrs_vnet *vnet;       // that its addresses are of; NULL: outside every virtual network
+    const struct vnrs_subnet *subnet;   // NULL: in none
     const struct vnrs_domain *domain;   // of the subnet
+    const struct vnrs_nic *nic;         // MACHINE
     const struct vnrs_service *service; // SERVICE
     const struct vnrs_addr *addrs;
     size_t n_addrs;
@@ -40,14 +42,19 @@ struct pm_world {
     const struct vnrs_routing *routing; // with what is learned
     struct vnrs_arena *arena;
     VEC(struct pm_port) ports;
+    const struct vnrs_addr *out; // NICs with these addresses are out, as backends of load balancers; borrowed
+    size_t n_out;
     bool lenient; // upper-layer headers need not be whole, and what is behind an IPv6 authentication header is not seen
 };
 
-// `ids` tells the interface numbers. All is borrowed.
+// packet_world.c. `ids` tells the interface numbers. All is borrowed.
 void pm_world_init(struct pm_world *world, const struct vnrs_model *model, const struct vnrs_routing *routing,
                    const struct vnrs_ids *ids);
 void pm_world_fini(struct pm_world *world);
 const struct pm_port *pm_port_of(const struct pm_world *world, uint32_t ifindex); // NULL: none
+const struct pm_port *pm_owner(const struct pm_world *world, const struct vnrs_vnet *vnet,
+                               const struct vnrs_addr *addr); // who has the address there, NULL: nobody
+bool pm_has_addr(const struct pm_port *port, const struct vnrs_addr *addr);
 
 struct pm_packet {
     uint8_t family; // 0: not IP, or not well-formed
@@ -64,7 +71,8 @@ struct pm_outcome {
     uint32_t reason;
     uint32_t type; // FORWARD: enum vnrs_nexthop_type
     const struct pm_port *to;
-    unsigned mtu; // DROP for being too big: what fits. REPLY with a reason: likewise
+    const struct vnrs_balancer *balancer; // FORWARD: `to` is the backend that it chose, NULL: none did
+    unsigned mtu;                         // DROP for being too big: what fits. REPLY with a reason: likewise
 };
 
 struct pm_result {

@@ -5,7 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define ETH 14u
+#define ETH         14u
+#define PADDING_MAX 46u
 
 static const uint8_t fabric_mac[6] = VNRS_FABRIC_MAC;
 
@@ -36,6 +37,9 @@ void random_pool_init(struct random_pool *pool, struct rng *rng, const struct pm
         if (gateway.family && rng_percent(rng, 20))
             add_addr(pool, &gateway);
     }
+    list_foreach (lb, &world->model->balancers)
+        for (unsigned i = 0; i < 4; i++)
+            add_addr(pool, &lb->frontend);
     for (size_t i = 0; i < n; i++) {
         struct vnrs_addr first = vnrs_prefix_addr(&prefixes[i]), last = vnrs_prefix_last(&prefixes[i]);
         struct vnrs_addr inside = vnrs_addr_add(&first, rng_below(rng, prefixes[i].len > 24 ? 1 : 65536));
@@ -177,7 +181,8 @@ static size_t draw_payload(struct rng *rng, size_t most)
     size_t len = luck < 4    ? rng_below(rng, 8)
                  : luck < 80 ? 20 + rng_below(rng, 60)
                  : luck < 90 ? 1180 + rng_below(rng, 120)
-                             : 1340 + rng_below(rng, 300);
+                 : luck < 96 ? 1340 + rng_below(rng, 300)
+                             : 1900 + rng_below(rng, 1300);
 
     return MIN(len, most);
 }
@@ -340,7 +345,7 @@ static void spoil(struct random_frame *f, struct rng *rng)
         f->len = ETH + rng_below(rng, (uint32_t)(f->len - ETH) + 1);
         break;
     case 2: // padded
-        put_random(f, rng, MIN(1 + rng_below(rng, 46), RANDOM_FRAME_MAX - f->len));
+        put_random(f, rng, MIN(1 + rng_below(rng, PADDING_MAX), RANDOM_FRAME_MAX - f->len));
         break;
     case 3: // lengths
         if (f->len > ETH + 6)
@@ -362,7 +367,7 @@ void random_frame_make(struct rng *rng, const struct pm_world *world, const stru
 
     f->from = &world->ports.items[rng_below(rng, (uint32_t)world->ports.len)];
     f->len = 0;
-    size_t most = f->from->mtu; // more a NIC does not send
+    size_t most = MIN(f->from->mtu, RANDOM_FRAME_MAX - ETH - PADDING_MAX); // more a NIC does not send
     if (mac_luck < 2)
         memset(group_mac, 0xff, 6);
     put(f, mac_luck < 4 ? group_mac : mac_luck < 6 ? other_mac : fabric_mac, 6);

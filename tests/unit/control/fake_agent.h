@@ -48,9 +48,12 @@ struct fake_agent {
     struct vnrs_ag_connect connects[64]; // CONNECTs, answered at once
     size_t n_connects;
     int fail_connect; // errno of the answers; 0: a socket that is connected
-    bool silent;      // a socket that never becomes writable
-    int kept;         // its other end
-    bool gone;        // the controller closed
+    // Errno of the answer to one that would succeed, or NULL.
+    int (*connect_error)(void *arg, const struct vnrs_ag_connect *connect);
+    void *connect_arg;
+    bool silent; // a socket that never becomes writable
+    int kept;    // its other end
+    bool gone;   // the controller closed
     // Sees every FIB message (`fib->n` items), or NULL.
     void (*on_fib)(void *arg, const struct vnrs_ag_fib *fib, const void *items);
     void *on_fib_arg;
@@ -242,11 +245,16 @@ static inline void fake_fib(struct fake_agent *agent, const struct vnrs_ag_hdr *
 static inline void fake_connect(struct fake_agent *agent, const struct vnrs_ag_hdr *hdr, const void *body)
 {
     struct vnrs_ag_reply reply = {.error = agent->fail_connect};
-    int pair[2] = {-1, -1}, r = agent->fail_connect ? 0 : socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
     char full[4096] = {0};
+    int pair[2] = {-1, -1};
 
-    assert(r == 0 && agent->n_connects < ARRAY_SIZE(agent->connects));
-    memcpy(&agent->connects[agent->n_connects++], body, sizeof(agent->connects[0]));
+    assert(agent->n_connects < ARRAY_SIZE(agent->connects));
+    memcpy(&agent->connects[agent->n_connects], body, sizeof(agent->connects[0]));
+    if (!reply.error && agent->connect_error)
+        reply.error = agent->connect_error(agent->connect_arg, &agent->connects[agent->n_connects]);
+    agent->n_connects++;
+    int r = reply.error ? 0 : socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
+    assert(r == 0);
     while (agent->silent && write(pair[0], full, sizeof(full)) > 0)
         ;
     fake_send(agent, VNRS_AG_REPLY, hdr->seq, &reply, sizeof(reply), 1, NULL, 0, pair[0]);
