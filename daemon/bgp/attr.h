@@ -74,7 +74,7 @@ size_t vnrs_bgp_as_path_format(const struct vnrs_bgp_attrs *attrs, char *buf, si
 struct vnrs_bgp_attr_edit {
     uint32_t prepend_asn;             // 0: leave the path
     const struct vnrs_addr *nexthop;  // NULL: keep
-    uint32_t add_community;           // 0: none
+    uint32_t add_communities[2];      // 0: none
     bool (*is_private)(uint32_t asn); // take those out of the path, before prepend_asn comes in; NULL: none
     bool strip_local_pref, strip_med; // towards eBGP
     bool reflect;                     // RFC 4456: put cluster_id in front; else nothing of a reflector goes out

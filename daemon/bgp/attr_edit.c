@@ -185,8 +185,9 @@ int vnrs_bgp_attrs_edit(const struct vnrs_bgp_attrs *in, const struct vnrs_bgp_a
         err = path_prepend(&edited, edit->prepend_asn, &w, &edited);
     if (err == 0 && edit->reflect)
         err = clusters_prepend(in, edit->cluster_id, &w, &edited);
-    if (err == 0 && edit->add_community)
-        err = community_add(in, edit->add_community, &w, &edited);
+    for (size_t i = 0; i < ARRAY_SIZE(edit->add_communities) && err == 0; i++)
+        if (edit->add_communities[i])
+            err = community_add(&edited, edit->add_communities[i], &w, &edited);
     if (err < 0)
         return err;
     if (edit->nexthop) {

@@ -64,6 +64,8 @@ static struct vnrs_bgp_form form_of(const struct vnrs_bgp_speaker *sp, const str
     form.ibgp = group->ibgp;
     form.mark = how->mark;
     form.public_only = how->public_only;
+    // RFC 7999 3.2: whoever inside the AS does not know BLACKHOLE shall keep it there, too.
+    form.no_export = group->ibgp && vnrs_bgp_attrs_has_community(path->attrs, VNRS_BGP_BLACKHOLE);
     if (group->ibgp && source->ibgp)
         form.originator = path->attrs->originator_id ? path->attrs->originator_id : source->router_id;
     return form;
@@ -75,7 +77,7 @@ static int edit(struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_form *form, c
     struct vnrs_bgp_attr_edit edit = {
         .prepend_asn = form->ibgp ? 0 : sp->conf.asn,
         .nexthop = form->nexthop.family ? &form->nexthop : NULL,
-        .add_community = form->mark ? VNRS_BGP_COMMUNITY_RS : 0,
+        .add_communities = {form->mark ? VNRS_BGP_COMMUNITY_RS : 0, form->no_export ? VNRS_BGP_NO_EXPORT : 0},
         .is_private = form->public_only ? vnrs_bgp_asn_is_private : NULL,
         .strip_local_pref = !form->ibgp,
         .strip_med = !form->ibgp,

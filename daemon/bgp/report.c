@@ -175,25 +175,57 @@ static struct vnrs_spk_nexthop *find_nexthop(struct vnrs_spk_set *set, const str
     return NULL;
 }
 
-void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
-                         struct vnrs_spk_set *ret_set)
+static bool is_reported(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_path *p)
+{
+    return vnrs_bgp_role_reports(sp->rib.sources[p->slot].from);
+}
+
+// The path after `p` that is as good as the best one, of those that are reported; NULL: none.
+static const struct vnrs_bgp_path *next_equal(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
+                                              const struct vnrs_bgp_path *p)
+{
+    for (p = p->next; p && vnrs_bgp_step_is_multipath(vnrs_bgp_dest_lost_at(&sp->rib, dest, p)); p = p->next)
+        if (is_reported(sp, p))
+            return p;
+    return NULL;
+}
+
+static bool is_blackhole(const struct vnrs_bgp_path *p)
+{
+    return vnrs_bgp_attrs_has_community(p->attrs, VNRS_BGP_BLACKHOLE);
+}
+
+// True when one of the paths that would share the traffic has it dropped, whichever of them is the very best: that is
+// decided by what says nothing about traffic.
+static bool is_dropped(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest)
 {
     const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
 
+    if (!p || !is_reported(sp, p))
+        return false;
+    while (p && !is_blackhole(p))
+        p = next_equal(sp, dest, p);
+    return p;
+}
+
+void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
+                         struct vnrs_spk_set *ret_set)
+{
+    static const struct vnrs_addr nowhere = {.family = VNRS_AF_NONE};
+    bool dropped = is_dropped(sp, dest);
+    const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
+
     *ret_set = (struct vnrs_spk_set){0};
-    if (!p || !vnrs_bgp_role_reports(sp->rib.sources[p->slot].from))
-        return;
-    for (; p; p = p->next) {
-        if (!vnrs_bgp_step_is_multipath(vnrs_bgp_dest_lost_at(&sp->rib, dest, p)))
-            break;
-        if (!vnrs_bgp_role_reports(sp->rib.sources[p->slot].from))
+    for (p = p && is_reported(sp, p) ? p : NULL; p; p = next_equal(sp, dest, p)) {
+        if (dropped && !is_blackhole(p))
             continue;
-        struct vnrs_spk_nexthop *hop = find_nexthop(ret_set, &p->attrs->nexthop);
+        const struct vnrs_addr *nexthop = dropped ? &nowhere : &p->attrs->nexthop;
+        struct vnrs_spk_nexthop *hop = find_nexthop(ret_set, nexthop);
         if (!hop) {
             if (ret_set->n == VNRS_PATHS_MAX)
                 break;
             hop = &ret_set->paths[ret_set->n++];
-            hop->nexthop = p->attrs->nexthop;
+            hop->nexthop = *nexthop;
             hop->path_len = p->attrs->path_len;
         }
         hop->sources |= UINT64_C(1) << p->slot;
@@ -214,8 +246,8 @@ static struct vnrs_spk_path path_make(const struct vnrs_spk_query *query, const 
     return path;
 }
 
-// How a path of the RIB stands, and why it is not used: "" where it is. `received` as by vnrs_bgp_import_find, may be
-// NULL.
+// How a path of the RIB stands, and why it is not used, or not as others: "" where it is. `received` as by
+// vnrs_bgp_import_find, may be NULL.
 static const char *standing(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
                             const struct vnrs_bgp_path *p, const struct vnrs_bgp_path *received,
                             struct vnrs_spk_path *path)
@@ -232,6 +264,9 @@ static const char *standing(const struct vnrs_bgp_speaker *sp, const struct vnrs
         return vnrs_bgp_barred_text(p->barred);
     if (m && received && vnrs_bgp_retain_is_stale(m, &dest->prefix, received))
         return "stale: the peer restarts";
+    if (path->best && is_dropped(sp, dest))
+        return is_blackhole(p) ? "BLACKHOLE (RFC 7999): packets are dropped"
+                               : "packets are dropped: an equally good path is BLACKHOLE (RFC 7999)";
     return path->best ? "" : vnrs_bgp_step_text(step);
 }
 

@@ -8,7 +8,8 @@
 #define VNRS_BGP_WEIGHT_LEARNED 32768u // as Azure shows it; advertised routes have 0
 
 void vnrs_bgp_report_peer(struct vnrs_bgp_member *member, struct vnrs_spk_peer *ret_peer);
-// The usable best paths, each next hop once; n 0: none, or the prefix is originated here.
+// The usable best paths, each next hop once; n 0: none, or the prefix is originated here. Where one of them is
+// BLACKHOLE (RFC 7999) its traffic is not shared: no next hop at all is the only one.
 void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_dest *dest,
                          struct vnrs_spk_set *ret_set);
 

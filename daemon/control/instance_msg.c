@@ -30,7 +30,7 @@ static bool is_addr(const struct vnrs_addr *addr, bool none_too)
     static const uint8_t zero[16];
 
     if (addr->family == VNRS_AF_NONE)
-        return none_too;
+        return none_too && memcmp(addr->bytes, zero, sizeof(zero)) == 0;
     if (addr->family == VNRS_AF_IPV4)
         return memcmp(addr->bytes + 4, zero, 12) == 0;
     return addr->family == VNRS_AF_IPV6;
@@ -105,7 +105,7 @@ static bool is_set(const struct vnrs_spk_set *set)
     bool is = set->n && set->n <= VNRS_PATHS_MAX;
 
     for (unsigned i = 0; is && i < set->n; i++)
-        is = is_addr(&set->paths[i].nexthop, false);
+        is = is_addr(&set->paths[i].nexthop, set->n == 1); // one that is dropped is not shared
     return is;
 }
 

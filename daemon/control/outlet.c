@@ -41,7 +41,8 @@ static void convert(const struct vnrs_outlet *outlet, const struct vnrs_spk_set 
         const struct vnrs_spk_nexthop *path = &in->paths[i];
         if (outlet->hops == VNRS_OUTLET_NOT_SELF && vnrs_addr_equal(&path->nexthop, &outlet->self))
             continue;
-        add_path(ret_said, outlet->hops == VNRS_OUTLET_TO_SELF ? &outlet->self : &path->nexthop, path);
+        bool to_self = outlet->hops == VNRS_OUTLET_TO_SELF && path->nexthop.family;
+        add_path(ret_said, to_self ? &outlet->self : &path->nexthop, path);
     }
 }
 

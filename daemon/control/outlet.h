@@ -9,7 +9,7 @@
 
 enum vnrs_outlet_hops {
     VNRS_OUTLET_AS_RECEIVED,
-    VNRS_OUTLET_TO_SELF,  // packets have to come to the instance: it is the next hop
+    VNRS_OUTLET_TO_SELF,  // packets have to come to the instance: it is the next hop, unless they are dropped
     VNRS_OUTLET_NOT_SELF, // paths that lead to the instance itself are left out
 };
 

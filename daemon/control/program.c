@@ -102,8 +102,9 @@ static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const stru
 
     if (p->group && p->origin == merged->origin && p->vnet == vnet)
         return p->group;
-    members[0] = (struct vnrs_fib_member){0};
-    for (unsigned i = 0; i < merged->set->n && n < ARRAY_SIZE(members); i++) {
+    members[0] = (struct vnrs_fib_member){.kind = VNRS_BPF_NH_DROP};
+    bool dropped = vnrs_learned_is_drop(merged->set);
+    for (unsigned i = 0; !dropped && i < merged->set->n && n < ARRAY_SIZE(members); i++) {
         const struct vnrs_addr *hop = &merged->set->paths[i].nexthop;
         if (is_injected_only(p->lab) || !vnet)
             members[n++] = injected_member(hop);
@@ -113,8 +114,10 @@ static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const stru
     bool balanced = merged->set->n == 1 && members[0].flags & VNRS_BPF_NHF_BALANCED;
     p->origin = merged->origin;
     p->vnet = vnet;
-    // All routes to a load balancer have one group, so that both directions of a flow meet in it.
-    return p->group = vnrs_fib_want_group(p->lab->fib, balanced ? 0 : merged->origin, members, n);
+    // All routes to a load balancer have one group, so that both directions of a flow meet in it; all that are dropped
+    // have one with user routes of type None.
+    return p->group =
+               vnrs_fib_want_group(p->lab->fib, balanced || dropped ? 0 : merged->origin, members, dropped ? 1 : n);
 }
 
 // ---- routes
@@ -135,7 +138,7 @@ static bool want_learned(struct programmer *p, const struct vnrs_lab_domain *d, 
 
     if (!d->learned || !is_used(p->lab, d->domain, prefix) || !vnrs_learned_get(d->learned, id, &merged))
         return false;
-    vnrs_fib_want_number(p->lab->fib, d->number, id, VNRS_NH_GATEWAY,
+    vnrs_fib_want_number(p->lab->fib, d->number, id, vnrs_learned_is_drop(merged.set) ? VNRS_NH_NONE : VNRS_NH_GATEWAY,
                          learned_group(p, &merged, d->domain ? d->domain->vnet : NULL));
     return true;
 }

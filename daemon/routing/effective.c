@@ -400,15 +400,18 @@ static const char *beaten_text(struct table *t, const struct vnrs_learned_verdic
     return text ? text : "";
 }
 
+// `n` next hops; 0: packets are dropped.
 static const char *make_learned_why(struct table *t, const struct vnrs_prefix *prefix,
                                     const struct vnrs_learned_verdict *verdict, unsigned n)
 {
     const char *who = classes_text(t, verdict->won ? verdict->won : 1u << VNRS_LEARNED_NVA);
-    const char *beaten = beaten_text(t, verdict);
+    const char *beaten = beaten_text(t, verdict), *dropped = n ? "" : " as BLACKHOLE (RFC 7999): packets are dropped";
 
     if (prefix->len == 0)
-        return SAY(t, "learned by %s%s; replaces the system default route%s", who, beaten,
+        return SAY(t, "learned by %s%s%s; replaces the system default route%s", who, dropped, beaten,
                    prefix->family == VNRS_AF_IPV4 ? " and the None routes" : "");
+    if (n == 0)
+        return SAY(t, "learned by %s%s%s", who, dropped, beaten);
     if (n == 1)
         return SAY(t, "learned by %s%s", who, beaten);
     return SAY(t, "learned by %s; %u equal next hops share the flows%s", who, n, beaten);
@@ -455,9 +458,11 @@ static void rows_learned(struct table *t)
         const struct vnrs_learned_route *route = &t->learned->routes[i];
         if (!is_shown(t, route))
             continue;
-        struct vnrs_eff_route *row = row_new(t, &route->prefix, VNRS_SRC_GATEWAY, VNRS_NH_GATEWAY);
+        bool dropped = vnrs_learned_is_drop(route->set);
+        struct vnrs_eff_route *row =
+            row_new(t, &route->prefix, VNRS_SRC_GATEWAY, dropped ? VNRS_NH_NONE : VNRS_NH_GATEWAY);
         if (route->set != last)
-            hops = learned_hops(t, route->set);
+            hops = dropped ? NULL : learned_hops(t, route->set);
         last = route->set;
         row->n_next_hops = hops ? last->n : 0;
         row->next_hops = hops;

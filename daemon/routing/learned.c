@@ -58,6 +58,10 @@ void vnrs_learned_merge(const struct vnrs_learned_offer *offers, size_t n, enum 
             won |= bit(offers[i].from);
         }
     }
+    if (vnrs_learned_is_drop(&merged)) { // no address comes before all others
+        memset(&merged.paths[1], 0, sizeof(merged.paths) - sizeof(merged.paths[0]));
+        merged.n = 1;
+    }
     *out = merged;
     if (ret_verdict)
         *ret_verdict = (struct vnrs_learned_verdict){

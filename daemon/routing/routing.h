@@ -35,6 +35,12 @@ struct vnrs_learned_set {
     struct vnrs_learned_nexthop paths[VNRS_LEARNED_PATHS_MAX]; // by address, no duplicates
 };
 
+// A next hop without an address, the only one of its set: packets are dropped (BLACKHOLE, RFC 7999).
+static inline bool vnrs_learned_is_drop(const struct vnrs_learned_set *set)
+{
+    return set->n && set->paths[0].nexthop.family == VNRS_AF_NONE;
+}
+
 // How it came to a set of next hops; bits, 1 << enum vnrs_learned_class.
 struct vnrs_learned_verdict {
     uint8_t won;    // whose next hops they are
@@ -62,8 +68,8 @@ struct vnrs_learned_offer { // what one instance says about a prefix
 
 // Merge what the instances of a hub say about one prefix into `out`. First hubRoutingPreference: ExpressRoute before
 // VPN and NVAs (equal to each other), or the other way round, or no order; then the shortest AS paths, all of them; by
-// address, no duplicates (azure-routing.md 2.5, 5.2, 5.5, 5.7, 5.8). `out` may be one of the sets. `ret_verdict` may be
-// NULL.
+// address, no duplicates (azure-routing.md 2.5, 5.2, 5.5, 5.7, 5.8). Where one of those drops packets nothing is
+// shared: all are dropped. `out` may be one of the sets. `ret_verdict` may be NULL.
 void vnrs_learned_merge(const struct vnrs_learned_offer *offers, size_t n, enum vnrs_hub_preference preference,
                         struct vnrs_learned_set *out, struct vnrs_learned_verdict *ret_verdict);
 // The preference of a hub: its Route Server's, else ExpressRoute (azure-routing.md 2.5).

@@ -244,7 +244,7 @@ struct vnrs_spk_peer {
 };
 
 struct vnrs_spk_nexthop {
-    struct vnrs_addr nexthop; // as received
+    struct vnrs_addr nexthop; // as received; NONE, the only one of its set: packets are dropped (RFC 7999)
     uint8_t pad[3];
     uint32_t path_len;
     uint64_t sources; // bit per peer that announces it, the same as in DOWN

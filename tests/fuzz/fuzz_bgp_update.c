@@ -31,7 +31,7 @@ static void check_edit(struct vnrs_bgp_attr_table *table, const struct vnrs_bgp_
 {
     static uint8_t edit_scratch[VNRS_BGP_ATTR_SCRATCH_BYTES];
     const struct vnrs_bgp_attr_edit edit = {
-        .prepend_asn = 65515, .add_community = VNRS_BGP_COMMUNITY_RS, .strip_local_pref = true, .strip_med = true};
+        .prepend_asn = 65515, .add_communities = {VNRS_BGP_COMMUNITY_RS}, .strip_local_pref = true, .strip_med = true};
     struct vnrs_bgp_attrs out;
     char text[64];
 

@@ -117,6 +117,8 @@ machines:
         - {{prefix: 10.51.0.0/16, prepend: {prepend}}}
         - {{prefix: 10.52.0.0/16, communities: ['65535:65282']}}
         - {{prefix: 10.53.0.0/16, nextHop: 10.0.2.9}}
+        - 10.54.0.0/16
+    hosts: [{{name: behind, ip: 10.54.0.9}}, {{name: beside, ip: 10.54.0.8}}]
   - name: nva2
     nics: [{{subnet: hub/nva, privateIp: 10.0.2.5, enableIPForwarding: true}}]
     run: {{kind: bird, asn: 65002, announce: [10.50.0.0/16, 10.51.0.0/16]}}
@@ -161,6 +163,46 @@ def test_no_advertise_is_programmed_and_sent_to_nobody(hub):
     for i in (0, 1):
         networks = {r["network"] for r in advertised[f"RouteServiceRole_IN_{i}"]}
         assert "10.53.0.0/16" in networks and "10.52.0.0/16" not in networks
+
+
+def dropped(lab):
+    """Packets that the fabric dropped because of a None route; the kernel data plane does not count them."""
+    return sum(d["packets"] for d in lab.get("counters")["drops"] if d["reason"] == "NONE_ROUTE")
+
+
+def test_blackhole_is_dropped_until_it_is_withdrawn(hub):
+    """RFC 7999: a victim's own address, announced with 65535:666, by BIRD."""
+    text, victim = hub.file.read_text(), "10.54.0.9"
+    until(lambda: hub.ping("vm", victim) and hub.ping("fw", victim), 10, "the host behind nva1")
+    hub.file.write_text(text.replace("        - 10.54.0.0/16\n", "        - 10.54.0.0/16\n        - {prefix: "
+                                     f"{victim}/32, communities: ['65535:666']}}\n"))
+    try:
+        hub.apply()
+        until(lambda: rows(hub, "vm").get(f"{victim}/32") == {("VirtualNetworkGateway", "None"): []}, 10, "the drop")
+        [row] = [r for r in hub.get("effective-routes", "vm")["value"] if r["addressPrefix"] == [f"{victim}/32"]]
+        assert row["why"] == "learned by Route Server 'rs' as BLACKHOLE (RFC 7999): packets are dropped"
+        hop = hub.get("next-hop", "--from", "vm", "--to", victim)
+        assert hop["nextHopType"] == "None" and hop["nextHopIpAddress"] == "" and hop["why"] == row["why"]
+        way = hub.get("trace", "--from", "vm", "--to", victim)["forward"]
+        assert way["result"] == "dropped" and way["reason"] == "the next hop is None", way
+        for routes in hub.get("learned-routes", "nva1").values():
+            [route] = [r for r in routes if r["network"] == f"{victim}/32"]
+            assert route["nextHop"] == "10.0.2.4" and route["note"] == "BLACKHOLE (RFC 7999): packets are dropped"
+        for routes in hub.get("advertised-routes", "nva2").values():
+            assert f"{victim}/32" not in {r["network"] for r in routes}
+        until(lambda: hub.exec("vm", "ip", "route", "show", "proto", "vnrs", victim).startswith(f"blackhole {victim} "),
+              10, "the machine's own table")
+        before = dropped(hub)  # a machine that routes itself has no routes of ours: the fabric drops
+        until(lambda: not hub.ping("fw", victim), 10, "the fabric drops")
+        assert hub.ping("fw", "10.54.0.8") and hub.ping("vm", "10.54.0.8") and not hub.ping("vm", victim)
+        if hub.dataplane == "ebpf":
+            assert dropped(hub) > before
+    finally:
+        hub.file.write_text(text)
+        hub.apply()
+    until(lambda: hub.ping("vm", victim) and hub.ping("fw", victim), 10, "forwarded again")
+    assert f"{victim}/32" not in rows(hub, "vm")
+    assert victim not in hub.exec("vm", "ip", "route")
 
 
 def test_route_table_without_propagation(hub):

@@ -179,8 +179,11 @@ static void test_edit(void **state)
     assert_int_equal(out.has, in.has);
     assert_true(vnrs_addr_equal(&out.nexthop, &in.nexthop));
 
-    edit = (struct vnrs_bgp_attr_edit){
-        .prepend_asn = 65515, .nexthop = &nexthop, .add_community = 25, .strip_local_pref = true, .strip_med = true};
+    edit = (struct vnrs_bgp_attr_edit){.prepend_asn = 65515,
+                                       .nexthop = &nexthop,
+                                       .add_communities = {25},
+                                       .strip_local_pref = true,
+                                       .strip_med = true};
     for (size_t shift = 1; shift < 5; shift++) { // also with scratch that is not aligned
         assert_int_equal(vnrs_bgp_attrs_edit(&in, &edit, scratch + shift, sizeof(scratch) - shift, &out), 0);
         assert_hex(out.as_path, out.as_path_bytes, "0202 0000ffeb 0000fde9");
@@ -198,11 +201,15 @@ static void test_edit(void **state)
     static const uint32_t added[] = {5, 10, 30, 35};
     static const unsigned counts[] = {4, 3, 3, 4};
     for (size_t i = 0; i < ARRAY_SIZE(added); i++) {
-        edit = (struct vnrs_bgp_attr_edit){.add_community = added[i]};
+        edit = (struct vnrs_bgp_attr_edit){.add_communities = {added[i]}};
         assert_int_equal(vnrs_bgp_attrs_edit(&in, &edit, scratch, sizeof(scratch), &out), 0);
         assert_int_equal(out.n_communities, counts[i]);
         assert_true(vnrs_bgp_attrs_has_community(&out, added[i]));
     }
+    edit = (struct vnrs_bgp_attr_edit){.add_communities = {25, 5}};
+    assert_int_equal(vnrs_bgp_attrs_edit(&in, &edit, scratch, sizeof(scratch), &out), 0);
+    assert_int_equal(out.n_communities, 5);
+    assert_memory_equal(out.communities, ((uint32_t[]){5, 10, 20, 25, 30}), 20);
     assert_false(vnrs_bgp_attrs_has_community(&in, 5));
     assert_true(vnrs_bgp_attrs_has_community(&in, 10));
     assert_false(vnrs_bgp_attrs_has_community(&in, 15));

@@ -326,6 +326,111 @@ static void import_rules(void **state)
     }
 }
 
+// What is said of 192.168.0.7/32 by two peers whose paths are equally long or not, and what comes of it: next hops, or
+// nothing but "drop". `by`: bit per peer that is named as a source.
+static const struct {
+    const char *what;
+    struct route a, b;
+    const char *want;
+    unsigned by;
+} blackhole_rows[] = {
+    {"one path", {{65001}, 1, VNRS_BGP_BLACKHOLE, NULL}, {.path_len = 0}, "drop", 1},
+    {"one path, not it", {{65001}, 1, 0xfde90064u, NULL}, {.path_len = 0}, "10.0.0.10", 1},
+    {"both", {{65001}, 1, VNRS_BGP_BLACKHOLE, NULL}, {{65002}, 1, VNRS_BGP_BLACKHOLE, NULL}, "drop", 3},
+    {"the best of two equals", {{65001}, 1, VNRS_BGP_BLACKHOLE, NULL}, {{65002}, 1, 0, NULL}, "drop", 1},
+    {"the other of two equals", {{65001}, 1, 0, NULL}, {{65002}, 1, VNRS_BGP_BLACKHOLE, NULL}, "drop", 2},
+    {"a shorter path", {{65001}, 1, VNRS_BGP_BLACKHOLE, NULL}, {{65002, 65009}, 2, 0, NULL}, "drop", 1},
+    {"a longer path", {{65001, 65009}, 2, VNRS_BGP_BLACKHOLE, NULL}, {{65002}, 1, 0, NULL}, "10.0.0.11", 2},
+    {"a path that is barred", {{65001}, 1, VNRS_BGP_BLACKHOLE, "10.0.0.4"}, {{65002}, 1, 0, NULL}, "10.0.0.11", 2},
+    {"no path", {{65001}, 1, 0, NULL}, {{65002}, 1, 0, NULL}, "10.0.0.10 10.0.0.11", 3},
+};
+
+static const char *set_text(const struct vnrs_spk_set *set, uint64_t *ret_sources)
+{
+    static char text[128];
+    char ip[VNRS_ADDR_STR_MAX];
+    size_t len = 0;
+
+    text[0] = '\0';
+    *ret_sources = 0;
+    for (unsigned i = 0; i < set->n; i++) {
+        const struct vnrs_addr *hop = &set->paths[i].nexthop;
+        *ret_sources |= set->paths[i].sources;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
+                                hop->family ? vnrs_addr_format(hop, ip) : "drop");
+    }
+    return text;
+}
+
+static const char *note_of(struct world *w, const struct vnrs_bgp_member *m, const char *text)
+{
+    static struct vnrs_spk_path paths[VNRS_BGP_REPORT_MAX];
+    const struct vnrs_spk_query query = {.kind = VNRS_SPK_RIB, .prefix = prefix(text)};
+    struct vnrs_bgp_report_cursor at = {0};
+    size_t n;
+
+    assert_true(vnrs_bgp_report_next(w->sp, &query, w->sp->members[m->slot], &at, paths, &n));
+    assert_int_equal(n, 1);
+    return paths[0].note;
+}
+
+// RFC 7999: traffic is dropped as long as one of the paths that would share it says so, and nobody outside hears of it.
+static void blackhole(void **state)
+{
+    static const char *const victim = "192.168.0.7/32";
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(blackhole_rows); i++) {
+        struct world w;
+        uint64_t sources;
+        setup(&w, "10.0.0.4");
+        peer_add(&w, "a", "10.0.0.10", 65001);
+        peer_add(&w, "b", "10.0.0.11", 65002);
+        peer_add(&w, "c", "10.0.0.12", 65003);
+        assert_int_equal(configure(&w, NULL, 0), 0);
+        struct vnrs_bgp_member *a = up(&w, "a", 1000), *b = up(&w, "b", 1000);
+        assert_true(announce(a, blackhole_rows[i].a, victim) > 0);
+        if (blackhole_rows[i].b.path_len)
+            assert_true(announce(b, blackhole_rows[i].b, victim) > 0);
+        struct vnrs_spk_set set = route_of(&w, victim);
+        const char *have = set_text(&set, &sources);
+        uint64_t by = (blackhole_rows[i].by & 1 ? UINT64_C(1) << a->slot : 0) |
+                      (blackhole_rows[i].by & 2 ? UINT64_C(1) << b->slot : 0);
+        if (strcmp(have, blackhole_rows[i].want) != 0 || sources != by)
+            fail_msg("%s: '%s' by %#llx", blackhole_rows[i].what, have, (unsigned long long)sources);
+        vnrs_bgp_speaker_free(w.sp);
+    }
+}
+
+// A path becomes BLACKHOLE and stops being it.
+static void blackhole_comes_and_goes(void **state)
+{
+    static const char *const victim = "192.168.0.7/32";
+    const struct route open = {{65001}, 1, 0, NULL}, closed = {{65001}, 1, VNRS_BGP_BLACKHOLE, NULL};
+    struct world w;
+
+    (void)state;
+    setup(&w, "10.0.0.4");
+    peer_add(&w, "a", "10.0.0.10", 65001);
+    peer_add(&w, "b", "10.0.0.11", 65002);
+    assert_int_equal(configure(&w, NULL, 0), 0);
+    struct vnrs_bgp_member *a = up(&w, "a", 1000), *b = up(&w, "b", 1000);
+    assert_true(announce(b, (struct route){{65002}, 1, 0, NULL}, victim) > 0);
+    assert_true(announce(a, open, victim) > 0);
+    assert_int_equal(route_of(&w, victim).n, 2);
+    assert_string_equal(note_of(&w, a, victim), "");
+    assert_true(announce(a, closed, victim) > 0);
+    assert_true(route_of(&w, victim).n == 1 && !route_of(&w, victim).paths[0].nexthop.family);
+    assert_string_equal(note_of(&w, a, victim), "BLACKHOLE (RFC 7999): packets are dropped");
+    assert_string_equal(note_of(&w, b, victim), "packets are dropped: an equally good path is BLACKHOLE (RFC 7999)");
+    assert_true(announce(a, open, victim) > 0);
+    assert_int_equal(route_of(&w, victim).n, 2);
+    assert_true(announce(a, closed, victim) > 0);
+    vnrs_bgp_peer_disconnected(&a->peer, 3000, VNRS_BGP_IN, NULL);
+    assert_true(route_of(&w, victim).n == 1 && route_of(&w, victim).paths[0].nexthop.family);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 static void prefix_limit(void **state)
 {
     struct vnrs_prefix list[8];
@@ -567,6 +672,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchange),
         cmocka_unit_test(import_rules),
+        cmocka_unit_test(blackhole),
+        cmocka_unit_test(blackhole_comes_and_goes),
         cmocka_unit_test(prefix_limit),
         cmocka_unit_test(prefix_limit_of_bursts),
         cmocka_unit_test(packing),

@@ -200,6 +200,8 @@ static void on_announced(void *arg, const struct vnrs_prefix *prefix, uint32_t p
                        vnrs_addr_format(&attrs->nexthop, hop), path[0] ? path : "-");
     if (vnrs_bgp_attrs_has_community(attrs, VNRS_BGP_COMMUNITY_RS))
         len += snprintf(text + len, sizeof(text) - (size_t)len, " marked");
+    if (vnrs_bgp_attrs_has_community(attrs, VNRS_BGP_NO_EXPORT))
+        len += snprintf(text + len, sizeof(text) - (size_t)len, " no-export");
     if (attrs->originator_id)
         (void)snprintf(text + len, sizeof(text) - (size_t)len, " from %u.%u clusters %u", attrs->originator_id >> 24,
                        attrs->originator_id & 255, attrs->n_clusters);
@@ -291,6 +293,25 @@ static void a_gateway_of_another_as(void **state)
     SAY(&w, 'b', "10.60.0.0/16", 0, 65004, 65003);
     assert_hears(&w, 'a', "10.60.0.0/16 via 10.0.0.4 path 65515-65004-65003");
     assert_hears(&w, 'b', "10.50.0.0/16 via 10.0.0.10 path 65515-65001 marked");
+    vnrs_bgp_speaker_free(w.sp);
+}
+
+// RFC 7999 3.2: outside the AS nobody hears of it, and who does is asked to keep it there.
+static void blackhole_stays_inside(void **state)
+{
+    static const struct side sides[] = {{P(OUTSIDE), 65001}, {P(VPN_GATEWAY), 65515}, {P(OUTSIDE), 65002}};
+    struct world w;
+
+    (void)state;
+    setup(&w, R(ROUTE_SERVER), WORLD_ASN, sides, 3);
+    w.conf.branch_to_branch = 1;
+    reconfigure(&w);
+    SAY(&w, 'a', "10.50.0.7/32", 0, 65001);
+    assert_hears(&w, 'b', "10.50.0.7/32 via 10.0.0.10 path 65001 marked");
+    assert_hears(&w, 'c', "10.50.0.7/32 via 10.0.0.4 path 65515-65001 marked");
+    SAY(&w, 'a', "10.50.0.7/32", VNRS_BGP_BLACKHOLE, 65001);
+    assert_hears(&w, 'b', "10.50.0.7/32 via 10.0.0.10 path 65001 marked no-export");
+    assert_hears(&w, 'c', "no 10.50.0.7/32");
     vnrs_bgp_speaker_free(w.sp);
 }
 
@@ -601,6 +622,7 @@ int main(void)
         cmocka_unit_test(private_asns),
         cmocka_unit_test(a_route_server_between_branches),
         cmocka_unit_test(a_gateway_of_another_as),
+        cmocka_unit_test(blackhole_stays_inside),
         cmocka_unit_test(hub_routing_preference),
         cmocka_unit_test(a_vpn_gateway),
         cmocka_unit_test(an_expressroute_gateway),

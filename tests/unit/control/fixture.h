@@ -244,23 +244,35 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
     }
 }
 
-// "10.50.0.0/16" with these next hops (NULL-terminated); none: withdrawn.
-static inline void speaker_route(struct fake_speaker *speaker, const char *prefix, const char *const *next_hops)
+static inline void speaker_say_set(struct fake_speaker *speaker, const char *prefix, const struct vnrs_spk_set *set)
 {
-    struct vnrs_spk_route route = {0};
-    struct vnrs_spk_set set = {0};
+    struct vnrs_spk_route route = {.set = set->n > 0};
     int r = vnrs_prefix_parse(prefix, &route.prefix);
 
     assert(r == 0);
+    if (set->n)
+        speaker_say(speaker, VNRS_SPK_SETS, set, sizeof(*set), 1);
+    speaker_say(speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
+}
+
+// Packets to "10.50.0.7/32" are dropped: a BLACKHOLE route of peer 4.
+static inline void speaker_drop(struct fake_speaker *speaker, const char *prefix)
+{
+    speaker_say_set(speaker, prefix,
+                    &(struct vnrs_spk_set){.n = 1, .paths[0] = {.path_len = 1, .sources = UINT64_C(1) << 4}});
+}
+
+// "10.50.0.0/16" with these next hops (NULL-terminated); none: withdrawn.
+static inline void speaker_route(struct fake_speaker *speaker, const char *prefix, const char *const *next_hops)
+{
+    struct vnrs_spk_set set = {0};
+
     for (; next_hops && *next_hops; next_hops++) {
         struct vnrs_spk_nexthop *path = &set.paths[set.n++];
-        r = vnrs_addr_parse(*next_hops, &path->nexthop);
+        int r = vnrs_addr_parse(*next_hops, &path->nexthop);
         assert(r == 0);
         path->path_len = 1;
         path->sources = UINT64_C(1) << path->nexthop.bytes[3]; // 10.0.1.4 is peer 4
     }
-    route.set = set.n > 0;
-    if (set.n)
-        speaker_say(speaker, VNRS_SPK_SETS, &set, sizeof(set), 1);
-    speaker_say(speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
+    speaker_say_set(speaker, prefix, &set);
 }

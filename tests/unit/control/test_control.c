@@ -539,7 +539,7 @@ static void malformed_speaker_messages_end_the_channel(void **state)
         {"length 33", VNRS_SPK_ROUTES, 1, sizeof(struct vnrs_spk_route), 4, 33},
         {"set without next hops", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 0, 0},
         {"set with 17 next hops", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 17, 0},
-        {"next hop without family", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 1, 0},
+        {"next hop without family among others", VNRS_SPK_SETS, 1, sizeof(struct vnrs_spk_set), 2, 0},
         {"half of what is down", VNRS_SPK_DOWN, 1, 4, 1, 0},
         {"two HELLOs", VNRS_SPK_HELLO, 2, 2 * sizeof(struct vnrs_spk_hello), 0, 0},
         {"name without end", VNRS_SPK_PEER, 1, sizeof(struct vnrs_spk_peer), 1, 1},
@@ -564,6 +564,8 @@ static void malformed_speaker_messages_end_the_channel(void **state)
         body[1] = (char)rows[i].byte1;
         ends_the_channel(f, rows[i].what, rows[i].type, rows[i].count, body, rows[i].size);
     }
+    const struct vnrs_spk_set address = {.n = 1, .paths[0].nexthop.bytes = {10}};
+    ends_the_channel(f, "address without family", VNRS_SPK_SETS, 1, &address, sizeof(address));
     for (size_t i = 0; i < ARRAY_SIZE(details); i++)
         ends_the_channel(f, details[i].what, VNRS_SPK_DETAIL, 1, &details[i].detail, sizeof(details[i].detail));
     f->agent.n_speakers = 0;

@@ -38,14 +38,17 @@ static void teardown(struct world *w)
     vnrs_prefixes_fini(&w->prefixes);
 }
 
-// Paths "10.1.0.1 10.0.0.4 …" of sources 0, 1, …
+// Paths "10.1.0.1 10.0.0.4 …", or "-" where packets are dropped, of sources 0, 1, …
 static struct vnrs_spk_set set_of(const char *const *hops)
 {
     struct vnrs_spk_set set = {0};
 
     for (; *hops; hops++, set.n++)
-        set.paths[set.n] =
-            (struct vnrs_spk_nexthop){.nexthop = addr_of(*hops), .path_len = 1, .sources = UINT64_C(1) << set.n};
+        set.paths[set.n] = (struct vnrs_spk_nexthop){
+            .nexthop = **hops == '-' ? (struct vnrs_addr){0} : addr_of(*hops),
+            .path_len = 1,
+            .sources = UINT64_C(1) << set.n,
+        };
     return set;
 }
 
@@ -66,7 +69,7 @@ static const char *result(struct world *w, const char *const *hops, char text[st
         return text;
     for (unsigned i = 0; i < merged.set->n; i++)
         (void)snprintf(text + strlen(text), 128 - strlen(text), "%s ",
-                       vnrs_addr_format(&merged.set->paths[i].nexthop, ip));
+                       merged.set->paths[i].nexthop.family ? vnrs_addr_format(&merged.set->paths[i].nexthop, ip) : "-");
     return text;
 }
 
@@ -80,6 +83,9 @@ static void next_hops(void **state)
         {VNRS_OUTLET_TO_SELF, {"10.1.0.9", "10.1.0.1"}, "10.0.0.4 "},
         {VNRS_OUTLET_NOT_SELF, {"10.1.0.9", "10.0.0.4"}, "10.1.0.9 "},
         {VNRS_OUTLET_NOT_SELF, {"10.0.0.4"}, ""},
+        {VNRS_OUTLET_AS_RECEIVED, {"-"}, "- "},
+        {VNRS_OUTLET_TO_SELF, {"-"}, "- "}, // it need not see packets that it would drop
+        {VNRS_OUTLET_NOT_SELF, {"-"}, "- "},
     };
     char text[128];
 

@@ -81,6 +81,7 @@ static const struct {
     {"vm", "192.168.4.9", "vm msee.circuit-0 dc: delivered dc | dc msee.circuit-0: delivered vm/eth0"},
     {"vm", "10.50.0.9", "vm: delivered behind | nva1: delivered vm/eth0"},
     {"vm", "10.50.0.10", "vm nva1: loop nva1"}, // announced, and nobody there
+    {"vm", "10.50.0.11", "vm: dropped "},       // BLACKHOLE
     {"vm", "172.29.0.1", "vm: dropped "},       // reserved
     {"vm", "203.0.113.80", "vm: delivered www"},
     {"vm", "203.0.113.81", "vm: dropped "},
@@ -110,6 +111,7 @@ static void ways(void **state)
     say(&speakers[ER0], "192.168.4.0/24", "10.0.3.8");
     say(&speakers[MSEE0], "192.168.4.0/24", "172.31.255.1");
     say(&speakers[RS0], "10.50.0.0/16", "10.0.2.4");
+    speaker_drop(&speakers[RS0], "10.50.0.11/32");
     for (unsigned i = 0; i < N_SPEAKERS; i++)
         RUN_UNTIL(f, vnrs_instance_find(lab_of(f), keys[i])->outlets[0].db &&
                          vnrs_learned_len(vnrs_instance_find(lab_of(f), keys[i])->outlets[0].db,

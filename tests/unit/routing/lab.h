@@ -12,7 +12,7 @@
 //   attach VNET/SUBNET TABLE
 //   rs NAME VNET [ExpressRoute|VpnGateway|ASPath]
 //   gateway NAME VNET vpn|er IP…       its instances
-//   learn RS|HUB PREFIX IP…
+//   learn RS|HUB PREFIX IP…|drop        BLACKHOLE
 //   service NAME PREFIX…
 //   host SERVICE IP
 //   endpoint VNET/SUBNET SERVICE
@@ -68,6 +68,12 @@ static inline struct vnrs_addr lab_addr(const char *text)
         fprintf(stderr, "not an address: %s\n", text);
     assert(err == 0);
     return addr;
+}
+
+// Of what is learned: an address, or "drop".
+static inline struct vnrs_addr lab_hop(const char *text)
+{
+    return strcmp(text, "drop") == 0 ? (struct vnrs_addr){0} : lab_addr(text);
 }
 
 static inline const char *lab_name(struct lab *lab, const char *text)
@@ -176,7 +182,7 @@ static inline void lab_add_learned(struct lab *lab, char *const *arg, size_t n)
 
     struct vnrs_learned_set *set = vnrs_arena_alloc(lab->model.arena, sizeof(*set));
     for (size_t i = 3; i < n; i++)
-        set->paths[set->n++] = (struct vnrs_learned_nexthop){.nexthop = lab_addr(arg[i]), .path_len = 1};
+        set->paths[set->n++] = (struct vnrs_learned_nexthop){.nexthop = lab_hop(arg[i]), .path_len = 1};
     struct vnrs_learned_route route = {.prefix = lab_prefix(arg[2]), .set = set};
     struct vnrs_learned_route *routes = (struct vnrs_learned_route *)learned->routes;
     size_t at = learned->n_routes++;

@@ -293,6 +293,17 @@ static const struct row rows[] = {
                "udr t 172.30.0.0/16 VirtualNetworkGateway\nattach hub/s t\n",
      HUB_LOCAL INTERNET NONE_ROWS "User Active 172.30.0.0/16 VirtualNetworkGateway\n"},
     {"5.5 a prefix without next hops is no route", HUB_SPOKE "learn rs 0.0.0.0/0\n", HUB_LOCAL INTERNET NONE_ROWS},
+    {"RFC 7999 BLACKHOLE: None, in the hub", HUB_SPOKE "learn rs 10.50.0.0/16 10.0.2.4\nlearn rs 10.50.0.7/32 drop\n",
+     HUB_LOCAL "VirtualNetworkGateway Active 10.50.0.0/16 VirtualNetworkGateway 10.0.2.4\n"
+               "VirtualNetworkGateway Active 10.50.0.7/32 None\n" INTERNET NONE_ROWS},
+    {"RFC 7999 BLACKHOLE inside an address range is no more than any learned route there (2.2)",
+     HUB_SPOKE "learn rs 10.0.2.4/32 drop\n", HUB_LOCAL INTERNET NONE_ROWS},
+    {"RFC 7999 BLACKHOLE: User beats it like any learned route",
+     HUB_SPOKE "learn rs 10.50.0.7/32 drop\ntable t\nudr t 10.50.0.7/32 Internet\nattach hub/s t\n",
+     HUB_LOCAL "VirtualNetworkGateway Invalid 10.50.0.7/32 None\n" INTERNET NONE_ROWS
+               "User Active 10.50.0.7/32 Internet\n"},
+    {"RFC 7999 BLACKHOLE of 0/0 replaces the system routes as any learned default does",
+     HUB_SPOKE "learn rs 0.0.0.0/0 drop\n", HUB_LOCAL "VirtualNetworkGateway Active 0.0.0.0/0 None\n"},
     {"8.1 dual homed: the spoke's own Route Server, next hops in both hubs",
      "vnet spoke 10.0.0.0/16\nvnet h1 10.1.0.0/16\nvnet h2 10.2.0.0/16\npeer spoke h1\npeer h1 spoke\npeer spoke h2\n"
      "peer h2 spoke\nrs rs spoke\nlearn rs 0.0.0.0/0 10.1.0.4 10.2.0.4\n",
@@ -354,6 +365,14 @@ static const struct why whys[] = {
      {.won = ER, .ranked = VPN},
      "learned by ExpressRoute gateway 'er'; preferred to that of VPN gateway 'vpn' by hubRoutingPreference "
      "ExpressRoute; replaces the system default route and the None routes"},
+    {"20.0.0.7/32", {.won = NVA}, "learned by Route Server 'rs' as BLACKHOLE (RFC 7999): packets are dropped"},
+    {"20.2.0.7/32",
+     {.won = ER, .ranked = VPN},
+     "learned by ExpressRoute gateway 'er' as BLACKHOLE (RFC 7999): packets are dropped; preferred to that of VPN "
+     "gateway 'vpn' by hubRoutingPreference ExpressRoute"},
+    {"::/0",
+     {.won = NVA},
+     "learned by Route Server 'rs' as BLACKHOLE (RFC 7999): packets are dropped; replaces the system default route"},
 };
 
 static void why_names_the_classes_and_the_rule_5_8(void **state)
@@ -365,7 +384,8 @@ static void why_names_the_classes_and_the_rule_5_8(void **state)
     lab_init(&lab);
     lab_add(&lab, HUB_SPOKE "gateway vpn hub vpn 10.0.3.4\ngateway er hub er 10.0.3.5\n");
     for (size_t i = 0; i < ARRAY_SIZE(whys); i++) {
-        snprintf(text, sizeof(text), "learn hub %s 10.0.2.4 10.0.2.5\n", whys[i].prefix);
+        snprintf(text, sizeof(text), "learn hub %s %s\n", whys[i].prefix,
+                 strstr(whys[i].want, "BLACKHOLE") ? "drop" : "10.0.2.4 10.0.2.5");
         lab_add(&lab, text);
     }
     for (size_t i = 0; i < lab.learned[0].n_routes; i++) {

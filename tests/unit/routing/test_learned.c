@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-// What instances say: "nva IP/path length …", "vpn …", "er …", each followed by '|'. What comes of it: the paths, then
-// who won, '<' what lost by preference, '~' what lost by length.
+// What instances say: "nva IP/path length …" ("drop" for BLACKHOLE), "vpn …", "er …", each followed by '|'. What comes
+// of it: the paths, then who won, '<' what lost by preference, '~' what lost by length.
 struct merge {
     const char *name;
     enum vnrs_hub_preference preference;
@@ -60,6 +60,15 @@ static const struct merge merges[] = {
     {"5.8 ASPath: the shortest, an NVA", ASP, "nva 10.0.2.4/1|vpn 10.0.3.4/2|er 10.0.3.8/2|", "10.0.2.4/1 nva~vpn,er"},
     {"5.8 ASPath: equally long: all", ASP, "nva 10.0.2.4/2|vpn 10.0.3.4/2|er 10.0.3.8/2|",
      "10.0.2.4/2 10.0.3.4/2 10.0.3.8/2 nva,vpn,er"},
+    {"RFC 7999: one drop drops all that is equally good", ER, "nva 10.0.2.4/1 10.0.2.5/1|nva drop/1|", "drop/1 nva"},
+    {"RFC 7999: also of another class", ER, "nva 10.0.2.4/1|vpn drop/1|", "drop/1 nva,vpn"},
+    {"RFC 7999: a longer path does not", ER, "nva 10.0.2.4/1|nva drop/2|", "10.0.2.4/1 nva"},
+    {"RFC 7999: a shorter path beats others", ER, "nva 10.0.2.4/2|vpn drop/1|", "drop/1 vpn~nva"},
+    {"RFC 7999: nor does a class that is not preferred", ER, "nva drop/1|er 10.0.3.8/4|", "10.0.3.8/4 er<nva"},
+    {"RFC 7999: room or not", ER,
+     "nva 10.0.0.1/1 10.0.0.2/1 10.0.0.3/1 10.0.0.4/1 10.0.0.5/1 10.0.0.6/1 10.0.0.7/1 10.0.0.8/1 10.0.0.9/1 "
+     "10.0.0.10/1 10.0.0.11/1 10.0.0.12/1 10.0.0.13/1 10.0.0.14/1 10.0.0.15/1 10.0.0.16/1|nva drop/1|",
+     "drop/1 nva"},
     {"6.1 a static prefix has no AS path: shorter than all", ASP, "vpn 10.0.3.4/0|er 10.0.3.8/1|", "10.0.3.4/0 vpn~er"},
 };
 
@@ -75,7 +84,7 @@ static struct vnrs_learned_set paths(const char *text)
         char *slash = strchr(word, '/');
         *slash = '\0';
         set.paths[set.n++] = (struct vnrs_learned_nexthop){
-            .nexthop = lab_addr(word),
+            .nexthop = lab_hop(word),
             .path_len = (uint32_t)atoi(slash + 1),
         };
     }
@@ -114,8 +123,9 @@ static void check_merge(void **state)
     vnrs_learned_merge(offers, n, merge->preference, &out, &verdict);
     for (unsigned i = 0; i < out.n; i++) {
         size_t used = strlen(have);
-        snprintf(have + used, sizeof(have) - used, "%s/%u ", vnrs_addr_format(&out.paths[i].nexthop, ip),
-                 out.paths[i].path_len);
+        bool drop = !out.paths[i].nexthop.family;
+        snprintf(have + used, sizeof(have) - used, "%s/%u ",
+                 drop ? "drop" : vnrs_addr_format(&out.paths[i].nexthop, ip), out.paths[i].path_len);
     }
     put_classes(have, sizeof(have), "", verdict.won);
     put_classes(have, sizeof(have), "<", verdict.ranked);

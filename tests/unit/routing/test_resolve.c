@@ -80,6 +80,8 @@ static const struct row rows[] = {
     {"4.2 appliance two peerings away is not in reach",
      A QUIET "udr t 20.0.0.0/8 VirtualAppliance 10.2.0.4\nnic c/s fw 10.2.0.4\n",
      "0.0.0.0/0 None drop\n" A_FWD "20.0.0.0/8 VirtualAppliance dead@10.2.0.4\n"},
+    {"RFC 7999 a learned BLACKHOLE", A QUIET "rs rs a\nlearn rs 20.0.0.7/32 drop\n",
+     "0.0.0.0/0 None drop\n" A_FWD "20.0.0.7/32 None drop\n"},
     {"3.1 next hop that nobody has", A QUIET "udr t 20.0.0.0/8 VirtualAppliance 10.0.0.99\n",
      "0.0.0.0/0 None drop\n" A_FWD "20.0.0.0/8 VirtualAppliance dead@10.0.0.99\n"},
     {"an unrelated network with the same addresses is not meant; the own one comes first",
