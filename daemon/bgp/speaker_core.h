@@ -105,6 +105,7 @@ struct vnrs_bgp_item {                  // a path of an entry, with ADD-PATH
 struct vnrs_bgp_form {        // in which attributes are told on; compared as bytes
     struct vnrs_addr nexthop; // NONE: as received
     bool ibgp, mark, public_only, no_export;
+    uint8_t pad[3];
     uint32_t originator; // reflected: the identifier of who the path is from; 0: not reflected
 };
 

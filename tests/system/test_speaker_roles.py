@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """vnrs-speaker as a Route Server, a VPN gateway, an ExpressRoute gateway and an edge router of Microsoft's, among scripted
-peers: who is told what, in exactly which form (azure-routing.md 5.4 to 5.8 and 6), and what changes while sessions go on.
+peers and BIRD: who is told what, in exactly which form (azure-routing.md 5.4 to 5.8 and 6), and what changes while
+sessions go on.
 """
+import contextlib
 import os
 import socket
 import struct
@@ -9,6 +11,7 @@ import time
 
 import pytest
 
+from bgp_daemons import Bird
 from raw_peer import NOTIFICATION, Closed, RawPeer
 from speaker_harness import (BIN, ER_GATEWAY, MSEE, PREFER_AS_PATH, PREFER_EXPRESSROUTE, PREFER_VPN, ROUTE_SERVER,
                              TO_ER_GATEWAY, TO_MSEE, TO_OUTSIDE, TO_ROUTE_SERVER, TO_TWIN, TO_VPN_GATEWAY, VPN_GATEWAY,
@@ -23,7 +26,7 @@ FROM_NVA = ["0.0.0.0/0", "10.0.0.0/8", "10.50.0.0/16"]
 
 # Peers: name -> (kind, ASN), at 10.0.0.10 and after. Said: (who, prefixes, AS path, what else). Told: to whom -> prefix
 # -> "next hop, AS path, …" ("-": empty; iBGP: pref LOCAL_PREF; reflected: of ORIGINATOR_ID through CLUSTER_LIST), without
-# branch-to-branch; `on`: with it what differs. Reported: what the controller hears of, without.
+# branch-to-branch; `on`: with it what differs. Reported: what the controller hears of, without. `bird`: who may be BIRD.
 SCENES = {
     "route-server": dict(
         role=ROUTE_SERVER, asn=65515, locals=[VNET],
@@ -33,24 +36,30 @@ SCENES = {
               ("nva1", ["10.51.0.0/16"], [65001], dict(communities=["65535:65282"])),  # 5.5: NO_ADVERTISE
               ("nva1", [VNET, "10.0.5.0/24"], [65001], {}),  # 5.5: equal, inside
               ("nva1", ["10.52.0.0/16"], [65001, 65515], {}),  # 5.5: own ASN
+              ("nva2", ["10.55.0.0/16"], [65002], {}),
               ("vpn", ["10.60.0.0/16"], [65003], {}),
               ("er", ["10.70.0.0/16"], [12076, 65020], dict(nexthop="10.0.0.99")),
               ("alien", ["10.80.0.0/16"], [65004, 65005], {})],
-        told={"nva1": {VNET: "10.0.0.4 65515"},  # 5.4 1
-              "nva2": {VNET: "10.0.0.4 65515", **dict.fromkeys(FROM_NVA, f"10.0.0.4 65515-65001 {MARK}")}},  # 5.4 3
-        on={"nva1": {VNET: "10.0.0.4 65515", "10.60.0.0/16": "10.0.0.4 65515-65003",  # 5.4 4
+        told={"nva1": {VNET: "10.0.0.4 65515", "10.55.0.0/16": f"10.0.0.4 65515-65002 {MARK}"},  # 5.4 1, 3
+              "nva2": {VNET: "10.0.0.4 65515", **dict.fromkeys(FROM_NVA, f"10.0.0.4 65515-65001 {MARK}")}},
+        on={"nva1": {VNET: "10.0.0.4 65515", "10.55.0.0/16": f"10.0.0.4 65515-65002 {MARK}", "10.60.0.0/16": "10.0.0.4 65515-65003",  # 5.4 4
                      "10.70.0.0/16": "10.0.0.4 65515-12076-65020", "10.80.0.0/16": "10.0.0.4 65515-65004-65005"},
             "nva2": {VNET: "10.0.0.4 65515", **dict.fromkeys(FROM_NVA, f"10.0.0.4 65515-65001 {MARK}"),
                      "10.60.0.0/16": "10.0.0.4 65515-65003", "10.70.0.0/16": "10.0.0.4 65515-12076-65020",
                      "10.80.0.0/16": "10.0.0.4 65515-65004-65005"},
             "vpn": {**dict.fromkeys(FROM_NVA, f"10.0.0.10 65001 {MARK} pref 100"),  # 5.6: next hop preserved
+                    "10.55.0.0/16": f"10.0.0.11 65002 {MARK} pref 100",
                     "10.70.0.0/16": "10.0.0.99 12076-65020 pref 100 of 10.0.0.13 through 10.0.0.4"},
             "er": {**dict.fromkeys(FROM_NVA, f"10.0.0.10 65001 {MARK} pref 100"),
+                   "10.55.0.0/16": f"10.0.0.11 65002 {MARK} pref 100",
                    "10.60.0.0/16": "10.0.0.12 65003 pref 100 of 10.0.0.12 through 10.0.0.4",
                    "10.80.0.0/16": "10.0.0.14 65004-65005 pref 100"},
             "alien": {**dict.fromkeys(FROM_NVA, f"10.0.0.10 65515-65001 {MARK}"),
+                      "10.55.0.0/16": f"10.0.0.11 65515-65002 {MARK}",
                       "10.70.0.0/16": "10.0.0.99 65515-12076-65020"}},
-        reported={**dict.fromkeys([*FROM_NVA, "10.51.0.0/16"], [("10.0.0.10", 1)])}),
+        reported={**dict.fromkeys([*FROM_NVA, "10.51.0.0/16"], [("10.0.0.10", 1)]),
+                  "10.55.0.0/16": [("10.0.0.11", 1)]},
+        bird="nva2"),
     "vpn-gateway": dict(
         role=VPN_GATEWAY, asn=65515, locals=[VNET], statics=["172.20.0.0/16"],
         peers={"site1": (TO_OUTSIDE, 65050), "site2": (TO_OUTSIDE, 65051), "rs": (TO_ROUTE_SERVER, 65515),
@@ -59,6 +68,7 @@ SCENES = {
               ("site2", ["10.0.0.0/8"], [65051], {}),  # 6.1: a superset is accepted
               ("rs", ["10.50.0.0/16"], [65001], dict(nexthop="10.0.0.99", communities=[MARK])),
               ("rs", ["128.0.0.0/1"], [65001], dict(nexthop="10.0.0.99")),
+              ("rs", ["0.0.0.0/0"], [65001], dict(nexthop="10.0.0.99")),  # a site's own is preferred, and told to none
               ("twin", ["192.168.40.0/24"], [65052], {})],
         told={"site1": {VNET: "10.0.0.4 65515", "172.20.0.0/16": "10.0.0.4 65515",
                         "10.0.0.0/8": "10.0.0.4 65515-65051", "10.50.0.0/16": f"10.0.0.4 65515-65001 {MARK}",
@@ -71,7 +81,8 @@ SCENES = {
               "twin": {"192.168.10.0/24": "10.0.0.4 65050 pref 100", "0.0.0.0/0": "10.0.0.4 65050 pref 100",
                        "10.0.0.0/8": "10.0.0.4 65051 pref 100"}},
         reported={"192.168.10.0/24": [("10.0.0.10", 1)], "0.0.0.0/0": [("10.0.0.10", 1)],
-                  "10.0.0.0/8": [("10.0.0.11", 1)], "172.20.0.0/16": [("10.0.0.4", 0)]}),
+                  "10.0.0.0/8": [("10.0.0.11", 1)], "172.20.0.0/16": [("10.0.0.4", 0)]},
+        bird="site2"),
     "vpn-gateway-of-another-as": dict(  # 5.6, seen in labs
         role=VPN_GATEWAY, asn=65004, locals=[VNET], statics=["172.20.0.0/16"],
         peers={"site1": (TO_OUTSIDE, 65003), "rs": (TO_ROUTE_SERVER, 65515)},
@@ -95,16 +106,20 @@ SCENES = {
         reported={"192.168.20.0/24": [("10.0.0.10", 2), ("10.0.0.11", 2)], "192.168.21.0/24": [("10.0.0.11", 2)]}),
     "edge-router": dict(
         role=MSEE, asn=12076,
-        peers={"site": (TO_OUTSIDE, 65060), "er1": (TO_ER_GATEWAY, 65515), "er2": (TO_ER_GATEWAY, 65515)},
+        peers={"site": (TO_OUTSIDE, 65060), "er1": (TO_ER_GATEWAY, 65515), "er2": (TO_ER_GATEWAY, 65515),
+               "other": (TO_OUTSIDE, 65061)},
         said=[("site", ["192.168.20.0/24", "0.0.0.0/0"], [65060], {}),
-              ("site", ["10.99.0.0/16"], [65060], dict(communities=[MARK])),
+              ("other", ["10.99.0.0/16"], [65061], dict(communities=[MARK])),
               ("er1", [VNET], [65515], {}),
               ("er2", [VNET], [65515], {}),
               ("er1", ["10.50.0.0/16"], [65515, 65001, 3356, 4200000001], dict(communities=[MARK]))],
-        told={"site": {VNET: "10.0.0.4 12076", "10.50.0.0/16": f"10.0.0.4 12076-3356 {MARK}"},  # 6.2
+        told={**{site: {VNET: "10.0.0.4 12076", "10.50.0.0/16": f"10.0.0.4 12076-3356 {MARK}"}  # 6.2
+                 for site in ("site", "other")},
               **{er: {"192.168.20.0/24": "10.0.0.4 12076-65060", "0.0.0.0/0": "10.0.0.4 12076-65060",
-                      "10.99.0.0/16": f"10.0.0.4 12076-65060 {MARK}"} for er in ("er1", "er2")}},
-        reported={p: [("10.0.0.10", 1)] for p in ("192.168.20.0/24", "0.0.0.0/0", "10.99.0.0/16")}),
+                      "10.99.0.0/16": f"10.0.0.4 12076-65061 {MARK}"} for er in ("er1", "er2")}},
+        reported={**dict.fromkeys(("192.168.20.0/24", "0.0.0.0/0"), [("10.0.0.10", 1)]),
+                  "10.99.0.0/16": [("10.0.0.13", 1)]},
+        bird="site"),
 }
 
 
@@ -135,23 +150,33 @@ def form(a):
 
 
 class Scene:
-    def __init__(self, net, spk, role, asn, peers, said=(), **conf):
+    """`bird`, with `directory`: that peer is BIRD, and says what the scene has of it."""
+
+    def __init__(self, net, spk, role, asn, peers, said=(), bird=None, directory=None, **conf):
         self.spk, self.conf = spk, {"role": role, "asn": asn, **{k: v for k, v in conf.items() if k in ("locals", "statics")}}
         self.peers = [Peer(name, f"10.0.0.{10 + i}", other, passive=True, kind=kind)
                       for i, (name, (kind, other)) in enumerate(peers.items())]
+        self.bird_name, self.bird, self.raw = bird if directory else None, None, {}
         self.configure()
-        self.raw = {p.name: RawPeer(p.asn, p.addr, "10.0.0.4", netns=net.nva).connect().establish(hold=180)
-                    for p in self.peers}
-        spk.wait(lambda: all(spk.is_up(name) for name in peers))
-        for who, prefixes, path, more in said:
-            self.say(who, prefixes, path, **more)
+        with contextlib.ExitStack() as stack:
+            for p in self.peers:
+                if p.name == self.bird_name:
+                    prefixes = [prefix for who, these, *_ in said if who == p.name for prefix in these]
+                    self.bird = stack.enter_context(Bird(net.nva, directory, p.asn, p.addr, "10.0.0.4", asn, prefixes))
+                else:
+                    self.raw[p.name] = stack.enter_context(RawPeer(p.asn, p.addr, "10.0.0.4", netns=net.nva))
+                    self.raw[p.name].connect().establish(hold=180)
+            spk.wait(lambda: all(spk.is_up(name) for name in peers))
+            for who, prefixes, path, more in said:
+                if who in self.raw:
+                    self.say(who, prefixes, path, **more)
+            self.stack = stack.pop_all()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for p in self.raw.values():
-            p.close()
+        self.stack.close()
 
     def configure(self, **kw):
         self.conf.update(kw)
@@ -162,22 +187,40 @@ class Scene:
         self.raw[who].update(prefixes, as_path=path, **inside, **more)
 
     def told(self):
-        return {name: {p: form(a) for p, a in raw.routes().items()} for name, raw in self.raw.items()}
+        told = {name: {p: form(a) for p, a in raw.routes().items()} for name, raw in self.raw.items()}
+        if self.bird:  # which shows the rest apart from it
+            told[self.bird_name] = {prefix: " ".join((hop, path.replace(" ", "-")))
+                                    for prefix, paths in self.bird.paths().items() for hop, path in paths}
+        return told
 
     def wait_told(self, want, timeout=20):
-        want = {name: want.get(name, {}) for name in self.raw}
+        want = {p.name: dict(want.get(p.name, {})) for p in self.peers}
+        marked = []
+        for prefix, row in want.get(self.bird_name, {}).items():
+            marked += [prefix] if MARK in row.split() else []
+            want[self.bird_name][prefix] = " ".join(row.split()[:2])
         deadline = time.monotonic() + timeout
         while self.told() != want:
             assert time.monotonic() < deadline, f"told: {self.told()}\nwanted: {want}"
+        for prefix in marked:
+            assert MARK.replace(":", ",") in self.bird.describe(prefix)
 
     def sessions(self):
         self.spk.pump()
         return {(p.name, p.state, p.established_ms, p.flaps) for p in self.spk.peers.values()}
 
 
-@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_who_is_told_what(net, spk, scene):
-    with Scene(net, spk, **scene) as s:
+def with_and_without_bird():
+    for name, scene in SCENES.items():
+        yield pytest.param(scene, False, id=name)
+        if "bird" in scene:
+            yield pytest.param(scene, True, id=f"{name}-bird", marks=pytest.mark.skipif(
+                Bird.missing() is not None, reason=str(Bird.missing())))
+
+
+@pytest.mark.parametrize("scene,bird", with_and_without_bird())
+def test_who_is_told_what(net, spk, scene, bird, tmp_path):
+    with Scene(net, spk, **scene, directory=tmp_path if bird else None) as s:
         s.wait_told(scene["told"])
         spk.wait(lambda: spk.routes == scene["reported"], what="report")
         before = s.sessions()
@@ -208,21 +251,38 @@ def test_hub_routing_preference(net, spk):
                [(who, ["10.50.0.0/16"], path, {}) for who, path in paths.items()]) as s:
         s.configure(branch_to_branch=True)
         before = s.sessions()
+        at = {"vpn": "10.0.0.12", "er": "10.0.0.13"}
         less, longer = "less preferred class of routes", "longer AS path"
         first = (PREFER_EXPRESSROUTE, "er", {"er": "", "vpn": less, "nva": less})
         for preference, wins, why in (first, (PREFER_VPN, "vpn", {"er": less, "vpn": "", "nva": longer}),
                                       (PREFER_AS_PATH, "vpn", {"er": longer, "vpn": "", "nva": longer}), first):
             s.configure(preference=preference)
-            want = "10.0.0.4 65515-" + "-".join(map(str, paths[wins]))
-            deadline = time.monotonic() + 10
-            while s.told()["other"] != {"10.50.0.0/16": want}:
-                assert time.monotonic() < deadline, (preference, s.told())
+            path = "-".join(map(str, paths[wins]))
+            reflected = {"10.50.0.0/16": "{0} {1} pref 100 of {0} through 10.0.0.4".format(at[wins], path)}
+            outside = {"10.50.0.0/16": f"10.0.0.4 65515-{path}"}
+            s.wait_told({"nva": outside, "other": outside,
+                         **{gateway: reflected for gateway in ("vpn", "er") if gateway != wins}})
             assert {p.peer: p.note for p in spk.rib("10.50.0.0/16")} == why
             assert "10.50.0.0/16" not in spk.routes  # the gateway that has it says so itself
         s.raw["er"].withdraw(["10.50.0.0/16"])
         s.say("nva", ["10.50.0.0/16"], [65001])
         spk.wait(lambda: spk.hops("10.50.0.0/16") == ["10.0.0.10"])  # NVA and VPN: by AS path
         assert s.sessions() == before
+
+
+def test_what_is_marked_counts_where_there_is_no_route_server(net, spk):
+    """5.6: an ExpressRoute gateway lets it go only because it may have come from its own network's."""
+    with Scene(net, spk, **SCENES["expressroute-gateway"]) as s:
+        s.wait_told(SCENES["expressroute-gateway"]["told"])
+        assert "10.99.0.0/16" not in spk.routes
+        s.peers = [p for p in s.peers if p.name != "rs"]
+        s.configure()
+        spk.wait(lambda: spk.hops("10.99.0.0/16") == ["10.0.0.10"])
+        deadline = time.monotonic() + 10
+        while {name: s.told()[name] for name in ("msee1", "msee2")} != dict.fromkeys(("msee1", "msee2"),
+                                                                                    {VNET: "10.0.0.4 65515"}):
+            assert time.monotonic() < deadline, s.told()
+        assert spk.is_up("msee1") and spk.is_up("msee2") and spk.peers["msee1"].flaps == 0
 
 
 def test_static_prefixes_change_while_sessions_go_on(net, spk):
