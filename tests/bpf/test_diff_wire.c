@@ -38,7 +38,8 @@ static struct diff_args args;
 static struct fixture fx;
 static struct vnrs_sink *kernel;
 static struct wire wire;
-static unsigned met[DIFF_RULES_MAX]; // how often each difference was looked at
+static unsigned met[DIFF_RULES_MAX];      // how often each difference was looked at
+static unsigned carried[_VNRS_NH_MAX][2]; // by the kernel, as the model says; IPv4, IPv6
 
 static void fail_frame(const struct check *c, const char *backend, const char *what) __attribute__((noreturn));
 static void fail_frame(const struct check *c, const char *backend, const char *what)
@@ -122,6 +123,14 @@ static bool is_answer(const struct check *c, const struct wire_arrival *a)
            !pm_reply_wrong(c->frame.from, &c->result, o, c->frame.bytes, a->bytes, a->len);
 }
 
+// RFC 4291 2.7.1: the solicited-node group.
+static bool is_group_of(const struct vnrs_addr *addr, const uint8_t target[static 16])
+{
+    static const uint8_t head[13] = {0xff, 2, [11] = 1, [12] = 0xff};
+
+    return memcmp(addr->bytes, head, sizeof(head)) == 0 && memcmp(addr->bytes + 13, target + 13, 3) == 0;
+}
+
 // Whatever the kernel leaves unanswered, machines find their gateway. A solicitation as they send it is to the group,
 // from their own address, and tells their MAC; others the kernel answers later or not.
 static bool asks_for_gateway(const struct check *c)
@@ -134,7 +143,7 @@ static bool asks_for_gateway(const struct check *c)
     for (size_t i = 0; i < c->frame.from->n_addrs; i++) {
         const struct vnrs_addr *own = &c->frame.from->addrs[i];
         usual |= arp ? own->family == VNRS_AF_IPV4 && memcmp(own->bytes, c->frame.bytes + 28, 4) == 0
-                     : vnrs_addr_equal(own, &c->result.packet.src) && c->result.packet.dst.bytes[0] == 0xff &&
+                     : vnrs_addr_equal(own, &c->result.packet.src) && is_group_of(&c->result.packet.dst, target) &&
                            c->result.packet.len == 72;
     }
     return c->result.outcomes[0].verdict == VNRS_BPF_VERDICT_REPLY && gateway.family &&
@@ -167,9 +176,13 @@ static void check_kernel(const struct check *c)
         return;
     }
     for (unsigned i = 0; i < c->result.n; i++) {
-        wrong = kernel_wrong(c, &c->result.outcomes[i]);
-        if (!wrong)
-            return;
+        const struct pm_outcome *o = &c->result.outcomes[i];
+        wrong = kernel_wrong(c, o);
+        if (wrong)
+            continue;
+        if (o->verdict == VNRS_BPF_VERDICT_FORWARD)
+            carried[o->type][c->result.packet.family == VNRS_AF_IPV6]++;
+        return;
     }
     fail_frame(c, "the kernel", wrong);
 }
@@ -253,6 +266,15 @@ static void every_difference_was_met(void **state)
             fail_msg("no frame met difference %u", i);
 }
 
+static void the_kernel_forwarded_by_every_next_hop_type(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; !args.has_topology && args.topologies >= 20 && i < _VNRS_NH_MAX; i++)
+        for (unsigned v6 = 0; v6 < 2; v6++)
+            if (!carried[i][v6] == (i != VNRS_NH_NONE))
+                fail_msg("%u IPv%u packets of next hop type %u", carried[i][v6], v6 ? 6 : 4, i);
+}
+
 // ---- set-up
 
 static int run_nft(void *arg, const char *script, char **ret_out, char *error, size_t error_size)
@@ -323,6 +345,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_data_planes_and_the_model_agree),
         cmocka_unit_test(every_difference_was_met),
+        cmocka_unit_test(the_kernel_forwarded_by_every_next_hop_type),
     };
 
     args = (struct diff_args){.seed = 20261126, .topologies = 40, .frames = 1000};

@@ -88,6 +88,9 @@ void pm_decide(const struct pm_world *world, const struct pm_port *from, const u
 // sender gets it.
 const char *pm_bytes_wrong(const struct pm_port *from, const struct pm_result *result, const struct pm_outcome *outcome,
                            const uint8_t *in, size_t in_len, const uint8_t *out, size_t out_len);
+// packet_reach.c: why `to` may not have the packet, by the file alone; NULL: it may.
+const char *pm_delivery_wrong(const struct pm_world *world, const struct pm_port *from, const struct pm_port *to,
+                              const struct pm_packet *packet);
 // packet_reply.c, part of it.
 const char *pm_reply_wrong(const struct pm_port *from, const struct pm_result *result, const struct pm_outcome *outcome,
                            const uint8_t *in, const uint8_t *out, size_t out_len);

@@ -301,6 +301,22 @@ static void put_tags(struct draft *d)
                               "  - {name: Storage.west, addressPrefixes: ['2001:db8:64::/48', 'fd00:1::/49']}\n");
 }
 
+// All of the network through a load balancer of its own, as where flows are inspected in both directions. The first
+// subnet, with the backends, is left out.
+static void put_balanced_routes(struct draft *d, unsigned vnet)
+{
+    for (unsigned i = 0; i < d->n_balancers; i++) {
+        const struct balancer *lb = &d->balancers[i];
+        if (lb->vnet != vnet || !chance(d, 50))
+            continue;
+        for (unsigned s = 1; s < d->vnets[vnet].n_subnets; s++)
+            vnrs_strbuf_printf(&d->out,
+                               "      - {name: b%u-%u, addressPrefix: 10.%u.%u.0/25, nextHopType: VirtualAppliance, "
+                               "nextHopIpAddress: %s}\n",
+                               i, s, d->vnets[vnet].range, s + 1, lb->addr);
+    }
+}
+
 static void put_tag_routes(struct draft *d, unsigned vnet, bool first)
 {
     static const char *const tags[] = {"Storage", "AzureCloud", "Storage.west"};
@@ -335,6 +351,8 @@ static void put_route_tables(struct draft *d)
                 }
             }
             put_tag_routes(d, i, t == 0);
+            if (t > 0)
+                put_balanced_routes(d, i);
         }
     }
 }
