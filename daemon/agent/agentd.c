@@ -5,6 +5,7 @@
 #include "agent/controller.h"
 #include "agent/monitor.h"
 #include "agent/runs.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -25,7 +25,7 @@ static int make_dir(const char *path, struct vnrs_err *err)
     return 0;
 }
 
-// One vnrsd per run directory: the lock goes with the process, however it ends.
+// One vnrsd per run directory.
 static int lock_run_dir(struct vnrs_agentd *ad, struct vnrs_err *err)
 {
     char path[256];
@@ -37,10 +37,10 @@ static int lock_run_dir(struct vnrs_agentd *ad, struct vnrs_err *err)
     if (code < 0)
         return code;
     (void)snprintf(path, sizeof(path), "%s/lock", ad->options.run_dir);
-    ad->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ad->lock_fd = vnrs_file_lock(path);
+    if (ad->lock_fd < 0 && ad->lock_fd != -EAGAIN)
+        return vnrs_err_errno(err, ad->lock_fd, "%s", path);
     if (ad->lock_fd < 0)
-        return vnrs_err_errno(err, -errno, "%s", path);
-    if (flock(ad->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return vnrs_err_set(err, -EBUSY, "another vnrsd is running with the run directory '%s'", ad->options.run_dir);
     return 0;
 }

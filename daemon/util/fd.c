@@ -145,6 +145,21 @@ int vnrs_file_store(const char *path, const void *bytes, size_t len, mode_t mode
     return err;
 }
 
+int vnrs_file_lock(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return -errno;
+    if (fcntl(fd, F_SETLK, &whole) < 0) {
+        int err = errno == EACCES ? EAGAIN : errno;
+        (void)close(fd);
+        return -err;
+    }
+    return fd;
+}
+
 int vnrs_fd_set_nonblock(int fd, bool on)
 {
     int flags = fcntl(fd, F_GETFL);

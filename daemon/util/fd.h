@@ -22,6 +22,10 @@ ssize_t vnrs_msg_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds) V
 int vnrs_file_load(const char *path, size_t max, char **ret_text, size_t *ret_len) VNRS_MUST_CHECK;
 // Write to a temporary file beside `path`, flush, rename over it. Returns 0 or a negative errno.
 int vnrs_file_store(const char *path, const void *bytes, size_t len, mode_t mode) VNRS_MUST_CHECK;
+// Open the file (made if it is not there) and lock it for this process alone: the lock goes with the process, however
+// it ends, whatever children it has just forked. Returns the descriptor, -EAGAIN when another process has the lock, or
+// another negative errno. Closing any descriptor of the file gives the lock back (fcntl(2)).
+int vnrs_file_lock(const char *path) VNRS_MUST_CHECK;
 
 int vnrs_fd_set_nonblock(int fd, bool on) VNRS_MUST_CHECK;
 

@@ -9,9 +9,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int send_text(int fd, const char *text, const int *fds, size_t n)
 {
@@ -155,12 +158,56 @@ static void clock_goes_forward(void **state)
     assert_true(vnrs_clock_ms() >= first);
 }
 
+// What vnrsd is when it is killed in the middle of starting a program: its child has copies of all descriptors.
+static pid_t lock_and_fork(const char *path, const int *hold)
+{
+    pid_t pid = fork();
+    char byte;
+
+    if (pid != 0)
+        return pid;
+    if (vnrs_file_lock(path) < 0)
+        _exit(1);
+    if (fork() == 0) {
+        (void)close(hold[1]);
+        (void)!read(hold[0], &byte, 1); // until the test is over
+        _exit(0);
+    }
+    (void)raise(SIGKILL);
+    _exit(1);
+}
+
+static void lock_dies_with_its_process(void **state)
+{
+    char path[] = "/tmp/vnrs-lock-XXXXXX";
+    int hold[2], status;
+
+    (void)state;
+    (void)close(mkstemp(path));
+    assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
+    pid_t pid = lock_and_fork(path, hold);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    int fd = vnrs_file_lock(path);
+    assert_true(fd >= 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(vnrs_file_lock(path) == -EAGAIN ? 0 : 1); // another one
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    (void)close(fd);
+    (void)close(hold[0]);
+    (void)close(hold[1]);
+    (void)unlink(path);
+    assert_int_equal(vnrs_file_lock("/nowhere/lock"), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_carry_descriptors),   cmocka_unit_test(descriptors_without_room_are_closed),
         cmocka_unit_test(full_and_empty_queues_say_so), cmocka_unit_test(stores_and_loads_files),
-        cmocka_unit_test(clock_goes_forward),
+        cmocka_unit_test(clock_goes_forward),           cmocka_unit_test(lock_dies_with_its_process),
     };
     return cmocka_run_group_tests_name("util.fd", tests, NULL, NULL);
 }
