@@ -28,7 +28,7 @@ SUBPROGRAM lpm_find4(__u32 number, __be32 addr)
     const struct vnrs_lpm_table *table = bpf_map_lookup_elem(&tables, &number);
     vnrs_lpm_lines all = {};
 
-    return table ? vnrs_lpm_walk(all, lpm_root(&table->v4), (__u64)bpf_ntohl(addr) << 32, 0, VNRS_LPM_LEVELS4) : 0;
+    return table ? vnrs_lpm_walk4(all, lpm_root(&table->v4), bpf_ntohl(addr)) : 0;
 }
 
 SUBPROGRAM lpm_find6(__u32 number, __u64 high, __u64 low)
@@ -36,7 +36,7 @@ SUBPROGRAM lpm_find6(__u32 number, __u64 high, __u64 low)
     const struct vnrs_lpm_table *table = bpf_map_lookup_elem(&tables, &number);
     vnrs_lpm_lines all = {};
 
-    return table ? vnrs_lpm_walk(all, lpm_root(&table->v6), high, low, VNRS_LPM_LEVELS6) : 0;
+    return table ? vnrs_lpm_walk6(all, lpm_root(&table->v6), high, low) : 0;
 }
 
 // The value of the longest prefix, or 0.

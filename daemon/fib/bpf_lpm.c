@@ -375,14 +375,14 @@ struct vnrs_bpf_lpm *vnrs_bpf_lpm_free(struct vnrs_bpf_lpm *lpm)
 
 uint32_t vnrs_bpf_lpm_find(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_addr *addr)
 {
+    vnrs_lpm_lines lines = vnrs_lpm_nodes_lines(lpm->nodes);
     uint64_t high, low;
 
     memcpy(&high, addr->bytes, sizeof(high));
     memcpy(&low, addr->bytes + 8, sizeof(low));
-    return vnrs_lpm_walk(vnrs_lpm_nodes_lines(lpm->nodes),
-                         addr->family == VNRS_AF_IPV4 ? lpm->published[table].v4 : lpm->published[table].v6,
-                         be64toh(high), be64toh(low),
-                         addr->family == VNRS_AF_IPV4 ? VNRS_LPM_LEVELS4 : VNRS_LPM_LEVELS6);
+    if (addr->family == VNRS_AF_IPV4)
+        return vnrs_lpm_walk4(lines, lpm->published[table].v4, (uint32_t)(be64toh(high) >> 32));
+    return vnrs_lpm_walk6(lines, lpm->published[table].v6, be64toh(high), be64toh(low));
 }
 
 void vnrs_bpf_lpm_usage(const struct vnrs_bpf_lpm *lpm, struct vnrs_lpm_usage *ret_usage)

@@ -71,12 +71,12 @@ struct vnrs_lpm_table { // map `tables`: ARRAY
 #define VNRS_LPM_OPAQUE(variable)
 #endif
 
-// The range that the upper half of `high` is in: how many ranges end below it. One branch halves the work; the rest is
-// arithmetic, since a guess that is wrong costs more than all of it: a difference that is negative has bit 63 set. In
-// the packet path the compiler is kept from making branches of that.
-static inline __attribute__((always_inline)) __u32 vnrs_lpm_range(const struct vnrs_lpm_line *line, __u64 high)
+// The range that the 32 bits are in: how many ranges end below it. One branch halves the work; the rest is arithmetic,
+// since a guess that is wrong costs more than all of it: a difference that is negative has bit 63 set. In the packet
+// path the compiler is kept from making branches of that.
+static inline __attribute__((always_inline)) __u32 vnrs_lpm_range(const struct vnrs_lpm_line *line, __u32 bits)
 {
-    __u64 window = high >> VNRS_LPM_RANGES_BITS, n[3] = {0}; // three, so that sums need not wait for each other
+    __u64 window = bits, n[3] = {0}; // three, so that sums need not wait for each other
     __u32 half = line->ranges.end[VNRS_LPM_RANGES_MAX / 2 - 1] < window ? VNRS_LPM_RANGES_MAX / 2 : 0;
 
 #pragma GCC unroll 7
@@ -99,11 +99,49 @@ typedef struct vnrs_lpm_line *const *vnrs_lpm_lines; // chunks; all that an entr
 #define VNRS_LPM_LINE(lines, index) (&(lines)[(index) >> VNRS_LPM_CHUNK_SHIFT][(index) & (VNRS_LPM_CHUNK_LINES - 1)])
 #endif
 
-// The value of the longest prefix of the address, 0: none. `high` and `low` are the address, left aligned in host
-// order: an IPv4 address is the upper half of `high`. `levels` is a constant, and tells the families apart. The address
-// stays as it is and `at` moves over it: a verifier then has few states to look at, whatever the kinds on the way.
-static inline __attribute__((always_inline)) __u32 vnrs_lpm_walk(vnrs_lpm_lines lines, struct vnrs_lpm_root root,
-                                                                 __u64 high, __u64 low, int levels)
+// The value of the longest prefix of the IPv4 address, in host order; 0: none.
+static inline __attribute__((always_inline)) __u32 vnrs_lpm_walk4(vnrs_lpm_lines lines, struct vnrs_lpm_root root,
+                                                                  __u32 addr)
+{
+    __u32 entry = root.entry;
+
+    (void)lines;
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+    for (int level = 0; level < VNRS_LPM_LEVELS4 && VNRS_LPM_KIND(entry) != VNRS_LPM_LEAF; level++) {
+        __u32 kind = VNRS_LPM_KIND(entry), index = VNRS_LPM_INDEX(entry);
+        const struct vnrs_lpm_line *line;
+        if (kind == VNRS_LPM_FULL) {
+            line = VNRS_LPM_LINE(lines, index + (addr >> 29));
+            if (!line)
+                return 0;
+            entry = line->word[addr >> 24 & (VNRS_LPM_WORDS - 1)];
+            addr <<= 8;
+            continue;
+        }
+        line = VNRS_LPM_LINE(lines, index);
+        if (!line)
+            return 0;
+        if (kind == VNRS_LPM_RANGES) {
+            entry = line->ranges.entry[vnrs_lpm_range(line, addr)];
+            if (line->ranges.bits == VNRS_LPM_RANGES_BITS)
+                break; // nothing is left
+            addr <<= 8;
+        } else {
+            if ((addr ^ (__u32)(line->skip.key[0] >> 32)) & (__u32)(line->skip.mask[0] >> 32))
+                return line->skip.miss ? line->skip.miss : root.fallback;
+            entry = line->skip.match;
+            addr = (__u32)((__u64)addr << (line->skip.bits & 63));
+        }
+    }
+    return entry ? entry : root.fallback;
+}
+
+// Likewise of an IPv6 address, left aligned in host order. The address stays as it is and `at` moves over it: a
+// verifier then has few states to look at, whatever the kinds on the way.
+static inline __attribute__((always_inline)) __u32 vnrs_lpm_walk6(vnrs_lpm_lines lines, struct vnrs_lpm_root root,
+                                                                  __u64 high, __u64 low)
 {
     __u32 entry = root.entry, at = 0;
 
@@ -111,14 +149,11 @@ static inline __attribute__((always_inline)) __u32 vnrs_lpm_walk(vnrs_lpm_lines 
 #ifdef __bpf__
 #pragma clang loop unroll(disable)
 #endif
-    for (int level = 0; level < levels && VNRS_LPM_KIND(entry) != VNRS_LPM_LEAF; level++) {
+    for (int level = 0; level < VNRS_LPM_LEVELS6 && VNRS_LPM_KIND(entry) != VNRS_LPM_LEAF; level++) {
         __u32 kind = VNRS_LPM_KIND(entry), index = VNRS_LPM_INDEX(entry);
-        __u64 window = high << (at & 63), next = 0; // the next 64 bits of the address, and those after them
-        if (levels > VNRS_LPM_LEVELS4) {
-            __u64 first = at & 64 ? low : high, second = at & 64 ? 0 : low;
-            window = first << (at & 63) | second >> 1 >> (63 - (at & 63));
-            next = second << (at & 63);
-        }
+        __u64 first = at & 64 ? low : high, second = at & 64 ? 0 : low;
+        __u64 window = first << (at & 63) | second >> 1 >> (63 - (at & 63)); // the next 64 bits
+        __u64 next = second << (at & 63);                                    // and those after them
         if (kind == VNRS_LPM_FULL)
             index += window >> 61;
         const struct vnrs_lpm_line *line = VNRS_LPM_LINE(lines, index);
@@ -128,7 +163,7 @@ static inline __attribute__((always_inline)) __u32 vnrs_lpm_walk(vnrs_lpm_lines 
             entry = line->word[window >> 56 & (VNRS_LPM_WORDS - 1)];
             at += 8;
         } else if (kind == VNRS_LPM_RANGES) {
-            entry = line->ranges.entry[vnrs_lpm_range(line, window)];
+            entry = line->ranges.entry[vnrs_lpm_range(line, (__u32)(window >> 32))];
             at += line->ranges.bits;
         } else {
             if (((window ^ line->skip.key[0]) & line->skip.mask[0]) | ((next ^ line->skip.key[1]) & line->skip.mask[1]))

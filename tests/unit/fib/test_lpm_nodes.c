@@ -45,7 +45,7 @@ static uint32_t stride(unsigned n, uint32_t salt)
 
 static uint32_t walk(uint32_t entry, uint64_t high)
 {
-    return vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), (struct vnrs_lpm_root){.entry = entry}, high, 0, 16);
+    return vnrs_lpm_walk6(vnrs_lpm_nodes_lines(nodes), (struct vnrs_lpm_root){.entry = entry}, high, 0);
 }
 
 static void kind_follows_the_number_of_ranges(void **state)
@@ -106,12 +106,11 @@ static void skip_of_any_length(void **state)
         else
             low = (n > 8 ? low & ~(UINT64_MAX >> 8 * (n - 8)) : 0) | 1ull << (56 - 8 * (n - 8));
         struct vnrs_lpm_root root = {.entry = entry};
-        assert_int_equal(vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), root, high, low, 16), 1 + n * 1000 + 1);
+        assert_int_equal(vnrs_lpm_walk6(vnrs_lpm_nodes_lines(nodes), root, high, low), 1 + n * 1000 + 1);
         for (unsigned wrong = 0; wrong < n; wrong++) {
             uint64_t flip_high = wrong < 8 ? 1ull << (56 - 8 * wrong) : 0;
             uint64_t flip_low = wrong < 8 ? 0 : 1ull << (56 - 8 * (wrong - 8));
-            assert_int_equal(vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), root, high ^ flip_high, low ^ flip_low, 16),
-                             77);
+            assert_int_equal(vnrs_lpm_walk6(vnrs_lpm_nodes_lines(nodes), root, high ^ flip_high, low ^ flip_low), 77);
         }
         vnrs_lpm_nodes_unref(nodes, entry);
         assert_int_equal(usage().lines, 0);
@@ -123,7 +122,7 @@ static void skip_of_any_length(void **state)
             uint64_t high = 0xfd01020304050607 ^ (flip < 64 ? 1ull << (63 - flip) : 0);
             uint64_t low = 0x08090a0b0c0d0e0f ^ (flip < 64 ? 0 : 1ull << (127 - flip));
             struct vnrs_lpm_root root = {.entry = entry};
-            assert_int_equal(vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), root, high, low, 16), flip < bits ? 77 : 5);
+            assert_int_equal(vnrs_lpm_walk6(vnrs_lpm_nodes_lines(nodes), root, high, low), flip < bits ? 77 : 5);
         }
         vnrs_lpm_nodes_unref(nodes, entry);
     }

@@ -71,8 +71,8 @@ static uint32_t find(const struct vnrs_addr *addr)
     memcpy(&high, addr->bytes, 8);
     memcpy(&low, addr->bytes + 8, 8);
     if (addr->family == VNRS_AF_IPV4)
-        return vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), published.v4, be64toh(high), 0, VNRS_LPM_LEVELS4);
-    return vnrs_lpm_walk(vnrs_lpm_nodes_lines(nodes), published.v6, be64toh(high), be64toh(low), VNRS_LPM_LEVELS6);
+        return vnrs_lpm_walk4(vnrs_lpm_nodes_lines(nodes), published.v4, (uint32_t)(be64toh(high) >> 32));
+    return vnrs_lpm_walk6(vnrs_lpm_nodes_lines(nodes), published.v6, be64toh(high), be64toh(low));
 }
 
 static uint32_t find_text(const char *text)
