@@ -13,10 +13,11 @@ struct vnrs_cli {
     bool json;       // -o json
     bool wait, wide, all, why, quiet, color;
     unsigned timeout_s;
-    const char *from, *to;           // next-hop, flows, capture
-    const char *message;             // bgp clear: what the peer is told
-    bool updates;                    // bgp dump
-    bool follow, dropped, forwarded; // flows, and its filters beside `from` and `to`
+    const char *from, *to;   // next-hop, flows, capture
+    const char *message;     // bgp clear: what the peer is told
+    bool updates;            // bgp dump
+    bool follow;             // events, flows
+    bool dropped, forwarded; // flows, and its filters beside `from` and `to`
     const char *nic, *reason, *protocol, *port, *sample;
     const char *file;         // -w, or NULL
     const char *count, *snap; // -c, -s of capture
@@ -37,6 +38,7 @@ int vnrs_verb_status(const struct vnrs_cli *cli);
 int vnrs_verb_list(const struct vnrs_cli *cli);
 int vnrs_verb_inspect(const struct vnrs_cli *cli);
 int vnrs_verb_counters(const struct vnrs_cli *cli);
+int vnrs_verb_events(const struct vnrs_cli *cli);
 int vnrs_verb_flows(const struct vnrs_cli *cli);
 int vnrs_verb_capture(const struct vnrs_cli *cli);
 int vnrs_verb_link(const struct vnrs_cli *cli);

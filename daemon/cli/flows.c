@@ -2,6 +2,7 @@
 // vnrs flows: packets one by one, as they come. Filters are checked and applied by the daemon.
 #include "cli/cli.h"
 #include "cli/flow_text.h"
+#include "cli/lines.h"
 
 #include "util/strbuf.h"
 
@@ -13,13 +14,14 @@
 
 struct show {
     const struct vnrs_cli *cli;
-    struct vnrs_strbuf line; // the beginning of one
-    json_t *list;            // -o json without -f; else NULL
+    struct vnrs_lines lines;
+    json_t *list; // -o json without -f; else NULL
     uint64_t lost;
 };
 
-static void show_line(struct show *show, const char *text, size_t len)
+static void show_line(void *arg, const char *text, size_t len)
 {
+    struct show *show = arg;
     json_t *flow = json_loadb(text, len, 0, NULL);
     const json_t *lost = json_object_get(flow, "lost");
 
@@ -42,22 +44,8 @@ static void show_line(struct show *show, const char *text, size_t len)
 static bool on_piece(void *arg, const void *bytes, size_t len)
 {
     struct show *show = arg;
-    size_t done = 0;
-    const char *end;
 
-    vnrs_strbuf_add(&show->line, bytes, len);
-    if (show->line.failed)
-        return false;
-    while ((end = memchr(show->line.text + done, '\n', show->line.len - done))) {
-        size_t line = (size_t)(end - (show->line.text + done));
-        show_line(show, show->line.text + done, line);
-        done += line + 1;
-    }
-    struct vnrs_strbuf rest = {0};
-    vnrs_strbuf_add(&rest, show->line.text + done, show->line.len - done);
-    vnrs_strbuf_fini(&show->line);
-    show->line = rest;
-    return fflush(stdout) == 0;
+    return vnrs_lines_add(&show->lines, bytes, len) && fflush(stdout) == 0;
 }
 
 static void on_begun(void *arg)
@@ -129,8 +117,9 @@ int vnrs_verb_flows(const struct vnrs_cli *cli)
     if (!(path = make_path(cli, lab)))
         return VNRS_EXIT_FAILED;
     struct show show = {.cli = cli, .list = cli->json && !cli->follow ? json_array() : NULL};
+    show.lines = (struct vnrs_lines){.line = show_line, .arg = &show};
     rc = run(path, &show);
     json_decref(show.list);
-    vnrs_strbuf_fini(&show.line);
+    vnrs_lines_fini(&show.lines);
     return rc;
 }

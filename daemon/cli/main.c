@@ -40,6 +40,7 @@ static const struct verb {
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
     {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
     {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
+    {"events", NULL, vnrs_verb_events, 0, 0, "[-f]", "what happened: sessions, objects, daemons, files"},
     {"flows", NULL, vnrs_verb_flows, 0, 0,
      "[-f] [--nic NIC] [--reason REASON] [--from A] [--to A] [--protocol P] [--port N] [--dropped|--forwarded] "
      "[--sample N]",
