@@ -55,7 +55,7 @@ struct capture {
 // False: there was no room.
 STAGE bool capture_put(struct __sk_buff *skb, const struct capture *c, __u32 room)
 {
-    __u32 bytes = c->bytes;
+    __u32 bytes = c->bytes, last = bytes - 1;
     struct vnrs_bpf_flow_event *event = bpf_ringbuf_reserve(&flow_events, sizeof(*event) + room, 0);
 
     if (!event)
@@ -66,12 +66,17 @@ STAGE bool capture_put(struct __sk_buff *skb, const struct capture *c, __u32 roo
     event->bytes = bytes;
     event->vlan_type_be = skb->vlan_proto * skb->vlan_present; // 0 or 1: a branch would cost each size of room a path
     event->vlan_tag = skb->vlan_tci;
-    if (!bytes || bytes > room || bpf_skb_load_bytes(skb, 0, event + 1, bytes)) {
-        bpf_ringbuf_discard(event, 0);
-        return false;
+    // The length is made of what was compared: of "not 0" kernel 6.1's verifier learns no bound.
+    barrier_var(last);
+    if (last < room) {
+        barrier_var(last);
+        if (!bpf_skb_load_bytes(skb, 0, event + 1, last + 1)) {
+            bpf_ringbuf_submit(event, 0);
+            return true;
+        }
     }
-    bpf_ringbuf_submit(event, 0);
-    return true;
+    bpf_ringbuf_discard(event, 0);
+    return false;
 }
 
 STAGE bool capture_put_any(struct __sk_buff *skb, const struct capture *c)

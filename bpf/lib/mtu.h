@@ -71,6 +71,7 @@ STAGE __u32 icmp_quote(struct __sk_buff *skb, const struct packet *p, __u32 max_
         chunks = max_chunks;
     if (!chunks || bpf_skb_change_tail(skb, ETH_HLEN + chunks * QUOTE_CHUNK, 0))
         return 0;
+    barrier_var(chunks); // the constant bound of the loop stays: kernel 6.1's verifier counts by no other
     for (__u32 i = 0; i < QUOTE_CHUNKS6; i++) {
         if (i >= chunks)
             break;
@@ -174,6 +175,15 @@ STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, c
     return bpf_skb_store_bytes(skb, 0, &f, sizeof(f), BPF_F_RECOMPUTE_CSUM);
 }
 
+// Nonzero: there is none to send. A frame of its own, which capture_question does not stand on: the stack of all calls
+// together is small.
+SUBPROGRAM mtu_answer(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu)
+{
+    if (!nic || !p || !icmp_may_answer(skb, p))
+        return -1;
+    return p->family == 4 ? icmp_too_big4(skb, nic, p, mtu) : icmp_too_big6(skb, nic, p, mtu);
+}
+
 // Drop the packet, and make it the error message about itself where there is one to send.
 SUBPROGRAM mtu_refuse(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu,
                       struct decision *d)
@@ -182,9 +192,7 @@ SUBPROGRAM mtu_refuse(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, con
         return 0;
     drop(d, VNRS_DROP_TOO_BIG);
     capture_question(skb, p, d, VNRS_BPF_VERDICT_DROP);
-    if (!icmp_may_answer(skb, p))
-        return 0;
-    if ((p->family == 4 ? icmp_too_big4(skb, nic, p, mtu) : icmp_too_big6(skb, nic, p, mtu)) == 0)
+    if (mtu_answer(skb, nic, p, mtu) == 0)
         reply(skb, d);
     return 0;
 }

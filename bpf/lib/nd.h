@@ -49,7 +49,8 @@ STAGE bool nd_is_solicit(struct __sk_buff *skb, const struct packet *p)
            bpf_skb_load_bytes(skb, p->l4, &type, 1) == 0 && type == ND_SOLICIT;
 }
 
-STAGE int nd_answer(struct __sk_buff *skb, const struct packet *p, const __u32 *target)
+// A frame of its own, which capture_question does not stand on: the stack of all calls together is small.
+SUBPROGRAM nd_answer(struct __sk_buff *skb, const struct packet *p, const struct nd_message *ns)
 {
     struct {
         struct pseudo_header6 pseudo;
@@ -57,6 +58,8 @@ STAGE int nd_answer(struct __sk_buff *skb, const struct packet *p, const __u32 *
     } sum;
     struct nd_frame f;
 
+    if (!p || !ns)
+        return -1;
     __builtin_memset(&sum, 0, sizeof(sum));
     sum.pseudo.len = bpf_htonl(sizeof(struct nd_advert));
     sum.pseudo.next = bpf_htonl(IPPROTO_ICMPV6);
@@ -65,9 +68,9 @@ STAGE int nd_answer(struct __sk_buff *skb, const struct packet *p, const __u32 *
     sum.advert.opt_type = ND_OPT_TARGET;
     sum.advert.opt_len = 1;
     fabric_mac(sum.advert.mac);
-    addr_copy(sum.pseudo.saddr, target);
+    addr_copy(sum.pseudo.saddr, ns->target);
     addr_copy(sum.pseudo.daddr, p->saddr);
-    addr_copy(sum.advert.msg.target, target);
+    addr_copy(sum.advert.msg.target, ns->target);
     sum.advert.msg.checksum = checksum_fold(bpf_csum_diff(NULL, 0, (void *)&sum, sizeof(sum), 0));
 
     __builtin_memset(&f, 0, sizeof(f));
@@ -77,7 +80,7 @@ STAGE int nd_answer(struct __sk_buff *skb, const struct packet *p, const __u32 *
     f.ip[5] = sizeof(struct nd_advert);
     f.ip[6] = IPPROTO_ICMPV6;
     f.ip[7] = ND_HOP_LIMIT;
-    __builtin_memcpy(f.saddr, target, 16);
+    __builtin_memcpy(f.saddr, ns->target, 16);
     __builtin_memcpy(f.daddr, p->saddr, 16);
     __builtin_memcpy(f.advert, &sum.advert, sizeof(sum.advert));
     if (bpf_skb_load_bytes(skb, ETH_ALEN, f.dst, ETH_ALEN))
@@ -106,7 +109,7 @@ SUBPROGRAM nd_handle(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, cons
         endpoint_find(nic->vnet, 6, ns.target) == skb->ifindex)
         return 0;
     capture_question(skb, p, d, VNRS_BPF_VERDICT_REPLY);
-    if (nd_answer(skb, p, ns.target) == 0)
+    if (nd_answer(skb, p, &ns) == 0)
         reply(skb, d);
     return 0;
 }

@@ -82,6 +82,7 @@ SUBPROGRAM parse_ipv6_extensions(struct __sk_buff *skb, struct packet *p, __u32 
 
     if (!p)
         return VNRS_DROP_MALFORMED;
+#pragma clang loop unroll(full) // kernel 6.1 takes a loop only if its back edge is a jump, which clang does not promise
     for (int i = 0; i <= IPV6_EXT_MAX; i++) {
         __u8 at = p->protocol;
         if (at != IPPROTO_HOPOPTS && at != IPPROTO_ROUTING && at != IPPROTO_DSTOPTS && at != IPPROTO_FRAGMENT &&

@@ -85,7 +85,9 @@ static inline __attribute__((always_inline)) __u32 vnrs_lpm_range(const struct v
         VNRS_LPM_OPAQUE(difference);
         n[i % 3] += difference >> 63;
     }
-    return half + ((__u32)(n[0] + n[1] + n[2]) & (VNRS_LPM_RANGES_MAX / 2 - 1));
+    // A sum, not the OR that it could be, of which kernel 6.1's verifier knows no bounds.
+    VNRS_LPM_OPAQUE(half);
+    return (half + (__u32)(n[0] + n[1] + n[2])) & (VNRS_LPM_RANGES_MAX - 1);
 }
 
 // How the lines are found: the packet path by a map lookup, user space by a pointer. NULL: there is no such line.

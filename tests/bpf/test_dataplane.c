@@ -99,7 +99,8 @@ static void destroy_leaves_nothing_and_twice_is_success(void **state)
 {
     (void)state;
     assert_true(exists(pin("nics")));
-    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_TCX), 0);
+    enum vnrs_bpf_attach how = vnrs_bpf_dataplane_has_tcx(fx.dp) ? VNRS_BPF_ATTACH_TCX : VNRS_BPF_ATTACH_CLSACT;
+    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, how), 0);
     assert_int_equal(vnrs_bpf_dataplane_destroy(fx.pins), 0);
     assert_false(exists(fx.pins));
     assert_int_equal(vnrs_bpf_dataplane_destroy(fx.pins), 0);
@@ -271,8 +272,7 @@ static void bpf_file_system_is_mounted_where_it_is_missing(void **state)
     assert_int_equal(status, 0);
 }
 
-// What the kernel looks at to prove the program harmless. Far below its limit, so that older kernels, which look
-// at more, stay below it too.
+// What the kernel looks at to prove the program harmless. Kernel 6.1 looks at a sixth more than 6.18 does.
 static void program_is_cheap_to_verify(void **state)
 {
     struct bpf_prog_info info = {0};
@@ -281,7 +281,7 @@ static void program_is_cheap_to_verify(void **state)
     (void)state;
     assert_int_equal(bpf_obj_get_info_by_fd(vnrs_bpf_dataplane_program(fx.dp), &info, &len), 0);
     print_message("%u instructions verified\n", info.verified_insns);
-    assert_in_range(info.verified_insns, 1, 20000);
+    assert_in_range(info.verified_insns, 1, 24000);
 }
 
 static int setup(void **state)
