@@ -18,6 +18,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 EXAMPLES = ROOT / "packaging/examples"
+PATIENCE = float(os.environ.get("VNRS_TEST_PATIENCE", 1))  # of all deadlines: more where the processor is emulated
 
 # A shell that starts something in the background has it ignore SIGINT, and so would all that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,6 +34,7 @@ def until(check, timeout=20.0, what="condition", interval=0.02):
     """Wait until check() is true; returns its value, and the seconds it took as a second value."""
     begin = time.monotonic()
     seen = None
+    timeout *= PATIENCE
     while time.monotonic() - begin < timeout:
         try:
             seen = check()
@@ -47,7 +49,8 @@ def until(check, timeout=20.0, what="condition", interval=0.02):
 
 def sh(*args, check=True, timeout=60, stdin=None):
     """Run a command, return its standard output; raises with everything it printed."""
-    p = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=timeout, input=stdin)
+    p = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=timeout * PATIENCE,
+                       input=stdin)
     if check and p.returncode:
         raise AssertionError(f"{' '.join(map(str, args))}: exit {p.returncode}\n{p.stdout}{p.stderr}")
     return p.stdout
@@ -86,7 +89,7 @@ class Daemon:
 
     def cli(self, *args, check=True, timeout=120, stdin=None):
         p = subprocess.run([str(BIN / "vnrs"), "--socket", str(self.socket), *map(str, args)], capture_output=True,
-                           text=True, timeout=timeout, input=stdin)
+                           text=True, timeout=timeout * PATIENCE, input=stdin)
         if check and p.returncode:
             raise AssertionError(f"vnrs {' '.join(map(str, args))}: exit {p.returncode}\n{p.stdout}{p.stderr}\n"
                                  f"--- vnrsd ---\n{self.logged()[-4000:]}")
@@ -102,7 +105,7 @@ class Daemon:
     def stop(self, sig=signal.SIGTERM):
         if self.process and self.process.poll() is None:
             self.process.send_signal(sig)
-            self.process.wait(30)
+            self.process.wait(30 * PATIENCE)
 
     def kill_everything(self):
         """kill -9 of the agent, the controller and every speaker at once; machines' daemons stay."""
@@ -125,8 +128,8 @@ class Lab:
         self.file = pathlib.Path(directory) / f"{name}.vnrs.yml"
         self.file.write_text(source)
 
-    def apply(self, *args):
-        return self.daemon.cli("apply", self.file, "--wait", "--timeout", "60s", *args)
+    def apply(self, *args, timeout=60):
+        return self.daemon.cli("apply", self.file, "--wait", "--timeout", f"{timeout * PATIENCE:.0f}s", *args)
 
     def ns(self, machine):
         return f"vnrs.{self.name}.{machine}"

@@ -55,7 +55,7 @@ SITES = {"branch": "10.60.0.10", "depot": "10.61.0.10", "dc": "10.62.0.10"}
 def lab(request, daemon, tmp_path_factory):
     name = f"gws-{request.param}"
     lab = Lab(daemon, LAB.format(name=name, dataplane=request.param), name, tmp_path_factory.mktemp(name))
-    lab.apply("--timeout", "90s")
+    lab.apply(timeout=90)
     yield lab
     lab.destroy()
     assert leftovers(name, daemon.run_dir) == []
