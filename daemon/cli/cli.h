@@ -59,6 +59,7 @@ int vnrs_cli_bgp_dump(const struct vnrs_cli *cli); // of `bgp`
 // machine verbs
 int vnrs_verb_exec(const struct vnrs_cli *cli);
 int vnrs_verb_shell(const struct vnrs_cli *cli);
+int vnrs_verb_ping(const struct vnrs_cli *cli);
 int vnrs_verb_test(const struct vnrs_cli *cli);
 int vnrs_verb_connect_probe(const struct vnrs_cli *cli); // hidden: run by `test` inside a machine
 

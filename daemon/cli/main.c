@@ -39,6 +39,7 @@ static const struct verb {
     {"advertised-routes", NULL, vnrs_verb_advertised_routes, 1, 1, "PEER|GATEWAY [--wide]", "what a peer was told"},
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
     {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
+    {"ping", NULL, vnrs_verb_ping, 0, -1, "--all [MACHINE...]", "who answers whom, and why not"},
     {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
     {"events", NULL, vnrs_verb_events, 0, 0, "[-f]", "what happened: sessions, objects, daemons, files"},
     {"flows", NULL, vnrs_verb_flows, 0, 0,

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Verbs that enter a machine's namespace. Entering is left to nsenter, so that the CLI has no namespace code.
+// Verbs that enter a machine's namespace.
 #include "cli/cli.h"
+#include "cli/enter.h"
 
 #include "net/addr.h"
 #include "util/fd.h"
-#include "util/vec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,28 +17,6 @@
 
 #define RETRY_MS   200
 #define CONNECT_MS 1500
-
-typedef VEC(char *) argv_vec;
-
-// argv for a command inside a namespace: its name of ours, or a path. Texts are borrowed or literal.
-static int push_nsenter(argv_vec *argv, const char *netns, char option[static 4200])
-{
-    (void)snprintf(option, 4200, "--net=%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
-    const char *fixed[] = {"nsenter", option, "--"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-        if (vec_push(argv, (char *)fixed[i]) < 0)
-            return -ENOMEM;
-    return 0;
-}
-
-static int check_may_enter(void)
-{
-    if (geteuid() == 0)
-        return VNRS_EXIT_OK;
-    (void)fputs("vnrs: error: only root may enter a machine\nhelp: run it with sudo\n", stderr);
-    return VNRS_EXIT_NOT_PERMITTED;
-}
 
 static const char *find_netns(const json_t *lab, const char *name)
 {
@@ -60,9 +37,9 @@ static const char *find_netns(const json_t *lab, const char *name)
 static int enter(const struct vnrs_cli *cli, char *const *command, size_t n)
 {
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
-    argv_vec argv = {0};
-    char option[4200];
-    int rc = check_may_enter();
+    vnrs_argv argv = {0};
+    char option[VNRS_ENTER_OPTION_MAX];
+    int rc = vnrs_enter_check();
 
     if (!rc)
         rc = vnrs_cli_get(cli, "", &answer);
@@ -73,7 +50,7 @@ static int enter(const struct vnrs_cli *cli, char *const *command, size_t n)
         (void)fprintf(stderr, "vnrs: error: no machine '%s'\nhelp: 'vnrs inspect' lists them\n", cli->argv[0]);
         return VNRS_EXIT_FAILED;
     }
-    int err = push_nsenter(&argv, netns, option);
+    int err = vnrs_enter_push(&argv, netns, option);
     for (size_t i = 0; i < n && err == 0; i++)
         err = vec_push(&argv, command[i]);
     if (err == 0)
@@ -98,19 +75,10 @@ int vnrs_verb_shell(const struct vnrs_cli *cli)
     return enter(cli, command, 1);
 }
 
-// Run argv with its output thrown away; true when it ended with status 0.
-static bool run_quietly(char *const *argv)
+static bool ends_well(pid_t pid)
 {
     int status = 0;
-    pid_t pid = fork();
 
-    if (pid == 0) {
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        for (int fd = 0; fd < 3; fd++)
-            (void)dup2(null, fd);
-        (void)execvp(argv[0], argv);
-        _exit(127);
-    }
     if (pid < 0)
         return false;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -118,27 +86,13 @@ static bool run_quietly(char *const *argv)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool probe_ping(const char *netns, const char *to)
-{
-    char option[4200];
-    argv_vec argv = {0};
-    const char *ping[] = {"ping", "-n", "-q", "-c", "1", "-W", "1", to, NULL};
-    bool ok = push_nsenter(&argv, netns, option) == 0;
-
-    for (size_t i = 0; ok && i < ARRAY_SIZE(ping); i++)
-        ok = vec_push(&argv, (char *)ping[i]) == 0;
-    ok = ok && run_quietly(argv.items);
-    vec_free(&argv);
-    return ok;
-}
-
 // A TCP connection from inside the machine: this program again, in the namespace.
 static bool probe_connect(const char *netns, const char *to, json_int_t port)
 {
-    char option[4200], port_text[16];
-    argv_vec argv = {0};
+    char option[VNRS_ENTER_OPTION_MAX], port_text[16];
+    vnrs_argv argv = {0};
     const char *self[] = {"/proc/self/exe", "connect-probe", to, port_text, NULL};
-    bool ok = push_nsenter(&argv, netns, option) == 0;
+    bool ok = vnrs_enter_push(&argv, netns, option) == 0;
 
     (void)snprintf(port_text, sizeof(port_text), "%" JSON_INTEGER_FORMAT, port);
     // nsenter replaces itself by what it runs, so /proc/self/exe would be nsenter: name the file.
@@ -150,7 +104,7 @@ static bool probe_connect(const char *netns, const char *to, json_int_t port)
     self[0] = exe;
     for (size_t i = 0; ok && i < ARRAY_SIZE(self); i++)
         ok = vec_push(&argv, (char *)self[i]) == 0;
-    ok = ok && run_quietly(argv.items);
+    ok = ok && ends_well(vnrs_enter_spawn(argv.items));
     vec_free(&argv);
     return ok;
 }
@@ -225,7 +179,7 @@ static bool try_test(const struct vnrs_cli *cli, const json_t *test, char *detai
     if (strcmp(kind, "next-hop") == 0)
         return probe_next_hop(cli, test, detail, size);
     if (strcmp(kind, "ping") == 0)
-        ok = probe_ping(netns, to);
+        ok = ends_well(vnrs_enter_ping(netns, to));
     else
         ok = probe_connect(netns, to, json_integer_value(json_object_get(test, "port")));
     (void)snprintf(detail, size, "%s: %s", to, ok ? "answered" : "no answer");
@@ -255,7 +209,7 @@ int vnrs_verb_test(const struct vnrs_cli *given)
 
     if (cli.argc == 1)
         cli.lab = cli.argv[0];
-    int rc = check_may_enter();
+    int rc = vnrs_enter_check();
     if (!rc)
         rc = vnrs_cli_lab(&cli, &lab);
     cli.lab = lab;
