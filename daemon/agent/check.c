@@ -395,7 +395,7 @@ static int check_flows(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err
     if (msg->data_size % sizeof(*captures) || n > VNRS_CAPTURES_MAX)
         return wrong(err, "number of captures");
     for (size_t i = 0; i < n; i++)
-        if (!captures[i].ifindex || captures[i].ifindex >= VNRS_NICS_MAX || !captures[i].bytes ||
+        if (captures[i].ifindex < VNRS_IFINDEX_FIRST || captures[i].ifindex >= VNRS_NICS_MAX || !captures[i].bytes ||
             captures[i].bytes > VNRS_CAPTURE_BYTES_MAX)
             return wrong(err, "capture");
     return 0;

@@ -80,6 +80,7 @@ static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     if (code < 0)
         return vnrs_err_errno(err, code, "kernel data plane");
     vnrs_kernel_sink_nft_set(lab->fabric_sink, run_nft, lab);
+    vnrs_agentd_flows_resume(lab);
     return 0;
 }
 
@@ -205,6 +206,7 @@ int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, u
 
     if (!lab->fabric_sink)
         return vnrs_err_set(err, -ENOENT, "the fabric of lab '%s' is not there", lab->name);
+    vnrs_agentd_flows_link(lab, ifindex);
     if (!lab->dataplane)
         return link_sysctls(lab, ifname, err);
     int code = vnrs_netns_run(lab->fabric_fd, attach_here, &args);

@@ -3,45 +3,91 @@
 
 #include "agent/conn.h"
 #include "fib/bpf_counters.h"
+#include "lab/tap.h"
 #include "util/log.h"
 #include "util/strbuf.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <string.h>
 
 #define RUN_MAX          512 // events in one message
 #define RUN_BYTES        (VNRS_AGENT_MSG_MAX - sizeof(struct vnrs_ag_hdr) - sizeof(struct vnrs_ag_flow_events))
 #define EVENT_BYTES_MAX  EVENT_SIZE(VNRS_CAPTURE_BYTES_MAX)
 #define EVENT_SIZE(n)    ((sizeof(struct vnrs_bpf_flow_event) + (n) + 7) & ~(size_t)7)
-#define PAUSE_MS         50 // after it: about 10,000 events a second is what a lab may cost agent and controller
-#define PAUSE_CAPTURE_MS 2  // somebody wants whole packets: some 30 to 60 MB a second
+#define PAUSE_MS         50  // after it: about 10,000 events a second is what a lab may cost agent and controller
+#define PAUSE_CAPTURE_MS 2   // somebody wants whole packets: some 30 to 60 MB a second
+#define HEADERS_BYTES    256 // what the controller needs to see of a packet that nobody tells anything of
 
 struct vnrs_agentd_flows {
     struct vnrs_agentd_lab *lab;
     struct vnrs_ag_flows want;
     struct vnrs_ag_capture captures[VNRS_CAPTURES_MAX];
     size_t n_captures;
-    struct vnrs_bpf_events *reader; // NULL: paused
+    struct vnrs_bpf_events *reader; // of the eBPF data plane; NULL: paused, or it has another
+    struct vnrs_taps *taps;         // of the kernel's likewise
     struct event *ready, *timer;
     uint64_t lost, told; // read but not sent; what the controller knows of all that was lost, since the reader is open
     size_t n, used;
     char run[RUN_BYTES] __attribute__((aligned(8)));
 };
 
-static bool take_event(const struct vnrs_bpf_flow_event *event, void *arg)
+// False: there may be no room for another.
+static bool add_event(struct vnrs_agentd_flows *flows, const struct vnrs_bpf_flow_event *event, const void *bytes)
 {
-    struct vnrs_agentd_flows *flows = arg;
-    size_t bytes = sizeof(*event) + MIN(event->bytes, (uint32_t)VNRS_CAPTURE_BYTES_MAX);
+    size_t n = MIN(event->bytes, (uint32_t)VNRS_CAPTURE_BYTES_MAX);
 
-    memcpy(flows->run + flows->used, event, bytes);
-    flows->used += EVENT_SIZE(bytes - sizeof(*event));
+    memcpy(flows->run + flows->used, event, sizeof(*event));
+    memcpy(flows->run + flows->used + sizeof(*event), bytes, n);
+    flows->used += EVENT_SIZE(n);
     flows->n++;
     return RUN_BYTES - flows->used >= EVENT_BYTES_MAX;
 }
 
+static bool take_event(const struct vnrs_bpf_flow_event *event, void *arg)
+{
+    return add_event(arg, event, event + 1);
+}
+
+// What comes in at the fabric's end is what the machine sends.
+static bool take_frame(const struct vnrs_tap_frame *frame, void *arg)
+{
+    const struct vnrs_bpf_flow_event event = {
+        .time_ns = frame->time_ns,
+        .ifindex = frame->outgoing ? 0 : frame->ifindex,
+        .egress = frame->outgoing ? frame->ifindex : 0,
+        .len = frame->len - MIN(frame->len, (uint32_t)ETH_HLEN),
+        .verdict = VNRS_BPF_VERDICT_UNKNOWN,
+        .captured = frame->outgoing ? VNRS_BPF_CAPTURED_TO : VNRS_BPF_CAPTURED_FROM,
+        .bytes = frame->n,
+        .vlan_type_be = frame->vlan_type_be,
+        .vlan_tag = frame->vlan_tag,
+    };
+
+    return add_event(arg, &event, frame->bytes);
+}
+
+static bool is_open(const struct vnrs_agentd_flows *flows)
+{
+    return flows->reader || flows->taps;
+}
+
+static void read_run(struct vnrs_agentd_flows *flows)
+{
+    flows->n = flows->used = 0;
+    if (flows->taps) {
+        (void)vnrs_taps_consume(flows->taps, RUN_MAX, take_frame, flows);
+        return;
+    }
+    int err = vnrs_bpf_events_consume(flows->reader, RUN_MAX);
+    if (err < 0)
+        log_debug("lab '%s': reading packet events: %s", flows->lab->name, strerror(-err));
+}
+
 static void send_run(struct vnrs_agentd_flows *flows)
 {
-    uint64_t lost = flows->lost + vnrs_bpf_events_lost(flows->reader);
+    uint64_t unread = flows->taps ? vnrs_taps_lost(flows->taps) : vnrs_bpf_events_lost(flows->reader);
+    uint64_t lost = flows->lost + unread;
     struct vnrs_ag_flow_events head = {.n = (uint32_t)flows->n, .lost = lost - flows->told};
 
     vnrs_str_copy(head.lab, sizeof(head.lab), flows->lab->name);
@@ -57,11 +103,8 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     const struct timeval pause = {.tv_usec = (flows->n_captures ? PAUSE_CAPTURE_MS : PAUSE_MS) * 1000};
 
     (void)fd, (void)what;
-    flows->n = flows->used = 0;
     if (vnrs_agentd_conn_is_idle(flows->lab->ad->conn)) {
-        int err = vnrs_bpf_events_consume(flows->reader, RUN_MAX);
-        if (err < 0)
-            log_debug("lab '%s': reading packet events: %s", flows->lab->name, strerror(-err));
+        read_run(flows);
         if (flows->n)
             send_run(flows);
     }
@@ -76,27 +119,35 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)event_add(flows->ready, NULL);
 }
 
+// ---- the two data planes
+
+static int set_capture(const struct vnrs_agentd_flows *flows, uint32_t ifindex, uint32_t bytes)
+{
+    if (flows->taps)
+        return vnrs_taps_set(flows->taps, ifindex, bytes ? MAX(bytes, (uint32_t)HEADERS_BYTES) : 0);
+    return vnrs_bpf_capture_set(flows->lab->dataplane, ifindex, bytes);
+}
+
 static int ask(struct vnrs_agentd_flows *flows)
 {
     uint32_t on = (flows->want.on ? VNRS_BPF_FLOWS : 0) | (flows->n_captures ? VNRS_BPF_CAPTURES : 0);
 
     for (size_t i = 0; i < flows->n_captures; i++) {
-        const struct vnrs_ag_capture *capture = &flows->captures[i];
-        int err = vnrs_bpf_capture_set(flows->lab->dataplane, capture->ifindex, capture->bytes);
+        int err = set_capture(flows, flows->captures[i].ifindex, flows->captures[i].bytes);
         if (err < 0)
             return err;
     }
-    return vnrs_bpf_events_ask(flows->reader, on, flows->want.sample);
+    return flows->reader ? vnrs_bpf_events_ask(flows->reader, on, flows->want.sample) : 0;
 }
 
 // Those that are captured, but for the `n` that shall be.
 static void end_captures(const struct vnrs_agentd_flows *flows, const struct vnrs_ag_capture *but, size_t n)
 {
-    for (size_t i = 0; flows->reader && i < flows->n_captures; i++) {
+    for (size_t i = 0; is_open(flows) && i < flows->n_captures; i++) {
         bool stays = false;
         for (size_t k = 0; k < n; k++)
             stays |= but[k].ifindex == flows->captures[i].ifindex;
-        int err = stays ? 0 : vnrs_bpf_capture_set(flows->lab->dataplane, flows->captures[i].ifindex, 0);
+        int err = stays ? 0 : set_capture(flows, flows->captures[i].ifindex, 0);
         if (err < 0)
             log_debug("lab '%s': a capture does not end: %s", flows->lab->name, strerror(-err));
     }
@@ -104,18 +155,23 @@ static void end_captures(const struct vnrs_agentd_flows *flows, const struct vnr
 
 static int open_reader(struct vnrs_agentd_flows *flows)
 {
-    struct event_base *base = flows->lab->ad->base;
-    int err = vnrs_bpf_events_open(flows->lab->dataplane, take_event, flows, &flows->reader);
+    const struct vnrs_agentd_lab *lab = flows->lab;
+    struct event_base *base = lab->ad->base;
+    int err = lab->dataplane ? vnrs_bpf_events_open(lab->dataplane, take_event, flows, &flows->reader)
+                             : vnrs_taps_new(lab->fabric_fd, &flows->taps);
 
     if (err < 0)
         return err;
+    int fd = flows->taps ? vnrs_taps_fd(flows->taps) : vnrs_bpf_events_fd(flows->reader);
     flows->lost = flows->told = 0;
-    flows->ready = event_new(base, vnrs_bpf_events_fd(flows->reader), EV_READ, on_ready, flows);
+    flows->ready = event_new(base, fd, EV_READ, on_ready, flows);
     flows->timer = evtimer_new(base, on_timer, flows);
     if (!flows->ready || !flows->timer || event_add(flows->ready, NULL) < 0)
         return -ENOMEM;
     return ask(flows);
 }
+
+// ---- for others
 
 void vnrs_agentd_flows_pause(struct vnrs_agentd_lab *lab)
 {
@@ -129,16 +185,25 @@ void vnrs_agentd_flows_pause(struct vnrs_agentd_lab *lab)
         event_free(TAKE_PTR(flows->timer));
     end_captures(flows, NULL, 0);
     flows->reader = vnrs_bpf_events_close(flows->reader);
+    flows->taps = vnrs_taps_free(flows->taps);
 }
 
 void vnrs_agentd_flows_resume(struct vnrs_agentd_lab *lab)
 {
-    int err = lab->flows && lab->dataplane && !lab->flows->reader ? open_reader(lab->flows) : 0;
+    int err = lab->flows && lab->fabric_sink && !is_open(lab->flows) ? open_reader(lab->flows) : 0;
 
     if (err < 0) {
         log_warn("lab '%s': packet events cannot be read: %s", lab->name, strerror(-err));
         vnrs_agentd_flows_pause(lab);
     }
+}
+
+void vnrs_agentd_flows_link(const struct vnrs_agentd_lab *lab, uint32_t ifindex)
+{
+    int err = lab->flows && lab->flows->taps ? vnrs_taps_renew(lab->flows->taps, ifindex) : 0;
+
+    if (err < 0)
+        log_warn("lab '%s': the capture of a link does not go on: %s", lab->name, strerror(-err));
 }
 
 void vnrs_agentd_flows_stop(struct vnrs_agentd_lab *lab)
@@ -163,8 +228,10 @@ int vnrs_agentd_flows_set(struct vnrs_agentd_lab *lab, const struct vnrs_ag_flow
         vnrs_agentd_flows_stop(lab);
         return 0;
     }
-    if (!lab->dataplane)
-        return vnrs_err_set(err, -EOPNOTSUPP, "lab '%s' has no eBPF data plane, and no other tells of single packets",
+    if (!lab->fabric_sink)
+        return vnrs_err_set(err, -EOPNOTSUPP, "lab '%s' has no data plane whose packets could be seen", lab->name);
+    if (want->on && !lab->dataplane)
+        return vnrs_err_set(err, -EOPNOTSUPP, "lab '%s' has no eBPF data plane, and no other tells what it drops",
                             lab->name);
     if (!lab->flows && !(lab->flows = calloc(1, sizeof(*lab->flows))))
         return -ENOMEM;
@@ -175,7 +242,7 @@ int vnrs_agentd_flows_set(struct vnrs_agentd_lab *lab, const struct vnrs_ag_flow
     flows->n_captures = n;
     if (n)
         memcpy(flows->captures, captures, n * sizeof(*captures));
-    int code = flows->reader ? ask(flows) : open_reader(flows);
+    int code = is_open(flows) ? ask(flows) : open_reader(flows);
     if (code < 0)
         vnrs_agentd_flows_stop(lab);
     return code < 0 ? vnrs_err_errno(err, code, "packet events of lab '%s'", lab->name) : 0;

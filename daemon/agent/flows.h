@@ -2,7 +2,8 @@
 // Packets of a lab, one by one, for a controller that asked to see them: those that the packet path dropped, a sample
 // of those that it forwarded, and those of NICs that are captured, with their bytes. Lossy by design: events are read
 // in bounded runs with pauses, and not at all while the controller has not taken what was sent before; they wait in a
-// ring of fixed size, and what finds no room there is counted. Requests and replies never wait for them.
+// ring of fixed size, and what finds no room there is counted. Requests and replies never wait for them. The eBPF data
+// plane tells of all three; with the kernel's, sockets on the fabric ends of the NICs see those that are captured.
 #pragma once
 
 #include "agent/lab.h"
@@ -11,9 +12,10 @@
 // off. -EOPNOTSUPP: the lab's data plane cannot.
 int vnrs_agentd_flows_set(struct vnrs_agentd_lab *lab, const struct vnrs_ag_flows *want,
                           const struct vnrs_ag_capture *captures, size_t n, struct vnrs_err *err) VNRS_MUST_CHECK;
-// The lab's data plane is about to be closed; it is there (again).
+// The lab's data plane is about to be closed; it is there (again); so is a link of the fabric.
 void vnrs_agentd_flows_pause(struct vnrs_agentd_lab *lab);
 void vnrs_agentd_flows_resume(struct vnrs_agentd_lab *lab);
+void vnrs_agentd_flows_link(const struct vnrs_agentd_lab *lab, uint32_t ifindex);
 // Nobody wants to see packets any more.
 void vnrs_agentd_flows_stop(struct vnrs_agentd_lab *lab);
 void vnrs_agentd_flows_stop_all(struct vnrs_agentd *ad);

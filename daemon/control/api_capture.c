@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Whole packets of one NIC, both directions, as a pcapng stream, what became of each in its comment.
+// Whole packets of one NIC, both directions, as a pcapng stream, what became of each in its comment: where the eBPF
+// data plane decides; with the kernel's that is not known.
 #include "control/pcapng.h"
 #include "control/state.h"
 #include "control/watch.h"
@@ -84,27 +85,39 @@ static bool want_number(struct vnrs_api_call *call, const char *name, uint32_t m
     return false;
 }
 
+// False: it was answered that the lab's data plane cannot.
+static bool want_possible(struct vnrs_api_call *call)
+{
+    const struct vnrs_model *model = call->lab->model;
+    bool asks_verdict = vnrs_api_param(call, "reason", false) || vnrs_api_param(call, "verdict", false);
+
+    if (model && model->dataplane == VNRS_DATAPLANE_NONE)
+        vnrs_api_error(call, 409, "unsupported", "packets are captured in the fabric, and the lab has none",
+                       "tcpdump in the machine: `vnrs exec MACHINE -- tcpdump`");
+    else if (model && model->dataplane == VNRS_DATAPLANE_KERNEL && asks_verdict)
+        vnrs_api_error(call, 409, "unsupported",
+                       "the kernel data plane does not tell what becomes of a packet: there is no capture by drop "
+                       "reason, of dropped or of forwarded packets only",
+                       "leave that out, or `dataplane: ebpf` in the file");
+    else
+        return true;
+    return false;
+}
+
 void vnrs_api_capture(struct vnrs_api_call *call)
 {
     static const struct vnrs_watch_kind kind = {.type = "application/x-pcapng", .begin = begin, .show = show};
     const char *verdict = vnrs_api_param(call, "verdict", false);
     // All of what is forwarded, unless only what is dropped is wanted.
     const struct vnrs_flow_query query = {.sample = verdict && *verdict == 'd' ? NULL : "1"};
-    const struct vnrs_model *model = call->lab->model;
     struct vnrs_watcher watcher = {.kind = &kind, .bytes = VNRS_CAPTURE_BYTES_MAX};
     const char *nic = vnrs_api_param(call, "nic", true); // without it the call is answered, and gone
 
     if (!nic || !(nic = vnrs_watch_want_nic(call, nic)) || !vnrs_watch_want_filter(call, &query, &watcher.filter) ||
         !want_number(call, "bytes", BYTES_MIN, VNRS_CAPTURE_BYTES_MAX, &watcher.bytes) ||
-        !want_number(call, "count", 1, COUNT_MAX, &watcher.left))
+        !want_number(call, "count", 1, COUNT_MAX, &watcher.left) || !want_possible(call))
         return;
     (void)vnrs_str_copy(watcher.filter.nic, sizeof(watcher.filter.nic), nic);
     watcher.number = vnrs_lab_link_number(call->lab, nic);
-    if (model && model->dataplane != VNRS_DATAPLANE_EBPF) {
-        vnrs_api_error(call, 409, "unsupported",
-                       "packets are captured where the eBPF data plane decides; the lab has another",
-                       "`dataplane: ebpf` in the file, or tcpdump in the machine: `vnrs exec MACHINE -- tcpdump`");
-        return;
-    }
     vnrs_watch_begin(call, &watcher);
 }

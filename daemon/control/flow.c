@@ -2,10 +2,12 @@
 #include "control/flow.h"
 
 #include "control/drop_name.h"
+#include "net/frame.h"
 #include "routing/routing.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,6 +169,21 @@ bool vnrs_flow_is_dropped(const struct vnrs_bpf_flow_event *event)
     return event->verdict == VNRS_BPF_VERDICT_DROP || (event->reason && !vnrs_flow_is_forwarded(event));
 }
 
+void vnrs_flow_read_bytes(struct vnrs_bpf_flow_event *event, const uint8_t *bytes)
+{
+    struct vnrs_frame frame;
+
+    if (event->vlan_type_be)
+        return; // the packet path does not look behind a tag either
+    vnrs_frame_parse(bytes, event->bytes, event->len + ETH_HLEN, &frame);
+    event->family = frame.family;
+    event->protocol = frame.protocol;
+    memcpy(event->saddr, frame.saddr, sizeof(event->saddr));
+    memcpy(event->daddr, frame.daddr, sizeof(event->daddr));
+    event->sport_be = frame.sport_be;
+    event->dport_be = frame.dport_be;
+}
+
 static struct vnrs_addr flow_addr(const struct vnrs_bpf_flow_event *event, const uint8_t bytes[static 16])
 {
     struct vnrs_addr addr = {.family = event->family == 4   ? VNRS_AF_IPV4
@@ -265,7 +282,9 @@ void vnrs_flow_comment(const struct vnrs_bpf_flow_event *event, bool inbound, co
 {
     const char *reason = vnrs_drop_name(event->reason), *text = vnrs_drop_text(event->reason);
 
-    if (event->captured & VNRS_BPF_CAPTURED_ANSWER)
+    if (event->verdict == VNRS_BPF_VERDICT_UNKNOWN)
+        ret_text[0] = '\0';
+    else if (event->captured & VNRS_BPF_CAPTURED_ANSWER)
         (void)snprintf(ret_text, size, "answer of the fabric%s%s", event->reason ? ": " : "",
                        event->reason ? reason : "");
     else if (vnrs_flow_is_forwarded(event) && inbound)

@@ -37,11 +37,14 @@ int vnrs_flow_filter_parse(const struct vnrs_flow_query *query, struct vnrs_flow
 // `nic`, `to_nic`: names of the NIC that sent it and the one that gets it, or NULL.
 bool vnrs_flow_filter_matches(const struct vnrs_flow_filter *filter, const struct vnrs_bpf_flow_event *event,
                               const char *nic, const char *to_nic);
+// Fills in what is in the headers, where the event has verdict UNKNOWN; `event->bytes` bytes of the packet.
+void vnrs_flow_read_bytes(struct vnrs_bpf_flow_event *event, const uint8_t *bytes);
 bool vnrs_flow_is_forwarded(const struct vnrs_bpf_flow_event *event);
 // A packet that the fabric answered itself, or took without a word (ARP), is neither.
 bool vnrs_flow_is_dropped(const struct vnrs_bpf_flow_event *event);
 // `offset_ns`: what the wall clock is ahead of the event's.
 json_t *vnrs_flow_json(const struct vnrs_bpf_flow_event *event, const char *nic, const char *to_nic, int64_t offset_ns);
-// What became of it, for the comment of a captured packet. `inbound`: as the NIC that got it sees it.
+// What became of it, for the comment of a captured packet; "": that is not known. `inbound`: as the NIC that got it
+// sees it.
 void vnrs_flow_comment(const struct vnrs_bpf_flow_event *event, bool inbound, const char *nic, const char *to_nic,
                        char *ret_text, size_t size);

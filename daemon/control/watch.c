@@ -233,17 +233,21 @@ struct run { // of events, for one watcher
 };
 
 // False: it wants no more.
-static bool take_event(const struct run *run, const struct vnrs_bpf_flow_event *event)
+static bool take_event(const struct run *run, const struct vnrs_bpf_flow_event *told)
 {
     struct vnrs_watcher *watcher = run->watcher;
-    const struct vnrs_watched packet = {.event = event,
-                                        .bytes = (const uint8_t *)(event + 1),
-                                        .nic = name_of(run->batch, event->ifindex),
-                                        .to_nic = name_of(run->batch, event->egress),
+    struct vnrs_bpf_flow_event event = *told;
+    const struct vnrs_watched packet = {.event = &event,
+                                        .bytes = (const uint8_t *)(told + 1),
+                                        .nic = name_of(run->batch, event.ifindex),
+                                        .to_nic = name_of(run->batch, event.egress),
                                         .offset_ns = run->batch->offset_ns};
 
-    if (!is_meant(watcher, run->batch, event) ||
-        !vnrs_flow_filter_matches(&watcher->filter, event, packet.nic, packet.to_nic))
+    if (!is_meant(watcher, run->batch, &event))
+        return true;
+    if (event.verdict == VNRS_BPF_VERDICT_UNKNOWN)
+        vnrs_flow_read_bytes(&event, packet.bytes);
+    if (!vnrs_flow_filter_matches(&watcher->filter, &event, packet.nic, packet.to_nic))
         return true;
     if (!run->out) {
         watcher->lost++;

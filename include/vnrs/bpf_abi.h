@@ -157,7 +157,7 @@ struct vnrs_bpf_flow_event { // a packet that was dropped, a sample of those tha
     __u64 time_ns;           // CLOCK_MONOTONIC
     __u32 reason;            // enum vnrs_drop_reason
     __u32 ifindex;           // of the NIC that sent it
-    __u32 egress;            // FORWARD: of the NIC that gets it; else 0
+    __u32 egress;            // FORWARD: of the NIC that gets it; else 0. UNKNOWN: one of the two
     __u32 len;               // IP bytes
     __u8 saddr[16], daddr[16];
     __be16 sport_be, dport_be;
@@ -179,6 +179,9 @@ enum vnrs_bpf_verdict {
     VNRS_BPF_VERDICT_FORWARD, // delivered to CB_IFINDEX
     VNRS_BPF_VERDICT_REPLY,   // answered to the sender; with a CB_REASON: an ICMP error about a dropped packet
     VNRS_BPF_VERDICT_IGNORE,  // nothing to say, nothing to count as lost (gratuitous ARP, duplicate address detection)
+    // Never by the program: captured on the link of a NIC whose packets the kernel forwards, which does not tell. What
+    // is in the headers is zero, and to be read from the bytes.
+    VNRS_BPF_VERDICT_UNKNOWN,
 };
 enum vnrs_bpf_cb {
     VNRS_BPF_CB_VERDICT,

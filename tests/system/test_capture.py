@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""vnrs capture: both directions of one NIC as pcapng, with what became of each packet; read back with tshark.
+"""vnrs capture: both directions of one NIC as pcapng; read back with tshark. With the eBPF data plane each packet says what
+became of it; the kernel's does not know.
 
     a ── subnet a (203.0.113.0/24 → None) ─ net ─ subnet b ── b, small (MTU 1280)
 """
@@ -12,7 +13,7 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, Lab, leftovers, sh, until
+from conftest import BIN, Lab, in_ns, leftovers, sh, until
 from test_flows import switch
 
 TOPOLOGY = """
@@ -28,8 +29,8 @@ routeTables:
   - name: rt
     routes: [{name: drop, addressPrefix: 203.0.113.0/24, nextHopType: None}]
 machines:
-  - {name: a, nics: [{subnet: net/a, privateIp: 10.0.0.4}]}
-  - {name: b, nics: [{subnet: net/b, privateIp: 10.0.1.4}]}
+  - {name: a, nics: [{subnet: net/a, privateIps: [10.0.0.4, "fd00:0:0:1::4"]}]}
+  - {name: b, nics: [{subnet: net/b, privateIps: [10.0.1.4, "fd00:0:0:2::4"]}]}
   - {name: small, nics: [{subnet: net/b, privateIp: 10.0.1.5, mtu: 1280}]}
 """
 
@@ -38,14 +39,43 @@ FIELDS = ["frame.comment", "frame.packet_flags_direction", "frame.len", "frame.c
 
 
 @pytest.fixture(scope="module")
-def lab(daemon, tmp_path_factory):
-    lab = Lab(daemon, TOPOLOGY.replace("NAME", "cap").replace("DATAPLANE", "ebpf"), "cap", tmp_path_factory.mktemp("cap"))
+def labs(daemon, tmp_path_factory):
+    """A lab of each data plane, made when the first test wants it."""
+    made = {}
+
+    def get(dataplane):
+        if dataplane not in made:
+            name = f"cap-{dataplane}"
+            text = TOPOLOGY.replace("NAME", name).replace("DATAPLANE", dataplane)
+            made[dataplane] = prepare(Lab(daemon, text, name, tmp_path_factory.mktemp(name)))
+        return made[dataplane]
+
+    yield get
+    for lab in made.values():
+        lab.destroy()
+        assert leftovers(lab.name, daemon.run_dir) == []
+
+
+def prepare(lab):
     lab.apply()
     # A machine's own routes tell it what leads nowhere; this one tries nevertheless.
     sh("ip", "-n", lab.ns("a"), "route", "add", "203.0.113.0/24", "via", "10.0.0.1", "dev", "eth0", "onlink", "metric", 1)
-    yield lab
-    lab.destroy()
-    assert leftovers("cap", daemon.run_dir) == []
+    return lab
+
+
+@pytest.fixture
+def lab(labs):
+    return labs("ebpf")
+
+
+@pytest.fixture(params=["ebpf", "kernel"])
+def either(request, labs):
+    return labs(request.param)
+
+
+def told(lab, *comments):
+    """What the packets say: nothing where nobody knows."""
+    return list(comments) if lab.name == "cap-ebpf" else [""] * len(comments)
 
 
 def read(file, *args):
@@ -89,7 +119,8 @@ def mac(lab, machine):
     return sh("ip", "-n", lab.ns(machine), "-br", "link", "show", "eth0").split()[2]
 
 
-def test_both_directions_with_what_became_of_them(lab, tmp_path):
+def test_both_directions_with_what_became_of_them(either, tmp_path):
+    lab = either
     lab.exec("a", "ip", "neigh", "flush", "dev", "eth0")
     with Capture(lab, tmp_path / "a.pcapng", "a") as capture:
         assert lab.ping("a", "10.0.1.4")
@@ -99,12 +130,14 @@ def test_both_directions_with_what_became_of_them(lab, tmp_path):
     packets = capture.packets()
     fabric = "12:34:56:78:9a:bc"
     arp = [(p["arp.opcode"], p["frame.comment"], p["frame.packet_flags_direction"]) for p in packets if p["arp.opcode"]]
-    assert arp[:2] == [("1", "answered by the fabric", 2), ("2", "answer of the fabric", 1)]
+    asked, answered = told(lab, "answered by the fabric", "answer of the fabric")
+    assert arp[:2] == [("1", asked, 2), ("2", answered, 1)]
     icmp = [p for p in packets if p["_ws.col.Protocol"] == "ICMP"]
+    there, back, nowhere = told(lab, "forwarded: VnetLocal, to b/eth0", "forwarded: VnetLocal, from b/eth0",
+                                "dropped: NONE_ROUTE (next hop type None)")
     assert [(p["frame.comment"], p["frame.packet_flags_direction"], p["ip.src"], p["eth.src"], p["eth.dst"]) for p in icmp] == [
-        ("forwarded: VnetLocal, to b/eth0", 2, "10.0.0.4", mac(lab, "a"), fabric),
-        ("forwarded: VnetLocal, from b/eth0", 1, "10.0.1.4", fabric, mac(lab, "a")),
-        ("dropped: NONE_ROUTE (next hop type None)", 2, "10.0.0.4", mac(lab, "a"), fabric)]
+        (there, 2, "10.0.0.4", mac(lab, "a"), fabric), (back, 1, "10.0.1.4", fabric, mac(lab, "a")),
+        (nowhere, 2, "10.0.0.4", mac(lab, "a"), fabric)]
     assert {(p["frame.len"], p["frame.cap_len"], p["frame.interface_name"]) for p in icmp} == {("98", "98", "a/eth0")}
     times = [float(p["frame.time_epoch"]) for p in packets]
     assert times == sorted(times) and abs(times[0] - capture.file.stat().st_mtime) < 20
@@ -121,52 +154,67 @@ def test_a_packet_that_its_answer_overwrites_is_there_whole(lab, tmp_path):
     assert answer["ip.src"].startswith("10.0.0.1")
 
 
-def test_only_the_receiver(lab, tmp_path):
+def test_only_the_receiver(either, tmp_path):
+    lab = either
     with Capture(lab, tmp_path / "b.pcapng", "b/eth0", "--protocol", "icmp", "-c", "2") as capture:
         assert lab.ping("a", "10.0.1.5") and lab.ping("a", "10.0.1.4")
         assert capture.process.wait(10) == 0
     got = [(p["frame.comment"], p["ip.src"], p["eth.dst"]) for p in capture.packets()]
-    assert got == [("forwarded: VnetLocal, from a/eth0", "10.0.0.4", mac(lab, "b")),
-                   ("forwarded: VnetLocal, to a/eth0", "10.0.1.4", "12:34:56:78:9a:bc")]
+    came, went = told(lab, "forwarded: VnetLocal, from a/eth0", "forwarded: VnetLocal, to a/eth0")
+    assert got == [(came, "10.0.0.4", mac(lab, "b")), (went, "10.0.1.4", "12:34:56:78:9a:bc")]
     assert "2 packets captured" in capture.err
 
 
-def test_count_and_snapshot_length(lab, tmp_path):
-    with Capture(lab, tmp_path / "c.pcapng", "a", "-c", "3", "-s", "64", "--from", "10.0.0.4") as capture:
-        lab.ping("a", "10.0.1.4", count=5)
+def test_count_and_snapshot_length(either, tmp_path):
+    with Capture(either, tmp_path / "c.pcapng", "a", "-c", "3", "-s", "64", "--from", "10.0.0.4") as capture:
+        either.ping("a", "10.0.1.4", count=5)
         assert capture.process.wait(10) == 0
     assert [(p["frame.len"], p["frame.cap_len"]) for p in capture.packets()] == [("98", "64")] * 3
     assert capture.stop() == 0 and "3 packets captured, 0 lost" in capture.err
 
 
-def test_filters(lab, tmp_path):
+def test_filters_by_headers(either, tmp_path):
+    lab = either
+    with Capture(lab, tmp_path / "port", "a", "--port", "80", "-s", "64") as port, \
+            Capture(lab, tmp_path / "to", "a", "--to", "10.0.1.0/24") as to, \
+            Capture(lab, tmp_path / "v6", "a", "--to", "fd00:0:0:2::/64", "--protocol", "icmp") as v6:
+        assert lab.ping("a", "10.0.1.4")
+        until(lambda: lab.ping("a", "fd00:0:0:2::4"), 10, "IPv6")
+        lab.exec("a", "timeout", "0.3", "bash", "-c", "echo > /dev/tcp/203.0.113.8/81", check=False)
+        lab.exec("a", "timeout", "0.3", "bash", "-c", "echo > /dev/tcp/203.0.113.8/80", check=False)
+        until(lambda: port.packets(), 10, "what goes to port 80")  # the others came before
+    assert {p["ip.dst"] for p in port.packets()} == {"203.0.113.8"}
+    assert set(sh("tshark", "-n", "-r", port.file, "-T", "fields", "-e", "tcp.dstport").split()) == {"80"}
+    assert {(p["ip.dst"], p["_ws.col.Protocol"]) for p in to.packets()} == {("10.0.1.4", "ICMP")}
+    assert {(p["_ws.col.Protocol"], p["ip.dst"]) for p in v6.packets()} == {("ICMPv6", "")}
+
+
+def test_filters_by_what_became_of_them(lab, tmp_path):
     with Capture(lab, tmp_path / "drops", "a", "--dropped") as drops, \
             Capture(lab, tmp_path / "reason", "a", "--reason", "none_route", "-s", "96") as reason, \
-            Capture(lab, tmp_path / "port", "a", "--port", "80") as port, \
             Capture(lab, tmp_path / "to", "a", "--to", "10.0.1.0/24", "--forwarded") as to:
         assert lab.ping("a", "10.0.1.4")
         lab.exec("a", "timeout", "0.3", "bash", "-c", "echo > /dev/tcp/203.0.113.8/80", check=False)
         lab.exec("a", "timeout", "0.3", "bash", "-c", "echo > /dev/tcp/203.0.113.8/81", check=False)
         until(lambda: len(drops.packets()) >= 2 and len(reason.packets()) >= 2, 10, "what goes to None")
-    assert {p["frame.comment"] for p in drops.packets() + reason.packets() + port.packets()} == {
-        "dropped: NONE_ROUTE (next hop type None)"}
-    assert {p["ip.dst"] for p in port.packets()} == {"203.0.113.8"} and len(port.packets()) < len(drops.packets())
+    assert {p["frame.comment"] for p in drops.packets() + reason.packets()} == {"dropped: NONE_ROUTE (next hop type None)"}
     assert {(p["ip.dst"], p["_ws.col.Protocol"]) for p in to.packets()} == {("10.0.1.4", "ICMP")}
     assert {p["frame.cap_len"] for p in drops.packets()} == {p["frame.len"] for p in drops.packets()}
 
 
-def test_vlan_tag_is_put_back(lab, tmp_path):
+def test_vlan_tag_is_put_back(either, tmp_path):
     frame = bytes.fromhex("123456789abc0200000000018100006408000102")
     send = f"import socket; s = socket.socket(17, 3); s.bind(('eth0', 0)); s.send(bytes.fromhex('{frame.hex()}') + bytes(40))"
-    with Capture(lab, tmp_path / "vlan", "a", "--reason", "vlan", "-c", "1") as capture:
-        lab.exec("a", "python3", "-c", send)
-        assert capture.process.wait(10) == 0
-    packet = capture.packets()[0]
-    assert packet["vlan.id"] == "100" and packet["frame.comment"] == "dropped: VLAN (VLAN tag)"
+    with Capture(either, tmp_path / "vlan", "a") as capture:
+        either.exec("a", "python3", "-c", send)
+        until(lambda: capture.packets("-Y", "vlan"), 10, "the frame")
+    packet = capture.packets("-Y", "vlan")[0]
+    assert packet["vlan.id"] == "100" and [packet["frame.comment"]] == told(either, "dropped: VLAN (VLAN tag)")
     assert packet["frame.len"] == str(len(frame) + 40)
 
 
-def test_to_a_pipe_and_large_packets(lab, tmp_path):
+def test_to_a_pipe_and_large_packets(either, tmp_path):
+    lab = either
     server = subprocess.Popen(["ip", "netns", "exec", lab.ns("b"), "nc", "-N", "-l", "5001"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     until(lambda: ":5001" in lab.exec("b", "ss", "-Hltn"), 10, "the server listens")
     with open(tmp_path / "pipe", "wb") as out, \
@@ -214,30 +262,83 @@ def test_terminal_is_refused(lab):
 
 
 def asked(lab):
-    """What the packet path is to tell of (2: captures), and of how many NICs."""
+    """What the packet path is to tell of (2: captures), and of how many NICs. The kernel's is not asked: sockets are."""
+    if lab.name == "cap-kernel":
+        n = len(sockets(lab))
+        return 2 if n else 0, n
     maps = next(pathlib.Path(f"/sys/fs/bpf/vnrs/{lab.name}").glob("**/captures"))
     out = json.loads(sh("bpftool", "-j", "map", "dump", "pinned", maps))
     return switch(lab)[0], sum(any(int(b, 16) for b in e["value"]) for e in out)
 
 
-def test_nothing_is_left_on_when_nobody_captures(lab, tmp_path):
-    with Capture(lab, tmp_path / "one", "a"), Capture(lab, tmp_path / "two", "a", "-s", "100"), Capture(lab, tmp_path / "b", "b"):
-        assert asked(lab) == (2, 2)
-    until(lambda: asked(lab) == (0, 0), 10, "nothing is captured any more")
+def sockets(lab):
+    """Numbers of the links that packet sockets in the fabric are bound to; -1: one that is gone."""
+    lines = in_ns(f"vnrs.{lab.name}", "cat", "/proc/net/packet").splitlines()[1:]
+    return [int(line.split()[4]) for line in lines]
 
 
-def test_nothing_is_left_on_when_the_reader_is_killed(lab, daemon, tmp_path):
-    with Capture(lab, tmp_path / "one", "a") as capture:
+def descriptors(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def test_nothing_is_left_on_when_nobody_captures(either, daemon, tmp_path):
+    before = descriptors(daemon)
+    with Capture(either, tmp_path / "one", "a"), Capture(either, tmp_path / "two", "a", "-s", "100") as two, \
+            Capture(either, tmp_path / "b", "b"):
+        assert asked(either) == (2, 2)
+        two.stop(signal.SIGKILL)
+        assert asked(either) == (2, 2)
+    until(lambda: asked(either) == (0, 0) and descriptors(daemon) == before, 10, "nothing is captured any more")
+
+
+def test_nothing_is_left_on_when_the_reader_is_killed(either, daemon, tmp_path):
+    with Capture(either, tmp_path / "one", "a") as capture:
         daemon.kill_everything()
         assert capture.process.wait(10) == 1
-        assert asked(lab) == (2, 1)
+        assert asked(either) == ((2, 1) if either.name == "cap-ebpf" else (0, 0))
     daemon.start()
-    until(lambda: lab.get("status")["ready"], 30, "ready again")
-    assert asked(lab) == (0, 0)
+    until(lambda: either.get("status")["ready"], 30, "ready again")
+    assert asked(either) == (0, 0)
 
 
-def test_kernel_data_plane_says_that_it_has_none(daemon, make_lab):
-    lab = make_lab(TOPOLOGY.replace("NAME", "cap-k").replace("DATAPLANE", "kernel"), "cap-k")
+def test_controller_killed(either, daemon, tmp_path):
+    before = descriptors(daemon)
+    with Capture(either, tmp_path / "one", "a") as capture:
+        controller, = daemon.children("--controller")
+        os.kill(controller, signal.SIGKILL)
+        assert capture.process.wait(10) == 1
+        until(lambda: asked(either) == (0, 0), 10, "nothing is captured any more")
+    until(lambda: either.get("status")["ready"] and descriptors(daemon) == before, 30, "ready again, as it was")
+
+
+def test_goes_on_when_the_link_is_made_again(either, tmp_path):
+    def pings():
+        return len(capture.packets("-Y", "icmp.type == 8"))
+
+    with Capture(either, tmp_path / "a", "a") as capture:
+        assert either.ping("a", "10.0.1.4")
+        until(pings, 10, "the first ping")
+        either.exec("a", "ip", "link", "delete", "eth0")
+        until(lambda: either.ping("a", "10.0.1.4"), 20, "the NIC is restored")
+        seen = pings()
+        until(lambda: either.ping("a", "10.0.1.4") and pings() > seen, 10, "pings after it")
+        assert asked(either) == (2, 1)
+    prepare(either)
+
+
+def test_ends_with_the_lab(daemon, make_lab, tmp_path):
+    before = descriptors(daemon)
+    lab = make_lab(TOPOLOGY.replace("NAME", "cap-end").replace("DATAPLANE", "kernel"), "cap-end")
     lab.apply()
-    p = daemon.cli("--lab", lab.name, "capture", "a", "-w", "/dev/null", check=False)
-    assert p.returncode == 1 and "eBPF data plane" in p.stderr and "help: " in p.stderr
+    with Capture(lab, tmp_path / "a", "a") as capture:
+        assert len(sockets(lab)) == 1
+        lab.destroy()
+        assert capture.process.wait(10) == 0
+    assert leftovers(lab.name, daemon.run_dir) == []
+    until(lambda: descriptors(daemon) == before, 10, "no descriptor is left")
+
+
+@pytest.mark.parametrize("args", [["--dropped"], ["--forwarded"], ["--reason", "vlan"]])
+def test_kernel_data_plane_knows_no_verdicts(labs, daemon, args):
+    p = daemon.cli("--lab", labs("kernel").name, "capture", "a", "-w", "/dev/null", *args, check=False)
+    assert p.returncode == 1 and "does not tell what becomes of a packet" in p.stderr and "help: " in p.stderr

@@ -450,7 +450,7 @@ static void wishes_for_packets(void **state)
         assert_int_equal(check(), -EINVAL);
     }
     static const struct vnrs_ag_capture captures[] = {
-        {0, 1}, {VNRS_NICS_MAX, 1}, {16, 0}, {16, VNRS_CAPTURE_BYTES_MAX + 1}};
+        {0, 1}, {VNRS_IFINDEX_FIRST - 1, 1}, {VNRS_NICS_MAX, 1}, {16, 0}, {16, VNRS_CAPTURE_BYTES_MAX + 1}};
     const struct vnrs_ag_flows off = {.lab = "hub"};
     for (size_t i = 0; i < ARRAY_SIZE(captures); i++) {
         begin(VNRS_AG_FLOWS, &off, sizeof(off));

@@ -26,6 +26,15 @@ static uint32_t number(const struct fixture *f, const char *key)
     return vnrs_lab_link_number(vnrs_control_find_lab(f->control, "l"), key);
 }
 
+static unsigned frames(const struct stream *s, const uint8_t udp[static 42])
+{
+    unsigned n = 0;
+
+    for (size_t at = 0; at + 42 <= s->len; at++)
+        n += memcmp(s->bytes + at, udp, 42) == 0;
+    return n;
+}
+
 struct record {
     struct vnrs_bpf_flow_event event;
     char bytes[24];
@@ -176,6 +185,72 @@ static void refusals(void **state)
     assert_int_equal(f->control->watchers.len, 0);
 }
 
+// What the sockets on the links of a kernel data plane see: no verdict, and one end of a packet each.
+static void frames_of_the_kernel_data_plane(void **state)
+{
+    static const uint8_t udp[] = {2, 0, 0,  0, 0, 1,  2, 0, 0, 0,  0, 2, 8, 0,    0x45, 0, 0,  28, 0, 0, 0,
+                                  0, 4, 17, 0, 0, 10, 0, 0, 4, 10, 0, 0, 5, 0x13, 0x88, 0, 53, 0,  8, 0, 0};
+    struct fixture *f = *state;
+    struct vnrs_ag_flow_events head = {.lab = "l", .n = 2};
+    struct {
+        struct vnrs_bpf_flow_event event;
+        uint8_t bytes[48];
+    } records[2] = {0};
+    char text[1024];
+
+    (void)snprintf(text, sizeof(text), "dataplane: kernel\n%s", small);
+    up(f, text);
+    struct stream *a = capture(f, "nic=a&protocol=udp&port=53"), *b = capture(f, "nic=b&protocol=udp&to=10.0.0.5"),
+                  *tcp = capture(f, "nic=a&protocol=tcp");
+    for (size_t i = 0; i < ARRAY_SIZE(records); i++) {
+        bool to = i == 1;
+        records[i].event = (struct vnrs_bpf_flow_event){
+            .ifindex = to ? 0 : number(f, "a/eth0"),
+            .egress = to ? number(f, "b/eth0") : 0,
+            .len = 28,
+            .verdict = VNRS_BPF_VERDICT_UNKNOWN,
+            .captured = to ? VNRS_BPF_CAPTURED_TO : VNRS_BPF_CAPTURED_FROM,
+            .bytes = sizeof(udp),
+        };
+        memcpy(records[i].bytes, udp, sizeof(udp));
+    }
+    fake_send(&f->agent, VNRS_AG_FLOW_EVENTS, 0, &head, sizeof(head), 1, records, sizeof(records), -1);
+    RUN_UNTIL(f, (hear(a), hear(b), hear(tcp), frames(a, udp) && frames(b, udp)));
+    fixture_settle(f, 20);
+    hear(a), hear(b), hear(tcp);
+    assert_int_equal(frames(a, udp), 1);
+    assert_int_equal(frames(b, udp), 1);
+    assert_int_equal(frames(tcp, udp), 0);
+    leave(f, a), leave(f, b), leave(f, tcp);
+}
+
+static void data_planes_that_cannot(void **state)
+{
+    static const struct {
+        const char *dataplane, *query;
+        int status;
+    } rows[] = {
+        {"kernel", "nic=a&verdict=dropped", 409},
+        {"kernel", "nic=a&verdict=forwarded", 409},
+        {"kernel", "nic=a&reason=VLAN", 409},
+        {"kernel", "nic=a&reason=luck", 400}, // a mistake everywhere
+    };
+    struct fixture *f = *state;
+    char text[1024];
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char path[96];
+        (void)snprintf(text, sizeof(text), "dataplane: %s\n%s", rows[i].dataplane, small);
+        up(f, text);
+        (void)snprintf(path, sizeof(path), "/v1/labs/l/capture?%s", rows[i].query);
+        struct answer answer = fixture_http(f, "GET", path, NULL);
+        assert_int_equal(answer.status, rows[i].status);
+        json_decref(answer.json);
+    }
+    assert_int_equal(f->agent.n_flows, 0);
+    assert_int_equal(f->control->watchers.len, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -185,6 +260,8 @@ int main(void)
         TEST(ends_after_as_many_as_wanted),
         TEST(malformed_events_end_the_message),
         TEST(refusals),
+        TEST(frames_of_the_kernel_data_plane),
+        TEST(data_planes_that_cannot),
     };
     return cmocka_run_group_tests_name("control.api_capture", tests, NULL, NULL);
 }

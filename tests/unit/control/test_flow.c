@@ -154,6 +154,7 @@ static void answers_are_neither_dropped_nor_forwarded(void **state)
     } rows[] = {{VNRS_BPF_VERDICT_REPLY, 0, true, false},
                 {VNRS_BPF_VERDICT_REPLY, VNRS_DROP_TOO_BIG, true, true},
                 {VNRS_BPF_VERDICT_IGNORE, 0, true, false},
+                {VNRS_BPF_VERDICT_UNKNOWN, 0, true, false},
                 {VNRS_BPF_VERDICT_DROP, VNRS_DROP_TOO_BIG, true, true}};
     const struct vnrs_flow_filter any = {.reason = -1, .protocol = -1, .sample = 1};
     struct vnrs_flow_filter dropped = any, forwarded = any, reason = any;
@@ -169,6 +170,29 @@ static void answers_are_neither_dropped_nor_forwarded(void **state)
         assert_int_equal(vnrs_flow_filter_matches(&reason, &event, NULL, NULL), rows[i].dropped);
         assert_false(vnrs_flow_filter_matches(&forwarded, &event, NULL, NULL));
     }
+}
+
+static void headers_are_read_where_nobody_told_of_them(void **state)
+{
+    static const uint8_t udp[] = {2, 0, 0,  0, 0, 1,  2, 0, 0, 0,  0, 2, 8, 0,    0x45, 0, 0,  28, 0, 0, 0,
+                                  0, 4, 17, 0, 0, 10, 0, 0, 4, 10, 1, 0, 4, 0x13, 0x88, 0, 53, 0,  8, 0, 0};
+    struct vnrs_bpf_flow_event event = {.verdict = VNRS_BPF_VERDICT_UNKNOWN, .len = 28, .bytes = sizeof(udp)};
+    const struct vnrs_bpf_flow_event told = event_of("10.0.0.4", "10.1.0.4");
+
+    (void)state;
+    vnrs_flow_read_bytes(&event, udp);
+    assert_int_equal(event.family, 4);
+    assert_int_equal(event.protocol, 17);
+    assert_memory_equal(event.saddr, told.saddr, sizeof(told.saddr));
+    assert_memory_equal(event.daddr, told.daddr, sizeof(told.daddr));
+    assert_int_equal(event.sport_be, told.sport_be);
+    assert_int_equal(event.dport_be, told.dport_be);
+    event = (struct vnrs_bpf_flow_event){.len = 28, .bytes = sizeof(udp), .vlan_type_be = 0x81};
+    vnrs_flow_read_bytes(&event, udp); // the packet path does not look behind a tag either
+    assert_int_equal(event.family, 0);
+    event = (struct vnrs_bpf_flow_event){.len = 28, .bytes = 3};
+    vnrs_flow_read_bytes(&event, udp);
+    assert_int_equal(event.family, 0);
 }
 
 static void comments(void **state)
@@ -191,6 +215,7 @@ static void comments(void **state)
         {{.verdict = VNRS_BPF_VERDICT_REPLY}, false, NULL, "answered by the fabric"},
         {{.verdict = VNRS_BPF_VERDICT_REPLY, .captured = VNRS_BPF_CAPTURED_ANSWER}, true, NULL, "answer of the fabric"},
         {{.verdict = VNRS_BPF_VERDICT_IGNORE}, false, NULL, "no answer is due"},
+        {{.verdict = VNRS_BPF_VERDICT_UNKNOWN, .captured = VNRS_BPF_CAPTURED_TO}, true, NULL, ""},
     };
 
     (void)state;
@@ -246,6 +271,7 @@ int main(void)
         cmocka_unit_test(filters_let_through_what_they_say),
         cmocka_unit_test(what_is_not_ip_has_no_protocol_to_match),
         cmocka_unit_test(answers_are_neither_dropped_nor_forwarded),
+        cmocka_unit_test(headers_are_read_where_nobody_told_of_them),
         cmocka_unit_test(comments),
         cmocka_unit_test(json_of_a_packet),
     };
