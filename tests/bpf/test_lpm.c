@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Longest-prefix match three ways: the program in the kernel, the kernel's own LPM_TRIE, and the project's plain trie;
-// random tables of both families that change all the time, addresses at the edges of prefixes, where mistakes live.
-// VNRS_LOOKUPS=10000000 compares that many pairs instead of the default.
+// Longest-prefix match four ways: the program in the kernel, the kernel's own LPM_TRIE and routing tables, and the
+// project's plain trie; random tables of both families that change all the time, addresses at the edges of prefixes,
+// where mistakes live. VNRS_SLOW compares a hundred times as many pairs, VNRS_LOOKUPS=N that many, from VNRS_SEED.
 #include "fixture.h"
+#include "kernel_fib.h"
 
 #include "net/trie.h"
 
@@ -16,10 +17,11 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
-#define LOOKUPS  100000
-#define PREFIXES 2000 // that come and go
-#define GROUPS   100
-#define DOMAINS  2
+#define LOOKUPS      100000 // of addresses that all four can look up
+#define LOOKUPS_SLOW (100 * LOOKUPS)
+#define PREFIXES     2000 // that come and go
+#define GROUPS       100
+#define DOMAINS      2
 
 struct key { // of the LPM_TRIEs
     uint32_t prefixlen;
@@ -27,8 +29,11 @@ struct key { // of the LPM_TRIEs
     uint8_t addr[16];
 };
 
+static_assert(GROUPS <= KERNEL_FIB_GROUPS_MAX, "a next hop for each");
+
 static struct fixture fx;
 static struct vnrs_trie plain[DOMAINS];
+static struct kernel_fib tables[DOMAINS];
 static int kernel_tries[2]; // IPv4, IPv6
 static struct vnrs_prefix prefixes[PREFIXES];
 static char nics[100 + GROUPS + 1]; // a number as a pointer, for the plain trie
@@ -37,7 +42,7 @@ static unsigned long lookups_wanted(void)
 {
     const char *text = getenv("VNRS_LOOKUPS");
 
-    return text ? strtoul(text, NULL, 10) : LOOKUPS;
+    return text ? strtoul(text, NULL, 10) : getenv("VNRS_SLOW") ? LOOKUPS_SLOW : LOOKUPS;
 }
 
 static void random_addr(uint8_t family, struct vnrs_addr *ret_addr)
@@ -106,47 +111,69 @@ static void route_change(uint32_t domain, const struct vnrs_prefix *prefix)
     if (group) {
         assert_int_equal(vnrs_trie_put(&plain[domain - 1], prefix, &nics[nic]), 0);
         assert_int_equal(bpf_map_update_elem(kernel_trie, &key, &nic, BPF_ANY), 0);
+        kernel_fib_set(&tables[domain - 1], prefix, group);
     } else {
         bool was = vnrs_trie_remove(&plain[domain - 1], prefix) != NULL;
         assert_int_equal(bpf_map_delete_elem(kernel_trie, &key) == 0, was);
+        if (was)
+            kernel_fib_set(&tables[domain - 1], prefix, 0);
     }
 }
 
-static void compare_one(void)
+// At the edges of prefixes, or anywhere.
+static struct vnrs_addr draw_addr(void)
 {
     const struct vnrs_prefix *near = &prefixes[random() % PREFIXES];
-    uint32_t domain = 1 + (uint32_t)random() % DOMAINS;
-    char text[VNRS_ADDR_STR_MAX];
     struct vnrs_addr addr;
 
     switch (random() % 4) {
     case 0:
-        addr = vnrs_prefix_addr(near);
-        break;
+        return vnrs_prefix_addr(near);
     case 1:
-        addr = vnrs_prefix_last(near);
-        break;
+        return vnrs_prefix_last(near);
     case 2:
         addr = vnrs_prefix_last(near);
-        addr = vnrs_addr_add(&addr, 1);
-        break;
+        return vnrs_addr_add(&addr, 1);
     default:
         random_addr(random() % 2 ? VNRS_AF_IPV4 : VNRS_AF_IPV6, &addr);
+        return addr;
     }
-    if (is_special(&addr))
-        return;
-    const char *found = vnrs_trie_match(&plain[domain - 1], &addr, NULL);
-    uint32_t expected = found ? (uint32_t)(found - nics) : 0;
-    uint32_t kernel = kernel_find(domain, &addr), program = program_find(domain, &addr);
-    if (program != expected || kernel != expected)
-        fail_msg("domain %u address %s: program %u, LPM_TRIE %u, trie %u", domain, vnrs_addr_format(&addr, text),
-                 program, kernel, expected);
 }
 
-static void all_three_agree_while_routes_come_and_go(void **state)
+// False: it is no address for all four.
+static bool compare_one(void)
 {
-    unsigned seed = (unsigned)time(NULL);
-    unsigned long lookups = lookups_wanted();
+    uint32_t domain = 1 + (uint32_t)random() % DOMAINS;
+    struct vnrs_addr addr = draw_addr();
+    char text[VNRS_ADDR_STR_MAX], prefix[VNRS_PREFIX_STR_MAX];
+
+    if (is_special(&addr))
+        return false;
+    struct vnrs_prefix by = {0};
+    const char *found = vnrs_trie_match(&plain[domain - 1], &addr, &by);
+    uint32_t expected = found ? (uint32_t)(found - nics) : 0;
+    uint32_t kernel = kernel_find(domain, &addr), program = program_find(domain, &addr);
+    bool known = kernel_fib_knows(&addr);
+    unsigned group = known ? kernel_fib_find(&tables[domain - 1], &addr) : 0;
+    uint32_t table = !known ? expected : group ? 100 + group : 0;
+    if (program != expected || kernel != expected || table != expected)
+        fail_msg("domain %u address %s: program %u, LPM_TRIE %u, routing table %u, trie %u by %s", domain,
+                 vnrs_addr_format(&addr, text), program, kernel, table, expected, vnrs_prefix_format(&by, prefix));
+    return known;
+}
+
+static void change_routes(unsigned n)
+{
+    while (n-- > 0)
+        route_change(1 + (uint32_t)random() % DOMAINS, &prefixes[random() % PREFIXES]);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+}
+
+static void all_four_agree_while_routes_come_and_go(void **state)
+{
+    const char *text = getenv("VNRS_SEED");
+    unsigned seed = text ? (unsigned)strtoul(text, NULL, 10) : (unsigned)time(NULL);
+    unsigned long lookups = lookups_wanted(), compared = 0;
 
     (void)state;
     print_message("seed %u, %lu lookups\n", seed, lookups);
@@ -156,13 +183,10 @@ static void all_three_agree_while_routes_come_and_go(void **state)
         random_addr(random() % 2 ? VNRS_AF_IPV4 : VNRS_AF_IPV6, &addr);
         prefixes[i] = vnrs_prefix_make(&addr, (unsigned)random() % (vnrs_af_bits(addr.family) + 1));
     }
-    for (unsigned long i = 0; i < lookups; i++) {
-        if (i % 200 == 0) {
-            for (unsigned n = i % 5000 ? 5 : 1500; n > 0; n--)
-                route_change(1 + (uint32_t)random() % DOMAINS, &prefixes[random() % PREFIXES]);
-            assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
-        }
-        compare_one();
+    for (unsigned long i = 0; compared < lookups; i++) {
+        if (i % 200 == 0)
+            change_routes(i % 5000 ? 5 : 1500);
+        compared += compare_one();
     }
 }
 
@@ -196,6 +220,8 @@ static int setup(void **state)
         kernel_tries[f] = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "reference", f ? 24 : 12, 4, 4 * PREFIXES, &opts);
         assert_true(kernel_tries[f] >= 0);
     }
+    for (unsigned i = 0; i < DOMAINS; i++)
+        kernel_fib_open(&tables[i]);
     fixture_open(&fx);
     fill();
     return 0;
@@ -205,9 +231,11 @@ static int teardown(void **state)
 {
     (void)state;
     fixture_close(&fx, true);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2; i++)
         (void)close(kernel_tries[i]);
+    for (unsigned i = 0; i < DOMAINS; i++) {
         vnrs_trie_fini(&plain[i]);
+        kernel_fib_close(&tables[i]);
     }
     return 0;
 }
@@ -215,7 +243,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(all_three_agree_while_routes_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_four_agree_while_routes_come_and_go, setup, teardown),
     };
 
     fixture_require_root();
