@@ -70,8 +70,17 @@ static int want_neigh(struct vnrs_nl *nl, items *have, const struct vnrs_nlneigh
     return vnrs_nl_queue(nl, &msg, 0);
 }
 
-// On-link neighbours of a machine are the addresses of its subnet; the kernel answers neighbour solicitations only for
-// addresses that it was told, so each link gets those, and the gateway.
+// What a machine may look for on its link: the addresses of its subnet, and those of appliances and gateways wherever
+// they are, which its own table may name as next hops.
+static bool is_looked_for(const struct vnrs_fib_nic *nic, const struct vnrs_fib_nic *other)
+{
+    bool beside = other->nic.subnet == nic->nic.subnet && other->nic.vnet == nic->nic.vnet;
+
+    return other->ifindex != nic->ifindex && (beside || other->nic.flags & VNRS_NIC_FORWARDING);
+}
+
+// The kernel answers neighbour solicitations only for addresses that it was told, so each link gets those, and the
+// gateway.
 static int want_proxies(struct vnrs_nl *nl, const struct vnrs_fabric *fabric, const struct vnrs_fib_nic *nic,
                         items *have)
 {
@@ -87,8 +96,7 @@ static int want_proxies(struct vnrs_nl *nl, const struct vnrs_fabric *fabric, co
     for (size_t at = 0; r == 0 && nic->nic.subnet && (e = vnrs_map_next(&fabric->endpoints, &at));) {
         const struct vnrs_fabric_endpoint *endpoint = e->value;
         const struct vnrs_fib_nic *other = vnrs_fabric_nic_find(fabric, endpoint->ifindex);
-        if (endpoint->key.addr.family != VNRS_AF_IPV6 || !other || other->ifindex == nic->ifindex ||
-            other->nic.subnet != nic->nic.subnet || other->nic.vnet != nic->nic.vnet)
+        if (endpoint->key.addr.family != VNRS_AF_IPV6 || !other || !is_looked_for(nic, other))
             continue;
         neigh.addr = endpoint->key.addr;
         r = want_neigh(nl, have, &neigh);
