@@ -46,40 +46,41 @@ static int originate(struct vnrs_bgp_speaker *sp, unsigned slot, vnrs_bgp_prefix
     return err < 0 ? err : 0;
 }
 
-static int locals_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_local *locals, size_t n)
+// The prefixes of these kinds (bits), sorted; NULL: out of memory.
+static struct vnrs_prefix *own_select(const struct vnrs_spk_own *own, size_t n, unsigned kinds, size_t *ret_n)
 {
-    _free_ struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted)), *ranges = calloc(n + 1, sizeof(*ranges));
-    struct vnrs_trie cover = {0};
-    size_t n_ranges = 0;
+    struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted));
+    size_t chosen = 0;
 
-    if (!sorted || !ranges)
+    if (!sorted)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (kinds >> own[i].kind & 1u)
+            sorted[chosen++] = own[i].prefix;
+    qsort(sorted, chosen, sizeof(*sorted), prefix_cmp);
+    *ret_n = chosen;
+    return sorted;
+}
+
+static int own_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_own *own, size_t n)
+{
+    const unsigned range = 1u << VNRS_SPK_OWN_RANGE, custom = 1u << VNRS_SPK_OWN_CUSTOM;
+    size_t n_ranges = 0, n_locals = 0, n_statics = 0;
+    _free_ struct vnrs_prefix *ranges = own_select(own, n, range, &n_ranges);
+    _free_ struct vnrs_prefix *locals = own_select(own, n, range | custom, &n_locals);
+    _free_ struct vnrs_prefix *statics = own_select(own, n, 1u << VNRS_SPK_OWN_STATIC, &n_statics);
+    struct vnrs_trie cover = {0};
+
+    if (!ranges || !locals || !statics)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        sorted[i] = locals[i].prefix;
-        if (!locals[i].custom)
-            ranges[n_ranges++] = locals[i].prefix;
-    }
-    qsort(sorted, n, sizeof(*sorted), prefix_cmp);
-    qsort(ranges, n_ranges, sizeof(*ranges), prefix_cmp);
     if (cover_build(ranges, n_ranges, &cover) < 0) {
         vnrs_trie_fini(&cover);
         return -ENOMEM;
     }
     vnrs_trie_fini(&sp->cover);
     sp->cover = cover;
-    return originate(sp, VNRS_BGP_SLOT_LOCAL, &sp->locals, TAKE_PTR(sorted), n);
-}
-
-static int statics_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_static *statics, size_t n)
-{
-    struct vnrs_prefix *sorted = calloc(n + 1, sizeof(*sorted));
-
-    if (!sorted)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = statics[i].prefix;
-    qsort(sorted, n, sizeof(*sorted), prefix_cmp);
-    return originate(sp, VNRS_BGP_SLOT_STATIC, &sp->statics, sorted, n);
+    int err = originate(sp, VNRS_BGP_SLOT_LOCAL, &sp->locals, TAKE_PTR(locals), n_locals);
+    return err < 0 ? err : originate(sp, VNRS_BGP_SLOT_STATIC, &sp->statics, TAKE_PTR(statics), n_statics);
 }
 
 static int instance_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_config *conf)
@@ -199,18 +200,14 @@ static bool is_valid_peer(const struct vnrs_spk_config *conf, const struct vnrs_
            (!p->bfd.multiplier || (p->bfd.min_tx_us && p->bfd.min_rx_us));
 }
 
-static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_spk_local *locals, size_t n_locals,
-                        const struct vnrs_spk_static *statics, size_t n_statics,
+static int config_check(const struct vnrs_spk_config *conf, const struct vnrs_spk_own *own, size_t n_own,
                         const struct vnrs_spk_peer_config *peers, size_t n_peers, size_t n_maps)
 {
     if (conf->role >= _VNRS_SPK_ROLE_MAX || conf->preference >= _VNRS_SPK_PREFER_MAX || !conf->asn ||
         !conf->router_id || !is_valid_addr(&conf->local) || conf->restart_s > VNRS_BGP_GR_TIME_MAX)
         return -EINVAL;
-    for (size_t i = 0; i < n_locals; i++)
-        if (!is_valid_prefix(&locals[i].prefix))
-            return -EINVAL;
-    for (size_t i = 0; i < n_statics; i++)
-        if (!is_valid_prefix(&statics[i].prefix))
+    for (size_t i = 0; i < n_own; i++)
+        if (!is_valid_prefix(&own[i].prefix) || own[i].kind >= _VNRS_SPK_OWN_MAX)
             return -EINVAL;
     if (n_peers > VNRS_BGP_PEERS_MAX)
         return -E2BIG;
@@ -300,16 +297,14 @@ static void kinds_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_config 
 }
 
 int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, const struct vnrs_spk_config *conf,
-                               const struct vnrs_spk_local *locals, size_t n_locals,
-                               const struct vnrs_spk_static *statics, size_t n_statics,
-                               const struct vnrs_spk_peer_config *peers, size_t n_peers,
-                               struct vnrs_bgp_policy **policy)
+                               const struct vnrs_spk_own *own, size_t n_own, const struct vnrs_spk_peer_config *peers,
+                               size_t n_peers, struct vnrs_bgp_policy **policy)
 {
     struct vnrs_spk_config old = sp->conf;
     struct vnrs_bgp_policy *none = NULL;
 
     policy = policy ? policy : &none;
-    int err = config_check(conf, locals, n_locals, statics, n_statics, peers, n_peers, vnrs_bgp_policy_len(*policy));
+    int err = config_check(conf, own, n_own, peers, n_peers, vnrs_bgp_policy_len(*policy));
 
     if (err < 0)
         return err;
@@ -334,7 +329,7 @@ int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *sp, uint64_t now_ms, con
         sp->defer_until = now_ms + vnrs_bgp_restart_s(conf) * UINT64_C(1000);
     }
     sp->configured = true;
-    if ((err = locals_set(sp, locals, n_locals)) < 0 || (err = statics_set(sp, statics, n_statics)) < 0)
+    if ((err = own_set(sp, own, n_own)) < 0)
         return err;
     kinds_set(sp, &old, peers, n_peers);
     vnrs_bgp_import_rejudge(sp);

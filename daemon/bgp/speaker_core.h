@@ -163,10 +163,8 @@ void vnrs_bgp_speaker_note_path(void *arg, const struct vnrs_prefix *prefix, uns
 // 0, -EINVAL (unusable value), -E2BIG (too many peers), -EEXIST (an address twice), all without effect, or -ENOMEM,
 // after which the configuration is incomplete and has to be set again.
 int vnrs_bgp_speaker_configure(struct vnrs_bgp_speaker *speaker, uint64_t now_ms, const struct vnrs_spk_config *conf,
-                               const struct vnrs_spk_local *locals, size_t n_locals,
-                               const struct vnrs_spk_static *statics, size_t n_statics,
-                               const struct vnrs_spk_peer_config *peers, size_t n_peers,
-                               struct vnrs_bgp_policy **policy) VNRS_MUST_CHECK;
+                               const struct vnrs_spk_own *own, size_t n_own, const struct vnrs_spk_peer_config *peers,
+                               size_t n_peers, struct vnrs_bgp_policy **policy) VNRS_MUST_CHECK;
 // Every session ends with Cease, administrative shutdown, nothing is retained.
 void vnrs_bgp_speaker_stop(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);
 void vnrs_bgp_speaker_tick(struct vnrs_bgp_speaker *speaker, uint64_t now_ms);

@@ -89,9 +89,11 @@ static int send_parts(struct vnrs_instance *instance)
         size_t n, size;
     } parts[] = {
 #define PART(type, list) {type, (list)->items, (list)->len, sizeof(*(list)->items)}
-        PART(VNRS_SPK_LOCAL, &speaker->locals),        PART(VNRS_SPK_STATIC, &speaker->statics),
-        PART(VNRS_SPK_MAP, &speaker->maps.maps),       PART(VNRS_SPK_MAP_RULE, &speaker->maps.rules),
-        PART(VNRS_SPK_MAP_ITEM, &speaker->maps.items), PART(VNRS_SPK_PEER_CONFIG, &instance->configured),
+        PART(VNRS_SPK_OWN, &speaker->own),
+        PART(VNRS_SPK_MAP, &speaker->maps.maps),
+        PART(VNRS_SPK_MAP_RULE, &speaker->maps.rules),
+        PART(VNRS_SPK_MAP_ITEM, &speaker->maps.items),
+        PART(VNRS_SPK_PEER_CONFIG, &instance->configured),
         PART(VNRS_SPK_BMP, &speaker->stations),
 #undef PART
     };

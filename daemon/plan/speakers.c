@@ -43,6 +43,11 @@ static struct vnrs_speaker *add_speaker(struct maker *m, const char *key, const 
 
 // ---- parts of several
 
+static int add_own(struct vnrs_speaker *speaker, const struct vnrs_prefix *prefix, enum vnrs_spk_own_kind kind)
+{
+    return vec_push(&speaker->own, (struct vnrs_spk_own){.prefix = *prefix, .kind = (uint8_t)kind});
+}
+
 static int add_locals(const struct vnrs_model *model, struct vnrs_speaker *speaker)
 {
     _free_ struct vnrs_prefix *prefixes = NULL;
@@ -50,7 +55,7 @@ static int add_locals(const struct vnrs_model *model, struct vnrs_speaker *speak
     int r = vnrs_hub_locals(model, speaker->hub, &prefixes, &n);
 
     for (size_t i = 0; i < n && r == 0; i++)
-        r = vec_push(&speaker->locals, (struct vnrs_spk_local){.prefix = prefixes[i]});
+        r = add_own(speaker, &prefixes[i], VNRS_SPK_OWN_RANGE);
     return r;
 }
 
@@ -239,11 +244,6 @@ static int add_vpn_site(const struct vnrs_model *model, struct vnrs_speaker *spe
     return vec_push(&speaker->peers, peer);
 }
 
-static int add_static(struct vnrs_speaker *speaker, const struct vnrs_prefix *prefix)
-{
-    return vec_push(&speaker->statics, (struct vnrs_spk_static){.prefix = *prefix});
-}
-
 // Prefixes of a local network: all of them without BGP, with BGP only the way to its peer (azure-routing.md 6.1).
 static int add_statics(struct vnrs_speaker *speaker, const struct vnrs_connection *connection)
 {
@@ -252,18 +252,18 @@ static int add_statics(struct vnrs_speaker *speaker, const struct vnrs_connectio
     int r = 0;
 
     if (connection->enable_bgp)
-        return vnrs_prefix_contains(&link_local, &peer) ? 0 : add_static(speaker, &peer);
+        return vnrs_prefix_contains(&link_local, &peer) ? 0 : add_own(speaker, &peer, VNRS_SPK_OWN_STATIC);
     list_foreach (prefix, &connection->site->prefixes) {
         if (r == 0)
-            r = add_static(speaker, prefix);
+            r = add_own(speaker, prefix, VNRS_SPK_OWN_STATIC);
     }
     return r;
 }
 
-static bool has_local(const struct vnrs_speaker *speaker, const struct vnrs_prefix *prefix)
+static bool has_own(const struct vnrs_speaker *speaker, const struct vnrs_prefix *prefix)
 {
-    vec_foreach (local, &speaker->locals) {
-        if (vnrs_prefix_equal(&local->prefix, prefix))
+    vec_foreach (own, &speaker->own) {
+        if (vnrs_prefix_equal(&own->prefix, prefix))
             return true;
     }
     return false;
@@ -275,8 +275,8 @@ static int add_custom(struct vnrs_speaker *speaker)
     int r = 0;
 
     list_foreach (prefix, &speaker->gateway->custom_routes) {
-        if (r == 0 && !has_local(speaker, prefix))
-            r = vec_push(&speaker->locals, (struct vnrs_spk_local){.prefix = *prefix, .custom = 1});
+        if (r == 0 && !has_own(speaker, prefix))
+            r = add_own(speaker, prefix, VNRS_SPK_OWN_CUSTOM);
     }
     return r;
 }
@@ -422,8 +422,7 @@ void vnrs_speakers_fini(struct vnrs_speakers *speakers)
     vec_foreach (speaker, &speakers->list) {
         vec_foreach (peer, &speaker->peers)
             explicit_bzero(peer->md5, sizeof(peer->md5));
-        vec_free(&speaker->locals);
-        vec_free(&speaker->statics);
+        vec_free(&speaker->own);
         vnrs_route_map_msgs_fini(&speaker->maps);
         vec_free(&speaker->peers);
         vec_free(&speaker->stations);

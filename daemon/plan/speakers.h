@@ -29,8 +29,7 @@ struct vnrs_speaker {
     const char *domain; // what it passes up is also a route domain, by this key, for the table that the machine
                         // forwards by; NULL: it is not
     struct vnrs_spk_config config; // `restart` is for the sender to say
-    VEC(struct vnrs_spk_local) locals;
-    VEC(struct vnrs_spk_static) statics;
+    VEC(struct vnrs_spk_own) own;
     struct vnrs_route_map_msgs maps;
     VEC(struct vnrs_spk_peer_config) peers; // those of the file first
     VEC(struct vnrs_spk_bmp) stations;

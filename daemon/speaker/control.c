@@ -42,8 +42,7 @@ struct vnrs_control {
     uint64_t replayed; // routes told before SYNCED
     bool staging;      // between CONFIG_BEGIN and CONFIG_END
     struct vnrs_spk_config conf;
-    VEC(struct vnrs_spk_local) locals;
-    VEC(struct vnrs_spk_static) statics;
+    VEC(struct vnrs_spk_own) own;
     VEC(struct vnrs_spk_peer_config) peers;
     VEC(struct vnrs_spk_bmp) stations;
     VEC(struct vnrs_spk_map) maps;
@@ -361,8 +360,7 @@ static int take_config_begin(struct vnrs_speakerd *sp, const void *body, size_t 
 
     (void)n;
     memcpy(&ct->conf, body, sizeof(ct->conf));
-    vec_clear(&ct->locals);
-    vec_clear(&ct->statics);
+    vec_clear(&ct->own);
     vec_clear(&ct->peers);
     vec_clear(&ct->stations);
     vec_clear(&ct->maps);
@@ -372,25 +370,14 @@ static int take_config_begin(struct vnrs_speakerd *sp, const void *body, size_t 
     return 0;
 }
 
-static int take_locals(struct vnrs_speakerd *sp, const void *body, size_t n)
+static int take_own(struct vnrs_speakerd *sp, const void *body, size_t n)
 {
     struct vnrs_control *ct = sp->control;
-    const struct vnrs_spk_local *locals = body;
-    int err = ct->staging && n <= VNRS_CONTROL_LOCALS_MAX - ct->locals.len ? 0 : -EBADMSG;
+    const struct vnrs_spk_own *own = body;
+    int err = ct->staging && n <= VNRS_CONTROL_OWN_MAX - ct->own.len ? 0 : -EBADMSG;
 
     for (size_t i = 0; i < n && err == 0; i++)
-        err = vec_push(&ct->locals, locals[i]);
-    return err;
-}
-
-static int take_statics(struct vnrs_speakerd *sp, const void *body, size_t n)
-{
-    struct vnrs_control *ct = sp->control;
-    const struct vnrs_spk_static *statics = body;
-    int err = ct->staging && n <= VNRS_CONTROL_LOCALS_MAX - ct->statics.len ? 0 : -EBADMSG;
-
-    for (size_t i = 0; i < n && err == 0; i++)
-        err = vec_push(&ct->statics, statics[i]);
+        err = vec_push(&ct->own, own[i]);
     return err;
 }
 
@@ -469,8 +456,8 @@ static int take_config_end(struct vnrs_speakerd *sp, const void *body, size_t n)
         err = vnrs_bgp_policy_new(ct->maps.items, ct->maps.len, ct->rules.items, ct->rules.len, ct->items.items,
                                   ct->items.len, &policy);
     if (err == 0)
-        err = vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->locals.items, ct->locals.len,
-                                         ct->statics.items, ct->statics.len, ct->peers.items, ct->peers.len, &policy);
+        err = vnrs_bgp_speaker_configure(sp->core, vnrs_clock_ms(), &ct->conf, ct->own.items, ct->own.len,
+                                         ct->peers.items, ct->peers.len, &policy);
     vnrs_bgp_policy_free(policy);
     vnrs_protect_listener(sp);
     vnrs_bfd_link_sync(sp);
@@ -526,8 +513,7 @@ static const struct {
 } handlers[_VNRS_SPK_MAX] = {
     [VNRS_SPK_HELLO] = {take_hello, sizeof(struct vnrs_spk_hello), 1, 1},
     [VNRS_SPK_CONFIG_BEGIN] = {take_config_begin, sizeof(struct vnrs_spk_config), 1, 1},
-    [VNRS_SPK_LOCAL] = {take_locals, sizeof(struct vnrs_spk_local), 0, SIZE_MAX},
-    [VNRS_SPK_STATIC] = {take_statics, sizeof(struct vnrs_spk_static), 0, SIZE_MAX},
+    [VNRS_SPK_OWN] = {take_own, sizeof(struct vnrs_spk_own), 0, SIZE_MAX},
     [VNRS_SPK_PEER_CONFIG] = {take_peers, sizeof(struct vnrs_spk_peer_config), 0, SIZE_MAX},
     [VNRS_SPK_MAP] = {take_maps, sizeof(struct vnrs_spk_map), 0, SIZE_MAX},
     [VNRS_SPK_MAP_RULE] = {take_rules, sizeof(struct vnrs_spk_map_rule), 0, SIZE_MAX},
@@ -613,8 +599,7 @@ void vnrs_control_free(struct vnrs_speakerd *sp)
         event_free(ct->read);
     if (ct->write)
         event_free(ct->write);
-    vec_free(&ct->locals);
-    vec_free(&ct->statics);
+    vec_free(&ct->own);
     vec_free(&ct->peers);
     vec_free(&ct->stations);
     vec_free(&ct->maps);

@@ -11,7 +11,7 @@
 #define VNRS_CONTROL_BACKLOG_MAX 16384u // routes waiting for a full socket before reading stops
 #define VNRS_CONTROL_RUN_MAX     16     // messages in one run, so that sessions get their turn
 #define VNRS_CONTROL_QUERIES_MAX 64u    // waiting at a time
-#define VNRS_CONTROL_LOCALS_MAX  65536u
+#define VNRS_CONTROL_OWN_MAX     65536u
 #define VNRS_CONTROL_REVIEW_MS   1000u // how often counters of peers are looked at
 
 int vnrs_control_init(struct vnrs_speakerd *sp) VNRS_MUST_CHECK;

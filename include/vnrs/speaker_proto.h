@@ -5,9 +5,9 @@
 //
 // The controller speaks first: HELLO with its generation. The speaker answers HELLO and replays its whole state: PEER
 // for each peer, SETS and ROUTES for the prefixes with usable paths, then SYNCED. Whatever was queued for an earlier
-// controller is recognised by the generation in the header and skipped. CONFIG_BEGIN, LOCAL…, STATIC…, MAP…, MAP_RULE…,
-// MAP_ITEM…, PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END
-// (sessions of peers that did not change go on, also where a route map did).
+// controller is recognised by the generation in the header and skipped. CONFIG_BEGIN, OWN…, MAP…, MAP_RULE…, MAP_ITEM…,
+// PEER_CONFIG…, CONFIG_END set the whole configuration; the speaker applies the difference at CONFIG_END (sessions of
+// peers that did not change go on, also where a route map did).
 //
 // The speaker also has a second pair, to the agent: SOCKET asks for a TCP or UDP socket of the instance's namespace,
 // which comes back as SOCKET with a descriptor; the listening socket is given at start.
@@ -36,7 +36,7 @@ enum { VNRS_SPEAKER_FD_CONTROL = 3, VNRS_SPEAKER_FD_AGENT = 4, VNRS_SPEAKER_FD_L
 enum vnrs_speaker_msg {
     VNRS_SPK_HELLO = 1,    // both ways; struct vnrs_spk_hello
     VNRS_SPK_CONFIG_BEGIN, // struct vnrs_spk_config
-    VNRS_SPK_LOCAL,        // struct vnrs_spk_local[]: prefixes this instance originates
+    VNRS_SPK_OWN,          // struct vnrs_spk_own[]: prefixes this instance originates
     VNRS_SPK_PEER_CONFIG,  // struct vnrs_spk_peer_config[]
     VNRS_SPK_CONFIG_END,
     VNRS_SPK_PEER,      // struct vnrs_spk_peer[]: state of peers, at every change
@@ -59,7 +59,6 @@ enum vnrs_speaker_msg {
     VNRS_SPK_DUMP, // struct vnrs_spk_dump
     VNRS_SPK_DUMP_DATA, // struct vnrs_spk_dump_data[]: a piece of the MRT file
     VNRS_SPK_DUMP_END,  // struct vnrs_spk_dump_end
-    VNRS_SPK_STATIC,    // struct vnrs_spk_static[]: static routes of a VPN gateway, as a part of the configuration
     _VNRS_SPK_MAX,
 };
 
@@ -131,19 +130,20 @@ struct vnrs_spk_config {
     uint8_t preference;       // Route Server: enum vnrs_spk_preference
 };
 
-// A prefix of the virtual networks served: originated to every peer (AS path = own ASN), and routes equal to it or
-// inside it are not used (azure-routing.md 5.5).
-struct vnrs_spk_local {
-    struct vnrs_prefix prefix;
-    uint8_t custom; // 1: a custom route of a gateway, originated only
-    uint8_t pad;
+// What a prefix is to the instance that originates it.
+enum vnrs_spk_own_kind {
+    VNRS_SPK_OWN_RANGE,  // of the virtual networks served: told to every peer (AS path = own ASN), and routes equal to
+                         // it or inside it are not used (azure-routing.md 5.5)
+    VNRS_SPK_OWN_CUSTOM, // a custom route of a gateway: told likewise, and that is all
+    VNRS_SPK_OWN_STATIC, // of a local network gateway: told on like a site's route, with an empty AS path, and reported
+                         // with the instance itself as next hop (6.1)
+    _VNRS_SPK_OWN_MAX
 };
 
-// A prefix of a local network gateway: told on like a site's route, with an empty AS path, and reported with the
-// instance itself as next hop (azure-routing.md 6.1).
-struct vnrs_spk_static {
+struct vnrs_spk_own {
     struct vnrs_prefix prefix;
-    uint8_t pad[2];
+    uint8_t kind; // enum vnrs_spk_own_kind
+    uint8_t pad;
 };
 
 struct vnrs_spk_bfd {              // RFC 5880, asynchronous mode

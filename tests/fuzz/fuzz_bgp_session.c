@@ -294,14 +294,13 @@ static void tell(bool room)
 
 static void configure(void)
 {
-    static struct vnrs_spk_local range;
-    static struct vnrs_spk_static fixed;
+    static struct vnrs_spk_own own[] = {{.kind = VNRS_SPK_OWN_RANGE}, {.kind = VNRS_SPK_OWN_STATIC}};
     struct vnrs_addr a = vnrs_addr_from_v4(0xc0a80100u), b = vnrs_addr_from_v4(0xc0a80200u);
-    size_t n = w.has_prefixes;
+    size_t n = w.has_prefixes ? ARRAY_SIZE(own) : 0;
 
-    range.prefix = vnrs_prefix_make(&a, 24); // what the peers announce, too
-    fixed.prefix = vnrs_prefix_make(&b, 24);
-    FUZZ_CHECK(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &range, n, &fixed, n, w.peers, PEERS, NULL) == 0);
+    own[0].prefix = vnrs_prefix_make(&a, 24); // what the peers announce, too
+    own[1].prefix = vnrs_prefix_make(&b, 24);
+    FUZZ_CHECK(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, own, n, w.peers, PEERS, NULL) == 0);
 }
 
 static unsigned sessions(void)

@@ -40,8 +40,8 @@ from raw_peer import in_netns, tcp_socket
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
-(HELLO, CONFIG_BEGIN, LOCAL, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END, STATIC) = range(1, 26)
+(HELLO, CONFIG_BEGIN, OWN, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
+ SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END) = range(1, 25)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
 PROTO = 4
@@ -50,11 +50,12 @@ RESTARTED, FORWARDING_KEPT = 1, 2
 PLAIN, ROUTE_SERVER, VPN_GATEWAY, ER_GATEWAY, MSEE = range(5)  # roles
 TO_OUTSIDE, TO_ROUTE_SERVER, TO_VPN_GATEWAY, TO_ER_GATEWAY, TO_MSEE, TO_TWIN = range(6)  # kinds of peers
 PREFER_EXPRESSROUTE, PREFER_VPN, PREFER_AS_PATH = range(3)
+OWN_RANGE, OWN_CUSTOM, OWN_STATIC = range(3)  # kinds of prefixes that the instance originates
 
 HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
 S_CONFIG = struct.Struct("=II17sBBBIHBB")
-S_LOCAL = struct.Struct("=18s2x")
+S_OWN = struct.Struct("=18sBx")
 S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHHIIBBBB17sB2x")
 S_BFD = struct.Struct("=8BiIIII4xQQQ")
 S_PEER = struct.Struct(f"=64s17sBBBIQIIIIHHIII320s{S_BFD.size}s")
@@ -347,9 +348,9 @@ class Speaker:
         self.converged = False
         self.send(CONFIG_BEGIN, 1, S_CONFIG.pack(asn, rid, pack_addr(local), role, features, restart,
                                               connect_retry_ms, restart_s, branch_to_branch, preference))
-        for kind, prefixes in ((LOCAL, locals), (STATIC, statics)):
-            if prefixes:
-                self.send(kind, len(prefixes), b"".join(S_LOCAL.pack(pack_prefix(p)) for p in prefixes))
+        own = [(p, OWN_RANGE) for p in locals] + [(p, OWN_STATIC) for p in statics]
+        if own:
+            self.send(OWN, len(own), b"".join(S_OWN.pack(pack_prefix(p), kind) for p, kind in own))
         for kind, structs in zip((MAP, MAP_RULE, MAP_ITEM), pack_maps(maps)):
             if structs:
                 self.send(kind, len(structs), b"".join(structs))

@@ -113,8 +113,8 @@ static void set_maps(struct world *w, const char *b, const char *c, const char *
     if (said.n_maps)
         assert_int_equal(said_compile(&said, &policy), 0);
     assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf,
-                                                &(struct vnrs_spk_local){.prefix = {4, 16, {10, 250}}}, 1, NULL, 0,
-                                                w->peers, w->n_peers, &policy),
+                                                &(struct vnrs_spk_own){.prefix = {4, 16, {10, 250}}}, 1, w->peers,
+                                                w->n_peers, &policy),
                      0);
 }
 

@@ -194,8 +194,7 @@ static void strict_mode(void **state)
     world_configure(&w);
     assert_true(a->peer.conf.bfd_up);
     w.peers[0].bfd.min_rx_us = 0;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, NULL, 0, w.peers, w.n_peers, NULL),
-                     -EINVAL);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, w.peers, w.n_peers, NULL), -EINVAL);
     vnrs_bgp_speaker_free(w.sp);
 }
 

@@ -238,8 +238,7 @@ static void test_inbound_map(void **state)
     (void)state;
     world_setup(&w, 1, 0, 0);
     w.peers[0].in_map = 1;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, NULL, 0, w.peers, w.n_peers, &policy),
-                     0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, w.peers, w.n_peers, &policy), 0);
     struct vnrs_bgp_member *a = world_up(&w, 'a', NULL);
     world_announce_one(&w, a, "10.9.1.0/24");
     world_announce_one(&w, a, "10.50.0.0/16");

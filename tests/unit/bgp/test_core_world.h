@@ -99,8 +99,7 @@ static inline struct vnrs_prefix world_prefix(const char *text)
 
 static inline void world_configure(struct world *w)
 {
-    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, NULL, 0, w->peers, w->n_peers, NULL),
-                     0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, w->peers, w->n_peers, NULL), 0);
 }
 
 // Peers a, b, … at 10.0.0.10, 10.0.0.11, … with ASN 65001, 65002, ….

@@ -19,8 +19,7 @@ static void set_map(struct world *w, const char *rules)
     struct vnrs_bgp_policy *policy = rules ? said_policy(rules) : NULL;
 
     w->peers[0].in_map = rules != NULL;
-    assert_int_equal(
-        vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, NULL, 0, w->peers, w->n_peers, &policy), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w->sp, w->now, &w->conf, NULL, 0, w->peers, w->n_peers, &policy), 0);
     assert_null(policy);
 }
 
@@ -212,24 +211,24 @@ static void best_part(void **state)
 static void judged_as_it_comes_out(void **state)
 {
     struct world w;
-    struct vnrs_spk_local local = {.prefix = world_prefix("10.0.0.0/8")};
+    struct vnrs_spk_own local = {.prefix = world_prefix("10.0.0.0/8")};
     struct vnrs_bgp_policy *policy = said_policy("a ~p:10.0.0.0/8 >p:0.0.0.0/0");
 
     (void)state;
     start(&w, NULL, NULL);
     struct vnrs_bgp_member *a = world_member(&w, 'a');
     say(&w, "10.1.0.0/16", 0, 0);
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, w.peers, 2, NULL), 0);
     assert_int_equal(world_path(&w, a, "10.1.0.0/16")->barred, VNRS_BGP_BARRED_LOCAL);
-    local.custom = 1; // only told: there is no virtual network
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, NULL), 0);
+    local.kind = VNRS_SPK_OWN_CUSTOM; // only told: there is no virtual network
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, w.peers, 2, NULL), 0);
     assert_int_equal(world_path(&w, a, "10.1.0.0/16")->barred, VNRS_BGP_USABLE);
-    local.custom = 0;
+    local.kind = VNRS_SPK_OWN_RANGE;
     w.peers[0].in_map = 1;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, &policy), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, w.peers, 2, &policy), 0);
     assert_int_equal(world_path(&w, a, "0.0.0.0/0")->barred, VNRS_BGP_USABLE);
     policy = said_policy("a ~p:10.0.0.0/8 >p:10.0.0.0/9");
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, NULL, 0, w.peers, 2, &policy), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, w.peers, 2, &policy), 0);
     assert_int_equal(world_path(&w, a, "10.0.0.0/9")->barred, VNRS_BGP_BARRED_LOCAL);
     assert_note(&w, VNRS_SPK_LEARNED, "10.1.0.0/16",
                 "equal to or inside a virtual network's range; summarised as 10.0.0.0/9 by route map 'm' rule 'a'");
@@ -322,7 +321,7 @@ static void session_ends(void **state)
     say(&w, "10.2.0.0/16", 0, 0);
     w.peers[0] = w.peers[1];
     w.n_peers = 1;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, NULL, 0, w.peers, 1, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, NULL, 0, w.peers, 1, NULL), 0);
     (void)world_listen(world_member(&w, 'b'));
     assert_int_equal(w.sp->rib.len, 0);
     vnrs_bgp_speaker_free(w.sp);
@@ -383,15 +382,15 @@ static void references(void **state)
     (void)state;
     start(&w, NULL, NULL);
     w.peers[0].in_map = 2;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, NULL, 0, w.peers, 2, &policy), -EINVAL);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, w.peers, 2, &policy), -EINVAL);
     assert_non_null(policy);
     w.peers[0].in_map = 0;
     w.peers[0].out_map = 2;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, NULL, 0, w.peers, 2, &policy), -EINVAL);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, w.peers, 2, &policy), -EINVAL);
     w.peers[0].out_map = 0;
     w.peers[0].in_map = 1;
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, NULL, 0, w.peers, 2, NULL), -EINVAL);
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, NULL, 0, w.peers, 2, &policy), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, w.peers, 2, NULL), -EINVAL);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, w.peers, 2, &policy), 0);
     assert_null(policy);
     assert_non_null(vnrs_bgp_import_map(world_member(&w, 'a')));
     assert_null(vnrs_bgp_import_map(world_member(&w, 'b')));

@@ -81,11 +81,11 @@ static struct vnrs_prefix prefix(const char *text)
 
 static int configure(struct world *w, const char *const *locals, size_t n)
 {
-    struct vnrs_spk_local list[8] = {0};
+    struct vnrs_spk_own list[8] = {0};
 
     for (size_t i = 0; i < n; i++)
         list[i].prefix = prefix(locals[i]);
-    return vnrs_bgp_speaker_configure(w->sp, 1000, &w->conf, list, n, NULL, 0, w->peers, w->n_peers, NULL);
+    return vnrs_bgp_speaker_configure(w->sp, 1000, &w->conf, list, n, w->peers, w->n_peers, NULL);
 }
 
 static void peer_add(struct world *w, const char *name, const char *address, uint32_t asn)
@@ -639,9 +639,10 @@ static void bad_configurations(void **state)
         many[i] = w.peers[0];
         many[i].addr = vnrs_addr_from_v4(0x0a000100u + i);
     }
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, NULL, 0, many, ARRAY_SIZE(many), NULL),
-                     -E2BIG);
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, NULL, 0, many, VNRS_BGP_PEERS_MAX, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, many, ARRAY_SIZE(many), NULL), -E2BIG);
+    const struct vnrs_spk_own nothing = {.prefix = prefix("10.0.0.0/16"), .kind = _VNRS_SPK_OWN_MAX};
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, &nothing, 1, many, 1, NULL), -EINVAL);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1, &w.conf, NULL, 0, many, VNRS_BGP_PEERS_MAX, NULL), 0);
     vnrs_bgp_speaker_free(w.sp);
 }
 

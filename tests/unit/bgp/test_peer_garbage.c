@@ -157,7 +157,7 @@ static void run(uint8_t features)
     peers[1].addr = vnrs_addr_from_v4(0x0a00000b);
     w.sp = vnrs_bgp_speaker_new(&ops, &w, 3);
     assert_non_null(w.sp);
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1000, &conf, NULL, 0, NULL, 0, peers, 2, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, 1000, &conf, NULL, 0, peers, 2, NULL), 0);
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct vnrs_bgp_member *m = w.sp->members[rnd(2)];
         uint64_t now = 1000 + i * 10;

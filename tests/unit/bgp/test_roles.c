@@ -371,14 +371,14 @@ static void a_vpn_gateway(void **state)
 {
     static const struct side sides[] = {
         {P(OUTSIDE), 65050}, {P(OUTSIDE), 65051}, {P(ROUTE_SERVER), 65515}, {P(TWIN), 65515}};
-    const struct vnrs_spk_local local = {.prefix = world_prefix("10.0.0.0/16")};
-    const struct vnrs_spk_static fixed = {.prefix = world_prefix("172.20.0.0/16")};
+    const struct vnrs_spk_own own[] = {{world_prefix("172.20.0.0/16"), VNRS_SPK_OWN_STATIC, 0},
+                                       {world_prefix("10.0.0.0/16"), VNRS_SPK_OWN_RANGE, 0}};
     struct world w;
 
     (void)state;
     setup(&w, R(VPN_GATEWAY), WORLD_ASN, sides, 4);
     w.peers[0].local = world_addr("169.254.21.1");
-    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, &local, 1, &fixed, 1, w.peers, 4, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w.sp, w.now, &w.conf, own, ARRAY_SIZE(own), w.peers, 4, NULL), 0);
     world_up(&w, 'a', NULL); // another address is another session
     SAY(&w, 'a', "192.168.10.0/24", 0, 65050);
     SAY(&w, 'a', "0.0.0.0/0", 0, 65050);

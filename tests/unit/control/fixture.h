@@ -160,7 +160,7 @@ static inline struct answer fixture_apply(struct fixture *f, const char *source)
 struct fake_speaker {
     int fd;              // our end
     uint64_t generation; // of the last HELLO
-    unsigned hellos, configs, peers, locals;
+    unsigned hellos, configs, peers, own;
     struct vnrs_spk_config config;    // the last
     struct vnrs_spk_peer_config peer; // the last
     char text[VNRS_SHUTDOWN_MAX];     // of the last action
@@ -214,13 +214,13 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
         if (hdr.type == VNRS_SPK_HELLO) {
             speaker->generation = hdr.generation;
             speaker->hellos++;
-            speaker->configs = speaker->peers = speaker->locals = 0;
+            speaker->configs = speaker->peers = speaker->own = 0;
             struct vnrs_spk_hello hello = {.generation = hdr.generation, .pid = 42};
             speaker_say(speaker, VNRS_SPK_HELLO, &hello, sizeof(hello), 1);
         }
         assert(hdr.generation == speaker->generation);
         speaker->peers += hdr.type == VNRS_SPK_PEER_CONFIG ? hdr.count : 0;
-        speaker->locals += hdr.type == VNRS_SPK_LOCAL ? hdr.count : 0;
+        speaker->own += hdr.type == VNRS_SPK_OWN ? hdr.count : 0;
         if (hdr.type == VNRS_SPK_CONFIG_BEGIN)
             memcpy(&speaker->config, buf + sizeof(hdr), sizeof(speaker->config));
         if (hdr.type == VNRS_SPK_PEER_CONFIG)

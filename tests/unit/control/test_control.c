@@ -209,7 +209,7 @@ static void speakers_are_configured_and_their_routes_programmed(void **state)
     apply_and_reach(f, hub);
     start_speakers(f, speakers);
     assert_int_equal(speakers[0].peers, 2);
-    assert_int_equal(speakers[0].locals, 1);
+    assert_int_equal(speakers[0].own, 1);
     fake_clear_counts(&f->agent);
     speaker_route(&speakers[0], "10.50.0.0/16", both);
     RUN_UNTIL(f, f->agent.n_fib[VNRS_AG_FIB_FLUSH] == 1);

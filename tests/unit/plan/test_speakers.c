@@ -55,7 +55,7 @@ static void a_route_server_instance(void **state)
     assert_int_equal(one->config.features, VNRS_SPK_GRACEFUL_RESTART);
     assert_int_equal(one->config.restart_s, 90);
     assert_int_equal(one->config.restart, 0);
-    assert_int_equal(one->locals.len, 1);
+    assert_int_equal(one->own.len, 1);
     assert_int_equal(one->stations.len, 1);
     assert_string_equal(one->stations.items[0].name, "l/rs-1");
     assert_int_equal(one->peers.len, 2);
@@ -140,6 +140,7 @@ static const char *const everything =
 static void put_speaker(struct vnrs_strbuf *out, const struct vnrs_speaker *s)
 {
     static const char *const roles[] = {"plain", "rs", "vpn", "er", "msee"};
+    static const char *const owns[] = {"local", "custom", "static"};
     static const char *const kinds[] = {"outside", "rs", "vpn", "er", "msee", "twin"};
     char text[VNRS_PREFIX_STR_MAX];
 
@@ -148,11 +149,8 @@ static void put_speaker(struct vnrs_strbuf *out, const struct vnrs_speaker *s)
                        (int)s->class, s->in_hub ? ", in hub" : "", s->is_next_hop ? ", next hop" : "",
                        s->domain ? ", domain " : "", s->domain ? s->domain : "",
                        s->config.branch_to_branch ? ", b2b" : "");
-    vec_foreach (local, &s->locals)
-        vnrs_strbuf_printf(out, "  %s %s\n", local->custom ? "custom" : "local",
-                           vnrs_prefix_format(&local->prefix, text));
-    vec_foreach (prefix, &s->statics)
-        vnrs_strbuf_printf(out, "  static %s\n", vnrs_prefix_format(&prefix->prefix, text));
+    vec_foreach (own, &s->own)
+        vnrs_strbuf_printf(out, "  %s %s\n", owns[own->kind], vnrs_prefix_format(&own->prefix, text));
     vec_foreach (peer, &s->peers) {
         vnrs_strbuf_printf(out, "  %s %s AS %u %s", peer->name, vnrs_addr_format(&peer->addr, text), peer->asn,
                            kinds[peer->kind]);

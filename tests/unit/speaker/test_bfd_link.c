@@ -23,8 +23,7 @@
 
 static void configure(struct world *w, size_t n)
 {
-    assert_int_equal(
-        vnrs_bgp_speaker_configure(w->sp.core, vnrs_clock_ms(), &w->conf, NULL, 0, NULL, 0, w->peers, n, NULL), 0);
+    assert_int_equal(vnrs_bgp_speaker_configure(w->sp.core, vnrs_clock_ms(), &w->conf, NULL, 0, w->peers, n, NULL), 0);
     vnrs_bfd_link_sync(&w->sp);
 }
 

@@ -46,7 +46,7 @@ static const struct {
     {"unknown type", VNRS_SPEAKER_PROTO, _VNRS_SPK_MAX, 0, 0, false},
     {"a type of the other direction", VNRS_SPEAKER_PROTO, VNRS_SPK_ROUTES, 0, 0, false},
     {"CONFIG_END without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_END, 0, 0, false},
-    {"LOCAL without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_LOCAL, 1, SIZE(local), false},
+    {"OWN without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_OWN, 1, SIZE(own), false},
     {"PEER_CONFIG without CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_PEER_CONFIG, 1, SIZE(peer_config), false},
     {"CONFIG_BEGIN", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_BEGIN, 1, SIZE(config), true},
     {"CONFIG_BEGIN, one byte short", VNRS_SPEAKER_PROTO, VNRS_SPK_CONFIG_BEGIN, 1, SIZE(config) - 1, false},
@@ -54,7 +54,7 @@ static const struct {
     {"QUERY, count 0", VNRS_SPEAKER_PROTO, VNRS_SPK_QUERY, 0, 0, false},
     {"QUERY", VNRS_SPEAKER_PROTO, VNRS_SPK_QUERY, 1, SIZE(query), true},
     {"QUERY, one byte more", VNRS_SPEAKER_PROTO, VNRS_SPK_QUERY, 1, SIZE(query) + 1, false},
-    {"count that overflows 32 bits", VNRS_SPEAKER_PROTO, VNRS_SPK_LOCAL, UINT32_MAX, SIZE(local), false},
+    {"count that overflows 32 bits", VNRS_SPEAKER_PROTO, VNRS_SPK_OWN, UINT32_MAX, SIZE(own), false},
     {"ACTION 0", VNRS_SPEAKER_PROTO, VNRS_SPK_ACTION, 1, SIZE(action), false},
 };
 
