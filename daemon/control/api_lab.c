@@ -241,8 +241,8 @@ static json_t *test_json(const struct vnrs_lab *lab, struct vnrs_arena *arena, c
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o, s:s}", "name", test->name ? test->name : "", "from",
                      test->from->name, "kind", kinds[test->kind], "to", vnrs_addr_format(&test->to, to), "port",
                      (int)test->port, "expectFail", test->expect_fail, "nextHopType",
-                     test->has_type ? json_string(vnrs_nexthop_type_name(test->type)) : json_null(), "nextHopIps",
-                     test->has_next_hops ? addr_list(&test->next_hops) : json_null(), "netns",
+                     test->has_type ? json_string(vnrs_next_hop_name(test->type, test->ecmp)) : json_null(),
+                     "nextHopIps", test->has_next_hops ? addr_list(&test->next_hops) : json_null(), "netns",
                      vnrs_machine_netns(arena, lab->model, test->from));
 }
 

@@ -105,8 +105,8 @@ static json_t *hop_json(const struct vnrs_eff_route *route)
     if (route)
         vnrs_prefix_format(&route->prefix, prefix);
     return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s}", "nextHopType",
-                     vnrs_nexthop_type_name(route ? route->type : VNRS_NH_NONE), "nextHopIpAddress", ip,
-                     "nextHopIpAddresses", ips, "routeTableId",
+                     route ? vnrs_next_hop_name(route->type, route->ecmp) : vnrs_nexthop_type_name(VNRS_NH_NONE),
+                     "nextHopIpAddress", ip, "nextHopIpAddresses", ips, "routeTableId",
                      route && route->table ? route->table->name : "System Route", "addressPrefix", prefix, "why",
                      route && route->why ? route->why : "no route leads there");
 }

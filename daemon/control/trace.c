@@ -54,8 +54,8 @@ static void add_hop(struct way *way, const struct vnrs_nic *nic, const struct vn
     (void)json_array_append_new(
         way->hops,
         json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "at", nic->machine->name, "nic", nic->name, "addressPrefix",
-                  vnrs_prefix_format(&route->prefix, prefix), "nextHopType", vnrs_nexthop_type_name(route->type),
-                  "nextHopIpAddresses", hops_json(route), "routeTableId",
+                  vnrs_prefix_format(&route->prefix, prefix), "nextHopType",
+                  vnrs_next_hop_name(route->type, route->ecmp), "nextHopIpAddresses", hops_json(route), "routeTableId",
                   route->table ? route->table->name : "System Route", "why", route->why ? route->why : ""));
 }
 

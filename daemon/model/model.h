@@ -394,6 +394,7 @@ struct vnrs_test {
     bool expect_fail;    // expect: fail
     bool has_type;
     enum vnrs_nexthop_type type;
+    bool ecmp; // APPLIANCE: several equal ones
     bool has_next_hops;
     vnrs_addr_list next_hops; // as a set
 };

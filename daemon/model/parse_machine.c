@@ -398,8 +398,12 @@ static void parse_expect(struct vnrs_loader *l, const struct vnrs_node *expect, 
             vnrs_diag_help(l->diags, d, "write expect: {nextHopType: None} or expect: {nextHopIp: 10.0.2.4}");
             return;
         }
-        test->has_type = vnrs_node_get(expect, "nextHopType");
-        test->type = (enum vnrs_nexthop_type)vnrs_read_enum(expect, "nextHopType", vnrs_nexthop_names, _VNRS_NH_MAX, 0);
+        const struct vnrs_node *type = vnrs_node_get(expect, "nextHopType");
+        test->has_type = type;
+        test->ecmp = type && strcmp(type->text, VNRS_NEXTHOP_APPLIANCE_ECMP) == 0;
+        test->type = test->ecmp ? VNRS_NH_APPLIANCE
+                                : (enum vnrs_nexthop_type)vnrs_read_enum(expect, "nextHopType", vnrs_nexthop_names,
+                                                                         _VNRS_NH_MAX, 0);
         test->has_next_hops = vnrs_node_get(expect, "nextHopIp");
         vnrs_read_addrs(l, vnrs_node_get(expect, "nextHopIp"), &test->next_hops);
     } else if (is_map) {

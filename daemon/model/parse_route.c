@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define ECMP "VirtualApplianceEcmp"
+#define ECMP VNRS_NEXTHOP_APPLIANCE_ECMP
 
 void vnrs_model_parse_service_tags(struct vnrs_loader *l, const struct vnrs_node *list)
 {

@@ -149,7 +149,7 @@ static void print_route_tables(struct vnrs_strbuf *out, const struct vnrs_model 
             else
                 put_prefix(out, &udr->prefix);
             vnrs_strbuf_printf(out, ", nextHopType: %s",
-                               udr->ecmp ? "VirtualApplianceEcmp" : vnrs_nexthop_names[udr->type]);
+                               udr->ecmp ? VNRS_NEXTHOP_APPLIANCE_ECMP : vnrs_nexthop_names[udr->type]);
             if (udr->ecmp) {
                 vnrs_strbuf_puts(out, ", nextHop: {nextHopIpAddresses: ");
                 put_addrs(out, udr->next_hops.items, udr->next_hops.len);
@@ -475,7 +475,8 @@ static void print_next_hop_test(struct vnrs_strbuf *out, const struct vnrs_test 
 {
     vnrs_strbuf_puts(out, "    expect: {");
     if (test->has_type)
-        vnrs_strbuf_printf(out, "nextHopType: %s", vnrs_nexthop_names[test->type]);
+        vnrs_strbuf_printf(out, "nextHopType: %s",
+                           test->ecmp ? VNRS_NEXTHOP_APPLIANCE_ECMP : vnrs_nexthop_names[test->type]);
     if (test->has_next_hops) {
         vnrs_strbuf_printf(out, "%snextHopIp: ", test->has_type ? ", " : "");
         put_addrs(out, test->next_hops.items, test->next_hops.len);

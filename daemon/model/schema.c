@@ -28,7 +28,7 @@
         .noun = (noun_text), .help = (help_text), .keys = id##_keys, .n_keys = ARRAY_SIZE(id##_keys)}
 
 #define NEXT_HOP_TYPES_OF_ROUTES                                                                                       \
-    "VirtualAppliance", "VirtualApplianceEcmp", "VirtualNetworkGateway", "VnetLocal", "Internet", "None"
+    "VirtualAppliance", VNRS_NEXTHOP_APPLIANCE_ECMP, "VirtualNetworkGateway", "VnetLocal", "Internet", "None"
 
 static const struct vnrs_schema_key endpoint_keys[] = {
     {.key = "service",
@@ -652,8 +652,8 @@ static const struct vnrs_schema_key expect_keys[] = {
     {.key = "nextHopType",
      .types = ENUM,
      .values = VALUES("None", "VnetLocal", "VNetPeering", "VNetGlobalPeering", "VirtualNetworkGateway",
-                      "VirtualAppliance", "VirtualNetworkServiceEndpoint", "Internet"),
-     .help = "Next hop type"},
+                      "VirtualAppliance", VNRS_NEXTHOP_APPLIANCE_ECMP, "VirtualNetworkServiceEndpoint", "Internet"),
+     .help = "Next hop type, as `vnrs next-hop` says it"},
     {.key = "nextHopIp", .types = LIST_ONE | ADDR, .min = 1, .help = "Next hop addresses, as a set"},
 };
 SCHEMA(expect, "expectation", "What a next hop test expects");

@@ -6,6 +6,11 @@
 
 #include <errno.h>
 
+const char *vnrs_next_hop_name(enum vnrs_nexthop_type type, bool ecmp)
+{
+    return type == VNRS_NH_APPLIANCE && ecmp ? VNRS_NEXTHOP_APPLIANCE_ECMP : vnrs_nexthop_type_name(type);
+}
+
 const char *vnrs_nexthop_type_name(enum vnrs_nexthop_type type)
 {
     static const char *const names[] = {

@@ -14,6 +14,8 @@ enum vnrs_route_source { VNRS_SRC_DEFAULT, VNRS_SRC_GATEWAY, VNRS_SRC_USER }; //
 enum vnrs_route_state { VNRS_ROUTE_ACTIVE, VNRS_ROUTE_INVALID };
 
 const char *vnrs_nexthop_type_name(enum vnrs_nexthop_type type); // "VnetLocal"
+// As Network Watcher calls it (azure-routing.md 9.3): "VirtualApplianceEcmp" where `ecmp`.
+const char *vnrs_next_hop_name(enum vnrs_nexthop_type type, bool ecmp);
 const char *vnrs_route_source_name(enum vnrs_route_source source);
 const char *vnrs_route_state_name(enum vnrs_route_state state);
 

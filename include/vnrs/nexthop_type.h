@@ -13,6 +13,10 @@
     X(VNRS_NH_SERVICE_ENDPOINT, "VirtualNetworkServiceEndpoint")                                                       \
     X(VNRS_NH_INTERNET, "Internet")
 
+// A VNRS_NH_APPLIANCE with several equal next hops, as user routes and Network Watcher call it; effective routes do not
+// (azure-routing.md 3.6, 9.3).
+#define VNRS_NEXTHOP_APPLIANCE_ECMP "VirtualApplianceEcmp"
+
 enum vnrs_nexthop_type {
 #define X(id, text) id,
     VNRS_NEXTHOP_TYPES(X)

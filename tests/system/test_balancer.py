@@ -52,6 +52,8 @@ routeServers:
     virtualNetwork: net
     bgpConnections: [{{name: nva3, peerIp: 10.0.2.6, peerAsn: 65003}}]
 internet: {{hosts: [{{name: www, ip: 20.2.0.1}}]}}
+tests:
+  - {{name: three appliances, from: c, to: 10.0.3.4, expect: {{nextHopType: VirtualApplianceEcmp}}}}
 machines:
   - {{name: a, nics: [{{subnet: net/a, privateIp: 10.0.3.4}}]}}
   - {{name: b, nics: [{{subnet: net/b, privateIp: 10.0.4.4}}]}}
@@ -150,11 +152,17 @@ def test_rows(lab):
     spread = rows["10.0.0.0/16", "User", "Active"]
     assert spread["nextHopType"] == "VirtualAppliance"
     assert spread["nextHopIpAddress"] == ["10.0.2.4", "10.0.2.5", "10.0.2.6"]  # one row, azure-routing.md 3.6
+    hop = lab.get("next-hop", "--from", "c", "--to", "10.0.3.4")  # 9.3
+    assert hop["nextHopType"] == "VirtualApplianceEcmp" and hop["nextHopIpAddresses"] == spread["nextHopIpAddress"]
+    [way] = lab.get("trace", "--from", "c", "--to", "10.0.3.4")["forward"]["hops"][:1]
+    assert way["nextHopType"] == "VirtualApplianceEcmp"
+    assert lab.get("next-hop", "--from", "a", "--to", "10.0.4.4")["nextHopType"] == "VirtualAppliance"
     assert rows["20.1.0.0/16", "User", "Active"]["destinationServiceTags"] == ["Storage"]  # 3.3
     assert rows["20.1.0.0/16", "User", "Invalid"]["destinationServiceTags"] == ["AzureCloud"]
     assert lab.next_hops("a", "10.0.0.0/16") == ["10.0.2.100"]
     until(lambda: lab.next_hops("a", "10.50.0.0/16") == ["10.0.2.100"], 30, "the learned route leads to the frontend")
     until(lambda: lab.ping("c", "20.2.0.1"), 10, "the tag leads to the Internet")
+    lab.daemon.cli("test", lab.name)
 
 
 def test_both_directions_meet_in_one_firewall(lab):

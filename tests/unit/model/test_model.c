@@ -285,7 +285,7 @@ static const char everything[] =
     "  - {name: \"a: # b\", from: vm-1, ping: behind}\n"
     "  - {name: b, from: vm-2, connect: www, port: 80, expect: fail}\n"
     "  - {name: c, from: vm-3, to: 10.50.0.9, expect: {nextHopType: VirtualNetworkGateway, nextHopIp: [10.0.2.4]}}\n"
-    "  - {name: d, from: vm-3, to: w6, expect: {nextHopIp: 10.0.2.4}}\n"
+    "  - {name: d, from: vm-3, to: w6, expect: {nextHopType: VirtualApplianceEcmp, nextHopIp: 10.0.2.4}}\n"
     "  - {name: e, from: n3, to: n2, expect: {nextHopType: None}}\n";
 
 #define same_bytes(a, b) assert_memory_equal(&(a), &(b), sizeof(a))
@@ -558,6 +558,7 @@ static void same_rest(const struct vnrs_model *a, const struct vnrs_model *b)
         assert_int_equal(x->port, y->port);
         assert_int_equal(x->expect_fail, y->expect_fail);
         assert_int_equal(x->has_type, y->has_type);
+        assert_int_equal(x->ecmp, y->ecmp);
         assert_int_equal(x->type, y->type);
         assert_int_equal(x->has_next_hops, y->has_next_hops);
         same_list(x->next_hops, y->next_hops);

@@ -258,6 +258,9 @@ static void names_are_azures(void **state)
     assert_string_equal(vnrs_nexthop_type_name(VNRS_NH_VNET_GLOBAL_PEERING), "VNetGlobalPeering");
     assert_string_equal(vnrs_nexthop_type_name(VNRS_NH_SERVICE_ENDPOINT), "VirtualNetworkServiceEndpoint");
     assert_string_equal(vnrs_nexthop_type_name(_VNRS_NH_MAX), "Unknown");
+    assert_string_equal(vnrs_next_hop_name(VNRS_NH_APPLIANCE, true), "VirtualApplianceEcmp");
+    assert_string_equal(vnrs_next_hop_name(VNRS_NH_APPLIANCE, false), "VirtualAppliance");
+    assert_string_equal(vnrs_next_hop_name(VNRS_NH_GATEWAY, false), "VirtualNetworkGateway");
     assert_string_equal(vnrs_route_state_name(VNRS_ROUTE_INVALID), "Invalid");
 }
 
