@@ -2,6 +2,7 @@
 // The packet path: runs at the ingress of the fabric end of every NIC, decides by the routes of that NIC alone, and
 // hands the packet to the machine behind another NIC. This file only wires; every stage is a header in lib/.
 #include "lib/arp.h"
+#include "lib/cache.h"
 #include "lib/count.h"
 #include "lib/deliver.h"
 #include "lib/lpm.h"
@@ -45,7 +46,7 @@ STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p,
     if (!route)
         return VNRS_DROP_NO_ROUTE;
     d->type = VNRS_ROUTE_TYPE(route);
-    nexthop = nexthop_choose(VNRS_ROUTE_GROUP(route), p, &index);
+    nexthop = nexthop_choose(VNRS_ROUTE_GROUP(route), p, &index, &d->by_flow);
     if (!nexthop)
         return VNRS_DROP_DEAD_NEXTHOP;
     d->nexthop = index;
@@ -57,46 +58,41 @@ STAGE __u32 route_packet(const struct vnrs_bpf_nic *nic, const struct packet *p,
     return d->ifindex ? 0 : VNRS_DROP_NO_ENDPOINT;
 }
 
-STAGE void handle_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic_record *record, bool is_ipv4, bool multicast,
-                     struct packet *p, struct decision *d)
+// A packet that says who and where to. Returns whether there is something to decide.
+STAGE bool read_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, bool is_ipv4, bool multicast,
+                   struct packet *p, struct decision *d)
 {
-    const struct vnrs_bpf_nic *nic = &record->nic;
     __u32 reason = is_ipv4 ? parse_ipv4(skb, p) : parse_ipv6(skb, p);
 
     if (reason) {
         drop(d, reason);
-        return;
+        return false;
     }
     if (!is_ipv4 && nd_is_solicit(skb, p)) {
         nd_handle(skb, nic, p, d);
-        return;
+        return false;
     }
-    reason = multicast ? VNRS_DROP_MULTICAST : source_check(skb, record, p);
-    if (!reason && is_ipv4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || addr4_is_link_local(p->daddr[0])))
-        reason = route_platform(nic, p, d);
-    else if (!reason)
-        reason = route_packet(nic, p, d);
-    if (reason)
-        drop(d, reason);
-    else
-        deliver(skb, nic, p, d);
+    if (multicast)
+        drop(d, VNRS_DROP_MULTICAST);
+    return !multicast;
 }
 
-SUBPROGRAM handle_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
+// From the wire to `p`. Returns whether that is to be routed; else it is decided.
+SUBPROGRAM read_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
 {
     if (!p || !d)
-        return 0;
+        return false;
     __u32 ifindex = skb->ifindex;
     const struct vnrs_bpf_nic_record *nic = bpf_map_lookup_elem(&nics, &ifindex);
 
     if (!nic || !(nic->nic.flags & VNRS_NIC_PRESENT)) {
         drop(d, VNRS_DROP_UNKNOWN_NIC);
-        return 0;
+        return false;
     }
     const struct ethhdr *eth = (void *)(long)skb->data;
     if ((void *)(eth + 1) > (void *)(long)skb->data_end) {
         drop(d, VNRS_DROP_MALFORMED);
-        return 0;
+        return false;
     }
     __be16 proto = eth->h_proto;
     bool multicast = eth->h_dest[0] & 1;
@@ -106,9 +102,31 @@ SUBPROGRAM handle_frame(struct __sk_buff *skb, struct packet *p, struct decision
     else if (proto == bpf_htons(ETH_P_ARP))
         arp_handle(skb, &nic->nic, p, d);
     else if (proto == bpf_htons(ETH_P_IP) || proto == bpf_htons(ETH_P_IPV6))
-        handle_ip(skb, nic, proto == bpf_htons(ETH_P_IP), multicast, p, d);
+        return read_ip(skb, &nic->nic, proto == bpf_htons(ETH_P_IP), multicast, p, d);
     else
         drop(d, multicast ? VNRS_DROP_MULTICAST : VNRS_DROP_ETHERTYPE);
+    return false;
+}
+
+// Whether and where to, from the routes. `now` was read before: what is found here may be remembered under it.
+SUBPROGRAM decide(struct __sk_buff *skb, const struct packet *p, struct decision *d, __u64 now)
+{
+    __u32 ifindex = skb->ifindex + cache_after(now), reason;
+
+    if (!p || !d)
+        return 0;
+    const struct vnrs_bpf_nic_record *nic = bpf_map_lookup_elem(&nics, &ifindex);
+    if (!nic)
+        return 0;
+    reason = source_check(skb, nic, p);
+    if (!reason && p->family == 4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || addr4_is_link_local(p->daddr[0])))
+        reason = route_platform(&nic->nic, p, d);
+    else if (!reason)
+        reason = route_packet(&nic->nic, p, d);
+    if (reason)
+        drop(d, reason);
+    else
+        deliver(skb, &nic->nic, p, d, now);
     return 0;
 }
 
@@ -118,7 +136,11 @@ int forward(struct __sk_buff *skb)
     struct packet packet = {.frame_len = skb->len};
     struct decision decision = {};
 
-    handle_frame(skb, &packet, &decision);
+    if (read_frame(skb, &packet, &decision)) {
+        __u64 now = cache_epoch();
+        if (!cache_use(skb, &packet, &decision, now))
+            decide(skb, &packet, &decision, now);
+    }
     return finish(skb, &packet, &decision);
 }
 

@@ -5,14 +5,9 @@
 // spreads the flows of a lost member over all others.
 #pragma once
 
+#include "lib/flow_hash.h"
 #include "lib/maps.h"
 #include "lib/packet.h"
-
-// The products do not wait for each other; what they are good for is in their upper halves.
-STAGE __u64 flow_pair(__u32 a, __u32 b, __u64 odd)
-{
-    return ((__u64)a << 32 | b) * odd;
-}
 
 STAGE __u32 flow_hash(const struct packet *p)
 {
@@ -25,15 +20,6 @@ STAGE __u32 flow_hash(const struct packet *p)
                 flow_pair(p->saddr[3], p->daddr[3], 0xa0761d6478bd642f);
     hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccd;
     return hash >> 32;
-}
-
-// One end of a flow, so that sums of two do not meet where those of other ends do.
-STAGE __u64 flow_end(const __u32 *addr, __u32 port)
-{
-    __u64 end = flow_pair(addr[0], addr[1], 0x9e3779b97f4a7c15) ^ flow_pair(addr[2], addr[3], 0xc2b2ae3d27d4eb4f);
-
-    end = (end ^ end >> 32 ^ port) * 0xd6e8feb86659fd93;
-    return end ^ end >> 29;
 }
 
 // The same for both directions. Load balancers are few, so this is out of the way.
@@ -82,12 +68,19 @@ STAGE const struct vnrs_bpf_nexthop *nexthop_by(__u32 group_index, const struct 
     return at < 0 ? NULL : nexthop_in(group, at, index);
 }
 
-// The next hop of a flow and its index, or NULL: none is alive.
-STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, const struct packet *p, __u32 *index)
+// The next hop and its index, or NULL: none is alive.
+STAGE const struct vnrs_bpf_nexthop *nexthop_choose(__u32 group_index, const struct packet *p, __u32 *index,
+                                                    bool *by_flow)
 {
     const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
-    const struct vnrs_bpf_nexthop *nexthop = group ? nexthop_by(group_index, group, flow_hash(p), index) : NULL;
+    const struct vnrs_bpf_nexthop *nexthop;
 
+    if (!group)
+        return NULL;
+    *by_flow = group->n != 1;
+    if (!*by_flow)
+        return nexthop_in(group, 0, index);
+    nexthop = nexthop_by(group_index, group, flow_hash(p), index);
     if (nexthop && nexthop->flags & VNRS_BPF_NHF_BALANCED)
         nexthop = nexthop_by(group_index, group, flow_hash_both(p), index);
     return nexthop;

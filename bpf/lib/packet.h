@@ -41,6 +41,7 @@ struct decision {
     __u32 ifindex;
     __u32 type;
     bool to_endpoint; // `ifindex` was found by the destination address
+    bool by_flow;     // of several next hops: flows between the same addresses may go to different ones
     bool queued;      // to be delivered through the qdisc of the fabric end
     bool captured;    // told of before it was overwritten by the answer to it
     __u32 macs[3];    // FORWARD: Ethernet addresses as they came

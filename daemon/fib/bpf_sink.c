@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 
@@ -24,6 +25,8 @@ struct bpf_sink {
     struct vnrs_bpf_routes *routes;
     struct vnrs_bpf_table acl;
     struct nic *nics; // VNRS_NICS_MAX, by ifindex
+    uint64_t *epoch;  // the map `epoch`, mapped
+    uint64_t told;    // writes that are said by it
 };
 
 static struct bpf_sink *self(struct vnrs_sink *sink)
@@ -43,6 +46,15 @@ static int fail(struct vnrs_sink *sink, int err, const char *fmt, ...)
     va_end(args);
     (void)snprintf(sink->error, sizeof(sink->error), "cannot %s in the eBPF data plane: %s", what,
                    err == -ENOSPC ? "the map is full" : strerror(-err));
+    return err;
+}
+
+// Decisions that packets remember hold no longer where anything was written, even by half. Returns `err`.
+static int forget_decisions(struct bpf_sink *b, int err)
+{
+    if (b->told != b->sink.writes)
+        __atomic_store_n(b->epoch, *b->epoch + 1, __ATOMIC_RELEASE);
+    b->told = b->sink.writes;
     return err;
 }
 
@@ -77,15 +89,17 @@ static int sink_sync_begin(struct vnrs_sink *sink)
 
 static int sink_group_set(struct vnrs_sink *sink, const struct vnrs_fib_group *group)
 {
-    int err = vnrs_bpf_routes_group_set(self(sink)->routes, group);
+    struct bpf_sink *b = self(sink);
+    int err = forget_decisions(b, vnrs_bpf_routes_group_set(b->routes, group));
 
     return err ? fail(sink, err, "set next-hop group %u", group->handle) : 0;
 }
 
 static int sink_route_set(struct vnrs_sink *sink, const struct vnrs_fib_route *route)
 {
+    struct bpf_sink *b = self(sink);
     char text[VNRS_PREFIX_STR_MAX];
-    int err = vnrs_bpf_routes_set(self(sink)->routes, route);
+    int err = forget_decisions(b, vnrs_bpf_routes_set(b->routes, route));
 
     if (!err)
         return 0;
@@ -126,7 +140,7 @@ static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wante
     if (wanted->ifindex == 0 || wanted->ifindex >= VNRS_NICS_MAX)
         return fail(sink, -ERANGE, "set NIC %u", wanted->ifindex);
     if (!(wanted->nic.flags & VNRS_NIC_PRESENT))
-        return nic_remove(b, wanted->ifindex);
+        return forget_decisions(b, nic_remove(b, wanted->ifindex));
     struct vnrs_bpf_nic_record record = {.nic = wanted->nic};
     const struct nic *nic = &b->nics[wanted->ifindex];
     if (nic->record.nic.vnet == wanted->nic.vnet) { // its addresses mean what they meant
@@ -135,7 +149,7 @@ static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wante
     }
     memset(record.nic.pad, 0, sizeof(record.nic.pad));
     b->nics[wanted->ifindex].confirmed = true;
-    return nic_write(b, wanted->ifindex, &record);
+    return forget_decisions(b, nic_write(b, wanted->ifindex, &record));
 }
 
 static __be32 *record_addr(struct vnrs_bpf_nic_record *record, uint8_t family)
@@ -202,7 +216,7 @@ static int sink_endpoint_set(struct vnrs_sink *sink, const struct vnrs_fib_endpo
         err = nic_addr_removed(b, before, endpoint->vnet, addr);
     if (!err && endpoint->ifindex)
         err = nic_addr_added(b, endpoint->ifindex, endpoint->vnet, addr);
-    return err;
+    return forget_decisions(b, err);
 }
 
 static int sink_acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
@@ -212,14 +226,30 @@ static int sink_acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
     int err = acl->allowed ? vnrs_bpf_table_set(&b->acl, &key, 1, &sink->writes)
                            : vnrs_bpf_table_remove(&b->acl, &key, &sink->writes);
 
+    (void)forget_decisions(b, err);
     return err ? fail(sink, err, "set access of %u to %u", acl->from, acl->to) : 0;
 }
 
 static int sink_flush(struct vnrs_sink *sink)
 {
-    int err = vnrs_bpf_routes_publish(self(sink)->routes); // all else was written at once
+    struct bpf_sink *b = self(sink);
+    int err = forget_decisions(b, vnrs_bpf_routes_publish(b->routes)); // all else was written at once
 
     return err ? fail(sink, err, "write routes and addresses") : 0;
+}
+
+static int sweep(struct bpf_sink *b)
+{
+    int err = vnrs_bpf_table_sweep(&b->acl, &b->sink.writes);
+
+    if (err)
+        return fail(&b->sink, err, "remove what is no longer wanted");
+    for (uint32_t ifindex = 0; ifindex < VNRS_NICS_MAX; ifindex++) {
+        err = nic_sweep(b, ifindex);
+        if (err)
+            return err;
+    }
+    return 0;
 }
 
 // Routes first: nothing leads any more to what goes after them.
@@ -231,23 +261,15 @@ static int sink_sync_end(struct vnrs_sink *sink)
     if (err)
         return fail(sink, err, "remove routes and addresses that are no longer wanted");
     err = sink_flush(sink);
-    if (err)
-        return err;
-    err = vnrs_bpf_table_sweep(&b->acl, &sink->writes);
-    if (err)
-        return fail(sink, err, "remove what is no longer wanted");
-    for (uint32_t ifindex = 0; ifindex < VNRS_NICS_MAX; ifindex++) {
-        err = nic_sweep(b, ifindex);
-        if (err)
-            return err;
-    }
-    return 0;
+    return err ? err : forget_decisions(b, sweep(b));
 }
 
 static void sink_free(struct vnrs_sink *sink)
 {
     struct bpf_sink *b = self(sink);
 
+    if (b->epoch)
+        (void)munmap(b->epoch, sizeof(*b->epoch));
     vnrs_bpf_routes_free(b->routes);
     vnrs_bpf_table_fini(&b->acl);
     free(b->nics);
@@ -266,6 +288,19 @@ static const struct vnrs_sink_ops ops = {
     .flush = sink_flush,
     .free = sink_free,
 };
+
+// What an earlier process left may have been changed since, and its program may have decided otherwise.
+static int epoch_open(struct bpf_sink *b)
+{
+    void *at = mmap(NULL, sizeof(*b->epoch), PROT_READ | PROT_WRITE, MAP_SHARED,
+                    vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_EPOCH), 0);
+
+    if (at == MAP_FAILED)
+        return -errno;
+    b->epoch = at;
+    b->told = b->sink.writes + 1;
+    return forget_decisions(b, 0);
+}
 
 int vnrs_bpf_sink_new(struct vnrs_bpf_dataplane *dp, struct vnrs_sink **ret_sink)
 {
@@ -290,6 +325,8 @@ int vnrs_bpf_sink_new(struct vnrs_bpf_dataplane *dp, struct vnrs_sink **ret_sink
     int err = b->nics ? vnrs_bpf_routes_new(&maps, &b->sink.writes, &b->routes) : -ENOMEM;
     if (!err)
         err = read_back(b);
+    if (!err)
+        err = epoch_open(b);
     if (err) {
         sink_free(&b->sink);
         return err;

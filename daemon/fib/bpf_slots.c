@@ -222,6 +222,7 @@ static void fill(const struct vnrs_bpf_group *old, const struct vnrs_bpf_members
 
     for (uint32_t m = 0; m < members->n; m++)
         indexes[m] = held[m]->index;
+    ret_buckets->n = members->n;
     vnrs_bpf_group_fill(old ? old->bucket : NULL, indexes, members->n, ret_buckets->bucket);
 }
 
@@ -291,7 +292,7 @@ static int group_read(struct vnrs_bpf_slots *slots, struct vnrs_bpf_group_slot *
         return err;
     n = vnrs_bpf_group_members(slot->buckets.bucket, indexes);
     for (unsigned m = 0; m < n; m++) {
-        if (indexes[m] == 0 || indexes[m] >= slots->nexthops.max)
+        if (indexes[m] == 0 || indexes[m] >= slots->nexthops.max || slot->buckets.n != n)
             n = 0;
     }
     for (unsigned m = 0; m < n && !err; m++)

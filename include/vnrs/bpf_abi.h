@@ -5,12 +5,13 @@
 // ends in _be. No pointers, no bit-fields, padding explicit and zero (hash keys compare by bytes).
 //
 // A packet from a NIC is handled with: nics[ingress ifindex] → tables[domain], destination → groups[group] →
-// nexthops[member] → (tables[vnet], destination) → nics[egress ifindex].
+// nexthops[member] → (tables[vnet], destination) → nics[egress ifindex]; or, where one with the same addresses was
+// handled since anything changed, with cache4 or cache6 alone.
 #pragma once
 
 #include <linux/types.h>
 
-#define VNRS_BPF_LAYOUT 3
+#define VNRS_BPF_LAYOUT 4
 
 // Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
 #define VNRS_IFINDEX_FIRST 16
@@ -21,6 +22,7 @@
 #define VNRS_NEXTHOPS_MAX  65536
 #define VNRS_ACLS_MAX      65536
 #define VNRS_GROUP_BUCKETS 64 // a power of two; 8 peers times 8 buckets
+#define VNRS_CACHE_BITS    13 // slots for each CPU: 2 to this
 
 // MAC that answers every ARP request and neighbour solicitation (azure-routing.md section 10), and the source MAC of
 // everything the fabric delivers.
@@ -74,6 +76,7 @@ struct vnrs_bpf_nic_record { // map `nics`: ARRAY by ifindex
 
 // Resilient: a lost member only gives away its own buckets. Filled by daemon/fib/bpf.
 struct vnrs_bpf_group {               // map `groups`: ARRAY
+    __u32 n;                          // of members; 1: all buckets are the same
     __u32 bucket[VNRS_GROUP_BUCKETS]; // index into `nexthops`
 };
 
@@ -106,6 +109,32 @@ enum vnrs_acl_kind {
 struct vnrs_bpf_acl_key { // map `access`: HASH, value __u32 1
     __u32 kind;           // enum vnrs_acl_kind
     __u32 to, from;
+};
+
+// What was decided for a packet, for the next one with the same NIC, addresses and protocol. It holds as long as
+// `epoch` (map `epoch`: ARRAY of one __u64, mapped) is what it was: user space adds 1 after each change of what
+// decisions come from. Packets that the same could not be decided for are not in here: dropped ones, and those of a
+// group of several next hops.
+struct vnrs_bpf_cached {
+    __u64 epoch;
+    __u16 from, to; // ifindexes
+    __u16 nexthop;  // index into `nexthops`
+    __u16 mtu;      // of `to`, or less; larger packets are decided anew
+    __u8 mac[6];    // of `to`
+    __u8 protocol;
+    __u8 type; // enum vnrs_nexthop_type
+};
+
+// Maps `cache4` and `cache6`: ARRAYs with 1 << VNRS_CACHE_BITS slots for each possible CPU, in order; none looks at
+// those of another. Mapped only for the sake of slots that do not lie across cache lines.
+struct vnrs_bpf_cache4 {
+    struct vnrs_bpf_cached decided;
+    __be32 saddr_be, daddr_be;
+};
+struct vnrs_bpf_cache6 {
+    struct vnrs_bpf_cached decided;
+    __be32 saddr_be[4], daddr_be[4];
+    __u64 pad;
 };
 
 enum vnrs_bpf_direction { VNRS_BPF_FROM_NIC, VNRS_BPF_TO_NIC, _VNRS_BPF_DIR_MAX };
@@ -196,6 +225,8 @@ enum vnrs_bpf_cb {
 static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");
 static_assert(sizeof(struct vnrs_bpf_nic_record) == 80, "layout of struct vnrs_bpf_nic_record");
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
+static_assert(sizeof(struct vnrs_bpf_cache4) == 32, "two in a cache line");
+static_assert(sizeof(struct vnrs_bpf_cache6) == 64, "a cache line");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
 static_assert(sizeof(struct vnrs_bpf_flow_switch) == 16, "layout of struct vnrs_bpf_flow_switch");
 static_assert(sizeof(struct vnrs_bpf_flow_event) == 88, "layout of struct vnrs_bpf_flow_event");

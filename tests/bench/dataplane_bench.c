@@ -19,26 +19,44 @@
 #include <bpf/libbpf.h>
 
 #include "dataplane.skel.h"
+#include "forward_cold.skel.h"
 #include "forward_trie.skel.h"
 
 #define VNET 1
 
 // --- the packet path ---
 
-static struct forward_trie_bpf *trie_open(const struct plane *plane)
+// All but what is a reference's own.
+static void share_maps(struct bpf_object *object, const struct plane *plane)
 {
     static const struct {
         const char *name;
         enum vnrs_bpf_map map;
     } shared[] = {{"nics", VNRS_BPF_MAP_NICS},     {"groups", VNRS_BPF_MAP_GROUPS}, {"nexthops", VNRS_BPF_MAP_NEXTHOPS},
                   {"access", VNRS_BPF_MAP_ACCESS}, {"tables", VNRS_BPF_MAP_TABLES}, {"lines", VNRS_BPF_MAP_LINES}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+        bench_check(bpf_map__reuse_fd(bpf_object__find_map_by_name(object, shared[i].name),
+                                      vnrs_bpf_dataplane_map(plane->dp, shared[i].map)),
+                    "share maps");
+}
+
+static struct forward_cold_bpf *cold_open(const struct plane *plane)
+{
+    struct forward_cold_bpf *skel = forward_cold_bpf__open();
+
+    bench_check(skel ? 0 : -errno, "open the reference");
+    share_maps(skel->obj, plane);
+    bench_check(forward_cold_bpf__load(skel), "load the reference");
+    return skel;
+}
+
+static struct forward_trie_bpf *trie_open(const struct plane *plane)
+{
     struct forward_trie_bpf *skel = forward_trie_bpf__open();
 
     bench_check(skel ? 0 : -errno, "open the reference");
-    for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-        bench_check(bpf_map__reuse_fd(bpf_object__find_map_by_name(skel->obj, shared[i].name),
-                                      vnrs_bpf_dataplane_map(plane->dp, shared[i].map)),
-                    "share maps");
+    share_maps(skel->obj, plane);
     bench_check(forward_trie_bpf__load(skel), "load the reference");
     return skel;
 }
@@ -107,6 +125,7 @@ static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const 
 {
     static struct series series[64];
     struct forward_trie_bpf *trie = trie_open(&planes[0]);
+    struct forward_cold_bpf *cold = cold_open(&planes[0]);
     size_t n = 0;
 
     trie_fill_fixture(trie, &planes[0]);
@@ -122,6 +141,7 @@ static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const 
         frame_build(&flows[0].packet, &series[i].frame);
     }
     n += add_flows(&series[n], "vnrs, 1,000 routes", vnrs_bpf_dataplane_program(planes[0].dp));
+    n += add_flows(&series[n], "vnrs, 1,000 routes, first packet", bpf_program__fd(cold->progs.forward));
     n += add_flows(&series[n], "vnrs, 1,000,000 routes", vnrs_bpf_dataplane_program(planes[2].dp));
     n += add_flows(&series[n], "same with LPM_TRIE and hash, 1,000 routes", bpf_program__fd(trie->progs.forward));
     bench_run_all(series, n);
@@ -129,6 +149,7 @@ static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const 
     for (size_t i = 0; i < n; i++)
         bench_print_series(&series[i], series[0].ns[0]);
     printf("\n");
+    forward_cold_bpf__destroy(cold);
     forward_trie_bpf__destroy(trie);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The packet path as it is, but for the match: routes in the kernel's LPM_TRIE, addresses in a hash, as it was before
 // vnrs/lpm.h. What dataplane_bench.c compares with.
+#include "lib/cache.h"
 #include "lib/lpm.h"
 
 #include "dataplane_tables.h"
@@ -60,5 +61,6 @@ STAGE __u32 reference_find(__u32 table, __u32 family, const __u32 *addr)
     return value ? *value : 0;
 }
 
-#define lpm_find reference_find
+#define lpm_find                  reference_find
+#define cache_use(skb, p, d, now) false
 #include "../../bpf/forward.bpf.c" // NOLINT(bugprone-suspicious-include)

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Decisions that packets leave for the next ones: they are used, by nobody whom they are not for, and by nobody any
+// more once anything changed that they came from.
+#include "fixture.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+
+static struct fixture fx;
+
+// Of a packet from a NIC: to which it goes, or minus the reason for which it does not.
+static int outcome(unsigned from, const struct spec *packet)
+{
+    struct frame in;
+    struct run run;
+
+    frame_build(packet, &in);
+    fixture_run(&fx, from, &in, 0, &run);
+    return run.cb[VNRS_BPF_CB_VERDICT] == VNRS_BPF_VERDICT_FORWARD ? (int)run.cb[VNRS_BPF_CB_IFINDEX]
+                                                                   : -(int)run.cb[VNRS_BPF_CB_REASON];
+}
+
+static int sent(const char *src, const char *dst)
+{
+    return outcome(VM_A, &(struct spec){.src = src, .dst = dst, .payload = 18});
+}
+
+static const struct {
+    const char *src, *dst;
+} pairs[] = {{"10.0.0.4", "10.0.1.4"}, {"fd00::4", "fd00:1::4"}};
+
+// Slots with a decision about packets to VM_B are made to say VM_P. Returns how many.
+static unsigned spoil(enum vnrs_bpf_map map, size_t size)
+{
+    int fd = vnrs_bpf_dataplane_map(fx.dp, map);
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < (uint32_t)libbpf_num_possible_cpus() << VNRS_CACHE_BITS; i++) {
+        union {
+            struct vnrs_bpf_cached decided;
+            uint8_t bytes[64];
+        } slot;
+        assert_in_range(size, sizeof(slot.decided), sizeof(slot));
+        assert_int_equal(bpf_map_lookup_elem(fd, &i, &slot), 0);
+        if (slot.decided.to != VM_B)
+            continue;
+        slot.decided.to = VM_P;
+        assert_int_equal(bpf_map_update_elem(fd, &i, &slot, BPF_ANY), 0);
+        n++;
+    }
+    return n;
+}
+
+static void next_packets_get_the_same_decision(void **state)
+{
+    (void)state;
+    fixture_fill(fx.sink);
+    for (size_t f = 0; f < ARRAY_SIZE(pairs); f++)
+        assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_B);
+    assert_int_equal(spoil(VNRS_BPF_MAP_CACHE4, sizeof(struct vnrs_bpf_cache4)), 1);
+    assert_int_equal(spoil(VNRS_BPF_MAP_CACHE6, sizeof(struct vnrs_bpf_cache6)), 1);
+    for (size_t f = 0; f < ARRAY_SIZE(pairs); f++)
+        assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_P);
+    route_set(fx.sink, DOMAIN_VM, "10.77.0.0/16", HANDLE_LOCAL, VNRS_NH_VNET_LOCAL);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+    for (size_t f = 0; f < ARRAY_SIZE(pairs); f++) // something changed, if nothing that concerns them
+        assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_B);
+    route_set(fx.sink, DOMAIN_VM, "10.77.0.0/16", 0, 0);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+}
+
+static void others_do_not_get_it(void **state)
+{
+    const struct spec plain = {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18},
+                      multicast = {.mac = BROADCAST, .src = "10.0.0.4", .dst = "10.0.1.4"},
+                      gre = {.src = "10.0.0.4", .dst = "10.0.1.4", .proto = 47, .payload = 18},
+                      broken = {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .at = 14, .value = 0x41};
+
+    (void)state;
+    assert_int_equal(outcome(VM_A, &plain), VM_B);
+    assert_int_equal(outcome(VM_B, &plain), -VNRS_DROP_SOURCE);
+    assert_int_equal(outcome(SMALL, &plain), -VNRS_DROP_SOURCE);
+    assert_int_equal(outcome(OTHER_LINK, &plain), -VNRS_DROP_UNKNOWN_NIC);
+    assert_int_equal(outcome(VM_A, &multicast), -VNRS_DROP_MULTICAST);
+    assert_int_equal(outcome(VM_A, &gre), -VNRS_DROP_PROTOCOL);
+    assert_int_equal(outcome(VM_A, &broken), -VNRS_DROP_MALFORMED);
+    assert_int_equal(sent("10.0.0.5", "10.0.1.4"), -VNRS_DROP_SOURCE);
+    assert_int_equal(sent("10.0.0.4", "10.0.1.5"), -VNRS_DROP_NO_ENDPOINT);
+    assert_int_equal(outcome(VM_A, &plain), VM_B);
+}
+
+// The first bytes of an IPv6 address are no IPv4 address.
+static void families_are_apart(void **state)
+{
+    (void)state;
+    endpoint_set(fx.sink, 1, "a00:4::", VM_A);
+    route_set(fx.sink, DOMAIN_VM, "a00::/16", HANDLE_NVA1, VNRS_NH_APPLIANCE);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_B);
+    assert_int_equal(sent("a00:4::", "a00:104::"), NVA1);
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_B);
+    endpoint_set(fx.sink, 1, "a00:4::", 0);
+    route_set(fx.sink, DOMAIN_VM, "a00::/16", 0, 0);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+}
+
+static void large_packets_are_judged_each(void **state)
+{
+    const struct spec small = {.src = "10.0.0.4", .dst = "10.0.3.4", .payload = 18, .frag = 0x4000},
+                      large = {.src = "10.0.0.4", .dst = "10.0.3.4", .payload = 1300, .frag = 0x4000},
+                      divisible = {.src = "10.0.0.4", .dst = "10.0.3.4", .payload = 1300};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(outcome(VM_A, &small), SMALL);
+        assert_int_equal(outcome(VM_A, &large), -VNRS_DROP_TOO_BIG);
+        assert_int_equal(outcome(VM_A, &divisible), SMALL);
+    }
+}
+
+static void flows_over_several_next_hops_stay_spread(void **state)
+{
+    unsigned to[_NIC_END] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++)
+        to[outcome(VM_A, &(struct spec){.src = "10.0.0.4", .dst = "10.4.0.1", .sport = (uint16_t)(1 + i)})]++;
+    assert_true(to[NVA1] > 50 && to[NVA2] > 50);
+}
+
+// ---- whatever changes, the next packet goes by it
+
+static void change_route(void)
+{
+    route_set(fx.sink, DOMAIN_VM, "10.0.1.4/32", HANDLE_NVA1, VNRS_NH_APPLIANCE);
+}
+
+static void change_group(void)
+{
+    GROUP(fx.sink, HANDLE_NVA1, TO_NIC(NVA2));
+}
+
+static void change_group_dead(void)
+{
+    GROUP(fx.sink, HANDLE_NVA1, TO_DEAD(NVA1));
+}
+
+static void change_endpoint(void)
+{
+    endpoint_set(fx.sink, 1, "10.0.1.4", SMALL);
+}
+
+static void change_source(void)
+{
+    endpoint_set(fx.sink, 1, "10.0.0.4", VM_B);
+}
+
+static void change_nic_gone(void)
+{
+    static const struct vnrs_fib_nic gone = {.ifindex = VM_B};
+
+    assert_int_equal(fx.sink->ops->nic_set(fx.sink, &gone), 0);
+}
+
+static void change_nic_forwards(void)
+{
+    nic_set(fx.sink, VM_B,
+            &(struct vnrs_bpf_nic){.flags = VNRS_NIC_FORWARDING, .domain = DOMAIN_VM, .vnet = 1, .mtu = 1500});
+}
+
+static void change_access(void)
+{
+    static const struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = STORAGE, .from = 1};
+
+    assert_int_equal(fx.sink->ops->acl_set(fx.sink, &acl), 0);
+}
+
+static void change_nothing_but_the_process(void)
+{
+    fixture_close(&fx, false);
+    fixture_open(&fx);
+}
+
+static void changes_take_effect_at_once(void **state)
+{
+    static const struct {
+        const char *what, *dst;
+        int before;
+        void (*change)(void);
+        int after;
+    } cases[] = {
+        {"a longer route", "10.0.1.4", VM_B, change_route, NVA1},
+        {"another next hop", "10.3.0.1", NVA1, change_group, NVA2},
+        {"a dead next hop", "10.3.0.1", NVA1, change_group_dead, -VNRS_DROP_DEAD_NEXTHOP},
+        {"the address moved", "10.0.1.4", VM_B, change_endpoint, SMALL},
+        {"the source is another's", "10.0.1.4", VM_B, change_source, -VNRS_DROP_SOURCE},
+        {"the NIC is gone", "10.0.1.4", VM_B, change_nic_gone, -VNRS_DROP_NO_ENDPOINT},
+        {"the NIC lets in what is not for it", "10.8.0.1", -VNRS_DROP_DESTINATION, change_nic_forwards, VM_B},
+        {"the service is closed", "20.0.0.1", STORAGE, change_access, -VNRS_DROP_SERVICE_DENIED},
+        {"the next process", "10.0.1.4", VM_B, change_nothing_but_the_process, VM_B},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fixture_fill(fx.sink);
+        assert_int_equal(sent("10.0.0.4", cases[i].dst), cases[i].before);
+        cases[i].change();
+        assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+        int after = sent("10.0.0.4", cases[i].dst);
+        if (after != cases[i].after)
+            fail_msg("%s: %d, not %d", cases[i].what, after, cases[i].after);
+    }
+    fixture_fill(fx.sink);
+}
+
+static void next_process_forgets(void **state)
+{
+    (void)state;
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_B);
+    (void)spoil(VNRS_BPF_MAP_CACHE4, sizeof(struct vnrs_bpf_cache4));
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_P);
+    fixture_close(&fx, false);
+    fixture_open(&fx);
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_B);
+}
+
+static int setup(void **state)
+{
+    cpu_set_t here;
+
+    (void)state;
+    CPU_ZERO(&here); // each processor remembers for itself
+    CPU_SET((unsigned)sched_getcpu(), &here);
+    assert_int_equal(sched_setaffinity(0, sizeof(here), &here), 0);
+    fixture_start(&fx);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_close(&fx, true);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(next_packets_get_the_same_decision),
+        cmocka_unit_test(others_do_not_get_it),
+        cmocka_unit_test(families_are_apart),
+        cmocka_unit_test(large_packets_are_judged_each),
+        cmocka_unit_test(flows_over_several_next_hops_stay_spread),
+        cmocka_unit_test(changes_take_effect_at_once),
+        cmocka_unit_test(next_process_forgets),
+    };
+
+    fixture_require_root();
+    return cmocka_run_group_tests_name("bpf.cache", tests, setup, teardown);
+}
