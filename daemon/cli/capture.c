@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define BLOCK_HEADER_BYTES 8
+#define BLOCK_TRAILER      4 // its length again
 #define BLOCK_BYTES_MIN    12
 #define BLOCK_PACKET       6
 #define PACKET_FIXED_BYTES 28 // with the header: up to the packet's bytes
@@ -62,7 +63,7 @@ static uint64_t lost_before(const uint8_t *block, size_t len)
     size_t at = PACKET_FIXED_BYTES + (((size_t)read_u32(block + PACKET_CAPTURED_AT) + 3) & ~(size_t)3);
     uint64_t lost = 0;
 
-    while (at + 4 + sizeof(lost) <= len) {
+    while (at + 4 + sizeof(lost) + BLOCK_TRAILER <= len) {
         uint16_t option[2];
         memcpy(option, block + at, sizeof(option));
         if (option[0] == OPTION_LOST && option[1] == sizeof(lost)) {

@@ -2,37 +2,14 @@
 // vnrs bgp dump against a daemon that is one answer: what is asked for, and what is in the file then.
 #include "cli/cli.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "cli/one_answer.h"
 
-#include <cmocka.h>
-
-#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define END     "0\r\n\r\n"
+#define END "0\r\n\r\n"
 // MRT records of three and of no octets: time, type and subtype, length.
 #define ONE                                                                                                            \
     "0123\0\x0d\0\x01\0\0\0\x03"                                                                                       \
     "abc"
 #define TWO "0123\0\x0d\0\x02\0\0\0\0"
-
-struct text {
-    const char *bytes;
-    size_t len;
-};
-#define TEXT(literal)                                                                                                  \
-    (struct text)                                                                                                      \
-    {                                                                                                                  \
-        literal, sizeof(literal) - 1                                                                                   \
-    }
 
 static const struct {
     const char *what;
@@ -69,71 +46,34 @@ static const struct {
      VNRS_EXIT_FAILED, TEXT("")},
 };
 
-// One connection; ends with 0 when the path was the one.
-static void serve(int listener, const char *path, struct text answer)
-{
-    char request[1024], want[256];
-    size_t len = 0;
-    int fd = accept(listener, NULL, NULL);
-
-    while (len < sizeof(request) - 1 && !memmem(request, len, "\r\n\r\n", 4)) {
-        ssize_t got = read(fd, request + len, sizeof(request) - 1 - len);
-        if (got <= 0)
-            _exit(2);
-        len += (size_t)got;
-    }
-    (void)snprintf(want, sizeof(want), "GET %s HTTP/", path);
-    bool same = strncmp(request, want, strlen(want)) == 0;
-    // Who has read enough may be gone.
-    (void)!send(fd, answer.bytes, answer.len, MSG_NOSIGNAL);
-    _exit(same ? 0 : 1);
-}
-
-static pid_t start_daemon(const char *socket_path, const char *path, struct text answer)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", socket_path);
-    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    assert_int_equal(listen(fd, 1), 0);
-    pid_t pid = fork();
-    if (pid == 0)
-        serve(fd, path, answer);
-    (void)close(fd);
-    return pid;
-}
-
 static void whole_records_are_written(void **state)
 {
-    char dir[] = "/tmp/vnrs-bgp-dump-XXXXXX", socket_path[64], file[64], have[256];
+    struct one_answer daemon;
+    char have[256], request[4096], want[256];
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(socket_path, sizeof(socket_path), "%s/sock", dir);
-    (void)snprintf(file, sizeof(file), "%s/mrt", dir);
+    one_answer_init(&daemon);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char *argv[] = {"dump", (char *)rows[i].server, NULL};
-        const struct vnrs_cli cli = {.socket = socket_path,
+        const struct vnrs_cli cli = {.socket = daemon.socket,
                                      .lab = "l",
                                      .updates = rows[i].updates,
-                                     .file = file,
+                                     .file = daemon.file,
                                      .argc = rows[i].server ? 2 : 1,
                                      .argv = argv};
-        int status;
-        pid_t pid = start_daemon(socket_path, rows[i].path, rows[i].answer);
+        one_answer_start(&daemon, rows[i].answer);
         int rc = vnrs_cli_bgp_dump(&cli);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        FILE *f = fopen(file, "rb");
+        one_answer_end(&daemon, request);
+        (void)snprintf(want, sizeof(want), "GET %s HTTP/", rows[i].path);
+        bool same = strncmp(request, want, strlen(want)) == 0;
+        FILE *f = fopen(daemon.file, "rb");
         assert_non_null(f);
         size_t len = fread(have, 1, sizeof(have), f);
         (void)fclose(f);
-        (void)unlink(socket_path);
-        if (rc != rows[i].exit || status || len != rows[i].file.len || memcmp(have, rows[i].file.bytes, len) != 0)
-            fail_msg("%s: exit %d, daemon %d, %zu octets", rows[i].what, rc, status, len);
+        if (rc != rows[i].exit || !same || len != rows[i].file.len || memcmp(have, rows[i].file.bytes, len) != 0)
+            fail_msg("%s: exit %d, asked '%.80s', %zu octets", rows[i].what, rc, request, len);
     }
-    (void)unlink(file);
-    assert_int_equal(rmdir(dir), 0);
+    one_answer_fini(&daemon);
 }
 
 static void a_file_that_cannot_be(void **state)
