@@ -68,7 +68,8 @@ STAGE bool cache_use(struct __sk_buff *skb, const struct packet *p, struct decis
         return false;
     d->ifindex = c->to;
     d->nexthop = c->nexthop;
-    d->type = c->type;
+    d->type = c->account & 15;
+    d->billing = c->account >> 4;
     frame_hand_over(skb, c->mac, d);
     return true;
 }
@@ -83,7 +84,7 @@ STAGE void cache_fill(struct vnrs_bpf_cached *c, const struct __sk_buff *skb, co
     c->mtu = to->mtu > 0xffff ? 0xffff : to->mtu;
     __builtin_memcpy(c->mac, to->mac, sizeof(c->mac));
     c->protocol = p->protocol;
-    c->type = d->type;
+    c->account = VNRS_BPF_ACCOUNT(d->type, d->billing);
 }
 
 STAGE void cache_put(const struct __sk_buff *skb, const struct packet *p, const struct decision *d,

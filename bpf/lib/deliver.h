@@ -6,6 +6,13 @@
 #include "lib/access.h"
 #include "lib/cache.h"
 #include "lib/mtu.h"
+#include "vnrs/meter.h"
+
+// The verifier need not look at the rest for each of the classes.
+SUBPROGRAM deliver_class(const struct vnrs_bpf_nic *from, const struct vnrs_bpf_nic *to, __u32 type)
+{
+    return from && to ? vnrs_meter(from, to, type) : 0;
+}
 
 // To `d->ifindex`.
 STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const struct packet *p, struct decision *d,
@@ -37,6 +44,7 @@ STAGE void deliver(struct __sk_buff *skb, const struct vnrs_bpf_nic *from, const
         return;
     }
 
+    d->billing = deliver_class(from, to, d->type);
     if (!d->by_flow)
         cache_put(skb, p, d, to, now);
     frame_hand_over(skb, to->mac, d);

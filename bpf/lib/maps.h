@@ -11,8 +11,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-// Room to append without a new map; vnrs_bpf_counters_type() and _drop() read only the known ones.
-#define TYPE_COUNTERS_MAX 32
+// Room to append without a new map; vnrs_bpf_counters_drop() reads only the known ones.
 #define DROP_COUNTERS_MAX 64
 #define FLOW_EVENTS_BYTES (2 * 1024 * 1024)
 #define FLOW_EVENT_ROOM   (sizeof(struct vnrs_bpf_flow_event) + BPF_RINGBUF_HDR_SZ)
@@ -95,17 +94,10 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, VNRS_NICS_MAX *_VNRS_BPF_DIR_MAX);
+    __uint(max_entries, VNRS_NICS_MAX);
     __type(key, __u32);
-    __type(value, struct vnrs_bpf_counter);
+    __type(value, struct vnrs_bpf_nic_counters);
 } nic_counters SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, TYPE_COUNTERS_MAX);
-    __type(key, __u32);
-    __type(value, struct vnrs_bpf_counter);
-} type_counters SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -40,6 +40,7 @@ struct decision {
     __u32 nexthop;
     __u32 ifindex;
     __u32 type;
+    __u32 billing;    // FORWARD: enum vnrs_billing
     bool to_endpoint; // `ifindex` was found by the destination address
     bool by_flow;     // of several next hops: flows between the same addresses may go to different ones
     bool queued;      // to be delivered through the qdisc of the fabric end
@@ -112,6 +113,7 @@ STAGE void drop(struct decision *d, __u32 reason)
 {
     d->verdict = VNRS_BPF_VERDICT_DROP;
     d->reason = reason;
+    d->billing = VNRS_BILL_NONE; // a link may lose what was to be forwarded
 }
 
 STAGE void reply(struct __sk_buff *skb, struct decision *d)

@@ -7,7 +7,6 @@
 #include "fib/bpf_sink.h"
 #include "fib/guest_sink.h"
 #include "fib/kernel_sink.h"
-#include "lab/link_stats.h"
 #include "lab/netns.h"
 #include "lab/snat.h"
 #include "lab/sysctl.h"
@@ -15,7 +14,6 @@
 #include "vnrs/rtprot.h"
 
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -367,100 +365,4 @@ int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, 
         *ret_writes += sinks[i] ? sinks[i]->writes : 0;
     }
     return first;
-}
-
-static void add_all(const struct vnrs_bpf_counter *counters, unsigned n, enum vnrs_ag_counter_kind kind,
-                    void (*add)(void *arg, const struct vnrs_ag_counter *counter), void *arg)
-{
-    for (unsigned i = 0; i < n; i++) {
-        struct vnrs_ag_counter counter = {
-            .kind = kind, .index = i, .packets = counters[i].packets, .bytes = counters[i].bytes};
-        if (counter.packets)
-            add(arg, &counter);
-    }
-}
-
-static int add_nic(struct vnrs_agentd_lab *lab, uint32_t ifindex,
-                   void (*add)(void *arg, const struct vnrs_ag_counter *counter), void *arg)
-{
-    struct vnrs_bpf_counter counters[_VNRS_BPF_DIR_MAX];
-    int code = vnrs_bpf_counters_nic(lab->dataplane, ifindex, counters);
-
-    for (unsigned dir = 0; dir < _VNRS_BPF_DIR_MAX && code == 0; dir++) {
-        struct vnrs_ag_counter counter = {.kind = dir == VNRS_BPF_FROM_NIC ? VNRS_AG_COUNTER_NIC_FROM
-                                                                           : VNRS_AG_COUNTER_NIC_TO,
-                                          .index = ifindex,
-                                          .packets = counters[dir].packets,
-                                          .bytes = counters[dir].bytes};
-        add(arg, &counter);
-    }
-    return code;
-}
-
-struct adder {
-    void (*add)(void *arg, const struct vnrs_ag_counter *counter);
-    void *arg;
-};
-
-static uint64_t ip_bytes(uint64_t bytes, uint64_t packets)
-{
-    return bytes - MIN(bytes, packets * ETH_HLEN);
-}
-
-static void add_link(const struct vnrs_link_stats *stats, void *arg)
-{
-    const struct adder *adder = arg;
-    const struct vnrs_ag_counter from = {.kind = VNRS_AG_COUNTER_NIC_FROM,
-                                         .index = stats->ifindex,
-                                         .packets = stats->rx_packets,
-                                         .bytes = ip_bytes(stats->rx_bytes, stats->rx_packets)};
-    const struct vnrs_ag_counter to = {.kind = VNRS_AG_COUNTER_NIC_TO,
-                                       .index = stats->ifindex,
-                                       .packets = stats->tx_packets,
-                                       .bytes = ip_bytes(stats->tx_bytes, stats->tx_packets)};
-
-    if (stats->ifindex < VNRS_IFINDEX_FIRST || stats->ifindex >= VNRS_NICS_MAX)
-        return;
-    adder->add(adder->arg, &from);
-    adder->add(adder->arg, &to);
-}
-
-// The kernel counts on fabric ends, and neither by next hop type nor why it drops.
-static int kernel_counters(const struct vnrs_agentd_lab *lab,
-                           void (*add)(void *arg, const struct vnrs_ag_counter *counter), void *arg)
-{
-    struct adder adder = {add, arg};
-    struct vnrs_rtnl nl = {.fd = -1};
-    int code = vnrs_rtnl_open(lab->fabric_fd, &nl);
-
-    if (code == 0)
-        code = vnrs_link_stats_walk(&nl, add_link, &adder);
-    vnrs_rtnl_close(&nl);
-    return code;
-}
-
-int vnrs_agentd_counters(struct vnrs_agentd_lab *lab, void (*add)(void *arg, const struct vnrs_ag_counter *counter),
-                         void *arg)
-{
-    struct vnrs_bpf_counter types[_VNRS_NH_MAX] = {0}, drops[_VNRS_DROP_MAX] = {0};
-    struct vnrs_map_entry *e;
-    size_t at = 0;
-    int code = 0;
-
-    if (!lab->dataplane)
-        return lab->fabric_fd >= 0 ? kernel_counters(lab, add, arg) : 0;
-    while (code == 0 && (e = vnrs_map_next(&lab->objects, &at))) {
-        const struct vnrs_agentd_object *object = e->value;
-        if (object->obj.type == VNRS_OBJ_LINK && object->spec.link.kind == VNRS_LINK_NIC && object->index.a)
-            code = add_nic(lab, object->index.a, add, arg);
-    }
-    if (code == 0)
-        code = vnrs_bpf_counters_type(lab->dataplane, types);
-    if (code == 0)
-        code = vnrs_bpf_counters_drop(lab->dataplane, drops);
-    if (code < 0)
-        return code;
-    add_all(types, _VNRS_NH_MAX, VNRS_AG_COUNTER_TYPE, add, arg);
-    add_all(drops, _VNRS_DROP_MAX, VNRS_AG_COUNTER_DROP, add, arg);
-    return 0;
 }

@@ -25,7 +25,3 @@ int vnrs_agentd_table_remove(struct vnrs_agentd_object *object, struct vnrs_err 
 // One FIB message to every sink of the lab. *ret_writes: what they wrote so far.
 int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, const void *data, uint64_t *ret_writes,
                     struct vnrs_err *err) VNRS_MUST_CHECK;
-
-// Calls `add` for every counter of the lab; with the kernel's data plane there are those of NICs only.
-int vnrs_agentd_counters(struct vnrs_agentd_lab *lab, void (*add)(void *arg, const struct vnrs_ag_counter *counter),
-                         void *arg) VNRS_MUST_CHECK;

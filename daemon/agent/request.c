@@ -3,6 +3,7 @@
 
 #include "agent/conn.h"
 #include "agent/connect.h"
+#include "agent/counters.h"
 #include "agent/fabric.h"
 #include "agent/flows.h"
 #include "agent/object.h"

@@ -52,7 +52,7 @@ static const struct verb {
      "packets of a NIC as pcapng, with what became of them"},
     {"link", NULL, vnrs_verb_link, 1, 10, "NIC [down | up | reset | set [loss P] [rate R] [delay T] [jitter T]]",
      "faults and impairments of a NIC's link"},
-    {"counters", NULL, vnrs_verb_counters, 0, 0, "", "packets per NIC, next hop type and drop reason"},
+    {"counters", NULL, vnrs_verb_counters, 0, 1, "[NIC]", "packets per NIC, billing class, next hop type, drop reason"},
     {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
     {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
     {"completion", NULL, print_completion, 1, 1, "bash|zsh|fish", "completion script for a shell"},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Verbs over a running lab as a whole.
 #include "cli/cli.h"
+#include "cli/counter_text.h"
 
 #include "util/strbuf.h"
 
@@ -228,42 +229,25 @@ int vnrs_verb_inspect(const struct vnrs_cli *given)
 
 int vnrs_verb_counters(const struct vnrs_cli *cli)
 {
-    static const struct vnrs_column nic_columns[] = {{"NIC", "name"},
-                                                     {"Packets From", "fromNic.packets"},
-                                                     {"Bytes From", "fromNic.bytes"},
-                                                     {"Packets To", "toNic.packets"},
-                                                     {"Bytes To", "toNic.bytes"}};
-    static const struct vnrs_column type_columns[] = {
-        {"Next Hop Type", "type"}, {"Packets", "packets"}, {"Bytes", "bytes"}};
-    static const struct vnrs_column drop_columns[] = {{"Dropped", "text"}, {"Packets", "packets"}, {"Bytes", "bytes"}};
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     int rc = vnrs_cli_get(cli, "/counters", &answer);
 
     if (rc)
         return rc;
-    if (cli->json) {
-        vnrs_cli_print_json(answer.json);
-        return VNRS_EXIT_OK;
+    const json_t *nic = cli->argc ? vnrs_counter_text_find(answer.json, cli->argv[0]) : NULL;
+    if (cli->argc && !nic) {
+        (void)fprintf(stderr, "vnrs: error: there is no NIC '%s'\n", cli->argv[0]);
+        return VNRS_EXIT_FAILED;
     }
-    vnrs_table_print(stdout, nic_columns, ARRAY_SIZE(nic_columns), json_object_get(answer.json, "nics"));
-    if (!json_array_size(json_object_get(answer.json, "nextHopTypes"))) {
-        if (!cli->quiet)
-            (void)fputs("vnrs: this data plane counts neither next hop types nor drops; `dataplane: ebpf` does\n",
-                        stderr);
-        return VNRS_EXIT_OK;
-    }
-    (void)putchar('\n');
-    vnrs_table_print(stdout, type_columns, ARRAY_SIZE(type_columns), json_object_get(answer.json, "nextHopTypes"));
-    json_t *seen = json_array();
-    const json_t *drops = json_object_get(answer.json, "drops");
-    for (size_t i = 0; i < json_array_size(drops); i++)
-        if (json_integer_value(json_object_get(json_array_get(drops, i), "packets")))
-            (void)json_array_append(seen, json_array_get(drops, i));
-    if (json_array_size(seen)) {
-        (void)putchar('\n');
-        vnrs_table_print(stdout, drop_columns, ARRAY_SIZE(drop_columns), seen);
-    }
-    json_decref(seen);
+    if (cli->json)
+        vnrs_cli_print_json(nic ? nic : answer.json);
+    else if (nic)
+        vnrs_counter_text_nic(stdout, nic);
+    else
+        vnrs_counter_text(stdout, answer.json);
+    if (!cli->json && !cli->quiet && !json_array_size(json_object_get(answer.json, "nextHopTypes")))
+        (void)fputs("vnrs: this data plane counts NICs only; `dataplane: ebpf` counts classes, types and drops\n",
+                    stderr);
     return VNRS_EXIT_OK;
 }
 

@@ -328,6 +328,11 @@ void vnrs_fib_want_nic(struct vnrs_fib_state *state, const struct vnrs_fib_nic *
     want_item(state, VNRS_FIB_NIC, nic);
 }
 
+const struct vnrs_fib_nic *vnrs_fib_find_nic(const struct vnrs_fib_state *state, uint32_t ifindex)
+{
+    return state ? vnrs_fib_items_find(&state->items, VNRS_FIB_NIC, &ifindex) : NULL;
+}
+
 void vnrs_fib_want_endpoint(struct vnrs_fib_state *state, const struct vnrs_fib_endpoint *endpoint)
 {
     want_item(state, VNRS_FIB_ENDPOINT, endpoint);

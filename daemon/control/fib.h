@@ -66,4 +66,6 @@ struct vnrs_fib_backend {
 int vnrs_fib_set_backend(struct vnrs_fib_state *state, const struct vnrs_fib_backend *backend, vnrs_fib_emit emit,
                          void *arg) VNRS_MUST_CHECK;
 
+// As it is wanted. NULL: there is no such NIC.
+const struct vnrs_fib_nic *vnrs_fib_find_nic(const struct vnrs_fib_state *state, uint32_t ifindex);
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state); // sent

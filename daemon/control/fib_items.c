@@ -70,6 +70,13 @@ int vnrs_fib_items_want(struct vnrs_fib_items *items, enum vnrs_fib_item kind, c
     return 0;
 }
 
+const void *vnrs_fib_items_find(const struct vnrs_fib_items *items, enum vnrs_fib_item kind, const void *key)
+{
+    const struct item *item = vnrs_map_find(&items->of[kind], key, kinds[kind].key_len);
+
+    return item ? item->bytes : NULL;
+}
+
 // What an item is when it is to be removed.
 static void make_removal(enum vnrs_fib_item kind, struct item *item)
 {

@@ -17,6 +17,8 @@ struct vnrs_fib_items {
 void vnrs_fib_items_fini(struct vnrs_fib_items *items); // and empty again
 // `item` is the struct of the kind. Returns 0 or -ENOMEM.
 int vnrs_fib_items_want(struct vnrs_fib_items *items, enum vnrs_fib_item kind, const void *item) VNRS_MUST_CHECK;
+// The struct with that key (its first bytes; not of endpoints), as it is wanted or was. NULL: none.
+const void *vnrs_fib_items_find(const struct vnrs_fib_items *items, enum vnrs_fib_item kind, const void *key);
 // The structs to send of one kind: those that are not wanted any more (they are forgotten), else those that are and
 // that the sinks do not have like that; all of them where `sync`. `*ret` is the caller's. Returns how many, or -ENOMEM.
 int vnrs_fib_items_take(struct vnrs_fib_items *items, enum vnrs_fib_item kind, bool removing, bool sync,

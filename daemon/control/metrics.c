@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // GET /metrics: Prometheus text format. Labels are names of the topology file only, so their number is bounded by it.
 #include "control/api.h"
+#include "control/counters.h"
 #include "control/drop_name.h"
 #include "control/state.h"
 
 #include "util/strbuf.h"
 #include "vnrs/bfd.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void put_help(struct vnrs_strbuf *out, const char *name, const char *type, const char *help)
@@ -180,14 +182,32 @@ static void put_labs(struct vnrs_strbuf *out, const struct vnrs_control *control
 
 // ---- packet counters come from the agent, lab by lab
 
-struct scrape {
-    struct vnrs_strbuf types, drops;
+enum { COUNT_PACKETS, COUNT_BYTES, _COUNT_MAX };
+
+static const char *const units[_COUNT_MAX] = {"packets", "bytes"};
+
+struct scrape { // lines, by unit
+    struct vnrs_strbuf types[_COUNT_MAX], drops[_COUNT_MAX], billed[_COUNT_MAX];
 };
 
 struct scrape_part {
     struct vnrs_api_call *call;
     char lab[VNRS_LAB_NAME_MAX];
+    struct vnrs_counters counters;
 };
+
+static void put_counters(struct vnrs_strbuf *out, const char *name, const char *what, struct vnrs_strbuf *lines)
+{
+    char full[64];
+
+    for (int unit = 0; unit < _COUNT_MAX; unit++) {
+        (void)snprintf(full, sizeof(full), "vnrs_%s_%s_total", name, units[unit]);
+        vnrs_strbuf_printf(out, "# HELP %s %c%s%s.\n# TYPE %s counter\n", full, units[unit][0] - 'a' + 'A',
+                           units[unit] + 1, what, full);
+        vnrs_strbuf_add(out, lines[unit].text, lines[unit].len);
+        vnrs_strbuf_fini(&lines[unit]);
+    }
+}
 
 static void finish(struct vnrs_api_call *call)
 {
@@ -205,12 +225,9 @@ static void finish(struct vnrs_api_call *call)
     vnrs_strbuf_printf(&out, "vnrs_recomputes_total %llu\n", (unsigned long long)control->recomputes);
     put_labs(&out, control);
     put_peers(&out, control);
-    put_help(&out, "vnrs_forwarded_packets_total", "counter", "Packets forwarded, by next hop type.");
-    vnrs_strbuf_add(&out, scrape->types.text, scrape->types.len);
-    put_help(&out, "vnrs_dropped_packets_total", "counter", "Packets dropped, by reason.");
-    vnrs_strbuf_add(&out, scrape->drops.text, scrape->drops.len);
-    vnrs_strbuf_fini(&scrape->types);
-    vnrs_strbuf_fini(&scrape->drops);
+    put_counters(&out, "forwarded", " forwarded, by next hop type", scrape->types);
+    put_counters(&out, "dropped", " dropped, by reason", scrape->drops);
+    put_counters(&out, "billing", " forwarded, by what Azure bills them as", scrape->billed);
     _free_ char *text = vnrs_strbuf_take(&out);
     vnrs_strbuf_fini(&out);
     if (text)
@@ -222,26 +239,69 @@ static void finish(struct vnrs_api_call *call)
 static void on_counters(struct vnrs_agent_request *request, enum vnrs_agent_msg type, const void *items, size_t n)
 {
     struct scrape_part *part = request->arg;
-    struct scrape *scrape = part->call->data;
-    const struct vnrs_ag_counter *list = items;
 
-    for (size_t i = 0; type == VNRS_AG_COUNTER && i < n; i++) {
-        unsigned long long packets = list[i].packets;
-        if (list[i].kind == VNRS_AG_COUNTER_TYPE && list[i].index < _VNRS_NH_MAX)
-            vnrs_strbuf_printf(&scrape->types, "vnrs_forwarded_packets_total{lab=\"%s\",type=\"%s\"} %llu\n", part->lab,
-                               vnrs_nexthop_type_name(list[i].index), packets);
-        else if (list[i].kind == VNRS_AG_COUNTER_DROP && list[i].index < _VNRS_DROP_MAX)
-            vnrs_strbuf_printf(&scrape->drops, "vnrs_dropped_packets_total{lab=\"%s\",reason=\"%s\"} %llu\n", part->lab,
-                               vnrs_drop_name(list[i].index), packets);
+    if (type == VNRS_AG_COUNTER)
+        vnrs_counters_add(&part->counters, items, n);
+}
+
+static void put_count(struct vnrs_strbuf *lines, const char *name, const char *lab, const char *labels,
+                      struct vnrs_count count)
+{
+    const uint64_t values[_COUNT_MAX] = {count.packets, count.bytes};
+
+    for (int unit = 0; unit < _COUNT_MAX; unit++)
+        vnrs_strbuf_printf(&lines[unit], "vnrs_%s_%s_total{lab=\"%s\",%s} %llu\n", name, units[unit], lab, labels,
+                           (unsigned long long)values[unit]);
+}
+
+static void put_billed(struct scrape *scrape, const struct scrape_part *part, const struct vnrs_lab *lab)
+{
+    struct vnrs_billed billed[_VNRS_BILL_MAX];
+    char labels[96];
+
+    vnrs_counters_bill(&part->counters, lab->fib, billed);
+    for (int b = VNRS_BILL_NONE + 1; b < _VNRS_BILL_MAX; b++) {
+        const struct vnrs_count *all = &billed[b].all, *out = &billed[b].outbound;
+        bool outside = vnrs_billing_is_outside((enum vnrs_billing)b);
+        if (!all->packets)
+            continue;
+        (void)snprintf(labels, sizeof(labels), "class=\"%s\",direction=\"%s\"", vnrs_billing_name(b),
+                       outside ? "outbound" : "inside");
+        put_count(scrape->billed, "billing", part->lab, labels, outside ? *out : *all);
+        if (!outside)
+            continue;
+        (void)snprintf(labels, sizeof(labels), "class=\"%s\",direction=\"inbound\"", vnrs_billing_name(b));
+        put_count(scrape->billed, "billing", part->lab, labels,
+                  (struct vnrs_count){all->packets - out->packets, all->bytes - out->bytes});
     }
+}
+
+// What was counted: lines of zeros would be many.
+static void put_part(struct scrape *scrape, const struct scrape_part *part, const struct vnrs_lab *lab)
+{
+    char labels[96];
+
+    for (int i = 0; i < _VNRS_NH_MAX; i++) {
+        (void)snprintf(labels, sizeof(labels), "type=\"%s\"", vnrs_nexthop_type_name(i));
+        if (part->counters.types[i].packets)
+            put_count(scrape->types, "forwarded", part->lab, labels, part->counters.types[i]);
+    }
+    for (uint32_t i = 0; i < _VNRS_DROP_MAX; i++) {
+        (void)snprintf(labels, sizeof(labels), "reason=\"%s\"", vnrs_drop_name(i));
+        if (part->counters.drops[i].packets)
+            put_count(scrape->drops, "dropped", part->lab, labels, part->counters.drops[i]);
+    }
+    put_billed(scrape, part, lab);
 }
 
 static void on_counters_end(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
 {
     struct scrape_part *part = request->arg;
     struct vnrs_api_call *call = part->call;
+    const struct vnrs_lab *lab = vnrs_control_find_lab(call->control, part->lab);
 
-    (void)reply; // a lab without counters has no lines
+    if (reply->error == 0 && lab) // a lab without counters has no lines
+        put_part(call->data, part, lab);
     free(part);
     finish(call);
 }

@@ -54,6 +54,21 @@ static uint32_t subnet_number(const struct vnrs_lab *lab, struct vnrs_arena *are
     return key ? vnrs_ids_find(lab->ids, VNRS_ID_SUBNET, key) : 0;
 }
 
+static bool is_same_region(const struct vnrs_vnet *a, const struct vnrs_vnet *b)
+{
+    return a->region && b->region ? strcmp(a->region, b->region) == 0 : a->region == b->region;
+}
+
+// The number of the first virtual network of the file that is in the region.
+static uint16_t region_number(const struct vnrs_lab *lab, const struct vnrs_vnet *vnet)
+{
+    list_foreach (other, &lab->model->vnets) {
+        if (is_same_region(other, vnet))
+            return (uint16_t)vnrs_ids_find(lab->ids, VNRS_ID_VNET, other->name);
+    }
+    return 0;
+}
+
 static void want_in_subnet(struct vnrs_lab *lab, struct vnrs_arena *arena, const char *key,
                            const struct vnrs_subnet *subnet, uint32_t flags, unsigned mtu, const struct vnrs_addr *ips,
                            size_t n_ips)
@@ -64,6 +79,7 @@ static void want_in_subnet(struct vnrs_lab *lab, struct vnrs_arena *arena, const
         .vnet = vnrs_ids_find(lab->ids, VNRS_ID_VNET, subnet->vnet->name),
         .subnet = subnet_number(lab, arena, subnet),
         .mtu = mtu,
+        .region = region_number(lab, subnet->vnet),
     };
 
     put_gateways(&nic, subnet);
@@ -77,9 +93,11 @@ static void want_prober(struct vnrs_lab *lab, struct vnrs_arena *arena, const st
     const char *key = vnrs_link_key_prober(arena, vnet), *domain = vnrs_domain_key_prober(arena, vnet);
     struct vnrs_addr addr = vnrs_prober_addr();
     struct vnrs_bpf_nic nic = {
+        .flags = VNRS_NIC_PLATFORM,
         .domain = domain ? vnrs_ids_find(lab->ids, VNRS_ID_DOMAIN, domain) : 0,
         .vnet = vnrs_ids_find(lab->ids, VNRS_ID_VNET, vnet->name),
         .mtu = 1500,
+        .region = region_number(lab, vnet),
     };
 
     put_gateways(&nic, NULL);
@@ -103,11 +121,25 @@ static void want_peering(struct vnrs_lab *lab, const struct vnrs_peering *peerin
                  vnrs_ids_find(lab->ids, VNRS_ID_VNET, peering->remote->name));
 }
 
-// Traffic of a gateway needs no allowForwardedTraffic (azure-routing.md 4.1).
-static uint32_t flags_of(const struct vnrs_nic *nic)
+static bool is_expressroute(const struct vnrs_model *model, const struct vnrs_machine *machine)
 {
-    return (nic->forwarding ? VNRS_NIC_FORWARDING : 0u) |
-           (nic->machine->role == VNRS_MACHINE_USER ? 0u : VNRS_NIC_GATEWAY);
+    list_foreach (gateway, &model->gateways) {
+        for (unsigned i = 0; i < VNRS_GATEWAY_INSTANCES; i++) {
+            if (gateway->instances[i].machine == machine)
+                return gateway->type == VNRS_GATEWAY_EXPRESSROUTE;
+        }
+    }
+    return machine->role == VNRS_MACHINE_MSEE;
+}
+
+// Traffic of a gateway needs no allowForwardedTraffic (azure-routing.md 4.1).
+static uint32_t flags_of(const struct vnrs_model *model, const struct vnrs_nic *nic)
+{
+    uint32_t flags = nic->forwarding ? VNRS_NIC_FORWARDING : 0u;
+
+    if (nic->machine->role == VNRS_MACHINE_USER)
+        return flags;
+    return flags | VNRS_NIC_GATEWAY | (is_expressroute(model, nic->machine) ? VNRS_NIC_EXPRESSROUTE : 0u);
 }
 
 static void want_service(struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_service *service)
@@ -140,14 +172,15 @@ void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena)
         const struct vnrs_nic *n = *nic;
         if (is_cut_off(lab, n))
             continue;
-        want_in_subnet(lab, arena, n->name, n->subnet, flags_of(n), n->mtu, n->ips.items, n->ips.len);
+        want_in_subnet(lab, arena, n->name, n->subnet, flags_of(lab->model, n), n->mtu, n->ips.items, n->ips.len);
     }
     list_foreach (peering, &lab->model->peerings)
         want_peering(lab, peering);
     list_foreach (rs, &lab->model->route_servers) {
         for (unsigned i = 0; i < VNRS_RS_INSTANCES; i++) {
             if (rs->ips[i].family != VNRS_AF_NONE)
-                want_in_subnet(lab, arena, vnrs_link_key_rs(arena, rs, i), rs->subnet, 0, 1500, &rs->ips[i], 1);
+                want_in_subnet(lab, arena, vnrs_link_key_rs(arena, rs, i), rs->subnet, VNRS_NIC_ROUTE_SERVER, 1500,
+                               &rs->ips[i], 1);
         }
     }
     list_foreach (service, &lab->model->services)

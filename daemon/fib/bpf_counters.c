@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/bpf_counters.h"
 
+#include "vnrs/meter.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -8,14 +10,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-// Elements from..from+n-1 of a per-CPU array, each summed.
-static int counters_read(int fd, uint32_t from, unsigned n, struct vnrs_bpf_counter *ret_counters)
+// Elements 0..n-1 of a per-CPU array, each summed; of a NIC's element, `counters` in it.
+static int counters_read(int fd, uint32_t from, unsigned n, unsigned counters, struct vnrs_bpf_counter *ret_counters)
 {
     int cpus = libbpf_num_possible_cpus();
     if (cpus < 0)
         return cpus;
-    _free_ struct vnrs_bpf_counter *values = calloc((size_t)cpus, sizeof(*values));
-    _free_ struct vnrs_bpf_counter *sums = calloc(n, sizeof(*sums));
+    _free_ struct vnrs_bpf_counter *values = calloc((size_t)cpus * counters, sizeof(*values));
+    _free_ struct vnrs_bpf_counter *sums = calloc((size_t)n * counters, sizeof(*sums));
     if (!values || !sums)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++) {
@@ -23,53 +25,55 @@ static int counters_read(int fd, uint32_t from, unsigned n, struct vnrs_bpf_coun
         int err = bpf_map_lookup_elem(fd, &key, values);
         if (err)
             return err;
-        for (int cpu = 0; cpu < cpus; cpu++) {
-            sums[i].packets += values[cpu].packets;
-            sums[i].bytes += values[cpu].bytes;
+        for (size_t at = 0; at < (size_t)cpus * counters; at++) {
+            sums[i * counters + at % counters].packets += values[at].packets;
+            sums[i * counters + at % counters].bytes += values[at].bytes;
         }
     }
-    memcpy(ret_counters, sums, n * sizeof(*sums));
+    memcpy(ret_counters, sums, (size_t)n * counters * sizeof(*sums));
     return 0;
 }
 
+#define NIC_COUNTERS (sizeof(struct vnrs_bpf_nic_counters) / sizeof(struct vnrs_bpf_counter))
+
 int vnrs_bpf_counters_nic(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex,
-                          struct vnrs_bpf_counter ret_counters[static _VNRS_BPF_DIR_MAX])
+                          struct vnrs_bpf_nic_counters *ret_counters)
 {
     if (ifindex >= VNRS_NICS_MAX)
         return -ERANGE;
-    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NIC_COUNTERS), ifindex * _VNRS_BPF_DIR_MAX,
-                         _VNRS_BPF_DIR_MAX, ret_counters);
-}
-
-int vnrs_bpf_counters_type(const struct vnrs_bpf_dataplane *dp,
-                           struct vnrs_bpf_counter ret_counters[static _VNRS_NH_MAX])
-{
-    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_TYPE_COUNTERS), 0, _VNRS_NH_MAX, ret_counters);
+    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NIC_COUNTERS), ifindex, 1, NIC_COUNTERS,
+                         ret_counters->from);
 }
 
 int vnrs_bpf_counters_drop(const struct vnrs_bpf_dataplane *dp,
                            struct vnrs_bpf_counter ret_counters[static _VNRS_DROP_MAX])
 {
-    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_DROP_COUNTERS), 0, _VNRS_DROP_MAX, ret_counters);
+    return counters_read(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_DROP_COUNTERS), 0, _VNRS_DROP_MAX, 1, ret_counters);
 }
 
-int vnrs_bpf_counters_nic_reset(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex)
+int vnrs_bpf_counters_nic_gone(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, uint32_t flags)
 {
-    int cpus = libbpf_num_possible_cpus();
+    int cpus = libbpf_num_possible_cpus(), fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NIC_COUNTERS);
+    uint32_t gone = vnrs_nic_kind_of(flags);
+
     if (cpus < 0)
         return cpus;
-    if (ifindex >= VNRS_NICS_MAX)
+    if (ifindex < VNRS_IFINDEX_FIRST || ifindex >= VNRS_NICS_MAX)
         return -ERANGE;
-    _free_ struct vnrs_bpf_counter *zeros = calloc((size_t)cpus, sizeof(*zeros));
-    if (!zeros)
+    size_t n = (size_t)cpus * NIC_COUNTERS;
+    _free_ struct vnrs_bpf_counter *values = calloc(n, sizeof(*values));
+    _free_ struct vnrs_bpf_counter *sums = calloc(n, sizeof(*sums));
+    if (!values || !sums)
         return -ENOMEM;
-    for (uint32_t direction = 0; direction < _VNRS_BPF_DIR_MAX; direction++) {
-        uint32_t key = ifindex * _VNRS_BPF_DIR_MAX + direction;
-        int err = bpf_map_update_elem(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_NIC_COUNTERS), &key, zeros, BPF_ANY);
-        if (err)
-            return err;
+    if (bpf_map_lookup_elem(fd, &ifindex, values) || bpf_map_lookup_elem(fd, &gone, sums))
+        return -errno;
+    for (size_t i = 0; i < n; i++) {
+        sums[i].packets += values[i].packets;
+        sums[i].bytes += values[i].bytes;
     }
-    return 0;
+    memset(values, 0, n * sizeof(*values));
+    int err = bpf_map_update_elem(fd, &gone, sums, BPF_ANY);
+    return err ? err : bpf_map_update_elem(fd, &ifindex, values, BPF_ANY);
 }
 
 struct vnrs_bpf_events {

@@ -7,15 +7,14 @@
 #include "vnrs/drop_reason.h"
 #include "vnrs/nexthop_type.h"
 
-// All return 0 or a negative errno. FROM_NIC is every frame that the NIC sent, also what was dropped or answered;
-// TO_NIC what its machine was given, the fabric's own answers included. A reset NIC counts from 0.
-int vnrs_bpf_counters_nic(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex,
-                          struct vnrs_bpf_counter ret_counters[static _VNRS_BPF_DIR_MAX]) VNRS_MUST_CHECK;
-int vnrs_bpf_counters_type(const struct vnrs_bpf_dataplane *dp,
-                           struct vnrs_bpf_counter ret_counters[static _VNRS_NH_MAX]) VNRS_MUST_CHECK;
+// All return 0 or a negative errno.
+int vnrs_bpf_counters_nic(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, // or enum vnrs_nic_kind
+                          struct vnrs_bpf_nic_counters *ret_counters) VNRS_MUST_CHECK;
 int vnrs_bpf_counters_drop(const struct vnrs_bpf_dataplane *dp,
                            struct vnrs_bpf_counter ret_counters[static _VNRS_DROP_MAX]) VNRS_MUST_CHECK;
-int vnrs_bpf_counters_nic_reset(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex) VNRS_MUST_CHECK;
+// The NIC, which had `flags`, is gone: what it counted is now counted by enum vnrs_nic_kind, and whoever gets the
+// ifindex next begins at 0.
+int vnrs_bpf_counters_nic_gone(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, uint32_t flags) VNRS_MUST_CHECK;
 
 // What is wrong with the link of a NIC; and whether anything is with any link: nothing is looked at before it is on.
 int vnrs_bpf_impair_set(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex,

@@ -42,7 +42,6 @@ static const char *const map_names[_VNRS_BPF_MAP_MAX] = {
     [VNRS_BPF_MAP_CACHE4] = "cache4",
     [VNRS_BPF_MAP_CACHE6] = "cache6",
     [VNRS_BPF_MAP_NIC_COUNTERS] = "nic_counters",
-    [VNRS_BPF_MAP_TYPE_COUNTERS] = "type_counters",
     [VNRS_BPF_MAP_DROP_COUNTERS] = "drop_counters",
     [VNRS_BPF_MAP_FLOW_SWITCH] = "flow_switch",
     [VNRS_BPF_MAP_FLOW_EVENTS] = "flow_events",

@@ -126,18 +126,19 @@ static int nic_remove(struct bpf_sink *b, uint32_t ifindex)
 
     if (memcmp(&b->nics[ifindex].record, &none, sizeof(none)) == 0)
         return 0;
+    uint32_t flags = b->nics[ifindex].record.nic.flags;
     int err = nic_write(b, ifindex, &none);
     if (err)
         return err;
-    err = vnrs_bpf_counters_nic_reset(b->dp, ifindex); // whoever gets the ifindex next begins at 0
-    return err ? fail(&b->sink, err, "reset the counters of NIC %u", ifindex) : 0;
+    err = vnrs_bpf_counters_nic_gone(b->dp, ifindex, flags);
+    return err ? fail(&b->sink, err, "close the counters of NIC %u", ifindex) : 0;
 }
 
 static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wanted)
 {
     struct bpf_sink *b = self(sink);
 
-    if (wanted->ifindex == 0 || wanted->ifindex >= VNRS_NICS_MAX)
+    if (wanted->ifindex < VNRS_IFINDEX_FIRST || wanted->ifindex >= VNRS_NICS_MAX)
         return fail(sink, -ERANGE, "set NIC %u", wanted->ifindex);
     if (!(wanted->nic.flags & VNRS_NIC_PRESENT))
         return forget_decisions(b, nic_remove(b, wanted->ifindex));
@@ -147,7 +148,6 @@ static int sink_nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *wante
         memcpy(record.addr_be, nic->record.addr_be, sizeof(record.addr_be));
         memcpy(record.addr6_be, nic->record.addr6_be, sizeof(record.addr6_be));
     }
-    memset(record.nic.pad, 0, sizeof(record.nic.pad));
     b->nics[wanted->ifindex].confirmed = true;
     return forget_decisions(b, nic_write(b, wanted->ifindex, &record));
 }

@@ -37,7 +37,7 @@ enum vnrs_agent_msg {
     VNRS_AG_LIST,      // struct vnrs_ag_lab: answered by OBJECTs that exist and carry the lab's mark, then REPLY
     VNRS_AG_OBJECT,    // agent: struct vnrs_ag_found[]
     VNRS_AG_FIB,       // struct vnrs_ag_fib and data: one array of the kind; deltas or parts of a sync
-    VNRS_AG_COUNTERS,  // struct vnrs_ag_lab: answered by COUNTER_NIC, COUNTER_TYPE, COUNTER_DROP, then REPLY
+    VNRS_AG_COUNTERS,  // struct vnrs_ag_lab: answered by COUNTER, then REPLY
     VNRS_AG_COUNTER,   // agent: struct vnrs_ag_counter[]
     VNRS_AG_PROBE,     // none: answered by PROBED, then REPLY (doctor)
     VNRS_AG_PROBED,    // agent: struct vnrs_ag_probe[]
@@ -267,15 +267,17 @@ struct vnrs_ag_fib {
 };
 
 enum vnrs_ag_counter_kind {
-    VNRS_AG_COUNTER_NIC_FROM = 1,
+    VNRS_AG_COUNTER_NIC_FROM =
+        1, // NIC_*: of the NIC with that fabric ifindex, or enum vnrs_nic_kind: those that are gone
     VNRS_AG_COUNTER_NIC_TO,
-    VNRS_AG_COUNTER_TYPE,
-    VNRS_AG_COUNTER_DROP
+    VNRS_AG_COUNTER_TYPE, // next hop type
+    VNRS_AG_COUNTER_DROP  // drop reason
 };
 
-struct vnrs_ag_counter {
-    uint32_t kind;
-    uint32_t index; // ifindex, next hop type or drop reason
+struct vnrs_ag_counter { // none that is zero
+    uint16_t kind;       // enum vnrs_ag_counter_kind
+    uint16_t billing;    // NIC_*: enum vnrs_billing; else 0
+    uint32_t index;      // as the kind says
     uint64_t packets, bytes;
 };
 

@@ -9,9 +9,11 @@
 // handled since anything changed, with cache4 or cache6 alone.
 #pragma once
 
+#include "vnrs/billing.h"
+
 #include <linux/types.h>
 
-#define VNRS_BPF_LAYOUT 4
+#define VNRS_BPF_LAYOUT 5
 
 // Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
 #define VNRS_IFINDEX_FIRST 16
@@ -33,21 +35,34 @@
 
 enum vnrs_nic_flags {
     VNRS_NIC_PRESENT = 1u << 0,
-    VNRS_NIC_FORWARDING = 1u << 1, // enableIPForwarding: source and destination checks are off
-    VNRS_NIC_SERVICE = 1u << 2,    // a service host: `access` lists who may send to it
-    VNRS_NIC_RESTRICTED = 1u << 3, // with SERVICE: only the subnets in `access`; without it every subnet
-    VNRS_NIC_EDGE = 1u << 4,       // Internet edge: carries any address, on both sides
-    VNRS_NIC_GATEWAY = 1u << 5,    // with FORWARDING: a gateway's; what it forwards may cross any peering
+    VNRS_NIC_FORWARDING = 1u << 1,   // enableIPForwarding: source and destination checks are off
+    VNRS_NIC_SERVICE = 1u << 2,      // a service host: `access` lists who may send to it
+    VNRS_NIC_RESTRICTED = 1u << 3,   // with SERVICE: only the subnets in `access`; without it every subnet
+    VNRS_NIC_EDGE = 1u << 4,         // Internet edge: carries any address, on both sides
+    VNRS_NIC_GATEWAY = 1u << 5,      // with FORWARDING: a gateway's; what it forwards may cross any peering
+    VNRS_NIC_EXPRESSROUTE = 1u << 6, // with GATEWAY: of ExpressRoute, not of a VPN
+    VNRS_NIC_PLATFORM = 1u << 7,     // Azure's own, 168.63.129.16
+    VNRS_NIC_ROUTE_SERVER = 1u << 8,
+};
+
+enum vnrs_nic_kind {       // for metering
+    VNRS_NIC_KIND_MACHINE, // or a Route Server's
+    VNRS_NIC_KIND_VPN,
+    VNRS_NIC_KIND_EXPRESSROUTE,
+    VNRS_NIC_KIND_SERVICE,
+    VNRS_NIC_KIND_EDGE,
+    VNRS_NIC_KIND_PLATFORM,
+    _VNRS_NIC_KIND_MAX
 };
 
 struct vnrs_bpf_nic {
-    __u32 flags;  // enum vnrs_nic_flags
-    __u32 domain; // route domain whose routes decide for packets from this NIC
-    __u32 vnet;   // whose endpoints this NIC's addresses belong to
-    __u32 subnet; // identity towards services; 0: none (Internet, platform)
-    __u32 mtu;    // IP packet size in bytes
-    __u8 mac[6];  // of the guest end
-    __u8 pad[2];
+    __u32 flags;       // enum vnrs_nic_flags
+    __u32 domain;      // route domain whose routes decide for packets from this NIC
+    __u32 vnet;        // whose endpoints this NIC's addresses belong to
+    __u32 subnet;      // identity towards services; 0: none (Internet, platform)
+    __u32 mtu;         // IP packet size in bytes
+    __u8 mac[6];       // of the guest end
+    __u16 region;      // of the virtual network: those of one region have the same number
     __be32 gateway_be; // first address of the (first IPv4) subnet: source of ICMP errors; 0: none
     __u8 gateway6[16]; // likewise IPv6; all zero: none
 };
@@ -122,8 +137,9 @@ struct vnrs_bpf_cached {
     __u16 mtu;      // of `to`, or less; larger packets are decided anew
     __u8 mac[6];    // of `to`
     __u8 protocol;
-    __u8 type; // enum vnrs_nexthop_type
+    __u8 account; // VNRS_BPF_ACCOUNT
 };
+#define VNRS_BPF_ACCOUNT(type, billing) ((__u8)((billing) << 4 | (type))) // enum vnrs_nexthop_type, vnrs_billing
 
 // Maps `cache4` and `cache6`: ARRAYs with 1 << VNRS_CACHE_BITS slots for each possible CPU, in order; none looks at
 // those of another. Mapped only for the sake of slots that do not lie across cache lines.
@@ -137,14 +153,20 @@ struct vnrs_bpf_cache6 {
     __u64 pad;
 };
 
-enum vnrs_bpf_direction { VNRS_BPF_FROM_NIC, VNRS_BPF_TO_NIC, _VNRS_BPF_DIR_MAX };
-
 struct vnrs_bpf_counter {
     __u64 packets, bytes; // bytes: IP bytes, without Ethernet header
 };
 
-// map `nic_counters`: PERCPU_ARRAY, index ifindex * _VNRS_BPF_DIR_MAX + direction
-// map `type_counters`: PERCPU_ARRAY, index enum vnrs_nexthop_type, forwarded packets
+#define VNRS_BPF_TYPES_MAX 8 // enum vnrs_nexthop_type
+
+// Of packets that one NIC sent, and of those that another got, so that one packet is two elements and each knows its
+// class. NONE: `from` what was dropped or answered, `to` the fabric's answers.
+struct vnrs_bpf_nic_counters { // map `nic_counters`: PERCPU_ARRAY by ifindex; below VNRS_IFINDEX_FIRST: of NICs that
+                               // are gone, by what they were (enum vnrs_nic_kind): what was metered stays so
+    struct vnrs_bpf_counter from[_VNRS_BILL_MAX], to[_VNRS_BILL_MAX];
+    struct vnrs_bpf_counter types[VNRS_BPF_TYPES_MAX]; // of what it sent and was forwarded
+};
+
 // map `drop_counters`: PERCPU_ARRAY, index enum vnrs_drop_reason
 // map `flow_switch`: ARRAY of one struct vnrs_bpf_flow_switch
 // map `flow_events`: RINGBUF of struct vnrs_bpf_flow_event, each with the bytes of the packet behind it where it has
@@ -217,8 +239,9 @@ enum vnrs_bpf_cb {
     VNRS_BPF_CB_REASON,  // enum vnrs_drop_reason
     VNRS_BPF_CB_NEXTHOP, // index into `nexthops`
     VNRS_BPF_CB_IFINDEX,
-    VNRS_BPF_CB_TYPE, // enum vnrs_nexthop_type
+    VNRS_BPF_CB_TYPE, // VNRS_BPF_TYPE
 };
+#define VNRS_BPF_TYPE(type, billing) ((__u32)(billing) << 16 | (type)) // enum vnrs_nexthop_type, vnrs_billing
 
 #ifndef __bpf__
 #include <assert.h>
@@ -228,6 +251,9 @@ static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_
 static_assert(sizeof(struct vnrs_bpf_cache4) == 32, "two in a cache line");
 static_assert(sizeof(struct vnrs_bpf_cache6) == 64, "a cache line");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
+static_assert(sizeof(struct vnrs_bpf_nic_counters) == 640, "layout of struct vnrs_bpf_nic_counters");
+static_assert(_VNRS_BILL_MAX <= 16 && VNRS_BPF_TYPES_MAX <= 16, "VNRS_BPF_ACCOUNT is one byte");
+static_assert(_VNRS_NIC_KIND_MAX <= VNRS_IFINDEX_FIRST, "no NIC has the numbers of those that are gone");
 static_assert(sizeof(struct vnrs_bpf_flow_switch) == 16, "layout of struct vnrs_bpf_flow_switch");
 static_assert(sizeof(struct vnrs_bpf_flow_event) == 88, "layout of struct vnrs_bpf_flow_event");
 #endif

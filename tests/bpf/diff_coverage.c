@@ -36,6 +36,12 @@ static const char *const type_names[] = {
 #undef X
 };
 
+static const char *const class_names[] = {
+#define X(id, name, billed) [id] = name,
+    VNRS_BILLING_CLASSES(X)
+#undef X
+};
+
 static const struct elsewhere *find_elsewhere(uint32_t reason)
 {
     for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++)
@@ -101,6 +107,13 @@ void diff_coverage_check(const struct diff_coverage *coverage)
                         type_names[type]);
             missing++;
         }
+    }
+    for (unsigned billing = 0; billing < _VNRS_BILL_MAX; billing++) {
+        bool never = billing == VNRS_BILL_NONE, met = coverage->billing[billing]; // of what is not forwarded
+        if (met == !never)
+            continue;
+        print_error("%s packet was forwarded as billing class %s\n", met ? "a" : "no", class_names[billing]);
+        missing++;
     }
     assert_int_equal(missing, 0);
 }

@@ -107,6 +107,34 @@ void endpoint_set(struct vnrs_sink *sink, uint32_t vnet, const char *addr, uint3
         fail_msg("%s", sink->error);
 }
 
+void fixture_nic_counters(const struct fixture *fx, unsigned ifindex, struct vnrs_bpf_counter ret[static DIRECTIONS])
+{
+    struct vnrs_bpf_nic_counters all;
+
+    assert_int_equal(vnrs_bpf_counters_nic(fx->dp, ifindex, &all), 0);
+    memset(ret, 0, DIRECTIONS * sizeof(*ret));
+    for (unsigned i = 0; i < _VNRS_BILL_MAX; i++) {
+        ret[FROM_NIC].packets += all.from[i].packets;
+        ret[FROM_NIC].bytes += all.from[i].bytes;
+        ret[TO_NIC].packets += all.to[i].packets;
+        ret[TO_NIC].bytes += all.to[i].bytes;
+    }
+}
+
+void fixture_type_counters(const struct fixture *fx, unsigned end, struct vnrs_bpf_counter ret[static _VNRS_NH_MAX])
+{
+    struct vnrs_bpf_nic_counters all;
+
+    memset(ret, 0, _VNRS_NH_MAX * sizeof(*ret));
+    for (unsigned ifindex = 0; ifindex < end; ifindex++) {
+        assert_int_equal(vnrs_bpf_counters_nic(fx->dp, ifindex, &all), 0);
+        for (unsigned i = 0; i < _VNRS_NH_MAX; i++) {
+            ret[i].packets += all.types[i].packets;
+            ret[i].bytes += all.types[i].bytes;
+        }
+    }
+}
+
 void nic_set(struct vnrs_sink *sink, uint32_t ifindex, const struct vnrs_bpf_nic *nic)
 {
     struct vnrs_fib_nic wanted = {.ifindex = ifindex, .nic = *nic};

@@ -41,6 +41,8 @@ struct fixture {
 
 extern struct vnrs_bpf_flow_event last_event;
 
+enum { FROM_NIC, TO_NIC, DIRECTIONS };
+
 struct run {
     uint32_t ret; // TC_ACT_*
     uint32_t cb[5];
@@ -65,6 +67,12 @@ void fixture_fill_routes(struct vnrs_sink *sink, uint32_t handle_base);
 
 void fixture_run(const struct fixture *fx, unsigned ifindex, const struct frame *in, uint32_t gso_size,
                  struct run *ret_run);
+
+// Of all classes together.
+void fixture_nic_counters(const struct fixture *fx, unsigned ifindex, struct vnrs_bpf_counter ret[static DIRECTIONS]);
+
+// By enum vnrs_nexthop_type, of all NICs below `end`.
+void fixture_type_counters(const struct fixture *fx, unsigned end, struct vnrs_bpf_counter ret[static _VNRS_NH_MAX]);
 
 // The command must succeed.
 void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

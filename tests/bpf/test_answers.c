@@ -21,18 +21,18 @@ static struct fixture fx;
 
 static void assert_answer(unsigned from, const struct frame *in, const struct frame *expected)
 {
-    struct vnrs_bpf_counter before[_VNRS_BPF_DIR_MAX], after[_VNRS_BPF_DIR_MAX];
+    struct vnrs_bpf_counter before[DIRECTIONS], after[DIRECTIONS];
     struct run run;
 
-    assert_int_equal(vnrs_bpf_counters_nic(fx.dp, from, before), 0);
+    fixture_nic_counters(&fx, from, before);
     fixture_run(&fx, from, in, 0, &run);
-    assert_int_equal(vnrs_bpf_counters_nic(fx.dp, from, after), 0);
-    assert_int_equal(after[VNRS_BPF_FROM_NIC].packets, before[VNRS_BPF_FROM_NIC].packets + 1);
+    fixture_nic_counters(&fx, from, after);
+    assert_int_equal(after[FROM_NIC].packets, before[FROM_NIC].packets + 1);
     assert_int_equal(run.cb[VNRS_BPF_CB_REASON], 0);
     if (!expected) {
         assert_int_equal(run.cb[VNRS_BPF_CB_VERDICT], VNRS_BPF_VERDICT_IGNORE);
         assert_int_equal(run.ret, TC_ACT_SHOT);
-        assert_int_equal(after[VNRS_BPF_TO_NIC].packets, before[VNRS_BPF_TO_NIC].packets);
+        assert_int_equal(after[TO_NIC].packets, before[TO_NIC].packets);
         return;
     }
     assert_int_equal(run.cb[VNRS_BPF_CB_VERDICT], VNRS_BPF_VERDICT_REPLY);
@@ -40,8 +40,8 @@ static void assert_answer(unsigned from, const struct frame *in, const struct fr
     assert_int_equal(run.ret, TC_ACT_REDIRECT);
     assert_int_equal(run.out.len, expected->len);
     assert_memory_equal(run.out.bytes, expected->bytes, expected->len);
-    assert_int_equal(after[VNRS_BPF_TO_NIC].packets, before[VNRS_BPF_TO_NIC].packets + 1);
-    assert_int_equal(after[VNRS_BPF_TO_NIC].bytes, before[VNRS_BPF_TO_NIC].bytes + expected->len - 14);
+    assert_int_equal(after[TO_NIC].packets, before[TO_NIC].packets + 1);
+    assert_int_equal(after[TO_NIC].bytes, before[TO_NIC].bytes + expected->len - 14);
 }
 
 static void arp(void **state)

@@ -35,7 +35,7 @@ struct flow { // what packets that must go one way have in common
 };
 
 struct counters {
-    struct vnrs_bpf_counter nic[VNRS_IFINDEX_FIRST + LINKS][_VNRS_BPF_DIR_MAX];
+    struct vnrs_bpf_nic_counters nic[VNRS_IFINDEX_FIRST + LINKS];
     struct vnrs_bpf_counter drops[_VNRS_DROP_MAX], types[_VNRS_NH_MAX];
 };
 
@@ -114,7 +114,8 @@ static bool is_decision(const struct pm_outcome *o, const struct __sk_buff *ctx)
 {
     return o->verdict == ctx->cb[VNRS_BPF_CB_VERDICT] && o->reason == ctx->cb[VNRS_BPF_CB_REASON] &&
            (o->verdict != VNRS_BPF_VERDICT_FORWARD ||
-            (o->to->ifindex == ctx->cb[VNRS_BPF_CB_IFINDEX] && o->type == ctx->cb[VNRS_BPF_CB_TYPE]));
+            (o->to->ifindex == ctx->cb[VNRS_BPF_CB_IFINDEX] &&
+             VNRS_BPF_TYPE(o->type, o->billing) == ctx->cb[VNRS_BPF_CB_TYPE]));
 }
 
 // The outcome that the program's decision and what it made of the frame are right for.
@@ -130,9 +131,9 @@ static const struct pm_outcome *find_outcome(struct check *c, const struct __sk_
         if (!wrong)
             return o;
     }
-    FAIL(c, "the program says: verdict %u, reason %u, type %u, interface %u%s%s", ctx->cb[VNRS_BPF_CB_VERDICT],
-         ctx->cb[VNRS_BPF_CB_REASON], ctx->cb[VNRS_BPF_CB_TYPE], ctx->cb[VNRS_BPF_CB_IFINDEX],
-         wrong ? "; the bytes: " : "", wrong ? wrong : "");
+    FAIL(c, "the program says: verdict %u, reason %u, class and type %#x, interface %u%s%s",
+         ctx->cb[VNRS_BPF_CB_VERDICT], ctx->cb[VNRS_BPF_CB_REASON], ctx->cb[VNRS_BPF_CB_TYPE],
+         ctx->cb[VNRS_BPF_CB_IFINDEX], wrong ? "; the bytes: " : "", wrong ? wrong : "");
 }
 
 static void add(struct vnrs_bpf_counter *counter, size_t bytes)
@@ -144,9 +145,9 @@ static void add(struct vnrs_bpf_counter *counter, size_t bytes)
 static void read_counters(struct counters *ret)
 {
     for (unsigned i = VNRS_IFINDEX_FIRST; i < VNRS_IFINDEX_FIRST + LINKS; i++)
-        assert_int_equal(vnrs_bpf_counters_nic(fx.dp, i, ret->nic[i]), 0);
+        assert_int_equal(vnrs_bpf_counters_nic(fx.dp, i, &ret->nic[i]), 0);
     assert_int_equal(vnrs_bpf_counters_drop(fx.dp, ret->drops), 0);
-    assert_int_equal(vnrs_bpf_counters_type(fx.dp, ret->types), 0);
+    fixture_type_counters(&fx, VNRS_IFINDEX_FIRST + LINKS, ret->types);
 }
 
 static void count(const struct check *c, const struct pm_outcome *outcome, size_t out_len)
@@ -154,19 +155,20 @@ static void count(const struct check *c, const struct pm_outcome *outcome, size_
     size_t bytes = c->frame.len - 14;
     bool v6 = c->result.packet.family == VNRS_AF_IPV6;
 
-    add(&expected.nic[c->frame.from->ifindex][VNRS_BPF_FROM_NIC], bytes);
+    add(&expected.nic[c->frame.from->ifindex].from[outcome->billing], bytes);
     if (outcome->reason) {
         add(&expected.drops[outcome->reason], bytes);
         met.reasons[outcome->reason]++;
     }
     untold += !outcome->reason && outcome->verdict != VNRS_BPF_VERDICT_FORWARD; // answered, or nothing to say
     if (outcome->verdict == VNRS_BPF_VERDICT_REPLY)
-        add(&expected.nic[c->frame.from->ifindex][VNRS_BPF_TO_NIC], out_len - 14);
+        add(&expected.nic[c->frame.from->ifindex].to[VNRS_BILL_NONE], out_len - 14);
     if (outcome->verdict != VNRS_BPF_VERDICT_FORWARD)
         return;
-    add(&expected.nic[outcome->to->ifindex][VNRS_BPF_TO_NIC], bytes);
+    add(&expected.nic[outcome->to->ifindex].to[outcome->billing], bytes);
     add(&expected.types[outcome->type], bytes);
     met.types[outcome->type][v6]++;
+    met.billing[outcome->billing]++;
 }
 
 static bool can_run(const struct random_frame *frame)
@@ -307,10 +309,11 @@ static void check_counters(const struct check *c)
     static struct counters have;
 
     read_counters(&have);
-    for (unsigned i = VNRS_IFINDEX_FIRST; i < VNRS_IFINDEX_FIRST + LINKS; i++)
-        for (unsigned dir = 0; dir < _VNRS_BPF_DIR_MAX; dir++)
-            assert_counter(c, dir == VNRS_BPF_FROM_NIC ? "from NIC" : "to NIC", i, have.nic[i][dir],
-                           expected.nic[i][dir]);
+    for (unsigned at = VNRS_IFINDEX_FIRST * _VNRS_BILL_MAX; at < (VNRS_IFINDEX_FIRST + LINKS) * _VNRS_BILL_MAX; at++) {
+        unsigned i = at / _VNRS_BILL_MAX, billing = at % _VNRS_BILL_MAX;
+        assert_counter(c, "from NIC", i, have.nic[i].from[billing], expected.nic[i].from[billing]);
+        assert_counter(c, "to NIC", i, have.nic[i].to[billing], expected.nic[i].to[billing]);
+    }
     for (unsigned i = 0; i < _VNRS_DROP_MAX; i++)
         assert_counter(c, "drop reason", i, have.drops[i], expected.drops[i]);
     for (unsigned i = 0; i < _VNRS_NH_MAX; i++)

@@ -98,13 +98,13 @@ static void machines_ping_each_other(void **state)
     struct vnrs_bpf_counter before[2], after[2];
 
     (void)state;
-    assert_int_equal(vnrs_bpf_counters_nic(fx.dp, VM_B, before), 0);
+    fixture_nic_counters(&fx, VM_B, before);
     assert_true(ping(&machines[0], "10.0.1.4", 1472));
     assert_true(ping(&machines[0], "fd00:1::4", 1452));
     assert_true(ping(&machines[1], "10.0.0.4", 56));
     assert_true(ping(&machines[1], "fd00::4", 56));
-    assert_int_equal(vnrs_bpf_counters_nic(fx.dp, VM_B, after), 0);
-    assert_true(after[VNRS_BPF_TO_NIC].bytes - before[VNRS_BPF_TO_NIC].bytes >= 3 * (1500 + 1500));
+    fixture_nic_counters(&fx, VM_B, after);
+    assert_true(after[TO_NIC].bytes - before[TO_NIC].bytes >= 3 * (1500 + 1500));
     // answered by the fabric, with its address
     assert_true(in_machine(&machines[0], "ip neigh show dev eth0 | grep -q '10.0.0.1 lladdr " FABRIC_MAC "'"));
     assert_true(in_machine(&machines[0], "ip neigh show dev eth0 | grep -q 'fd00::1 lladdr " FABRIC_MAC "'"));
@@ -214,11 +214,11 @@ static void tcp_is_carried_with_segmentation_offload(void **state)
 
     (void)state;
     for (int v6 = 0; v6 < 2; v6++) {
-        assert_int_equal(vnrs_bpf_counters_nic(fx.dp, VM_B, before), 0);
+        fixture_nic_counters(&fx, VM_B, before);
         transfer(&machines[0], &machines[1], v6);
-        assert_int_equal(vnrs_bpf_counters_nic(fx.dp, VM_B, after), 0);
-        uint64_t packets = after[VNRS_BPF_TO_NIC].packets - before[VNRS_BPF_TO_NIC].packets;
-        uint64_t bytes = after[VNRS_BPF_TO_NIC].bytes - before[VNRS_BPF_TO_NIC].bytes;
+        fixture_nic_counters(&fx, VM_B, after);
+        uint64_t packets = after[TO_NIC].packets - before[TO_NIC].packets;
+        uint64_t bytes = after[TO_NIC].bytes - before[TO_NIC].bytes;
         assert_true(bytes >= TRANSFER && bytes < TRANSFER + TRANSFER / 4);
         assert_true(packets >= TRANSFER / 1460); // counted as on the wire, although they came in bundles
     }

@@ -220,8 +220,8 @@ static bool is_platform(const struct vnrs_addr *a)
 
 static bool is_same(const struct pm_outcome *a, const struct pm_outcome *b)
 {
-    return a->verdict == b->verdict && a->reason == b->reason && a->type == b->type && a->to == b->to &&
-           a->mtu == b->mtu;
+    return a->verdict == b->verdict && a->reason == b->reason && a->type == b->type && a->billing == b->billing &&
+           a->to == b->to && a->mtu == b->mtu;
 }
 
 static void add_outcome(struct pm_result *r, struct pm_outcome outcome)
@@ -261,6 +261,31 @@ static bool may_answer(const struct pm_port *from, const struct pm_packet *p, co
     return !memchr(errors4, ip[p->l4], sizeof(errors4));
 }
 
+// What Azure meters it as (docs/data-plane.md). A gateway at either end comes before the appliance, its next hop, or
+// the network, its destination; of two gateways the one that it goes to.
+static uint32_t meter(const struct pm_world *w, const struct pm_port *from, const struct pm_port *to, uint32_t type)
+{
+    bool by_hop = type == VNRS_NH_APPLIANCE || type == VNRS_NH_GATEWAY;
+    bool among = to->gateway || to->kind == PM_INSTANCE; // BGP of a gateway, if one sends it
+    const struct pm_port *gateway = by_hop && to->gateway ? to : from->gateway && !among ? from : NULL;
+    const struct vnrs_peering *half = peering_of(w, from->vnet, to->vnet);
+    uint32_t crossed = from->vnet == to->vnet ? 0 : half && half->global ? 2 : 1;
+
+    if (type == VNRS_NH_INTERNET)
+        return VNRS_BILL_INTERNET;
+    if (type == VNRS_NH_SERVICE_ENDPOINT)
+        return VNRS_BILL_SERVICE_ENDPOINT;
+    if (gateway)
+        return (gateway->expressroute ? VNRS_BILL_EXPRESSROUTE : VNRS_BILL_VPN) + crossed;
+    if (from->kind == PM_PROBER || to->kind == PM_PROBER)
+        return VNRS_BILL_PLATFORM;
+    if (from->kind == PM_EDGE)
+        return VNRS_BILL_INTERNET;
+    if (from->kind == PM_SERVICE)
+        return VNRS_BILL_SERVICE_ENDPOINT;
+    return (by_hop ? VNRS_BILL_APPLIANCE : VNRS_BILL_VNET_LOCAL) + crossed;
+}
+
 // A packet arrives at a NIC (azure-routing.md section 10). `owner`: the NIC was found by the destination address.
 static void deliver(const struct pm_world *w, const struct pm_port *from, const struct pm_port *to, bool owner,
                     uint32_t type, const uint8_t *ip, struct pm_result *r)
@@ -292,6 +317,7 @@ static void deliver(const struct pm_world *w, const struct pm_port *from, const 
     } else {
         outcome.verdict = VNRS_BPF_VERDICT_FORWARD;
         outcome.type = type;
+        outcome.billing = meter(w, from, to, type);
         outcome.to = to;
     }
     add_outcome(r, outcome);

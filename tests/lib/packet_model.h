@@ -25,8 +25,9 @@ struct pm_port { // a NIC, of whatever it is
     uint32_t ifindex;
     struct vnrs_mac mac;
     unsigned mtu;
-    bool forwarding; // enableIPForwarding
-    bool gateway;    // a gateway's: what it forwards needs no allowForwardedTraffic
+    bool forwarding;   // enableIPForwarding
+    bool gateway;      // a gateway's: what it forwards needs no allowForwardedTraffic
+    bool expressroute; // of ExpressRoute, with `gateway`
     const char *key;
     const struct vnrs_vnet *vnet;       // that its addresses are of; NULL: outside every virtual network
     const struct vnrs_subnet *subnet;   // NULL: in none
@@ -69,7 +70,8 @@ struct pm_packet {
 struct pm_outcome {
     uint32_t verdict; // enum vnrs_bpf_verdict
     uint32_t reason;
-    uint32_t type; // FORWARD: enum vnrs_nexthop_type
+    uint32_t type;    // FORWARD: enum vnrs_nexthop_type
+    uint32_t billing; // FORWARD: enum vnrs_billing
     const struct pm_port *to;
     const struct vnrs_balancer *balancer; // FORWARD: `to` is the backend that it chose, NULL: none did
     unsigned mtu;                         // DROP for being too big: what fits. REPLY with a reason: likewise

@@ -39,6 +39,16 @@ static void add_prober(struct pm_world *w, const struct vnrs_ids *ids, const str
                                   .n_addrs = 1});
 }
 
+static bool is_expressroute(const struct vnrs_model *model, const struct vnrs_machine *machine)
+{
+    list_foreach (gateway, &model->gateways) {
+        if (gateway->type == VNRS_GATEWAY_EXPRESSROUTE &&
+            (gateway->instances[0].machine == machine || gateway->instances[1].machine == machine))
+            return true;
+    }
+    return machine->role == VNRS_MACHINE_MSEE;
+}
+
 void pm_world_init(struct pm_world *w, const struct vnrs_model *model, const struct vnrs_routing *routing,
                    const struct vnrs_ids *ids)
 {
@@ -52,6 +62,7 @@ void pm_world_init(struct pm_world *w, const struct vnrs_model *model, const str
                                   .mtu = (*nic)->mtu,
                                   .forwarding = (*nic)->forwarding,
                                   .gateway = (*nic)->machine->role != VNRS_MACHINE_USER,
+                                  .expressroute = is_expressroute(model, (*nic)->machine),
                                   .subnet = (*nic)->subnet,
                                   .addrs = (*nic)->ips.items,
                                   .n_addrs = (*nic)->ips.len});

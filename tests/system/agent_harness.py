@@ -46,7 +46,7 @@ S_EVENT = struct.Struct("=II48s112sI4x120s")
 S_SPEAKER = struct.Struct("=48s112sI4xi")
 S_RECORD = struct.Struct("=48sII")
 S_PROBE = struct.Struct("=I40s200s")
-S_COUNTER = struct.Struct("=IIQQ")
+S_COUNTER = struct.Struct("=HHIQQ")
 
 Found = namedtuple("Found", "ifindex running tunnel")
 Event = namedtuple("Event", "kind lab key type text tunnel")
@@ -289,8 +289,8 @@ class Agent:
         out = {}
         for _, count, body in self.request(COUNTERS, lab.encode().ljust(48, b"\0")).items:
             for i in range(count):
-                kind, index, packets, size = S_COUNTER.unpack_from(body, i * S_COUNTER.size)
-                out[kind, index] = (packets, size)
+                kind, billing, index, packets, size = S_COUNTER.unpack_from(body, i * S_COUNTER.size)
+                out[kind, billing, index] = (packets, size)
         return out
 
     def take_events(self, settle=0.2):

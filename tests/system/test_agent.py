@@ -431,6 +431,7 @@ def test_kernel_data_plane(agent):
     # The other data plane: a new fabric; its links are made again.
     assert agent.ensure(LAB, h.FABRIC, "fabric", h.fabric(h.EBPF)) == "created"
     assert agent.ensure(LAB, h.LINK, "nva/eth0", h.nic("nva", "nva/eth0", 16, ["10.0.0.4/24"])) == "created"
+    in_ns(f"vnrs.{LAB}.nva", "ping", "-c", "1", "-W", "0.1", "10.0.0.9", check=False)  # its ARP request: the NIC is not known yet
     assert agent.counters(LAB) != {}
 
 

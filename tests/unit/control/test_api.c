@@ -138,7 +138,7 @@ static void answers_have_their_keys(void **state)
         {"/v1/labs/l/peers", {"value"}},
         {"/v1/labs/l/rib", {"value"}},
         {"/v1/labs/l/tests", {"value"}},
-        {"/v1/labs/l/counters", {"nics", "nextHopTypes", "drops"}},
+        {"/v1/labs/l/counters", {"nics", "billing", "nextHopTypes", "drops"}},
         {"/v1/labs/l/events?since=0", {"value"}},
         {"/v1/events", {"value"}},
         {"/v1/doctor", {"value"}},
