@@ -12,19 +12,45 @@
 #define ANSWER_BYTES         32768 // the kernel fills dump buffers up to this size
 #define DUMP_ATTEMPTS        16
 
+// Messages that wait to be sent.
+struct batch {
+    size_t n, len; // messages, their bytes
+    uint32_t first_seq;
+    size_t last_offset; // of the last message
+    uint64_t cookies[VNRS_NL_BATCH_MAX];
+    _Alignas(NLMSG_ALIGNTO) char bytes[BATCH_BYTES];
+};
+
 struct vnrs_nl {
     int fd;
     uint32_t seq; // of the last message
     vnrs_nl_error_fn on_error;
     void *on_error_arg;
     uint64_t written;
-    size_t n, len; // queued messages, their bytes
-    uint32_t first_seq;
-    size_t last_offset; // of the last queued message
-    uint64_t cookies[VNRS_NL_BATCH_MAX];
-    _Alignas(NLMSG_ALIGNTO) char batch[BATCH_BYTES];
-    _Alignas(NLMSG_ALIGNTO) char answer[ANSWER_BYTES];
+    struct batch *batch; // NULL: nothing is queued
 };
+
+// There are thousands of sockets and one thread, which is done with a batch before it begins the next, and reads one
+// answer at a time: they share these.
+static struct batch *spare_batch; // NULL: somebody has it, or there is none yet
+static _Alignas(NLMSG_ALIGNTO) char answer[ANSWER_BYTES];
+
+static struct batch *take_batch(void)
+{
+    struct batch *batch = spare_batch ? TAKE_PTR(spare_batch) : malloc(sizeof(*batch));
+
+    if (batch)
+        batch->n = batch->len = 0;
+    return batch;
+}
+
+static void give_batch(struct batch *batch)
+{
+    if (spare_batch)
+        free(batch);
+    else
+        spare_batch = batch;
+}
 
 int vnrs_nl_new(int fd, struct vnrs_nl **ret_nl)
 {
@@ -50,6 +76,8 @@ void vnrs_nl_free(struct vnrs_nl *nl)
 {
     if (!nl)
         return;
+    if (nl->batch)
+        give_batch(nl->batch);
     (void)close(nl->fd);
     free(nl);
 }
@@ -81,7 +109,7 @@ static ssize_t receive(struct vnrs_nl *nl)
     ssize_t got;
 
     do
-        got = recv(nl->fd, nl->answer, sizeof(nl->answer), MSG_DONTWAIT);
+        got = recv(nl->fd, answer, sizeof(answer), MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == EAGAIN ? -ENOBUFS : -errno;
@@ -90,7 +118,7 @@ static ssize_t receive(struct vnrs_nl *nl)
 
 static void drain(struct vnrs_nl *nl)
 {
-    while (recv(nl->fd, nl->answer, sizeof(nl->answer), MSG_DONTWAIT) >= 0 || errno == EINTR || errno == ENOBUFS)
+    while (recv(nl->fd, answer, sizeof(answer), MSG_DONTWAIT) >= 0 || errno == EINTR || errno == ENOBUFS)
         ;
 }
 
@@ -128,38 +156,43 @@ int vnrs_nl_queue(struct vnrs_nl *nl, const struct vnrs_nlmsg *msg, uint64_t coo
     const struct nlmsghdr *head = (const struct nlmsghdr *)msg->bytes;
     size_t size = NLMSG_ALIGN(head->nlmsg_len);
 
-    if (nl->n == VNRS_NL_BATCH_MAX || nl->len + size > sizeof(nl->batch)) {
+    if (nl->batch && (nl->batch->n == VNRS_NL_BATCH_MAX || nl->batch->len + size > BATCH_BYTES)) {
         int r = vnrs_nl_flush(nl);
         if (r < 0)
             return r;
     }
-    struct nlmsghdr *queued = (struct nlmsghdr *)(nl->batch + nl->len);
+    struct batch *batch = nl->batch ? nl->batch : take_batch();
+    if (!batch)
+        return -ENOMEM;
+    nl->batch = batch;
+    struct nlmsghdr *queued = (struct nlmsghdr *)(batch->bytes + batch->len);
     memcpy(queued, msg->bytes, size);
     queued->nlmsg_seq = ++nl->seq;
-    if (nl->n == 0)
-        nl->first_seq = nl->seq;
-    nl->cookies[nl->n++] = cookie;
-    nl->last_offset = nl->len;
-    nl->len += size;
+    if (batch->n == 0)
+        batch->first_seq = nl->seq;
+    batch->cookies[batch->n++] = cookie;
+    batch->last_offset = batch->len;
+    batch->len += size;
     return 0;
 }
 
 // Handle one datagram of acknowledgements. Returns 1 once the last message was answered.
-static int take_answers(struct vnrs_nl *nl, size_t len, size_t n, uint64_t *failed)
+static int take_answers(struct vnrs_nl *nl, const struct batch *batch, size_t len, uint64_t *failed)
 {
     int left = (int)len;
 
-    for (const struct nlmsghdr *msg = (void *)nl->answer; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
-        uint32_t at = msg->nlmsg_seq - nl->first_seq;
-        if (msg->nlmsg_type != NLMSG_ERROR || at >= n || mnl_nlmsg_get_payload_len(msg) < sizeof(struct nlmsgerr))
+    for (const struct nlmsghdr *msg = (void *)answer; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
+        uint32_t at = msg->nlmsg_seq - batch->first_seq;
+        if (msg->nlmsg_type != NLMSG_ERROR || at >= batch->n ||
+            mnl_nlmsg_get_payload_len(msg) < sizeof(struct nlmsgerr))
             continue;
         int error = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(msg))->error;
         if (error) {
             (*failed)++;
             if (nl->on_error)
-                nl->on_error(nl->on_error_arg, nl->cookies[at], error, error_text(msg, error));
+                nl->on_error(nl->on_error_arg, batch->cookies[at], error, error_text(msg, error));
         }
-        if (at == n - 1)
+        if (at == batch->n - 1)
             return 1;
     }
     return 0;
@@ -167,25 +200,24 @@ static int take_answers(struct vnrs_nl *nl, size_t len, size_t n, uint64_t *fail
 
 int vnrs_nl_flush(struct vnrs_nl *nl)
 {
-    size_t n = nl->n, len = nl->len;
+    struct batch *batch = TAKE_PTR(nl->batch);
     uint64_t failed = 0;
 
-    if (n == 0)
+    if (!batch)
         return 0;
-    nl->n = nl->len = 0;
     drain(nl);
-    ((struct nlmsghdr *)(nl->batch + nl->last_offset))->nlmsg_flags |= NLM_F_ACK;
-    int r = send_bytes(nl, nl->batch, len);
+    ((struct nlmsghdr *)(batch->bytes + batch->last_offset))->nlmsg_flags |= NLM_F_ACK;
+    int r = send_bytes(nl, batch->bytes, batch->len);
     while (r == 0) {
         ssize_t got = receive(nl);
-        r = got < 0 ? (int)got : take_answers(nl, (size_t)got, n, &failed);
+        r = got < 0 ? (int)got : take_answers(nl, batch, (size_t)got, &failed);
     }
-    if (r < 0) {
+    if (r < 0)
         drain(nl);
-        return r;
-    }
-    nl->written += n - failed;
-    return 0;
+    else
+        nl->written += batch->n - failed;
+    give_batch(batch);
+    return MIN(r, 0);
 }
 
 struct dump {
@@ -199,7 +231,7 @@ static int take_dump(struct vnrs_nl *nl, size_t len, struct dump *dump)
 {
     int left = (int)len;
 
-    for (const struct nlmsghdr *msg = (void *)nl->answer; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
+    for (const struct nlmsghdr *msg = (void *)answer; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
         if (msg->nlmsg_seq != nl->seq)
             continue;
         if (msg->nlmsg_flags & NLM_F_DUMP_INTR)

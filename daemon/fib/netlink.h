@@ -3,7 +3,9 @@
 // large receive buffer; queued writes sent in batches with the acknowledgement asked of the last message only (the
 // kernel answers each failed message anyway; answers are matched by sequence number); dumps restarted when the kernel
 // says that they were interrupted. rtnetlink answers before sendmsg returns, so nothing here ever waits: an answer that
-// is not there was dropped for lack of buffer and is reported as -ENOBUFS, after which the caller reads back.
+// is not there was dropped for lack of buffer and is reported as -ENOBUFS, after which the caller reads back. All
+// sockets share what holds one batch and one answer: a socket takes some 100 bytes, and the process must have one
+// thread.
 #pragma once
 
 #include "util/macros.h"
@@ -37,7 +39,7 @@ int vnrs_nl_flush(struct vnrs_nl *nl) VNRS_MUST_CHECK;
 uint64_t vnrs_nl_written(const struct vnrs_nl *nl); // messages that the kernel accepted so far
 
 // Ask for many objects: `each` gets every message; a negative return of it ends the dump. `restart` is called before
-// every attempt: forget what came so far. Nothing may be queued.
+// every attempt: forget what came so far. Nothing may be queued, and `each` may use no socket of these.
 int vnrs_nl_dump(struct vnrs_nl *nl, const struct vnrs_nlmsg *request, void (*restart)(void *arg),
                  int (*each)(const struct nlmsghdr *msg, void *arg), void *arg) VNRS_MUST_CHECK;
 // Ask for one object. Returns 0 or the kernel's errno.

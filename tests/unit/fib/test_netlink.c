@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 static struct vnrs_addr addr(const char *text)
 {
@@ -287,6 +288,63 @@ static void test_bent_messages(void **state)
         }
 }
 
+struct refusals {
+    unsigned n;
+    uint64_t cookies[8];
+};
+
+static void note(void *arg, uint64_t cookie, int error, const char *text)
+{
+    struct refusals *refusals = arg;
+
+    assert_true(error < 0);
+    assert_true(*text);
+    refusals->cookies[refusals->n++] = cookie;
+}
+
+// What the kernel refuses to anybody: without the right to do it, or because it is not there.
+static void queue_refused(struct vnrs_nl *nl, uint64_t cookie)
+{
+    const struct vnrs_nlroute route = {
+        .prefix = prefix("198.51.100.0/24"), .table = 77777, .protocol = 200, .type = RTN_UNICAST};
+    struct vnrs_nlmsg msg;
+
+    assert_true(vnrs_nlroute_encode(&route, VNRS_NL_DELETE, &msg));
+    assert_int_equal(vnrs_nl_queue(nl, &msg, cookie), 0);
+}
+
+// Sockets share their buffers, and each has its own messages nevertheless.
+static void test_sockets_in_turns(void **state)
+{
+    struct refusals refusals[3] = {0};
+    struct vnrs_nl *nl[3];
+    (void)state;
+
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(vnrs_nl_new(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), &nl[i]), 0);
+        assert_int_equal(vnrs_nl_handler_set(nl[i], note, &refusals[i]), 0);
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        queue_refused(nl[0], 10 + round);
+        queue_refused(nl[1], 20 + round);
+    }
+    assert_int_equal(vnrs_nl_flush(nl[0]), 0);
+    queue_refused(nl[2], 30);
+    assert_int_equal(vnrs_nl_flush(nl[1]), 0);
+    assert_int_equal(vnrs_nl_flush(nl[1]), 0); // nothing is left
+    assert_int_equal(refusals[0].n, 3);
+    assert_int_equal(refusals[1].n, 3);
+    assert_int_equal(refusals[2].n, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(refusals[0].cookies[i], 10 + i);
+        assert_int_equal(refusals[1].cookies[i], 20 + i);
+    }
+    assert_int_equal(vnrs_nl_written(nl[0]), 0);
+    for (unsigned i = 0; i < 3; i++)
+        vnrs_nl_free(nl[i]); // of the last one with what it has queued
+    assert_int_equal(refusals[2].n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_nexthops),
         cmocka_unit_test(test_bent_messages),
         cmocka_unit_test(test_neighbours_and_rules),
+        cmocka_unit_test(test_sockets_in_turns),
     };
     return cmocka_run_group_tests_name("netlink", tests, NULL, NULL);
 }
