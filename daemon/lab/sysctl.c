@@ -7,8 +7,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 
-// Each step of a path costs the kernel a look at the same name in every namespace: the folders are opened once.
+#define PROC_USES_MAX 64
+
+// Opened once for all settings in them.
 enum folder { IPV4, IPV4_ALL, IPV4_DEFAULT, IPV6, IPV6_ALL, IPV6_DEFAULT, _FOLDERS };
 
 static const char *const folders[_FOLDERS] = {
@@ -57,7 +60,40 @@ static const struct setting settings[] = {
     {IPV6_DEFAULT, "disable_ipv6", {"0", "0", "1", "0"}},
 };
 
-// In the namespace: /proc/sys/net is that of whoever opens it. `path` begins at `dir_fd`.
+// A procfs that is mounted nowhere, or a negative errno.
+static int mount_proc(void)
+{
+    _close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
+
+    if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -errno;
+    int fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+// Where "sys/net" is. A borrowed descriptor, or a negative errno.
+//
+// A procfs keeps the names "ipv4" and "ipv6" below "sys/net" once for each namespace that looked there, for as long as
+// there is memory, and every look goes through all of them: with thousands of namespaces that takes longer than
+// everything else about a namespace, and the files that were opened take as much memory as the namespaces. So we look
+// in a procfs of our own, and leave it for a new one now and then.
+static int proc_dir(void)
+{
+    static int fd = -1;
+    static unsigned uses;
+
+    if (fd >= 0 && uses++ < PROC_USES_MAX)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    uses = 0;
+    fd = mount_proc();
+    if (fd < 0) // not allowed here
+        fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+// In the namespace: sys/net is that of whoever opens it. `path` begins at `dir_fd`.
 static int set_here(int dir_fd, const char *path, const char *value)
 {
     char have[64];
@@ -85,6 +121,7 @@ static int set_here(int dir_fd, const char *path, const char *value)
 
 struct profile_args {
     enum vnrs_sysctl_profile profile;
+    int proc_fd;
     int fds[_FOLDERS]; // -1: not open yet
     struct vnrs_err *err;
 };
@@ -93,9 +130,9 @@ static int apply_one(struct profile_args *a, const struct setting *s)
 {
     char path[64];
 
-    (void)snprintf(path, sizeof(path), "/proc/sys/%s", folders[s->folder]);
+    (void)snprintf(path, sizeof(path), "sys/%s", folders[s->folder]);
     if (a->fds[s->folder] < 0)
-        a->fds[s->folder] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        a->fds[s->folder] = openat(a->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int err = a->fds[s->folder] < 0 ? -errno : set_here(a->fds[s->folder], s->name, s->value[a->profile]);
     if (err < 0 && err != -ENOENT) // a kernel without IPv6
         return vnrs_err_errno(a->err, err, "sysctl '%s/%s'", folders[s->folder], s->name);
@@ -116,8 +153,10 @@ static int apply_here(void *arg)
 
 int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
 {
-    struct profile_args args = {.profile = profile, .err = err};
+    struct profile_args args = {.profile = profile, .proc_fd = proc_dir(), .err = err};
 
+    if (args.proc_fd < 0)
+        return vnrs_err_errno(err, args.proc_fd, "procfs");
     for (int i = 0; i < _FOLDERS; i++)
         args.fds[i] = -1;
     int written = vnrs_netns_run(ns_fd, apply_here, &args);
@@ -128,6 +167,7 @@ int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struc
 }
 
 struct set_args {
+    int proc_fd;
     const char *path, *value;
 };
 
@@ -136,13 +176,14 @@ static int set_one(void *arg)
     const struct set_args *a = arg;
     char path[192];
 
-    if (snprintf(path, sizeof(path), "/proc/sys/%s", a->path) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "sys/%s", a->path) >= (int)sizeof(path))
         return -ENAMETOOLONG;
-    return set_here(AT_FDCWD, path, a->value);
+    return set_here(a->proc_fd, path, a->value);
 }
 
 int vnrs_sysctl_set(int ns_fd, const char *path, const char *value)
 {
-    struct set_args args = {path, value};
-    return vnrs_netns_run(ns_fd, set_one, &args);
+    struct set_args args = {proc_dir(), path, value};
+
+    return args.proc_fd < 0 ? args.proc_fd : vnrs_netns_run(ns_fd, set_one, &args);
 }
