@@ -93,11 +93,13 @@ static int make_lab_dir(const struct vnrs_agentd_lab *lab)
 static int open_journal(struct vnrs_agentd_lab *lab)
 {
     char path[320];
-    int err = make_lab_dir(lab);
 
+    if (lab->journal_fd >= 0)
+        return 0;
+    int err = make_lab_dir(lab);
     if (err == 0)
         err = path_in(lab, "objects", path);
-    if (err < 0 || lab->journal_fd >= 0)
+    if (err < 0)
         return err;
     lab->journal_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     return lab->journal_fd < 0 ? -errno : 0;

@@ -138,24 +138,29 @@ static const struct vnrs_link_end *end_of(const struct vnrs_agentd_object *objec
     return NULL;
 }
 
-// By alias; by name and index where somebody changed the alias.
-static struct vnrs_agentd_object *link_of(struct vnrs_agentd_watch *watch, const struct link_event *event)
+static bool is_here(const struct vnrs_agentd_watch *watch, const struct vnrs_agentd_object *object,
+                    const struct link_event *event)
+{
+    const struct vnrs_link_end *end = object->obj.type == VNRS_OBJ_LINK ? end_of(object, event) : NULL;
+
+    return end && (watch->options.fabric ? !end->ns.name[0] : strcmp(end->ns.name, watch->owner.key) == 0);
+}
+
+// By alias; by name and index where it has none (yet, or any more). `recent`: LINK that was just made, or NULL.
+static struct vnrs_agentd_object *link_of(struct vnrs_agentd_watch *watch, const struct link_event *event,
+                                          const struct vnrs_agentd_object *recent)
 {
     const char *key = vnrs_mark_alias_key(watch->lab->name, event->alias);
     struct vnrs_map_entry *e;
     size_t at = 0;
 
+    if (!key && recent && is_here(watch, recent, event))
+        key = recent->obj.key;
     if (key)
         return vnrs_agentd_object_find(watch->lab, VNRS_OBJ_LINK, key);
-    while ((e = vnrs_map_next(&watch->lab->objects, &at))) {
-        struct vnrs_agentd_object *object = e->value;
-        if (object->obj.type != VNRS_OBJ_LINK)
-            continue;
-        const struct vnrs_link_end *end = end_of(object, event);
-        bool here = end && (watch->options.fabric ? !end->ns.name[0] : strcmp(end->ns.name, watch->owner.key) == 0);
-        if (here)
-            return object;
-    }
+    while ((e = vnrs_map_next(&watch->lab->objects, &at)))
+        if (is_here(watch, e->value, event))
+            return e->value;
     return NULL;
 }
 
@@ -194,7 +199,7 @@ static void on_link(struct vnrs_agentd_watch *watch, const struct nlmsghdr *msg,
             vnrs_agentd_suspect(watch->lab, &watch->owner);
         return;
     }
-    struct vnrs_agentd_object *object = link_of(watch, &event);
+    struct vnrs_agentd_object *object = link_of(watch, &event, except);
     if (object && object->spec.link.kind == VNRS_LINK_TUNNEL && msg->nlmsg_type == RTM_NEWLINK &&
         end_of(object, &event))
         vnrs_agentd_tunnel_link(object, end_of(object, &event), event.flags);
