@@ -11,6 +11,7 @@
 #include "lab/snat.h"
 #include "lab/sysctl.h"
 #include "util/log.h"
+#include "util/vec.h"
 #include "vnrs/rtprot.h"
 
 #include <errno.h>
@@ -39,6 +40,39 @@ void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab)
         (void)close(TAKE_FD(lab->fabric_fd));
 }
 
+struct replace_args {
+    struct vnrs_bpf_dataplane *dataplane;
+    VEC(uint32_t) ifindexes;
+};
+
+static int replace_here(void *arg)
+{
+    const struct replace_args *a = arg;
+
+    return vnrs_bpf_dataplane_replace(a->dataplane, a->ifindexes.items, a->ifindexes.len);
+}
+
+// After an update all NICs change over at once; what is wrong with one of them its own LINK object tells.
+static void replace_program(struct vnrs_agentd_lab *lab)
+{
+    struct replace_args args = {.dataplane = lab->dataplane};
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+    int code = 0;
+
+    while (code == 0 && (e = vnrs_map_next(&lab->objects, &at))) {
+        const struct vnrs_agentd_object *object = e->value;
+        if (object->obj.type == VNRS_OBJ_LINK && object->spec.link.kind == VNRS_LINK_NIC && object->spec.link.a.ifindex)
+            code = vec_push(&args.ifindexes, object->spec.link.a.ifindex);
+    }
+    if (code == 0)
+        code = vnrs_netns_run(lab->fabric_fd, replace_here, &args);
+    if (code < 0)
+        log_debug("lab '%s': replacing the packet path on %zu links: %s", lab->name, args.ifindexes.len,
+                  strerror(-code));
+    vec_free(&args.ifindexes);
+}
+
 static int open_ebpf(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
 {
     char dir[128];
@@ -53,6 +87,8 @@ static int open_ebpf(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
         code = vnrs_bpf_sink_new(lab->dataplane, &lab->fabric_sink);
     if (code < 0) // the next attempt opens it again
         lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
+    else
+        replace_program(lab);
     vnrs_agentd_flows_resume(lab);
     return code < 0 ? vnrs_err_errno(err, code, "eBPF data plane") : 0;
 }
@@ -177,8 +213,8 @@ static int attach_here(void *arg)
 {
     const struct attach_args *a = arg;
 
-    // A clsact filter lives with the link, needs no pin, and costs a hundredth of a TCX link (data-plane.md).
-    return vnrs_bpf_dataplane_attach(a->dataplane, a->ifindex, VNRS_BPF_ATTACH_CLSACT);
+    // A filter lives with the link, needs no pin, and costs a hundredth of a TCX link (data-plane.md).
+    return vnrs_bpf_dataplane_attach(a->dataplane, a->ifindex, VNRS_BPF_ATTACH_FILTER);
 }
 
 static int link_sysctls(struct vnrs_agentd_lab *lab, const char *ifname, struct vnrs_err *err)

@@ -65,9 +65,9 @@ static void probe_kernel(struct vnrs_agentd *ad, struct vnrs_agentd_probes *prob
     else
         add(probes, VNRS_PROBE_WARN, "kernel", "%s is older than 6.1, the oldest that is tested", text);
     if (version >= KERNEL_FLOOR(6, 6))
-        add(probes, VNRS_PROBE_OK, "TCX", "the kernel has it; clsact filters are used, which work everywhere");
+        add(probes, VNRS_PROBE_OK, "TCX", "the kernel has it; ingress filters are used, which work everywhere");
     else
-        add(probes, VNRS_PROBE_OK, "TCX", "not in this kernel (6.6); clsact filters are used");
+        add(probes, VNRS_PROBE_OK, "TCX", "not in this kernel (6.6); ingress filters are used");
 }
 
 static void probe_privileges(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)

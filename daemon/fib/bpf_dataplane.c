@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/bpf_dataplane.h"
 
+#include "fib/bpf_filter.h"
 #include "fib/bpf_pin.h"
 #include "util/log.h"
 #include "vnrs/bpf_abi.h"
@@ -17,10 +18,6 @@
 
 #include "forward.skel.h"
 
-// Ours among the filters of a link.
-#define FILTER_HANDLE   0x766e7273
-#define FILTER_PRIORITY 1
-
 // Of newer kernel headers than those of the oldest distribution we build on.
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
 
@@ -28,7 +25,8 @@ struct vnrs_bpf_dataplane {
     struct forward_bpf *skel;
     int program; // either the skeleton's, or the pinned one that is the same
     uint32_t program_id;
-    char *pins; // NULL: nothing is pinned
+    bool replaces; // another one was pinned
+    char *pins;    // NULL: nothing is pinned
 };
 
 static const char *const map_names[_VNRS_BPF_MAP_MAX] = {
@@ -214,6 +212,7 @@ static int adopt_program(struct vnrs_bpf_dataplane *dp)
         dp->program = TAKE_FD(pinned);
         return 0;
     }
+    dp->replaces = pinned >= 0;
     return vnrs_bpf_pin_replace(path, bpf_program__fd(dp->skel->progs.forward));
 }
 
@@ -311,37 +310,9 @@ int vnrs_bpf_dataplane_program(const struct vnrs_bpf_dataplane *dp)
 
 // --- attach ---
 
-static struct bpf_tc_hook filter_hook(unsigned ifindex)
+static int filter_attach(struct vnrs_bpf_dataplane *dp, uint32_t ifindex)
 {
-    return (struct bpf_tc_hook){
-        .sz = sizeof(struct bpf_tc_hook), .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS};
-}
-
-static int filter_attach(struct vnrs_bpf_dataplane *dp, unsigned ifindex)
-{
-    struct bpf_tc_hook hook = filter_hook(ifindex);
-    LIBBPF_OPTS(bpf_tc_opts, now, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-    LIBBPF_OPTS(bpf_tc_opts, want, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY, .flags = BPF_TC_F_REPLACE,
-                .prog_fd = dp->program);
-
-    if (bpf_tc_query(&hook, &now) == 0 && now.prog_id == dp->program_id)
-        return 0;
-    int err = bpf_tc_hook_create(&hook);
-    if (err && err != -EEXIST)
-        return err;
-    return bpf_tc_attach(&hook, &want);
-}
-
-static int filter_detach(unsigned ifindex)
-{
-    struct bpf_tc_hook hook = filter_hook(ifindex);
-    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-    LIBBPF_OPTS(bpf_tc_opts, gone, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-
-    // Asking first tells "not there" apart from a refusal: a removal answers both with -EINVAL.
-    if (bpf_tc_query(&hook, &opts))
-        return 0;
-    return bpf_tc_detach(&hook, &gone);
+    return vnrs_bpf_filter_program(ifindex) == dp->program_id ? 0 : vnrs_bpf_filter_write(&ifindex, 1, dp->program);
 }
 
 static char *link_path(const struct vnrs_bpf_dataplane *dp, unsigned ifindex)
@@ -405,15 +376,20 @@ int vnrs_bpf_dataplane_attach(struct vnrs_bpf_dataplane *dp, unsigned ifindex, e
 
     // The new one runs already: TCX comes before filters, and both decide the same.
     if (!err)
-        err = how == VNRS_BPF_ATTACH_TCX ? filter_detach(ifindex) : tcx_detach(dp, ifindex);
+        err = how == VNRS_BPF_ATTACH_TCX ? vnrs_bpf_filter_remove(ifindex) : tcx_detach(dp, ifindex);
     return err;
+}
+
+int vnrs_bpf_dataplane_replace(struct vnrs_bpf_dataplane *dp, const uint32_t *ifindexes, size_t n)
+{
+    return dp->replaces ? vnrs_bpf_filter_write(ifindexes, n, dp->program) : 0;
 }
 
 int vnrs_bpf_dataplane_detach(struct vnrs_bpf_dataplane *dp, unsigned ifindex)
 {
     int err = tcx_detach(dp, ifindex);
 
-    return err ? err : filter_detach(ifindex);
+    return err ? err : vnrs_bpf_filter_remove(ifindex);
 }
 
 bool vnrs_bpf_dataplane_has_tcx(struct vnrs_bpf_dataplane *dp)
@@ -436,7 +412,7 @@ int vnrs_bpf_dataplane_probe(char *text, size_t size)
     }
     (void)snprintf(text, size, "eBPF programs can be loaded; TCX links are %s",
                    vnrs_bpf_dataplane_has_tcx(dp) ? "available"
-                                                  : "not available (kernel 6.6), clsact filters are used");
+                                                  : "not available (kernel 6.6), ingress filters are used");
     vnrs_bpf_dataplane_close(dp);
     return 0;
 }

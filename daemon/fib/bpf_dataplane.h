@@ -34,7 +34,7 @@ enum vnrs_bpf_map {
 };
 
 enum vnrs_bpf_attach {
-    VNRS_BPF_ATTACH_CLSACT, // a filter on the clsact qdisc: any kernel, tens of microseconds, lives with the link
+    VNRS_BPF_ATTACH_FILTER, // a filter of the ingress qdisc: any kernel, tens of microseconds, lives with the link
     VNRS_BPF_ATTACH_TCX,    // a pinned link: kernel 6.6, about 12 ms, ordered with other users of the hook
 };
 
@@ -55,6 +55,9 @@ int vnrs_bpf_dataplane_destroy(const char *pin_dir) VNRS_MUST_CHECK;
 // Returns 0, -ENODEV, -EOPNOTSUPP (TCX on a kernel without), or another negative errno.
 int vnrs_bpf_dataplane_attach(struct vnrs_bpf_dataplane *dp, unsigned ifindex,
                               enum vnrs_bpf_attach how) VNRS_MUST_CHECK;
+// Where opening found another program than the one that was pinned: put this one on all of these links (as a filter) at
+// once. All are tried; returns 0 or the first negative errno. Nothing is done where the pinned program was kept.
+int vnrs_bpf_dataplane_replace(struct vnrs_bpf_dataplane *dp, const uint32_t *ifindexes, size_t n) VNRS_MUST_CHECK;
 // Both ways. Success also where nothing was attached or the link is gone.
 int vnrs_bpf_dataplane_detach(struct vnrs_bpf_dataplane *dp, unsigned ifindex) VNRS_MUST_CHECK;
 bool vnrs_bpf_dataplane_has_tcx(struct vnrs_bpf_dataplane *dp);

@@ -99,7 +99,7 @@ static void destroy_leaves_nothing_and_twice_is_success(void **state)
 {
     (void)state;
     assert_true(exists(pin("nics")));
-    enum vnrs_bpf_attach how = vnrs_bpf_dataplane_has_tcx(fx.dp) ? VNRS_BPF_ATTACH_TCX : VNRS_BPF_ATTACH_CLSACT;
+    enum vnrs_bpf_attach how = vnrs_bpf_dataplane_has_tcx(fx.dp) ? VNRS_BPF_ATTACH_TCX : VNRS_BPF_ATTACH_FILTER;
     assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, how), 0);
     assert_int_equal(vnrs_bpf_dataplane_destroy(fx.pins), 0);
     assert_false(exists(fx.pins));
@@ -138,7 +138,7 @@ static void attach_is_idempotent_and_changes_over(void **state)
     (void)state;
     for (int round = 0; round < 2; round++) {
         for (int again = 0; again < 2; again++) {
-            assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_CLSACT), 0);
+            assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_FILTER), 0);
             assert_int_equal(filter_program(), program);
             assert_int_equal(link_program(), 0);
         }
@@ -158,7 +158,7 @@ static void attach_is_idempotent_and_changes_over(void **state)
 // An older version's program on the link, and its pin: both give way to ours in place.
 static void another_version_is_replaced(void **state)
 {
-    enum vnrs_bpf_attach ways[] = {VNRS_BPF_ATTACH_CLSACT, VNRS_BPF_ATTACH_TCX};
+    enum vnrs_bpf_attach ways[] = {VNRS_BPF_ATTACH_FILTER, VNRS_BPF_ATTACH_TCX};
 
     (void)state;
     for (size_t w = 0; w < ARRAY_SIZE(ways); w++) {
@@ -177,6 +177,27 @@ static void another_version_is_replaced(void **state)
     }
 }
 
+// All links change over at once; one that is not there does not keep the others from it.
+static void another_version_is_replaced_everywhere(void **state)
+{
+    const uint32_t links[] = {9999, LINK};
+
+    (void)state;
+    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_FILTER), 0);
+    uint32_t old = program_id(vnrs_bpf_dataplane_program(fx.dp));
+    assert_int_equal(vnrs_bpf_dataplane_replace(fx.dp, links, 2), 0); // nothing was pinned before
+    assert_int_equal(filter_program(), old);
+    fixture_close(&fx, false);
+    assert_int_equal(unlink(pin("nics")), 0); // so that the program of the next process is another
+    fixture_open(&fx);
+    uint32_t program = program_id(vnrs_bpf_dataplane_program(fx.dp));
+    assert_int_not_equal(program, old);
+    assert_int_equal(vnrs_bpf_dataplane_replace(fx.dp, links, 2), -ENODEV);
+    assert_int_equal(filter_program(), program);
+    assert_int_equal(vnrs_bpf_dataplane_replace(fx.dp, links + 1, 1), 0);
+    assert_int_equal(filter_program(), program);
+}
+
 // The pin of a link that was deleted says nothing about the next one with the same ifindex.
 static void pin_of_a_lost_link_is_no_obstacle(void **state)
 {
@@ -187,7 +208,7 @@ static void pin_of_a_lost_link_is_no_obstacle(void **state)
     sh("ip link del f");
     assert_int_equal(link_program(), 0);
     assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_TCX), -ENODEV);
-    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_CLSACT), -ENODEV);
+    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_FILTER), -ENODEV);
     sh("ip link add f index %u type veth peer name g", LINK);
     assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_TCX), 0);
     assert_int_equal(link_program(), program_id(vnrs_bpf_dataplane_program(fx.dp)));
@@ -205,7 +226,7 @@ static void a_foreign_filter_stays(void **state)
     (void)state;
     assert_int_equal(bpf_tc_hook_create(&hook), 0);
     assert_int_equal(bpf_tc_attach(&hook, &foreign), 0);
-    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_CLSACT), 0);
+    assert_int_equal(vnrs_bpf_dataplane_attach(fx.dp, LINK, VNRS_BPF_ATTACH_FILTER), 0);
     assert_int_equal(vnrs_bpf_dataplane_detach(fx.dp, LINK), 0);
     assert_int_equal(filter_program(), 0);
     assert_int_equal(bpf_tc_query(&hook, &query), 0);
@@ -308,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(destroy_leaves_nothing_and_twice_is_success, setup, teardown),
         cmocka_unit_test_setup_teardown(attach_is_idempotent_and_changes_over, setup, teardown),
         cmocka_unit_test_setup_teardown(another_version_is_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_version_is_replaced_everywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(pin_of_a_lost_link_is_no_obstacle, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_filter_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(program_is_cheap_to_verify, setup, teardown),

@@ -251,7 +251,7 @@ static void set_links(const struct diff_lab *lab)
 static void attach(const struct diff_lab *lab, bool on)
 {
     vec_foreach (port, &diff_lab_world(lab)->ports) {
-        int r = on ? vnrs_bpf_dataplane_attach(fx.dp, port->ifindex, VNRS_BPF_ATTACH_CLSACT)
+        int r = on ? vnrs_bpf_dataplane_attach(fx.dp, port->ifindex, VNRS_BPF_ATTACH_FILTER)
                    : vnrs_bpf_dataplane_detach(fx.dp, port->ifindex);
         assert_int_equal(r, 0);
     }

@@ -346,7 +346,7 @@ static int setup(void **state, enum vnrs_bpf_attach how)
 
 static int setup_clsact(void **state)
 {
-    return setup(state, VNRS_BPF_ATTACH_CLSACT);
+    return setup(state, VNRS_BPF_ATTACH_FILTER);
 }
 
 static int setup_tcx(void **state)
