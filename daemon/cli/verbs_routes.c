@@ -29,6 +29,11 @@ int vnrs_verb_effective_routes(const struct vnrs_cli *cli)
         vnrs_cli_print_json(answer.json);
     else
         vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - !cli->wide, json_object_get(answer.json, "value"));
+    const json_t *pending = json_object_get(answer.json, "pending");
+    if (pending && !cli->json)
+        (void)printf("\nroutes of %lld prefixes change in %lld s (routeChangeDelay)\n",
+                     json_integer_value(json_object_get(pending, "prefixes")),
+                     json_integer_value(json_object_get(pending, "seconds")));
     return VNRS_EXIT_OK;
 }
 

@@ -69,6 +69,16 @@ static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_
                      route->why ? route->why : "");
 }
 
+// What is learned and waits (routeChangeDelay). NULL: nothing.
+static json_t *pending_json(const struct vnrs_lab *lab, const struct vnrs_vnet *hub)
+{
+    size_t prefixes;
+    uint64_t ms = vnrs_lab_damped_ms(lab, hub, &prefixes);
+
+    return ms ? json_pack("{s:I, s:I}", "prefixes", (json_int_t)prefixes, "seconds", (json_int_t)(ms + 999) / 1000)
+              : NULL;
+}
+
 void vnrs_api_effective_routes(struct vnrs_api_call *call)
 {
     const struct vnrs_nic *nic = find_nic(call, "nic");
@@ -91,7 +101,7 @@ void vnrs_api_effective_routes(struct vnrs_api_call *call)
             (void)json_array_append_new(list, row_json(&domain, route, &route->next_hops[i], 1));
     }
     vnrs_arena_free(arena);
-    vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
+    vnrs_api_reply(call, 200, json_pack("{s:o, s:o*}", "value", list, "pending", pending_json(call->lab, domain.hub)));
 }
 
 // NULL: nothing leads to the address.

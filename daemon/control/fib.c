@@ -206,6 +206,20 @@ static void drop_unused(struct vnrs_fib_state *state)
     }
 }
 
+const struct vnrs_fib_member *vnrs_fib_find(const struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix,
+                                            enum vnrs_nexthop_type *ret_type, unsigned *ret_n)
+{
+    const struct domain *d = vnrs_map_find(&state->domains, &domain, sizeof(domain));
+    uint32_t slot = d ? vnrs_slots_find(&d->sent, prefix) : 0;
+    const struct vnrs_fib_group_ref *group = group_in(state, slot);
+
+    if (!group)
+        return NULL;
+    *ret_type = (enum vnrs_nexthop_type)(slot & ((1u << TYPE_BITS) - 1));
+    *ret_n = group->n;
+    return group->members;
+}
+
 // ---- what is wanted
 
 void vnrs_fib_begin(struct vnrs_fib_state *state, bool items)

@@ -69,3 +69,6 @@ int vnrs_fib_set_backend(struct vnrs_fib_state *state, const struct vnrs_fib_bac
 // As it is wanted. NULL: there is no such NIC.
 const struct vnrs_fib_nic *vnrs_fib_find_nic(const struct vnrs_fib_state *state, uint32_t ifindex);
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state); // sent
+// What was sent of a route: its members, borrowed until something changes. NULL: there is none.
+const struct vnrs_fib_member *vnrs_fib_find(const struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix,
+                                            enum vnrs_nexthop_type *ret_type, unsigned *ret_n);

@@ -285,6 +285,16 @@ size_t vnrs_learned_pending(const struct vnrs_learned_db *db)
     return db->changed.len;
 }
 
+bool vnrs_learned_is_pending(const struct vnrs_learned_db *db, uint32_t prefix)
+{
+    return vnrs_slots_find(&db->changed, prefix);
+}
+
+uint32_t vnrs_learned_pending_next(const struct vnrs_learned_db *db, uint32_t id)
+{
+    return vnrs_slots_next(&db->changed, id);
+}
+
 void vnrs_learned_take_all(struct vnrs_learned_db *db)
 {
     uint32_t id;

@@ -68,6 +68,9 @@ int vnrs_learned_down(struct vnrs_learned_db *db, unsigned instance, uint64_t so
 // Take one prefix that changed, or VNRS_PREFIX_NONE. The reference is the caller's.
 uint32_t vnrs_learned_take(struct vnrs_learned_db *db);
 size_t vnrs_learned_pending(const struct vnrs_learned_db *db);
+bool vnrs_learned_is_pending(const struct vnrs_learned_db *db, uint32_t prefix);
+// Walk of those that changed, as that of all.
+uint32_t vnrs_learned_pending_next(const struct vnrs_learned_db *db, uint32_t id);
 void vnrs_learned_take_all(struct vnrs_learned_db *db); // none has changed any more
 
 // False: the prefix is not learned, or memory ran out (`db` remembers: see _failed).

@@ -360,6 +360,19 @@ static uint64_t wait_of(const struct vnrs_lab *lab, const struct vnrs_lab_routes
     return delay ? vnrs_damping_wait_ms(&routes->damping, delay, vnrs_clock_ms()) : 0;
 }
 
+uint64_t vnrs_lab_damped_ms(const struct vnrs_lab *lab, const struct vnrs_vnet *hub, size_t *ret_prefixes)
+{
+    *ret_prefixes = 0;
+    vec_foreach (routes, &lab->routes) {
+        uint64_t wait = hub && strcmp((*routes)->key, hub->name) == 0 ? wait_of(lab, *routes) : 0;
+        if (!wait || !vnrs_learned_pending((*routes)->db))
+            continue;
+        *ret_prefixes = vnrs_learned_pending((*routes)->db);
+        return wait;
+    }
+    return 0;
+}
+
 static int change_some(struct programmer *p)
 {
     size_t budget = MAX((size_t)1, SLICE_MAX / MAX((size_t)1, p->lab->domains.len));

@@ -270,6 +270,9 @@ struct vnrs_learned_db *vnrs_lab_learned_in(const struct vnrs_lab *lab, const ch
 struct vnrs_learned_db *vnrs_lab_learned_of(const struct vnrs_lab *lab, const struct vnrs_vnet *hub); // accepts NULL
 // The domain with what is learned: of the pivotal prefixes only (routing.h), of those around `addr` too, or everything.
 // AROUND decides for `addr` as everything does. Rows live in `arena`. Returns 0 or -ENOMEM.
+//
+// While changes wait (routeChangeDelay) these two give what is in force, PIVOTAL what is to come: by it the sinks are
+// told.
 enum vnrs_lab_learned { VNRS_LAB_LEARNED_PIVOTAL, VNRS_LAB_LEARNED_AROUND, VNRS_LAB_LEARNED_ALL };
 int vnrs_lab_domain_compute(const struct vnrs_lab *lab, const struct vnrs_domain *domain, enum vnrs_lab_learned which,
                             const struct vnrs_addr *addr, struct vnrs_arena *arena,
@@ -284,6 +287,9 @@ void vnrs_lab_dirty(struct vnrs_lab *lab);   // recompute everything in the next
 void vnrs_lab_learned(struct vnrs_lab *lab); // what is learned changed
 // A merged set of `arg` (struct vnrs_lab) lost next hops: tell the sinks at once.
 void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged);
+// For how long changes of what is learned in a hub have to wait yet (routeChangeDelay), and of how many prefixes; 0:
+// there are none, or they need not wait.
+uint64_t vnrs_lab_damped_ms(const struct vnrs_lab *lab, const struct vnrs_vnet *hub, size_t *ret_prefixes);
 void vnrs_lab_on_damped(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_release_hold(struct vnrs_lab *lab);

@@ -438,6 +438,27 @@ static const char *learned_why(struct table *t, const struct vnrs_learned_route 
     return why->text;
 }
 
+// "10.0.2.4, 10.0.2.5", "dropped" or "withdrawn".
+static const char *set_text(struct table *t, const struct vnrs_learned_set *set)
+{
+    char ip[VNRS_ADDR_STR_MAX];
+    const char *text = "";
+
+    if (!set || vnrs_learned_is_drop(set))
+        return set ? "dropped" : "withdrawn";
+    for (unsigned i = 0; i < set->n && text; i++)
+        text = SAY(t, "%s%s%s", text, i ? ", " : "", vnrs_addr_format(&set->paths[i].nexthop, ip));
+    return text;
+}
+
+// A route of before, whose change has to wait.
+static const char *stays_why(struct table *t, const struct vnrs_learned_route *route)
+{
+    const char *next = set_text(t, route->next);
+
+    return SAY(t, "learned; changes in %u s (routeChangeDelay): then %s", route->stays_s, next ? next : "");
+}
+
 static const struct vnrs_addr *learned_hops(struct table *t, const struct vnrs_learned_set *set)
 {
     struct vnrs_addr *hops = vnrs_arena_alloc(t->arena, set->n * sizeof(*hops));
@@ -466,7 +487,7 @@ static void rows_learned(struct table *t)
         last = route->set;
         row->n_next_hops = hops ? last->n : 0;
         row->next_hops = hops;
-        row->why = learned_why(t, route, row->n_next_hops);
+        row->why = route->stays_s ? stays_why(t, route) : learned_why(t, route, row->n_next_hops);
         if (!row_under_endpoint(t, row))
             row_contest(t, row);
     }

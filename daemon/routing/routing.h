@@ -55,6 +55,9 @@ struct vnrs_learned_route {
     const struct vnrs_learned_set *set;
     struct vnrs_prefix prefix;
     struct vnrs_learned_verdict verdict; // `won` 0: not asked for
+    // What is in force still, for so many seconds (routeChangeDelay); 0: the newest. Then comes `next`, NULL: nothing.
+    unsigned stays_s;
+    const struct vnrs_learned_set *next;
 };
 
 struct vnrs_learned {            // by prefix, no duplicates

@@ -115,6 +115,31 @@ static const struct vnrs_fib_group *group_of(const struct sink *sink, unsigned i
     return NULL;
 }
 
+static void what_was_sent_is_found(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
+    struct vnrs_fib_member both[] = {nic(16), nic(17)};
+    const struct vnrs_prefix prefix = prefix_of(3);
+    enum vnrs_nexthop_type type = VNRS_NH_NONE;
+    struct sink sink = {0};
+    unsigned n = 0;
+
+    (void)test;
+    vnrs_fib_begin(state, true);
+    want(state, 0, 4, both, 2);
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    uint32_t id = vnrs_prefixes_find(&prefixes, &prefix);
+    const struct vnrs_fib_member *members = vnrs_fib_find(state, 1, id, &type, &n);
+    assert_non_null(members);
+    assert_true(type == VNRS_NH_GATEWAY && n == 2 && members[1].ifindex == 17);
+    assert_null(vnrs_fib_find(state, 2, id, &type, &n)); // not in another domain
+    vnrs_fib_drop_number(state, 1, id);
+    assert_true(vnrs_fib_commit(state, false, take, &sink) > 0);
+    assert_null(vnrs_fib_find(state, 1, id, &type, &n));
+    vnrs_fib_state_free(state);
+    vec_free(&sink.routes);
+}
+
 static void nothing_changed_nothing_sent(void **test)
 {
     struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
@@ -449,6 +474,7 @@ static void random_walk(void **test)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_sent_is_found),
         cmocka_unit_test(nothing_changed_nothing_sent),
         cmocka_unit_test(a_lost_member_is_one_write),
         cmocka_unit_test(routes_that_part_are_sent_one_by_one),

@@ -199,7 +199,7 @@ static void check_all(struct sim *sim)
 {
     struct vnrs_lab *lab = lab_of(sim->f);
     struct vnrs_learned_set sets[ARRAY_SIZE(prefixes)];
-    struct vnrs_learned_route routes[ARRAY_SIZE(prefixes)];
+    struct vnrs_learned_route routes[ARRAY_SIZE(prefixes)] = {0};
     struct vnrs_learned learned = {.hub = lab->model->route_servers.items[0].vnet, .routes = routes};
     struct vnrs_arena *arena = vnrs_arena_new();
     size_t n_want = 0, n_have = 0;
