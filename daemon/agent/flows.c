@@ -17,7 +17,7 @@
 #define EVENT_SIZE(n)    ((sizeof(struct vnrs_bpf_flow_event) + (n) + 7) & ~(size_t)7)
 #define PAUSE_MS         50  // after it: about 10,000 events a second is what a lab may cost agent and controller
 #define PAUSE_CAPTURE_MS 2   // somebody wants whole packets: some 30 to 60 MB a second
-#define HEADERS_BYTES    256 // what the controller needs to see of a packet that nobody tells anything of
+#define HEADERS_BYTES    128 // what the controller needs to see of a packet that nobody tells anything of
 
 struct vnrs_agentd_flows {
     struct vnrs_agentd_lab *lab;

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <string.h>
@@ -90,8 +91,17 @@ static int bind_to_link(int fd, uint32_t ifindex)
     return bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != ENODEV ? -errno : 0;
 }
 
+// The kernel keeps no more of a frame than is wanted, so that more of them find room.
+static int cut_to(int fd, uint32_t bytes)
+{
+    struct sock_filter keep = BPF_STMT(BPF_RET | BPF_K, bytes);
+    const struct sock_fprog program = {.len = 1, .filter = &keep};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
 // Without a protocol it gets nothing before it is bound: no frame of another link.
-static int open_socket(const struct vnrs_taps *taps, uint32_t ifindex, int *ret_fd)
+static int open_socket(const struct vnrs_taps *taps, uint32_t ifindex, uint32_t bytes, int *ret_fd)
 {
     static const int on = 1, buffer = BUFFER_BYTES;
     _close_ int fd = vnrs_netns_socket(taps->ns_fd, AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0);
@@ -104,7 +114,9 @@ static int open_socket(const struct vnrs_taps *taps, uint32_t ifindex, int *ret_
         setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
         epoll_ctl(taps->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         return -errno;
-    int err = bind_to_link(fd, ifindex);
+    int err = cut_to(fd, bytes);
+    if (err == 0)
+        err = bind_to_link(fd, ifindex);
     if (err == 0)
         *ret_fd = TAKE_FD(fd);
     return err;
@@ -117,14 +129,14 @@ int vnrs_taps_set(struct vnrs_taps *taps, uint32_t ifindex, uint32_t bytes)
 
     if (known && bytes) {
         known->bytes = tap.bytes;
-        return 0;
+        return cut_to(known->fd, tap.bytes);
     }
     if (known) {
         (void)close(known->fd);
         *known = taps->list.items[--taps->list.len];
         return 0;
     }
-    int err = bytes ? open_socket(taps, ifindex, &tap.fd) : 0;
+    int err = bytes ? open_socket(taps, ifindex, tap.bytes, &tap.fd) : 0;
     if (err < 0 || !bytes)
         return err;
     err = vec_push(&taps->list, tap);
@@ -173,6 +185,7 @@ static void read_control(struct msghdr *msg, const struct run *run, struct vnrs_
             frame->time_ns = (uint64_t)((int64_t)to_ns(&time) - run->ahead_ns);
         } else if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
             memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+            frame->len = aux.tp_len;
             if (aux.tp_status & TP_STATUS_VLAN_VALID) {
                 frame->vlan_type_be = htons(aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : ETH_P_8021Q);
                 frame->vlan_tag = aux.tp_vlan_tci;
@@ -196,14 +209,14 @@ static bool receive(const struct tap *tap, const struct run *run, struct vnrs_ta
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof(control)};
-    ssize_t len = recvmsg(tap->fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
+    ssize_t n = recvmsg(tap->fd, &msg, MSG_DONTWAIT);
 
-    if (len < 0)
+    if (n < 0)
         return false;
     *ret_frame = (struct vnrs_tap_frame){.ifindex = tap->ifindex,
                                          .outgoing = from.sll_pkttype == PACKET_OUTGOING,
-                                         .len = (uint32_t)len,
-                                         .n = MIN((uint32_t)len, tap->bytes),
+                                         .len = (uint32_t)n,
+                                         .n = (uint32_t)n,
                                          .bytes = run->taps->bytes};
     read_control(&msg, run, ret_frame);
     return true;

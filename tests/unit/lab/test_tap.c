@@ -165,7 +165,11 @@ static void cut_and_cut_elsewhere(void **state)
     assert_int_equal(hear(w, 5000), 1);
     assert_int_equal(w->last.len, 1000);
     assert_int_equal(w->last.n, 20);
+    send_frame(w, FAR, "\x88\xb5", 1000); // cut before it is known that more is wanted
     assert_int_equal(vnrs_taps_set(w->taps, NEAR, UINT32_MAX), 0);
+    assert_int_equal(hear(w, 5000), 1);
+    assert_int_equal(w->last.len, 1000);
+    assert_int_equal(w->last.n, 20);
     send_frame(w, FAR, "\x88\xb5", 1000);
     assert_int_equal(hear(w, 5000), 1);
     assert_int_equal(w->last.n, 1000);
