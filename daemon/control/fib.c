@@ -2,6 +2,7 @@
 #include "control/fib.h"
 
 #include "control/fib_items.h"
+#include "control/fib_room.h"
 #include "util/hash.h"
 #include "util/vec.h"
 #include "vnrs/agent_proto.h"
@@ -45,6 +46,8 @@ struct vnrs_fib_state {
     VEC(struct change) changes;
     struct vnrs_fib_items items;
     uint32_t last_handle;
+    struct vnrs_room room;
+    char problem[256];
     bool whole, whole_items;
     bool failed;
 };
@@ -109,6 +112,16 @@ void vnrs_fib_state_free(struct vnrs_fib_state *state)
     vec_free(&state->groups);
     vec_free(&state->free_groups);
     free(state);
+}
+
+void vnrs_fib_room_set(struct vnrs_fib_state *state, const struct vnrs_room *room)
+{
+    state->room = *room;
+}
+
+const char *vnrs_fib_problem(const struct vnrs_fib_state *state)
+{
+    return state->problem;
 }
 
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state)
@@ -401,6 +414,58 @@ static void compare(struct commit *c)
     c->state->whole = false;
 }
 
+// ---- whether it fits
+
+static size_t count_routes(const struct vnrs_fib_state *state, uint8_t family)
+{
+    const struct vnrs_map_entry *e;
+    size_t n = 0;
+
+    for (size_t at = 0; (e = vnrs_map_next(&state->domains, &at));) {
+        const struct domain *domain = e->value;
+        for (uint32_t id = VNRS_PREFIX_NONE; !domain->apart && (id = vnrs_slots_next(&domain->sent, id));)
+            n += vnrs_prefixes_prefix(state->prefixes, id).family == family;
+    }
+    return n;
+}
+
+static int count_groups(const struct vnrs_fib_state *state, size_t *ret_n)
+{
+    struct vnrs_fib_distinct distinct = {0};
+    int r = 0;
+
+    for (size_t i = 1; r == 0 && i < state->groups.len; i++) {
+        const struct vnrs_fib_group_ref *group = state->groups.items[i];
+        if (group && group->used)
+            r = vnrs_fib_distinct_add(&distinct, group->members, group->n);
+    }
+    *ret_n = vnrs_fib_distinct_len(&distinct);
+    vnrs_fib_distinct_fini(&distinct);
+    return r;
+}
+
+// Whatever may be too much is counted.
+static int check_room(struct vnrs_fib_state *state)
+{
+    const struct vnrs_room *room = &state->room;
+    bool many = room->routes && vnrs_fib_routes(state) > room->routes;
+    size_t v4 = many ? count_routes(state, VNRS_AF_IPV4) : 0, v6 = many ? count_routes(state, VNRS_AF_IPV6) : 0;
+    size_t groups = 0, acls = state->items.of[VNRS_FIB_ACL].len;
+    int r = room->groups && state->groups.len > room->groups ? count_groups(state, &groups) : 0;
+
+    if (acls > room->acls)
+        acls = vnrs_fib_items_wanted(&state->items, VNRS_FIB_ACL);
+    if (r == 0)
+        r = vnrs_room_judge(room->routes, v4, "IPv4 routes", state->problem);
+    if (r == 0)
+        r = vnrs_room_judge(room->routes, v6, "IPv6 routes", state->problem);
+    if (r == 0)
+        r = vnrs_room_judge(room->groups, groups, "groups of next hops", state->problem);
+    return r < 0 ? r : vnrs_room_judge(room->acls, acls, "entries of access lists", state->problem);
+}
+
+// ---- what is sent
+
 static void push_group(struct commit *c, struct vnrs_fib_group_ref *group)
 {
     struct vnrs_fib_group out = {.handle = group->handle, .n = group->n};
@@ -532,6 +597,8 @@ int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit_
     if (state->failed)
         c.err = -ENOMEM;
     compare(&c);
+    if (c.err == 0)
+        c.err = check_room(state);
     if (c.err == 0)
         move_groups(&c);
     if (c.err == 0)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "net/prefixes.h"
+#include "plan/room.h"
 #include "routing/routing.h"
 #include "vnrs/fib.h"
 
@@ -22,6 +23,9 @@ struct vnrs_fib_group_ref; // valid until vnrs_fib_commit
 // `prefixes` is borrowed. NULL: out of memory.
 struct vnrs_fib_state *vnrs_fib_state_new(struct vnrs_prefixes *prefixes) VNRS_MUST_CHECK;
 void vnrs_fib_state_free(struct vnrs_fib_state *state); // accepts NULL
+
+// How much the sinks hold; no limits at first.
+void vnrs_fib_room_set(struct vnrs_fib_state *state, const struct vnrs_room *room);
 
 // The new whole: begin, then all that shall be, in any order, then commit. Out of memory is remembered until commit.
 // Without `items`, NICs, endpoints and access lists stay as they are wanted already. Without begin, what is said before
@@ -48,7 +52,8 @@ typedef int (*vnrs_fib_emit)(void *arg, unsigned kind, const void *items, size_t
 
 // Emit the difference, or everything between BEGIN and END where `sync` (after begin only); FLUSH last. Nothing is
 // emitted where nothing differs. What was emitted counts as sent: after a failure (also of emit, whose error is
-// returned) begin with items and sync. Returns the number of items, or a negative errno.
+// returned) begin with items and sync. -ENOSPC: the sinks have no room for all of it, so nothing was emitted;
+// vnrs_fib_problem() says for what. Returns the number of items, or a negative errno.
 int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
 
 // Now, between commits: groups of `origin` keep only members that lead to next hops of `set`. Groups without such a
@@ -68,6 +73,7 @@ int vnrs_fib_set_backend(struct vnrs_fib_state *state, const struct vnrs_fib_bac
 
 // As it is wanted. NULL: there is no such NIC.
 const struct vnrs_fib_nic *vnrs_fib_find_nic(const struct vnrs_fib_state *state, uint32_t ifindex);
+const char *vnrs_fib_problem(const struct vnrs_fib_state *state);
 size_t vnrs_fib_routes(const struct vnrs_fib_state *state); // sent
 // What was sent of a route: its members, borrowed until something changes. NULL: there is none.
 const struct vnrs_fib_member *vnrs_fib_find(const struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix,

@@ -77,6 +77,16 @@ const void *vnrs_fib_items_find(const struct vnrs_fib_items *items, enum vnrs_fi
     return item ? item->bytes : NULL;
 }
 
+size_t vnrs_fib_items_wanted(const struct vnrs_fib_items *items, enum vnrs_fib_item kind)
+{
+    const struct vnrs_map_entry *e;
+    size_t n = 0;
+
+    for (size_t at = 0; (e = vnrs_map_next(&items->of[kind], &at));)
+        n += ((const struct item *)e->value)->epoch == items->epoch;
+    return n;
+}
+
 // What an item is when it is to be removed.
 static void make_removal(enum vnrs_fib_item kind, struct item *item)
 {

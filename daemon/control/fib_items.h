@@ -23,4 +23,5 @@ const void *vnrs_fib_items_find(const struct vnrs_fib_items *items, enum vnrs_fi
 // that the sinks do not have like that; all of them where `sync`. `*ret` is the caller's. Returns how many, or -ENOMEM.
 int vnrs_fib_items_take(struct vnrs_fib_items *items, enum vnrs_fib_item kind, bool removing, bool sync,
                         void **ret) VNRS_MUST_CHECK;
+size_t vnrs_fib_items_wanted(const struct vnrs_fib_items *items, enum vnrs_fib_item kind);
 unsigned vnrs_fib_items_message(enum vnrs_fib_item kind); // enum vnrs_ag_fib_kind

@@ -275,6 +275,7 @@ void vnrs_lab_note_error(struct vnrs_lab *lab, char **kept, const char *text)
 static int build(struct vnrs_lab *lab)
 {
     struct vnrs_model *model = lab->next ? lab->next : lab->model;
+    const struct vnrs_room room = vnrs_room_of(model->dataplane);
     struct vnrs_routing *routing = vnrs_routing_compute(model, NULL, 0);
     struct vnrs_reach *reach = vnrs_reach_new(model);
     struct vnrs_desired desired = {0};
@@ -282,6 +283,8 @@ static int build(struct vnrs_lab *lab)
     char error[256] = "out of memory";
     int r = routing && reach ? vnrs_speakers_make(model, &speakers) : -ENOMEM;
 
+    if (r == 0)
+        r = vnrs_room_check(&room, model, routing, reach, error);
     if (r == 0)
         r = vnrs_desired_make(model, routing, lab->ids, error, &desired);
     if (r == 0 && (r = vnrs_links_apply(lab, model, &desired)) < 0)
@@ -303,6 +306,7 @@ static int build(struct vnrs_lab *lab)
     lab->desired = desired;
     lab->speakers = speakers;
     lab->fib_items = true;
+    vnrs_fib_room_set(lab->fib, &room);
     lab->renumbered = false;
     vnrs_lab_clear_error(&lab->build_error);
     return vnrs_probes_update(lab);

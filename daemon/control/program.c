@@ -484,6 +484,19 @@ static int emit(void *arg, unsigned kind, const void *items, size_t n)
     return 0;
 }
 
+// It does not fit. The sinks keep what they have, and go on forwarding by that, until there is less.
+static int refuse(struct vnrs_lab *lab)
+{
+    unsigned ms = vnrs_lab_backoff_ms(lab->fib_retries++);
+    const struct timeval later = {ms / 1000, (ms % 1000) * 1000};
+    char text[300];
+
+    (void)snprintf(text, sizeof(text), "routes: %s", vnrs_fib_problem(lab->fib));
+    vnrs_lab_keep_error(lab, &lab->fib_error, text);
+    (void)evtimer_add(lab->fib_retry, &later);
+    return 0;
+}
+
 // `whole`: the model or the sinks changed; else what is learned.
 static int program(struct vnrs_lab *lab, bool whole)
 {
@@ -498,6 +511,8 @@ static int program(struct vnrs_lab *lab, bool whole)
     int committed = r < 0 ? r : vnrs_fib_commit(lab->fib, whole && lab->fib_sync, emit, lab);
     if (whole || committed < 0)
         lab->fib_sync = lab->fib_items = lab->fib_lost = committed < 0;
+    if (committed == -ENOSPC)
+        return refuse(lab);
     if (committed < 0)
         return committed;
     if (lab->fib_outstanding == 0)

@@ -4,6 +4,7 @@
 
 #include "fib/bpf_routes.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -283,6 +284,66 @@ static void full_group_table_is_an_error_and_harms_nobody(void **state)
     assert_int_not_equal(route_read("10.3.0.0/16").group, 0);
 }
 
+// 65,536 entries fit, those of the fixture with them.
+static void full_access_list_is_an_error_and_harms_nobody(void **state)
+{
+    struct vnrs_fib_acl acl = {.kind = VNRS_ACL_SERVICE, .to = 1000, .allowed = 1};
+    uint32_t n = 0;
+    int err = 0;
+
+    (void)state;
+    fixture_fill(fx.sink);
+    for (; !err && n <= VNRS_ACLS_MAX; n++) {
+        acl.from = n;
+        err = fx.sink->ops->acl_set(fx.sink, &acl);
+    }
+    assert_int_equal(err, -ENOSPC);
+    assert_non_null(strstr(fx.sink->error, "full"));
+    assert_in_range(n, VNRS_ACLS_MAX - 10, VNRS_ACLS_MAX);
+    uint64_t writes = fx.sink->writes;
+    assert_int_equal(fx.sink->ops->acl_set(fx.sink, &acl), -ENOSPC);
+    assert_int_equal(fx.sink->writes, writes);
+    acl.from = 0;
+    acl.allowed = 0;
+    assert_int_equal(fx.sink->ops->acl_set(fx.sink, &acl), 0); // room for one
+    acl.from = n;
+    acl.allowed = 1;
+    assert_int_equal(fx.sink->ops->acl_set(fx.sink, &acl), 0);
+    fixture_fill(fx.sink);
+    writes = fx.sink->writes;
+    fixture_fill(fx.sink);
+    assert_int_equal(fx.sink->writes, writes);
+}
+
+// Two million of a family; takes seconds and half a gigabyte, so only with VNRS_SLOW.
+static void full_route_table_is_an_error_and_harms_nobody(void **state)
+{
+    struct vnrs_fib_route route = {
+        .domain = 50, .group = 9000, .type = VNRS_NH_APPLIANCE, .prefix = {.family = VNRS_AF_IPV4, .len = 32}};
+    uint32_t n = 0;
+    int err = 0;
+
+    (void)state;
+    if (!getenv("VNRS_SLOW"))
+        skip();
+    fixture_fill(fx.sink);
+    GROUP(fx.sink, 9000, TO_NIC(NVA1));
+    for (; !err && n <= VNRS_ROUTES_MAX; n++) {
+        uint32_t addr = htobe32(40u << 24 | n);
+        memcpy(route.prefix.bytes, &addr, sizeof(addr));
+        err = fx.sink->ops->route_set(fx.sink, &route);
+    }
+    assert_int_equal(err, -ENOSPC);
+    assert_non_null(strstr(fx.sink->error, "full"));
+    assert_in_range(n, VNRS_ROUTES_MAX - 100, VNRS_ROUTES_MAX);
+    flush();
+    assert_int_not_equal(route_read("10.3.0.0/16").group, 0);
+    fixture_fill(fx.sink);
+    uint64_t writes = fx.sink->writes;
+    fixture_fill(fx.sink);
+    assert_int_equal(fx.sink->writes, writes);
+}
+
 static uint32_t reason_of(const char *dst)
 {
     struct spec packet = {.src = "10.0.0.4", .dst = dst};
@@ -417,6 +478,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(end_of_sync_removes_what_was_not_said, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_are_refused_with_a_sentence, setup, teardown),
         cmocka_unit_test_setup_teardown(full_group_table_is_an_error_and_harms_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_access_list_is_an_error_and_harms_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_route_table_is_an_error_and_harms_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(next_process_changes_nothing_before_its_sync_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(address_in_a_nic_record_goes_with_the_address, setup, teardown),
         cmocka_unit_test_setup_teardown(slot_with_unpublished_changes_is_not_rewritten, setup, teardown),

@@ -19,6 +19,17 @@ static size_t n_events(struct fixture *f, const char *kind)
     return n;
 }
 
+static bool agent_has_prefix(struct fixture *f, const char *prefix)
+{
+    char text[VNRS_PREFIX_STR_MAX];
+
+    vec_foreach (route, &f->agent.routes) {
+        if (strcmp(vnrs_prefix_format(&route->prefix, text), prefix) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void an_error_that_lasts_is_told_once(void **state)
 {
     struct fixture *f = *state;
@@ -162,14 +173,101 @@ static void a_client_that_does_not_read_costs_little(void **state)
     RUN_UNTIL(f, f->control->followers.len == 0);
 }
 
+// More than the maps of the packet path hold: 250 hosts of a service that each lets 270 subnets in, or those hosts and
+// 8,000 NICs.
+static void make_too_much(struct vnrs_strbuf *out, bool nics)
+{
+    vnrs_strbuf_puts(out, "name: l\nvirtualNetworks:\n  - name: net\n    addressSpace: [10.0.0.0/8]\n    subnets:\n");
+    vnrs_strbuf_puts(out, "      - {name: vm, addressPrefix: 10.128.0.0/16}\n");
+    for (int i = 0; i < 270; i++)
+        vnrs_strbuf_printf(out, "      - {name: s%d, addressPrefix: 10.%d.%d.0/24}\n", i, i / 256, i % 256);
+    vnrs_strbuf_printf(out, "machines:\n  - {name: 'vm-{1..%d}', nics: [{subnet: net/vm}]}\n", nics ? 8000 : 1);
+    vnrs_strbuf_puts(out, "services:\n  - name: S\n    addressPrefixes: [20.0.0.0/16]\n    hosts: [");
+    for (int i = 0; i < 250; i++)
+        vnrs_strbuf_printf(out, "%s{name: h%d, ip: 20.0.0.%d}", i ? ", " : "", i, i);
+    vnrs_strbuf_puts(out, "]\n    allowedSubnets: [");
+    for (int i = 0; i < (nics ? 1 : 270); i++)
+        vnrs_strbuf_printf(out, "%snet/s%d", i ? ", " : "", i);
+    vnrs_strbuf_puts(out, "]\n");
+}
+
+static void a_lab_that_does_not_fit_changes_nothing(void **state)
+{
+    static const char *const errors[] = {"the eBPF data plane has room for 65536 entries of access lists (subnets that "
+                                         "services let in), and this lab needs 67500",
+                                         "no interface number is left for NIC 'vm-7925/eth0'"};
+    struct fixture *f = *state;
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, small);
+    for (int nics = 0; nics < 2; nics++) {
+        struct vnrs_strbuf source = {0};
+        make_too_much(&source, nics);
+        fake_clear_counts(&f->agent);
+        struct answer answer = fixture_apply(f, source.text);
+        vnrs_strbuf_fini(&source);
+        assert_int_equal(answer.status, 200);
+        json_decref(answer.json);
+        RUN_UNTIL(f, lab_of(f)->build_error && strcmp(lab_of(f)->build_error, errors[nics]) == 0);
+        answer = fixture_http(f, "GET", "/v1/labs/l/status", NULL);
+        assert_non_null(strstr(answer.text, nics ? "no interface number is left" : "has room for 65536 entries"));
+        json_decref(answer.json);
+        assert_int_equal(f->agent.n_ensure + f->agent.n_remove, 0);
+        for (size_t kind = 0; kind < ARRAY_SIZE(f->agent.n_fib); kind++)
+            assert_int_equal(f->agent.n_fib[kind], 0);
+        assert_int_equal(lab_of(f)->model->nics.len, 2);
+    }
+    apply_and_reach(f, smaller);
+    assert_null(lab_of(f)->build_error);
+}
+
+// What NVAs announce is not known before: then the packet path keeps what it has.
+static void learned_routes_that_do_not_fit_are_not_begun(void **state)
+{
+    static const char *const prefixes[] = {"172.20.0.0/16", "172.21.0.0/16", "172.22.0.0/16"}, *const hops[] = {
+                                                                                                   "10.0.2.4", NULL};
+    struct fixture *f = *state;
+
+    RUN_UNTIL(f, f->control->ready);
+    apply_and_reach(f, hub);
+    struct fake_speaker speaker = fixture_speaker(f, "l", "rs-0");
+    RUN_UNTIL(f, speaker_hear(&speaker));
+    RUN_UNTIL(f, vnrs_instance_find(lab_of(f), "rs-0")->hello);
+    speaker_route(&speaker, prefixes[0], hops);
+    RUN_UNTIL(f, agent_has_prefix(f, prefixes[0]));
+    const size_t had = f->agent.routes.len;
+    struct vnrs_room room = {0};
+    vec_foreach (route, &f->agent.routes)
+        room.routes += route->prefix.family == VNRS_AF_IPV4;
+    vnrs_fib_room_set(lab_of(f)->fib, &room);
+    for (int i = 1; i < 3; i++)
+        speaker_route(&speaker, prefixes[i], hops);
+    RUN_UNTIL(f, lab_of(f)->fib_error);
+    assert_non_null(strstr(lab_of(f)->fib_error, "routes: the eBPF data plane has room for"));
+    assert_non_null(strstr(lab_of(f)->fib_error, "IPv4 routes, and this lab needs"));
+    assert_int_equal(f->agent.routes.len, had);
+    assert_true(agent_has_prefix(f, prefixes[0]));
+    assert_false(agent_has_prefix(f, prefixes[1]) || agent_has_prefix(f, prefixes[2]));
+    for (int i = 1; i < 3; i++)
+        speaker_route(&speaker, prefixes[i], NULL);
+    RUN_UNTIL(f, !lab_of(f)->fib_error);
+    assert_int_equal(f->agent.routes.len, had);
+    close(speaker.fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(an_error_that_lasts_is_told_once),         TEST(a_check_does_not_wait_for_a_late_retry),
-        TEST(checks_that_lead_to_checks_slow_down),     TEST(a_configuration_that_is_too_long_stops_nothing_else),
-        TEST(a_destroy_that_fails_is_said_and_stays),   TEST(a_name_that_no_lab_has_is_not_asked_for),
+        TEST(an_error_that_lasts_is_told_once),
+        TEST(a_check_does_not_wait_for_a_late_retry),
+        TEST(checks_that_lead_to_checks_slow_down),
+        TEST(a_configuration_that_is_too_long_stops_nothing_else),
+        TEST(a_destroy_that_fails_is_said_and_stays),
+        TEST(a_name_that_no_lab_has_is_not_asked_for),
         TEST(a_client_that_does_not_read_costs_little),
+        TEST(a_lab_that_does_not_fit_changes_nothing),
+        TEST(learned_routes_that_do_not_fit_are_not_begun),
     };
     return cmocka_run_group_tests_name("control.failures", tests, NULL, NULL);
 }

@@ -471,6 +471,45 @@ static void random_walk(void **test)
     vnrs_fib_state_free(state);
 }
 
+// More than the sinks hold: they hear nothing of it, also not of what would fit, and of all of it once there is less.
+static void what_does_not_fit_is_not_begun(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
+    struct vnrs_fib_member a = nic(16), b = nic(17), both[] = {a, b};
+    const struct vnrs_room room = {.routes = 10, .groups = 2, .acls = 1};
+    struct vnrs_fib_acl acls[] = {{.to = 20, .from = 1, .allowed = 1}, {.to = 20, .from = 2, .allowed = 1}};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_room_set(state, &room);
+    for (int what = 0; what < 4; what++) {
+        vnrs_fib_begin(state, true);
+        want(state, 0, what == 0 ? 11 : 8, &a, 1);
+        want(state, 20, 1, &b, 1);
+        want(state, 21, what == 1, both, 2);
+        vnrs_fib_want_acl(state, &acls[0]);
+        if (what == 2)
+            vnrs_fib_want_acl(state, &acls[1]);
+        int r = vnrs_fib_commit(state, true, take, &sink);
+        assert_int_equal(r < 0 ? r : 0, what == 3 ? 0 : -ENOSPC);
+        assert_int_equal(total(&sink) != 0, what == 3);
+        static const char *const texts[] = {
+            "the eBPF data plane has room for 10 IPv4 routes, and this lab needs 12",
+            "the eBPF data plane has room for 2 groups of next hops, and this lab needs 3",
+            "the eBPF data plane has room for 1 entries of access lists, and this lab needs 2"};
+        if (what < 3)
+            assert_string_equal(vnrs_fib_problem(state), texts[what]);
+    }
+    assert_int_equal(sink.routes.len, 9);
+    // Likewise what comes one by one.
+    clear_counts(&sink);
+    want(state, 30, 2, &a, 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), -ENOSPC);
+    assert_int_equal(total(&sink), 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_backend_is_one_group_whatever_leads_to_it),
         cmocka_unit_test(nics_endpoints_and_lists),
         cmocka_unit_test(after_a_failure_everything_is_sent_again),
+        cmocka_unit_test(what_does_not_fit_is_not_begun),
         cmocka_unit_test(random_walk),
     };
     return cmocka_run_group_tests_name("control.fib", tests, NULL, NULL);
