@@ -30,12 +30,53 @@ struct flat {
     uint32_t n_leads;
 };
 
+// The bytes after which something may change: most have none, so nobody need look at all 256.
+struct edges {
+    uint64_t words[4];
+};
+
+static void edge_add(struct edges *edges, unsigned byte)
+{
+    edges->words[byte / 64] |= 1ull << byte % 64;
+}
+
+static struct edges edges_of(const struct vnrs_lpm_block *block)
+{
+    struct edges edges = {0};
+
+    for (unsigned i = 0; i < block->n_own; i++) {
+        const struct vnrs_lpm_own *own = &block->own[i];
+        edge_add(&edges, own->byte | 0xffu >> own->bits);
+        if (own->byte)
+            edge_add(&edges, own->byte - 1u);
+    }
+    for (unsigned w = 0; w < ARRAY_SIZE(edges.words); w++) {
+        edges.words[w] |= block->has_below[w] | block->has_below[w] >> 1;
+        if (w < ARRAY_SIZE(edges.words) - 1)
+            edges.words[w] |= block->has_below[w + 1] << 63;
+    }
+    edge_add(&edges, 255);
+    return edges;
+}
+
+// The first one from `byte` on. There is one: the last byte.
+static unsigned edge_next(const struct edges *edges, unsigned byte)
+{
+    unsigned w = byte / 64;
+    uint64_t word = edges->words[w] & ~0ull << byte % 64;
+
+    while (!word)
+        word = edges->words[++w];
+    return w * 64 + (unsigned)__builtin_ctzll(word);
+}
+
 // Without blocks below it is known beforehand how many ranges there will be.
-static bool flat_fits(const struct flat *flat, const struct vnrs_lpm_block *block, const uint32_t values[static 256])
+static bool flat_fits(const struct flat *flat, const struct vnrs_lpm_block *block, const struct edges *edges,
+                      const uint32_t values[static 256])
 {
     unsigned n = MAX(flat->ranges.n, 1);
 
-    for (unsigned b = 0; b < 255; b++)
+    for (unsigned b = edge_next(edges, 0); b < 255 && n <= VNRS_LPM_RANGES_MAX; b = edge_next(edges, b + 1))
         n += values[b] != values[b + 1];
     return block->n_below || n <= VNRS_LPM_RANGES_MAX;
 }
@@ -104,19 +145,19 @@ static bool flatten(struct vnrs_lpm_nodes *nodes, struct flat *flat, struct vnrs
 {
     uint64_t start = flat_start(flat, block), end;
     unsigned shift = 8 * (FLAT_BYTES - 1 - (block->depth - flat->depth));
+    const struct edges edges = edges_of(block);
     uint32_t values[256];
 
     own_values(block, inherited, values);
-    bool fits = flat_fits(flat, block, values);
+    bool fits = flat_fits(flat, block, &edges, values);
     for (unsigned b = 0, i = 0; b < 256 && fits; b++) {
+        b = edge_next(&edges, b);
         if (b == below_at(block, i)) {
             struct vnrs_lpm_block *below = block->below[i++];
             fits = flatten_below(nodes, flat, below, values[b]);
             if (below->depth < flat->depth + FLAT_BYTES)
                 entry_forget(nodes, below); // it needs no node of its own
         }
-        if (b < 255 && values[b] == values[b + 1] && b + 1 != below_at(block, i))
-            continue; // the range goes on
         end = start | (uint64_t)b << shift | ((1ull << shift) - 1);
         fits = fits && flat_add(flat, end, values[b]);
     }

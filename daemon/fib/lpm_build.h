@@ -15,17 +15,20 @@ struct vnrs_lpm_own {
 
 // What happens at one byte of the address, after the bytes `key`. A block exists where prefixes end or where they part.
 struct vnrs_lpm_block {
+    // What is looked at on the way to another block, together.
     uint8_t key[16];
-    uint8_t depth;      // bytes of `key`
-    bool dirty;         // `entry` is not what it should be
-    uint8_t from;       // `entry` is for addresses from this byte on: past that of the block above
-    uint32_t inherited; // value of the shorter prefixes, when `entry` was made
-    uint32_t entry;     // a reference, or a leaf
-    uint16_t n_own, cap_own, n_below, cap_below;
-    size_t n_all;                  // prefixes here and below
-    struct vnrs_lpm_own *own;      // by bits, then byte: in this order they overwrite each other rightly
-    struct vnrs_lpm_block **below; // by key[depth]
     uint64_t has_below[4];         // for which values of key[depth]; finds them without looking at them
+    struct vnrs_lpm_block **below; // by key[depth]
+    uint16_t n_below, cap_below;
+    uint8_t depth; // bytes of `key`
+    bool dirty;    // `entry` is not what it should be
+    uint8_t from;  // `entry` is for addresses from this byte on: past that of the block above
+
+    uint16_t n_own, cap_own;
+    uint32_t inherited;       // value of the shorter prefixes, when `entry` was made
+    uint32_t entry;           // a reference, or a leaf
+    size_t n_all;             // prefixes here and below
+    struct vnrs_lpm_own *own; // by bits, then byte: in this order they overwrite each other rightly
 };
 
 // Set `entry` of the block for addresses from byte `from` on, where shorter prefixes have the value `inherited`.

@@ -8,8 +8,16 @@
 #include <stdbool.h>
 #include <string.h>
 
+// From the top down to the block that was asked for last. Who asks about a prefix often goes on to change it, and
+// tables come in order, so the next question mostly is about the same block.
+struct way {
+    struct vnrs_lpm_block *blocks[16]; // a block for each byte at most
+    unsigned n;                        // 0: nothing, or blocks came or went since
+};
+
 struct family {
     struct vnrs_lpm_block *top;
+    struct way way;
     struct vnrs_lpm_entry fallback; // of the prefix of length 0; value 0: none
 };
 
@@ -58,13 +66,22 @@ static int reserve(void *array, size_t size, uint16_t n, uint16_t *cap)
     return 0;
 }
 
+// Where no instruction may be used for it, the compiler calls a function that is slower.
+static unsigned bits_set(uint64_t word)
+{
+    word -= word >> 1 & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (unsigned)(word * 0x0101010101010101 >> 56);
+}
+
 // How many of the blocks below come before this byte.
 static unsigned below_position(const struct vnrs_lpm_block *block, uint8_t byte)
 {
-    unsigned n = (unsigned)__builtin_popcountll(block->has_below[byte / 64] & ((1ull << byte % 64) - 1));
+    unsigned n = bits_set(block->has_below[byte / 64] & ((1ull << byte % 64) - 1));
 
     for (unsigned word = 0; word < byte / 64u; word++)
-        n += (unsigned)__builtin_popcountll(block->has_below[word]);
+        n += bits_set(block->has_below[word]);
     return n;
 }
 
@@ -112,11 +129,16 @@ static unsigned own_position(const struct vnrs_lpm_block *block, uint8_t bits, u
     return low;
 }
 
+static bool own_is_at(const struct vnrs_lpm_block *block, unsigned at, uint8_t bits, uint8_t byte)
+{
+    return at < block->n_own && block->own[at].bits == bits && block->own[at].byte == byte;
+}
+
 static struct vnrs_lpm_own *own_find(const struct vnrs_lpm_block *block, uint8_t bits, uint8_t byte)
 {
     unsigned at = own_position(block, bits, byte);
 
-    return at < block->n_own && block->own[at].bits == bits && block->own[at].byte == byte ? &block->own[at] : NULL;
+    return own_is_at(block, at, bits, byte) ? &block->own[at] : NULL;
 }
 
 // --- ways to a prefix ---
@@ -155,36 +177,46 @@ static unsigned agreement(const struct vnrs_lpm_block *block, const struct place
     return equal_bytes(block->key, place->key, MIN(block->depth, place->depth));
 }
 
-// The block of the place; NULL: there is none.
-static struct vnrs_lpm_block *block_find(const struct family *family, const struct place *place)
+// Is it the block that the way leads to?
+static bool way_leads_to(const struct way *way, const struct place *place)
+{
+    const struct vnrs_lpm_block *last = way->n ? way->blocks[way->n - 1] : NULL;
+
+    return last && last->depth == place->depth && memcmp(last->key, place->key, place->depth) == 0;
+}
+
+// The block of the place, to which the way leads then; NULL: there is none.
+static struct vnrs_lpm_block *block_find(struct family *family, const struct place *place)
 {
     struct vnrs_lpm_block *block = family->top, **next;
+    struct way *way = &family->way;
 
+    if (way_leads_to(way, place))
+        return way->blocks[way->n - 1];
+    way->n = 0;
     while (block && agreement(block, place) == block->depth) {
+        way->blocks[way->n++] = block;
         if (block->depth == place->depth)
             return block;
         next = below_find(block, place->key[block->depth]);
         block = next ? *next : NULL;
     }
+    way->n = 0;
     return NULL;
 }
 
-// Something changed in the block of the place, which exists: `more` prefixes came.
-static void touch(struct vnrs_lpm_trie *trie, const struct family *family, const struct place *place, int more)
+// Something changed in the block that the way leads to: `more` prefixes came.
+static void touch(struct vnrs_lpm_trie *trie, const struct way *way, int more)
 {
-    struct vnrs_lpm_block *block = family->top;
-
     trie->len += (size_t)more;
-    for (;; block = *below_find(block, place->key[block->depth])) {
-        block->dirty = true;
-        block->n_all += (size_t)more;
-        if (block->depth == place->depth)
-            return;
+    for (unsigned i = 0; i < way->n; i++) {
+        way->blocks[i]->dirty = true;
+        way->blocks[i]->n_all += (size_t)more;
     }
 }
 
 // A new block at the place, put between `*link` and what hangs there. Everything is got before anything changes.
-static int block_insert(struct vnrs_lpm_block **link, const struct place *place, struct vnrs_lpm_block **ret_block)
+static int block_insert(struct vnrs_lpm_block **link, const struct place *place)
 {
     struct vnrs_lpm_block *old = *link, *fork = NULL;
     unsigned depth = old ? agreement(old, place) : place->depth;
@@ -209,34 +241,30 @@ static int block_insert(struct vnrs_lpm_block **link, const struct place *place,
             below_add(fork, block);
     }
     *link = old ? fork : block;
-    *ret_block = block;
     return 0;
 }
 
-// The block of the place, which is made if there is none.
-static int block_get(struct family *family, const struct place *place, struct vnrs_lpm_block **ret_block)
+// A block for the place, where there is none.
+static int block_make(struct family *family, const struct place *place)
 {
-    struct vnrs_lpm_block **link = &family->top, **next;
+    struct vnrs_lpm_block **link = &family->top, **next, *made;
 
+    family->way.n = 0;
     while (*link && agreement(*link, place) == (*link)->depth) {
         struct vnrs_lpm_block *block = *link;
-        if (block->depth == place->depth) {
-            *ret_block = block;
-            return 0;
-        }
         next = below_find(block, place->key[block->depth]);
         if (!next) {
-            struct vnrs_lpm_block *made = NULL;
             int err = reserve(&block->below, sizeof(*block->below), block->n_below, &block->cap_below);
+            made = NULL;
             if (!err)
-                err = block_insert(&made, place, ret_block);
+                err = block_insert(&made, place);
             if (!err)
                 below_add(block, made);
             return err;
         }
         link = next;
     }
-    return block_insert(link, place, ret_block);
+    return block_insert(link, place);
 }
 
 // A block in which no prefix ends and no two part any more goes; then perhaps the one above.
@@ -245,6 +273,7 @@ static void tidy(struct vnrs_lpm_trie *trie, struct family *family, const struct
     struct vnrs_lpm_block **way[17], **link = &family->top;
     unsigned n = 0;
 
+    family->way.n = 0;
     for (way[n++] = link; (*link)->depth < place->depth; way[n++] = link)
         link = below_find(*link, place->key[(*link)->depth]);
     while (n-- > 0) {
@@ -282,25 +311,16 @@ static int fallback_put(struct vnrs_lpm_trie *trie, struct family *family, const
     return before != entry->value;
 }
 
-static int own_add(struct vnrs_lpm_trie *trie, struct family *family, const struct place *place,
-                   const struct vnrs_lpm_entry *entry)
+// Room for one more at this position.
+static int own_insert(struct vnrs_lpm_block *block, unsigned at)
 {
-    struct vnrs_lpm_block *block;
-    int err = block_get(family, place, &block);
+    int err = reserve(&block->own, sizeof(*block->own), block->n_own, &block->cap_own);
 
-    if (!err)
-        err = reserve(&block->own, sizeof(*block->own), block->n_own, &block->cap_own);
-    if (err) {
-        if (block_find(family, place))
-            tidy(trie, family, place);
+    if (err)
         return err;
-    }
-    unsigned at = own_position(block, place->bits, place->byte);
     memmove(&block->own[at + 1], &block->own[at], (block->n_own - at) * sizeof(*block->own));
-    block->own[at] = own_make(place, entry);
     block->n_own++;
-    touch(trie, family, place, 1);
-    return 1;
+    return 0;
 }
 
 int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, const struct vnrs_lpm_entry *entry)
@@ -311,14 +331,21 @@ int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *pref
     if (prefix->len == 0)
         return fallback_put(trie, family, entry);
     struct place place = place_of(prefix);
-    const struct vnrs_lpm_block *block = block_find(family, &place);
-    struct vnrs_lpm_own *own = block ? own_find(block, place.bits, place.byte) : NULL;
-    if (!own)
-        return own_add(trie, family, &place, entry);
-    bool changed = own->value != entry->value;
-    *own = own_make(&place, entry);
+    struct vnrs_lpm_block *block = block_find(family, &place);
+    int err = block ? 0 : block_make(family, &place);
+    if (err)
+        return err;
+    block = block_find(family, &place);
+    unsigned at = own_position(block, place.bits, place.byte);
+    bool added = !own_is_at(block, at, place.bits, place.byte);
+    if (added && (err = own_insert(block, at))) {
+        tidy(trie, family, &place);
+        return err;
+    }
+    bool changed = added || block->own[at].value != entry->value;
+    block->own[at] = own_make(&place, entry);
     if (changed)
-        touch(trie, family, &place, 0);
+        touch(trie, &family->way, added);
     return changed;
 }
 
@@ -328,10 +355,9 @@ static void own_remove(struct vnrs_lpm_block *block, size_t at)
     memmove(&block->own[at], &block->own[at + 1], (block->n_own - at) * sizeof(*block->own));
 }
 
-bool vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix,
-                       struct vnrs_lpm_entry *ret_entry)
+bool vnrs_lpm_trie_get(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, struct vnrs_lpm_entry *ret_entry)
 {
-    const struct family *family = prefix->family == VNRS_AF_IPV4 ? &trie->v4 : &trie->v6;
+    struct family *family = family_of(trie, prefix);
 
     if (prefix->len == 0) {
         if (family->fallback.value)
@@ -362,7 +388,7 @@ int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *p
     if (!own)
         return 0;
     own_remove(block, (size_t)(own - block->own));
-    touch(trie, family, &place, -1);
+    touch(trie, &family->way, -1);
     tidy(trie, family, &place);
     return 1;
 }
@@ -420,6 +446,7 @@ static struct vnrs_lpm_block *change_block(struct change *change, struct vnrs_lp
 
 static void change_family(struct change *change, struct family *family)
 {
+    family->way.n = 0;
     if (family->top)
         family->top = change_block(change, family->top);
     if (family->fallback.value)

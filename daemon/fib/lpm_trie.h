@@ -22,8 +22,7 @@ struct vnrs_lpm_entry {
 int vnrs_lpm_trie_put(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix,
                       const struct vnrs_lpm_entry *entry) VNRS_MUST_CHECK;
 // The entry of exactly this prefix. Returns false when there is none.
-bool vnrs_lpm_trie_get(const struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix,
-                       struct vnrs_lpm_entry *ret_entry);
+bool vnrs_lpm_trie_get(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix, struct vnrs_lpm_entry *ret_entry);
 // 1: removed, 0: was not there.
 int vnrs_lpm_trie_remove(struct vnrs_lpm_trie *trie, const struct vnrs_prefix *prefix);
 // Calls `fn` for every entry, which it may change; value 0 removes it. Returns how many a reader could tell.
