@@ -7,19 +7,21 @@
 #include "dataplane_tables.h"
 
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/udp.h>
 
 __u32 redirect_to; // ifindex
 __u64 sum;         // keeps results alive
 __u64 at;
+__u32 keys_mask = BENCH_KEYS - 1; // how many of the keys are used, less 1
 
-struct {
+struct keys {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, BENCH_KEYS);
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
     __type(value, struct bench_key);
-} keys SEC(".maps");
+} keys SEC(".maps"), keys6 SEC(".maps"); // of lookups and IPv4 frames; of IPv6 frames
 
 #define ARRAY(name_, type_)                                                                                            \
     struct {                                                                                                           \
@@ -75,11 +77,16 @@ int bare_redirect_peer(struct __sk_buff *skb)
     return bpf_redirect_peer(redirect_to, 0);
 }
 
+STAGE const struct bench_key *next_key_of(void *map)
+{
+    __u32 index = at++ & keys_mask;
+
+    return bpf_map_lookup_elem(map, &index);
+}
+
 STAGE const struct bench_key *next_key(void)
 {
-    __u32 index = at++ & (BENCH_KEYS - 1);
-
-    return bpf_map_lookup_elem(&keys, &index);
+    return next_key_of(&keys);
 }
 
 #define LOOKUP(name, expression)                                                                                       \
@@ -242,6 +249,13 @@ int sink(struct __sk_buff *skb)
 
 __u8 link_mac[6]; // of the link that the frames come in by
 
+STAGE void ethernet_fill(struct ethhdr *eth, __u16 proto)
+{
+    __builtin_memcpy(eth->h_dest, link_mac, 6);
+    __builtin_memset(eth->h_source, 2, 6);
+    eth->h_proto = bpf_htons(proto);
+}
+
 // Makes a UDP frame to the next key from whatever the last run left.
 SEC("xdp")
 int generate(struct xdp_md *ctx)
@@ -256,9 +270,7 @@ int generate(struct xdp_md *ctx)
 
     if (!key || (void *)(frame + 1) > (void *)(long)ctx->data_end)
         return XDP_DROP;
-    __builtin_memcpy(frame->eth.h_dest, link_mac, 6);
-    __builtin_memset(frame->eth.h_source, 2, 6);
-    frame->eth.h_proto = bpf_htons(ETH_P_IP);
+    ethernet_fill(&frame->eth, ETH_P_IP);
     __builtin_memset(&frame->ip, 0, sizeof(frame->ip));
     frame->ip.version = 4;
     frame->ip.ihl = 5;
@@ -271,6 +283,33 @@ int generate(struct xdp_md *ctx)
     for (int i = 0; i < 10; i++)
         csum += word[i];
     frame->ip.check = checksum_fold(csum);
+    frame->udp.source = frame->udp.dest = bpf_htons(9);
+    return XDP_PASS;
+}
+
+// Likewise for IPv6, from fd00::4.
+SEC("xdp")
+int generate6(struct xdp_md *ctx)
+{
+    struct {
+        struct ethhdr eth;
+        struct ipv6hdr ip;
+        struct udphdr udp;
+    } __attribute__((packed)) *frame = (void *)(long)ctx->data;
+    const struct bench_key *key = next_key_of(&keys6);
+
+    if (!key || (void *)(frame + 1) > (void *)(long)ctx->data_end)
+        return XDP_DROP;
+    __be64 to[2] = {bpf_cpu_to_be64(key->high), bpf_cpu_to_be64(key->low)};
+    ethernet_fill(&frame->eth, ETH_P_IPV6);
+    __builtin_memset(&frame->ip, 0, sizeof(frame->ip));
+    frame->ip.version = 6;
+    frame->ip.payload_len = bpf_htons((__u16)(ctx->data_end - ctx->data - sizeof(frame->eth) - sizeof(frame->ip)));
+    frame->ip.hop_limit = 64;
+    frame->ip.nexthdr = IPPROTO_UDP;
+    frame->ip.saddr.in6_u.u6_addr8[0] = 0xfd;
+    frame->ip.saddr.in6_u.u6_addr8[15] = 4;
+    __builtin_memcpy(&frame->ip.daddr, to, sizeof(to));
     frame->udp.source = frame->udp.dest = bpf_htons(9);
     return XDP_PASS;
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dataplane_lookup.h"
 
+#include "dataplane_goals.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "dataplane.skel.h"
@@ -90,10 +93,10 @@ struct dataplane_bpf *bench_open(const struct plane *plane, const struct route *
     return bench;
 }
 
-void bench_keys_load(struct dataplane_bpf *bench, const struct route *routes, unsigned n, unsigned different, bool v6)
+void bench_keys_load(const struct bpf_map *map, const struct route *routes, unsigned n, unsigned different, bool v6)
 {
     size_t bytes = BENCH_KEYS * sizeof(struct bench_key);
-    struct bench_key *keys = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bench->maps.keys), 0);
+    struct bench_key *keys = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
     bench_check(keys == MAP_FAILED ? -errno : 0, "keys");
     bench_make_keys(keys, routes, n, different, v6);
@@ -126,12 +129,19 @@ static void assert_agreement(struct dataplane_bpf *bench, bool v6)
 
     if (ours != lookup_sum(bench, program_named(bench, v6 ? "lookup_trie6" : "lookup_trie4")))
         bench_check(-EBADMSG, "our match and LPM_TRIE");
+    goal_measured(GOAL_Q1, 0);
     if (v6)
         return;
     uint64_t plain = lookup_sum(bench, program_named(bench, "lookup_plain4"));
     if (plain != lookup_sum(bench, program_named(bench, "lookup_dxr4")) ||
         plain != lookup_sum(bench, program_named(bench, "lookup_pop4")))
         bench_check(-EBADMSG, "plain trie, DXR and poptrie");
+}
+
+static void measured(const char *name, unsigned size, unsigned different, double ns)
+{
+    if (strcmp(name, "vnrs") == 0 && different == BENCH_KEYS)
+        goal_measured(GOAL_P10_1K + size, ns);
 }
 
 static void bench_lookups_with(struct dataplane_bpf *const *benches, struct route *const *routes4,
@@ -143,7 +153,8 @@ static void bench_lookups_with(struct dataplane_bpf *const *benches, struct rout
     for (int v6 = 0; v6 < 2; v6++) {
         size_t n = 0;
         for (unsigned size = 0; size < BENCH_SIZES; size++) {
-            bench_keys_load(benches[size], v6 ? routes6[size] : routes4[size], bench_route_counts[size], different, v6);
+            bench_keys_load(benches[size]->maps.keys, v6 ? routes6[size] : routes4[size], bench_route_counts[size],
+                            different, v6);
             assert_agreement(benches[size], v6);
             series[v6][n++] =
                 (struct series){.name = "nothing", .program = program_named(benches[size], "lookup_nothing")};
@@ -161,6 +172,7 @@ static void bench_lookups_with(struct dataplane_bpf *const *benches, struct rout
             printf("| %s |", series[v6][i].name);
             for (unsigned size = 0; size < BENCH_SIZES; size++) {
                 const struct series *one = &series[v6][size * per_size + i], *base = &series[v6][size * per_size];
+                measured(one->name, size, different, one->ns[0] - base->ns[0]);
                 printf(" %.1f (%.1f) |", one->ns[0] - base->ns[0],
                        one->ns[bench_rounds / 2] - base->ns[bench_rounds / 2]);
             }
@@ -191,21 +203,55 @@ void bench_lookups(struct dataplane_bpf *const *benches, struct route *const *ro
     printf("| vnrs | | see below | |\n\n");
 }
 
-static void print_program(const char *name, int fd)
+static struct bpf_prog_info print_program(const char *name, int fd)
 {
     struct bpf_prog_info info = {0};
     uint32_t len = sizeof(info);
 
     bench_check(bpf_obj_get_info_by_fd(fd, &info, &len), name);
     printf("| %s | %u | %u | %u |\n", name, info.xlated_prog_len / 8, info.jited_prog_len, info.verified_insns);
+    return info;
+}
+
+// What an IPv4 packet that was decided before passes: the program itself and the first function, which reads the frame.
+static void print_fast_path(int fd)
+{
+    enum { FUNCTIONS = 64 };
+    struct bpf_func_info functions[FUNCTIONS] = {0};
+    uint32_t bytes[FUNCTIONS] = {0}, instructions = 0, code = 0;
+    struct bpf_prog_info info = {
+        .nr_func_info = FUNCTIONS,
+        .func_info = (uint64_t)(uintptr_t)functions,
+        .func_info_rec_size = sizeof(*functions),
+        .nr_jited_func_lens = FUNCTIONS,
+        .jited_func_lens = (uint64_t)(uintptr_t)bytes,
+    };
+    uint32_t len = sizeof(info);
+
+    bench_check(bpf_obj_get_info_by_fd(fd, &info, &len), "functions");
+    struct btf *btf = btf__load_from_kernel_by_id(info.btf_id);
+    for (uint32_t f = 0; btf && f + 1 < MIN(info.nr_func_info, FUNCTIONS); f++) {
+        const struct btf_type *type = btf__type_by_id(btf, functions[f].type_id);
+        const char *name = type ? btf__name_by_offset(btf, type->name_off) : "";
+        if (strcmp(name, "forward") != 0 && strcmp(name, "read_frame") != 0)
+            continue;
+        instructions += functions[f + 1].insn_off - functions[f].insn_off;
+        code += bytes[f];
+    }
+    btf__free(btf);
+    printf("| of that what a packet passes that was decided before | %u | %u | |\n", instructions, code);
+    goal_measured(GOAL_P12_INSTRUCTIONS, instructions);
+    goal_measured(GOAL_P12_BYTES, code);
 }
 
 void bench_sizes(const struct plane *plane, struct dataplane_bpf *bench)
 {
     printf("\n### Programs\n\n| program | instructions | bytes of machine code | instructions verified |\n"
            "|---|---|---|---|\n");
-    print_program("packet path", vnrs_bpf_dataplane_program(plane->dp));
+    int program = vnrs_bpf_dataplane_program(plane->dp);
+    goal_measured(GOAL_P12_VERIFIED, print_program("packet path", program).verified_insns);
+    print_fast_path(program);
     for (size_t s = 0; s < ARRAY_SIZE(structures); s++)
-        print_program(structures[s].name, program_named(bench, structures[s].program));
+        (void)print_program(structures[s].name, program_named(bench, structures[s].program));
     printf("\n");
 }

@@ -5,12 +5,13 @@
 #include "dataplane_common.h"
 
 struct dataplane_bpf; // dataplane.skel.h
+struct bpf_map;
 
 // All structures of one size (an index of bench_route_counts), and our tables of that data plane.
 struct dataplane_bpf *bench_open(const struct plane *plane, const struct route *routes4, const struct route *routes6,
                                  unsigned size);
-// Addresses below these routes for the lookups, of which `different` differ.
-void bench_keys_load(struct dataplane_bpf *bench, const struct route *routes, unsigned n, unsigned different, bool v6);
+// Addresses below these routes, of which `different` differ, into the map `keys` or `keys6`.
+void bench_keys_load(const struct bpf_map *map, const struct route *routes, unsigned n, unsigned different, bool v6);
 // Print Markdown: times and memory; sizes of the programs.
 void bench_lookups(struct dataplane_bpf *const *benches, struct route *const *routes4, struct route *const *routes6);
 void bench_sizes(const struct plane *plane, struct dataplane_bpf *bench);
