@@ -10,6 +10,7 @@
 #include "dataplane_goals.h"
 #include "dataplane_live.h"
 #include "dataplane_lookup.h"
+#include "native_count.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -135,6 +136,23 @@ static void path_goals(const struct series *series, double base)
     }
 }
 
+static void bench_instructions(const struct plane *plane)
+{
+    printf("| instructions of a build for user space | first packet | next |\n|---|---|---|\n");
+    native_open(plane->dp);
+    for (size_t f = 0; f < 3; f++) {
+        unsigned first, next;
+        native_measure(&flows[f].packet, &first, &next);
+        printf("| %s | %u | %u |\n", flows[f].what, first, next);
+        if (f == 0) {
+            goal_measured(GOAL_P13, next);
+            goal_measured(GOAL_P13_FIRST, first);
+        }
+    }
+    native_close();
+    printf("\n");
+}
+
 static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const struct route *routes4,
                        const struct route *routes6)
 {
@@ -165,6 +183,7 @@ static void bench_path(struct plane *planes, struct dataplane_bpf *bench, const 
         bench_print_series(&series[i], series[0].ns[0]);
     printf("\n");
     path_goals(&series[3], series[0].ns[0]);
+    bench_instructions(&planes[0]);
     forward_cold_bpf__destroy(cold);
     forward_trie_bpf__destroy(trie);
 }

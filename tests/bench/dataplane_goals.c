@@ -32,6 +32,8 @@ static const struct {
     [GOAL_P12_INSTRUCTIONS] = {"P12", "instructions of the fast path", "", false, 600},
     [GOAL_P12_BYTES] = {"P12", "machine code of the fast path", " bytes", false, 4096},
     [GOAL_P12_VERIFIED] = {"P12", "instructions verified, whole program", "", false, 20000},
+    [GOAL_P13] = {"P13", "instructions of a build for user space, IPv4 packet", "", false, 300},
+    [GOAL_P13_FIRST] = {"P13", "the same, the first between two addresses", "", false, 300},
     [GOAL_U1_CPU] = {"U1", "one route, CPU, 99 %", " us", false, 50},
     [GOAL_U1_WALL] = {"U1", "one route until packets see it, 99 %", " us", false, 1000},
     [GOAL_U2] = {"U2", "1,000,000 IPv4 routes, CPU", " s", false, 1},
