@@ -326,6 +326,21 @@ def test_goes_on_when_the_link_is_made_again(either, tmp_path):
     prepare(either)
 
 
+def test_goes_on_when_the_fabric_is_made_again(either, daemon, tmp_path):
+    def pings():
+        return len(capture.packets("-Y", "icmp.type == 8"))
+
+    before = descriptors(daemon)
+    with Capture(either, tmp_path / "a", "a") as capture:
+        sh("ip", "netns", "del", f"vnrs.{either.name}")
+        until(lambda: either.ping("a", "10.0.1.4") and either.get("status")["ready"], 40, "the fabric is restored")
+        seen = pings()
+        until(lambda: either.ping("a", "10.0.1.4") and pings() > seen, 10, "pings after it")
+        assert asked(either) == (2, 1)
+    until(lambda: descriptors(daemon) == before and asked(either) == (0, 0), 10, "nothing is captured any more")
+    prepare(either)
+
+
 def test_ends_with_the_lab(daemon, make_lab, tmp_path):
     before = descriptors(daemon)
     lab = make_lab(TOPOLOGY.replace("NAME", "cap-end").replace("DATAPLANE", "kernel"), "cap-end")
