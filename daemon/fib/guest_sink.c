@@ -12,6 +12,8 @@ struct guest_sink {
     struct vnrs_fibdb db;
     VEC(struct vnrs_guest_table *) tables;
     VEC(struct vnrs_guest_ns *) namespaces;
+    struct vnrs_map by_key; // tables
+    struct vnrs_map by_id;  // namespaces
     uint32_t last_owner;
     bool legacy;
     bool synced, in_sync;
@@ -161,9 +163,10 @@ static void drop_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
 {
     if (--ns->users)
         return;
-    for (size_t i = 0; i < self->namespaces.len; i++)
-        if (self->namespaces.items[i] == ns)
-            self->namespaces.items[i--] = self->namespaces.items[--self->namespaces.len];
+    struct vnrs_guest_ns *last = self->namespaces.items[--self->namespaces.len];
+    self->namespaces.items[ns->at] = last;
+    last->at = ns->at;
+    (void)vnrs_map_remove(&self->by_id, &ns->id, sizeof(ns->id));
     vnrs_guest_ns_free(ns);
 }
 
@@ -184,6 +187,8 @@ static void free_sink(struct vnrs_sink *sink)
         free_table(self, *table);
     vec_free(&self->tables);
     vec_free(&self->namespaces);
+    vnrs_map_fini(&self->by_key);
+    vnrs_map_fini(&self->by_id);
     vnrs_fibdb_fini(&self->db);
     free(self);
 }
@@ -212,12 +217,20 @@ int vnrs_guest_sink_new(struct vnrs_sink **ret_sink)
     return 0;
 }
 
-static size_t find_table(const struct guest_sink *self, const char *key)
+static struct vnrs_guest_table *find_table(const struct guest_sink *self, const char *key)
 {
-    size_t i = 0;
-    while (i < self->tables.len && strcmp(self->tables.items[i]->key, key) != 0)
-        i++;
-    return i;
+    return vnrs_map_find(&self->by_key, key, strlen(key));
+}
+
+static int add_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
+{
+    ns->at = self->namespaces.len;
+    int r = vec_push(&self->namespaces, ns);
+    if (r < 0)
+        return r;
+    r = vnrs_map_put(&self->by_id, &ns->id, sizeof(ns->id), ns);
+    self->namespaces.len -= r < 0;
+    return r;
 }
 
 // The namespace of the socket: one that is known already, or a new one.
@@ -228,15 +241,14 @@ static int get_ns(struct guest_sink *self, int fd, struct vnrs_guest_ns **ret_ns
 
     if (r < 0)
         return r;
-    vec_foreach (known, &self->namespaces) {
-        if ((*known)->dev != ns->dev || (*known)->ino != ns->ino)
-            continue;
+    struct vnrs_guest_ns *known = vnrs_map_find(&self->by_id, &ns->id, sizeof(ns->id));
+    if (known) {
         vnrs_guest_ns_free(ns);
-        (*known)->users++;
-        *ret_ns = *known;
+        known->users++;
+        *ret_ns = known;
         return 0;
     }
-    r = vec_push(&self->namespaces, ns);
+    r = add_ns(self, ns);
     if (r < 0) {
         vnrs_guest_ns_free(ns);
         return r;
@@ -272,9 +284,15 @@ static int add_table(struct guest_sink *self, const char *key, const struct vnrs
         return -ENOMEM;
     if (!vnrs_str_copy(table->key, sizeof(table->key), key))
         return -ENAMETOOLONG;
+    table->at = self->tables.len;
     int r = vec_push(&self->tables, table);
     if (r < 0)
         return r;
+    r = vnrs_map_put(&self->by_key, table->key, strlen(table->key), table);
+    if (r < 0) {
+        self->tables.len--;
+        return r;
+    }
     table->spec = *spec;
     table->ns = ns;
     table->owner = ++self->last_owner;
@@ -286,20 +304,33 @@ static int add_table(struct guest_sink *self, const char *key, const struct vnrs
     return 0;
 }
 
+// A table of another key in the same place. NULL: there is none.
+static const struct vnrs_guest_table *find_rival(const struct guest_sink *self, const char *key,
+                                                 const struct vnrs_obj_table *spec, const struct vnrs_guest_ns *ns)
+{
+    const struct vnrs_guest_table *known = find_table(self, key);
+
+    if (ns->users == 1u + (known && known->ns == ns)) // nobody else is in the namespace
+        return NULL;
+    vec_foreach (other, &self->tables)
+        if (is_same_place(*other, ns, spec) && strcmp((*other)->key, key) != 0)
+            return *other;
+    return NULL;
+}
+
 static int place_table(struct guest_sink *self, const char *key, const struct vnrs_obj_table *spec,
                        struct vnrs_guest_ns *ns, struct vnrs_guest_table **ret_table)
 {
-    size_t at = find_table(self, key);
+    struct vnrs_guest_table *known = find_table(self, key);
+    const struct vnrs_guest_table *other = find_rival(self, key, spec, ns);
 
-    vec_foreach (other, &self->tables)
-        if (is_same_place(*other, ns, spec) && strcmp((*other)->key, key) != 0) {
-            (void)snprintf(self->sink.error, sizeof(self->sink.error),
-                           "table '%.90s' and '%.90s' feed the same table %u with metric %u", key, (*other)->key,
-                           spec->table, spec->metric);
-            return -EEXIST;
-        }
-    if (at < self->tables.len) {
-        struct vnrs_guest_table *known = self->tables.items[at];
+    if (other) {
+        (void)snprintf(self->sink.error, sizeof(self->sink.error),
+                       "table '%.90s' and '%.90s' feed the same table %u with metric %u", key, other->key, spec->table,
+                       spec->metric);
+        return -EEXIST;
+    }
+    if (known) {
         if (is_same_place(known, ns, spec)) {
             drop_ns(self, ns); // it holds one already
             known->spec = *spec;
@@ -347,11 +378,10 @@ int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const str
 int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool withdraw_routes)
 {
     struct guest_sink *self = of(sink);
-    size_t at = find_table(self, key);
+    struct vnrs_guest_table *table = find_table(self, key);
 
-    if (at == self->tables.len)
+    if (!table)
         return 0;
-    struct vnrs_guest_table *table = self->tables.items[at];
     if (withdraw_routes) {
         int r = withdraw(self, table);
         if (r < 0)
@@ -359,7 +389,10 @@ int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool w
     }
     struct vnrs_guest_ns *ns = table->ns;
     ns->users++; // until its next hops are swept
-    self->tables.items[at] = self->tables.items[--self->tables.len];
+    struct vnrs_guest_table *last = self->tables.items[--self->tables.len];
+    self->tables.items[table->at] = last;
+    last->at = table->at;
+    (void)vnrs_map_remove(&self->by_key, table->key, strlen(table->key));
     free_table(self, table);
     int r = withdraw_routes && ns->nexthops.sweep && !is_suspect(self, ns) ? sweep_ns(self, ns) : 0;
     drop_ns(self, ns);
@@ -369,10 +402,10 @@ int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool w
 void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key)
 {
     struct guest_sink *self = of(sink);
-    size_t at = find_table(self, key);
+    struct vnrs_guest_table *table = find_table(self, key);
 
-    if (at < self->tables.len)
-        self->tables.items[at]->suspect = true;
+    if (table)
+        table->suspect = true;
 }
 
 void vnrs_guest_sink_legacy_set(struct vnrs_sink *sink, bool legacy)

@@ -26,8 +26,8 @@ int vnrs_guest_ns_new(int fd, bool legacy, struct vnrs_guest_ns **ret_ns)
     int r = vnrs_nl_new(TAKE_FD(own), &ns->nl);
     if (r < 0)
         return r;
-    ns->dev = st.st_dev;
-    ns->ino = st.st_ino;
+    ns->id.dev = st.st_dev;
+    ns->id.ino = st.st_ino;
     vnrs_nhset_init(&ns->nexthops, ns->nl);
     ns->nexthops.legacy = legacy;
     *ret_ns = TAKE_PTR(ns);

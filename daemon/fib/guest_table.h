@@ -8,7 +8,10 @@
 #include "vnrs/agent_proto.h"
 
 struct vnrs_guest_ns { // one for all tables in it, because next-hop ids are the namespace's
-    uint64_t dev, ino;
+    struct {
+        uint64_t dev, ino;
+    } id;
+    size_t at; // among those of the sink
     unsigned users;
     struct vnrs_nl *nl;
     struct vnrs_nhset nexthops;
@@ -17,6 +20,7 @@ struct vnrs_guest_ns { // one for all tables in it, because next-hop ids are the
 
 struct vnrs_guest_table {
     char key[VNRS_KEY_MAX];
+    size_t at; // among those of the sink
     struct vnrs_obj_table spec;
     struct vnrs_guest_ns *ns;
     uint32_t owner; // of its slots
