@@ -8,6 +8,8 @@
 #include <linux/ip.h>
 #include <linux/udp.h>
 
+#define PORT 9 // discard
+
 __u32 first_ifindex; // of the fabric ends
 __u32 nics;
 __u32 turn;
@@ -33,7 +35,10 @@ int bare_redirect_peer(struct __sk_buff *skb)
 SEC("tc")
 int sink(struct __sk_buff *skb)
 {
-    if (skb->protocol == bpf_htons(ETH_P_IP)) // not what links say of themselves
+    const struct udp_frame *frame = (void *)(long)skb->data;
+
+    // Not what links say of themselves.
+    if ((void *)(frame + 1) <= (void *)(long)skb->data_end && frame->udp.dest == bpf_htons(PORT))
         __sync_fetch_and_add(&delivered, 1);
     return TC_ACT_SHOT;
 }
@@ -62,7 +67,7 @@ int generate(struct xdp_md *ctx)
     for (int i = 0; i < 10; i++)
         csum += word[i];
     frame->ip.check = checksum_fold(csum);
-    frame->udp.source = frame->udp.dest = bpf_htons(9);
+    frame->udp.source = frame->udp.dest = bpf_htons(PORT);
     return XDP_PASS;
 }
 

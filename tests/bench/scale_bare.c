@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What scale_bench.py compares a lab with: as many namespaces and veth pairs as the lab has machines, with nothing in
 // them. One namespace holds all first ends; every other one has a name below /run/netns, `lo` up and one end, both ends
-// up. Prints "up SECONDS", waits for the end of its input, takes all of it down and prints "down SECONDS".
+// up. Prints "up SECONDS", also of CPU, waits for the end of its input, takes all of it down and prints "down SECONDS".
 //
 //   scale_bare NUMBER
 #include "scale_links.h"
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < n; i++)
         make_machine(nl, i);
     scale_must(setns(first, CLONE_NEWNET) == 0, "the first namespace");
-    printf("up %.3f\n", scale_now() - begin);
+    printf("up %.3f %.3f\n", scale_now() - begin, scale_cpu());
     (void)fflush(stdout);
     (void)!read(STDIN_FILENO, &byte, 1);
     begin = scale_now();

@@ -48,7 +48,7 @@ GOALS = [
     ("S1", "attach", "≤ 3 s", "s", 3.0, "attach_s"),
     ("S2", "replace the program", "≤ 50 ms", "ms", 50.0, "replace_ms"),
     ("S2", "packets lost by that", "0", "", 0, "replace_lost"),
-    ("S3", "kill -9 of everything, adopted", "≤ 5 s", "s", 5.0, "adopt_s"),
+    ("S3", "kill -9 of everything, all objects adopted", "≤ 5 s", "s", 5.0, "adopt_s"),
     ("S3", "pings lost by that", "0", "", 0, "adopt_lost"),
     ("U1", "one route, peer to all domains, 99 %", "≤ 1 ms", "ms", 1.0, "route_p99_ms"),
     ("U3", "kernel writes for the dead NVA", "≤ 100", "", 100, "moved_writes"),
@@ -84,17 +84,21 @@ machines:
 {sets}"""
 
 
-def available_mib():
-    return int(re.search(r"MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / 1024
+def kernel_mib():
+    """What the kernel uses itself. (MemAvailable would be all of it, and whatever else goes on on the machine.)"""
+    found = dict(re.findall(r"^(\w+): +(\d+) kB", pathlib.Path("/proc/meminfo").read_text(), re.M))
+    return sum(int(found[k]) for k in ("Slab", "Percpu", "VmallocUsed", "KernelStack", "PageTables")) / 1024
 
 
-def rest():
-    """The kernel goes on taking namespaces down when nobody knows them any more: until it gives no memory back."""
-    for _ in range(60):
-        before = available_mib()
-        time.sleep(1)
-        if available_mib() - before < 10:
-            return
+def namespaces():
+    found = re.search(r"^net_namespace +(\d+)", pathlib.Path("/proc/slabinfo").read_text(), re.M)
+    return int(found[1]) if found else 0
+
+
+def rest(before):
+    """The kernel goes on taking namespaces down when nobody knows them any more."""
+    until(lambda: namespaces() <= before + 50, 180, "the kernel has taken the namespaces down", 0.5)
+    time.sleep(3)  # their memory comes back after a grace period; nothing tells when
 
 
 def pids_of(daemon):
@@ -123,16 +127,16 @@ def writes(daemon):
 
 
 def bare(machines):
-    """One round of scale_bare: seconds up, MiB, seconds down."""
-    before = available_mib()
+    """One round of scale_bare."""
+    before, existing = kernel_mib(), namespaces()
     p = subprocess.Popen([BUILD / "tests/scale_bare", str(machines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    up = float(p.stdout.readline().split()[1])
-    used = before - available_mib()
+    up, cpu = map(float, p.stdout.readline().split()[1:])
+    used = kernel_mib() - before
     p.stdin.close()
     down = float(p.stdout.readline().split()[1])
     p.wait()
-    rest()
-    return {"up_s": up, "mib": used, "down_s": down}
+    rest(existing)
+    return {"up_s": up, "cpu_s": cpu, "mib": used, "down_s": down}
 
 
 class Lab:
@@ -144,13 +148,13 @@ class Lab:
         self.figures = {}
 
     def __enter__(self):
-        self.before = available_mib()
+        before, self.existing = kernel_mib(), namespaces()
         self.daemon.start()
         begin = time.monotonic()
         self.apply()
         pids = pids_of(self.daemon)
-        self.figures = {"up_s": time.monotonic() - begin, "mib": self.before - available_mib(), "cpu_s": cpu_s(pids),
-                        "pss_mib": pss_mib(pids)}
+        self.figures = {"up_s": time.monotonic() - begin, "cpu_s": cpu_s(pids), "pss_mib": pss_mib(pids)}
+        self.figures["mib"] = kernel_mib() - before + self.figures["pss_mib"]
         return self
 
     def apply(self):
@@ -161,12 +165,13 @@ class Lab:
         self.daemon.cli("destroy", NAME, timeout=600)
         self.figures["down_s"] = time.monotonic() - begin
         self.daemon.stop()
-        rest()
+        rest(self.existing)
 
-    def is_reached(self):
-        # The sessions of the scripted NVAs are down then, and the lab is not `ready` without them.
+    def is_adopted(self):
+        """Every object was looked at and is right. Learned routes are not touched before the sessions are back, or half
+        a minute has passed: the scripted NVAs stay away."""
         status = json.loads(self.daemon.cli("status", "--lab", NAME, "-o", "json", check=False).stdout)
-        return status["reached"] >= status["generation"] > 0
+        return status["progress"]["done"] >= status["progress"]["total"] > 0 and status["conditions"][0]["ok"]
 
     def unchanged(self):
         took, before = [], writes(self.daemon)
@@ -204,7 +209,7 @@ class Lab:
         self.daemon.kill_everything()
         begin = time.monotonic()
         self.daemon.start()
-        until(self.is_reached, 120, "adopted")
+        until(self.is_adopted, 120, "adopted")
         self.figures["adopt_s"] = time.monotonic() - begin
         self.figures["adopt_cpu_s"] = cpu_s(pids_of(self.daemon))
         sent, received = pinger.stop()
@@ -277,7 +282,8 @@ def goal_table(figures):
 
 def lab_table(bares, labs):
     rows = ["| | up s | CPU s | memory MiB | of that ours, PSS | destroyed s |", "|---|---|---|---|---|---|"]
-    rows.append(f"| bare | {median(bares, 'up_s'):.2f} | – | {median(bares, 'mib'):.0f} | – | {median(bares, 'down_s'):.2f} |")
+    rows.append(f"| bare | {median(bares, 'up_s'):.2f} | {median(bares, 'cpu_s'):.2f} | {median(bares, 'mib'):.0f} | – | "
+                f"{median(bares, 'down_s'):.2f} |")
     rows.append(f"| lab | {median(labs, 'up_s'):.2f} | {median(labs, 'cpu_s'):.2f} | {median(labs, 'mib'):.0f} | "
                 f"{median(labs, 'pss_mib'):.0f} | {median(labs, 'down_s'):.2f} |")
     return rows

@@ -27,12 +27,22 @@ void scale_must(bool ok, const char *what)
     exit(1);
 }
 
-double scale_now(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double scale_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double scale_cpu(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 int scale_namespace_own(void)

@@ -8,6 +8,7 @@ struct mnl_socket;
 
 void scale_must(bool ok, const char *what); // else the errno is printed
 double scale_now(void);                     // seconds
+double scale_cpu(void);                     // seconds of this process
 int scale_namespace_own(void);              // a descriptor
 struct mnl_socket *scale_netlink(void);     // in the namespace of the caller
 void scale_up(const char *ifname);

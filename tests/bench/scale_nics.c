@@ -43,14 +43,6 @@ static void check(int err, const char *what)
     scale_must(err >= 0, what);
 }
 
-static double cpu_now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void enter(int ns)
 {
     scale_must(setns(ns, CLONE_NEWNET) == 0, "a namespace");
@@ -171,12 +163,12 @@ static void send_frames(const struct world *w, unsigned n)
 // Milliseconds: of the clock, of CPU.
 static void attach_all(struct world *w, double ret[static 2])
 {
-    double cpu = cpu_now(), begin = scale_now();
+    double cpu = scale_cpu(), begin = scale_now();
 
     for (unsigned i = 0; i < w->n; i++)
         check(vnrs_bpf_dataplane_attach(w->dp, VNRS_IFINDEX_FIRST + i, VNRS_BPF_ATTACH_FILTER), "attach");
     ret[0] = (scale_now() - begin) * 1e3;
-    ret[1] = (cpu_now() - cpu) * 1e3;
+    ret[1] = (scale_cpu() - cpu) * 1e3;
 }
 
 // Send without a pause until `stop` is closed at its other end, then tell how many that were.
@@ -214,10 +206,10 @@ static void replace(struct world *w, const uint32_t *ifindexes, double ms[static
     check(bpf_obj_pin(bpf_program__fd(w->bench->progs.bare_redirect_peer), pin), pin);
     w->dp = vnrs_bpf_dataplane_close(w->dp);
     open_plane(w);
-    double cpu = cpu_now(), begin = scale_now();
+    double cpu = scale_cpu(), begin = scale_now();
     check(vnrs_bpf_dataplane_replace(w->dp, ifindexes, w->n), "replace");
     ms[0] = (scale_now() - begin) * 1e3;
-    ms[1] = (cpu_now() - cpu) * 1e3;
+    ms[1] = (scale_cpu() - cpu) * 1e3;
 }
 
 // Another process sends meanwhile; what it sent and what arrived is compared.
