@@ -246,7 +246,7 @@ int vnrs_verb_counters(const struct vnrs_cli *cli)
     else
         vnrs_counter_text(stdout, answer.json);
     if (!cli->json && !cli->quiet && !json_array_size(json_object_get(answer.json, "nextHopTypes")))
-        (void)fputs("vnrs: this data plane counts NICs only; `dataplane: ebpf` counts classes, types and drops\n",
+        (void)fputs("vnrs: this data plane counts no next hop types, and no drops by routing; `dataplane: ebpf` does\n",
                     stderr);
     return VNRS_EXIT_OK;
 }

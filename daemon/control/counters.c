@@ -123,7 +123,7 @@ static json_t *nic_classes(const struct vnrs_counters_nic *nic)
     return list;
 }
 
-static json_t *nics_json(const struct vnrs_counters *c, const struct vnrs_lab *lab, bool metered)
+static json_t *nics_json(const struct vnrs_counters *c, const struct vnrs_lab *lab)
 {
     json_t *list = json_array();
 
@@ -134,7 +134,7 @@ static json_t *nics_json(const struct vnrs_counters *c, const struct vnrs_lab *l
         const struct vnrs_counters_nic *nic = &c->nics[i];
         (void)json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "name", object->key, "fromNic",
                                                     sum_json(nic->from), "toNic", sum_json(nic->to), "billing",
-                                                    metered ? nic_classes(nic) : json_array()));
+                                                    nic_classes(nic)));
     }
     return list;
 }
@@ -175,23 +175,24 @@ static json_t *types_json(const struct vnrs_counters *c)
     return list;
 }
 
-static json_t *drops_json(const struct vnrs_counters *c)
+static json_t *drops_json(const struct vnrs_counters *c, bool all)
 {
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < _VNRS_DROP_MAX; i++)
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "reason", vnrs_drop_name(i), "text",
-                                                    vnrs_drop_text(i), "packets", (json_int_t)c->drops[i].packets,
-                                                    "bytes", (json_int_t)c->drops[i].bytes));
+        if (all || c->drops[i].packets)
+            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "reason", vnrs_drop_name(i), "text",
+                                                        vnrs_drop_text(i), "packets", (json_int_t)c->drops[i].packets,
+                                                        "bytes", (json_int_t)c->drops[i].bytes));
     return list;
 }
 
 json_t *vnrs_counters_json(const struct vnrs_counters *c, const struct vnrs_lab *lab)
 {
-    // The kernel's data plane counts NICs only: zeros would not be true.
+    // The kernel's data plane does not know next hop types, and counts no drops by routing: zeros would not be true.
     bool all = !lab || !lab->model || lab->model->dataplane == VNRS_DATAPLANE_EBPF;
 
-    return json_pack("{s:o, s:o, s:o, s:o}", "nics", lab ? nics_json(c, lab, all) : json_array(), "billing",
-                     lab && all ? classes_json(c, lab->fib) : json_array(), "nextHopTypes",
-                     all ? types_json(c) : json_array(), "drops", all ? drops_json(c) : json_array());
+    return json_pack("{s:o, s:o, s:o, s:o}", "nics", lab ? nics_json(c, lab) : json_array(), "billing",
+                     lab ? classes_json(c, lab->fib) : json_array(), "nextHopTypes", all ? types_json(c) : json_array(),
+                     "drops", drops_json(c, all));
 }

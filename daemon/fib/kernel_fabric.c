@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/kernel_fabric.h"
 
+#include "fib/kernel_counters.h"
+#include "vnrs/drop_reason.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -243,34 +246,84 @@ static int collect(const struct vnrs_fabric *fabric, struct sets *sets)
 // between a machine and the fabric: solicitations pass the source check, and are not forwarded. What a forwarding NIC
 // may not send either: encapsulations that Azure refuses, sources that no packet has, addresses of a link only,
 // platform addresses.
+// What is dropped is marked with why, and dropped by the chain `refuse` behind it: in between it is counted. What is
+// delivered is marked with whether the NIC has the address, for the same sake. The marks are literals in nft's text.
+#define REFUSE(n)     " meta mark set 0x000100" n " accept\n"
+#define R_MULTICAST   REFUSE("04")
+#define R_SOURCE      REFUSE("06")
+#define R_NO_ROUTE    REFUSE("07")
+#define R_NO_ENDPOINT REFUSE("09")
+#define R_DESTINATION REFUSE("0b")
+#define R_SERVICE     REFUSE("0c")
+#define R_PROTOCOL    REFUSE("0e")
+#define R_PLATFORM    REFUSE("0f")
+#define R_FORWARDED   REFUSE("10")
+static_assert(VNRS_DROP_MULTICAST == 0x04 && VNRS_DROP_SOURCE == 0x06 && VNRS_DROP_NO_ROUTE == 0x07 &&
+                  VNRS_DROP_NO_ENDPOINT == 0x09 && VNRS_DROP_DESTINATION == 0x0b && VNRS_DROP_SERVICE_DENIED == 0x0c &&
+                  VNRS_DROP_PROTOCOL == 0x0e && VNRS_DROP_PLATFORM == 0x0f && VNRS_DROP_NOT_FORWARDED == 0x10 &&
+                  VNRS_KERNEL_MARK_DROP == 0x10000 && VNRS_KERNEL_MARK_PASS == 0x20000,
+              "marks in the text below");
+
 static const char chains[] =
     "  chain source {\n"
     "    type filter hook prerouting priority raw; policy accept;\n"
-    "    meta l4proto { 4, 47 } drop\n" // IP in IP, GRE
+    "    meta l4proto { 4, 47 }" R_PROTOCOL // IP in IP, GRE
     "    icmpv6 type nd-neighbor-solicit accept\n"
-    "    ip saddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 } drop\n"
-    "    ip daddr 169.254.0.0/16 drop\n"
-    "    ip daddr 168.63.129.16 iif != @probed drop\n"
-    "    ip6 saddr { ::/127, fe80::/10, ff00::/8 } drop\n"
-    "    ip6 daddr fe80::/10 drop\n"
-    "    iif != @checked accept\n"
+    "    ip daddr { 224.0.0.0/4, 255.255.255.255 }" R_MULTICAST "    ip6 daddr ff00::/8" R_MULTICAST
+    "    ip saddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 }" R_SOURCE
+    "    ip daddr 169.254.169.254" R_PLATFORM "    ip daddr 169.254.0.0/16" R_NO_ROUTE
+    "    ip daddr 168.63.129.16 iif != @probed" R_PLATFORM "    ip6 saddr { ::/127, fe80::/10, ff00::/8 }" R_SOURCE
+    "    ip6 daddr fe80::/10" R_NO_ROUTE "    iif != @checked accept\n"
     "    iif . ip saddr @addrs4 accept\n"
     "    iif . ip6 saddr @addrs6 accept\n"
-    "    drop\n"
+    "   " R_SOURCE "  }\n"
+    "  chain source_refuse {\n"
+    "    type filter hook prerouting priority raw + 2; policy accept;\n"
+    "    meta mark & 0x00010000 != 0 drop\n"
     "  }\n"
     "  chain deliver {\n"
     "    type filter hook forward priority filter; policy accept;\n"
     "    icmpv6 type nd-neighbor-solicit drop\n"
-    "    oif @restricted iif . oif != @allowed drop\n"
+    "    oif lo" R_NO_ENDPOINT "    oif @restricted iif . oif != @allowed" R_SERVICE
     "    meta mark set iif map @senders\n"
-    "    oif @inside meta mark . oif != @lets meta mark . ip saddr != @origins4 meta mark != 0 drop\n"
-    "    oif @inside meta mark . oif != @lets meta mark . ip6 saddr != @origins6 meta mark != 0 drop\n"
-    "    oif != @checked accept\n"
-    "    oif . ip daddr @addrs4 accept\n"
-    "    oif . ip6 daddr @addrs6 accept\n"
-    "    drop\n"
+    "    oif @inside meta mark . oif != @lets meta mark . ip saddr != @origins4 meta mark != 0" R_FORWARDED
+    "    oif @inside meta mark . oif != @lets meta mark . ip6 saddr != @origins6 meta mark != 0" R_FORWARDED
+    "    oif . ip daddr @addrs4 meta mark set 0x00020001 accept\n"
+    "    oif . ip6 daddr @addrs6 meta mark set 0x00020001 accept\n"
+    "    oif != @checked meta mark set 0x00020000 accept\n"
+    "   " R_DESTINATION "  }\n"
+    "  chain deliver_refuse {\n"
+    "    type filter hook forward priority filter + 2; policy accept;\n"
+    "    meta mark & 0x00010000 != 0 drop\n"
     "  }\n"
     "}\n";
+
+// Stays when the checks are made anew, with what it counted.
+static const char counting[] = "table inet " VNRS_KERNEL_COUNT_TABLE " {\n"
+                               "  set passed {\n"
+                               "    type iface_index . iface_index . mark; size 65535; flags dynamic;\n"
+                               "  }\n"
+                               "  set dropped {\n"
+                               "    type mark; size 64; flags dynamic;\n"
+                               "  }\n"
+                               "  chain source {\n"
+                               "    type filter hook prerouting priority raw + 1; policy accept;\n"
+                               "  }\n"
+                               "  chain deliver {\n"
+                               "    type filter hook forward priority filter + 1; policy accept;\n"
+                               "  }\n"
+                               "}\n"
+                               "flush chain inet " VNRS_KERNEL_COUNT_TABLE " source\n"
+                               "flush chain inet " VNRS_KERNEL_COUNT_TABLE " deliver\n"
+                               "table inet " VNRS_KERNEL_COUNT_TABLE " {\n"
+                               "  chain source {\n"
+                               "    meta mark & 0x00010000 != 0 update @dropped { meta mark counter }\n"
+                               "  }\n"
+                               "  chain deliver {\n"
+                               "    meta mark & 0x00010000 != 0 update @dropped { meta mark counter }\n"
+                               "    meta mark & 0x00020000 != 0 update @passed { iif . oif . meta mark counter }\n"
+                               "  }\n"
+                               "}\n";
 
 // Proxy ARP would answer a machine that announces its own address, or asks whether anybody else has it (RFC 5227).
 static const char arp_chain[] = "  chain ask {\n"
@@ -303,6 +356,7 @@ char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric)
     vnrs_strbuf_puts(&body, "table arp vnrs\ndelete table arp vnrs\ntable arp vnrs {\n");
     add_set(&body, "addrs4", "iface_index . ipv4_addr", &sets.addrs4);
     vnrs_strbuf_puts(&body, arp_chain);
+    vnrs_strbuf_puts(&body, counting);
     vec_free(&sets.checked);
     vec_free(&sets.probed);
     vec_free(&sets.restricted);

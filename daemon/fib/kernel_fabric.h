@@ -37,7 +37,8 @@ uint32_t vnrs_fabric_endpoint_find(const struct vnrs_fabric *fabric, uint32_t vn
 
 // The nftables script that replaces the tables `inet vnrs` and `arp vnrs` by such that make the checks of the packet
 // path: source and destination address of NICs that do not forward, what no NIC may send, subnets that a restricted
-// service lets in, what may be forwarded over a peering, ARP about a NIC's own address. Equal fabrics give equal text.
+// service lets in, what may be forwarded over a peering, ARP about a NIC's own address; and has what they drop and let
+// pass counted (kernel_counters.h). Equal fabrics give equal text.
 // It holds a set named `vnrs_fabric_nft_mark(…)`, by which the table is recognised.
 char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric) VNRS_MUST_CHECK; // NULL: out of memory
 void vnrs_fabric_nft_mark(const char *script, char ret_mark[static 18]);        // of the rest of the script

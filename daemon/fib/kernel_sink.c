@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/kernel_sink.h"
 
+#include "fib/kernel_counters.h"
 #include "fib/kernel_links.h"
 #include "fib/kernel_tables.h"
 
@@ -13,7 +14,9 @@ struct kernel_sink {
     struct vnrs_ktables tables;
     vnrs_kernel_nft_fn nft;
     void *nft_arg;
-    char *nft_listed; // what nft showed after the last write
+    char *nft_listed;        // what nft showed after the last write
+    struct vnrs_map metered; // by ifindex; struct vnrs_fib_nic, also of NICs that are not there now
+    bool recount;            // an ifindex is another NIC's now
     bool in_sync, synced;
     bool suspect;                // read everything back
     bool links_dirty, nft_dirty; // NICs or endpoints changed; access lists too
@@ -61,9 +64,32 @@ static int route_set(struct vnrs_sink *sink, const struct vnrs_fib_route *route)
     return fail(of(sink), r, what, NULL);
 }
 
+// Counters are by ifindex.
+static int meter_nic(struct kernel_sink *self, const struct vnrs_fib_nic *nic)
+{
+    struct vnrs_fib_nic *known = vnrs_map_find(&self->metered, &nic->ifindex, sizeof(nic->ifindex));
+
+    if (known && memcmp(known->nic.mac, nic->nic.mac, sizeof(nic->nic.mac)) != 0)
+        self->recount = self->nft_dirty = true;
+    if (!known) {
+        known = malloc(sizeof(*known));
+        if (!known)
+            return -ENOMEM;
+        known->ifindex = nic->ifindex;
+        int r = vnrs_map_put(&self->metered, &known->ifindex, sizeof(known->ifindex), known);
+        if (r < 0) {
+            free(known);
+            return r;
+        }
+    }
+    *known = *nic;
+    return 0;
+}
+
 static int nic_set(struct vnrs_sink *sink, const struct vnrs_fib_nic *nic)
 {
-    int r = vnrs_fabric_nic_set(&of(sink)->tables.fabric, nic);
+    int metered = nic->nic.flags & VNRS_NIC_PRESENT ? meter_nic(of(sink), nic) : 0;
+    int r = metered < 0 ? metered : vnrs_fabric_nic_set(&of(sink)->tables.fabric, nic);
 
     // A link that comes or goes takes next hops and routes with it silently.
     if (r > 0)
@@ -89,21 +115,43 @@ static int acl_set(struct vnrs_sink *sink, const struct vnrs_fib_acl *acl)
     return fail(of(sink), MIN(r, 0), "access list: ", NULL);
 }
 
+static void forget_pairs(struct kernel_sink *self)
+{
+    char error[128] = "";
+    _free_ char *out = NULL;
+
+    if (self->recount && self->nft(self->nft_arg, "flush set inet " VNRS_KERNEL_COUNT_TABLE " passed\n", &out, error,
+                                   sizeof(error)) == 0)
+        self->recount = false;
+}
+
+// Both tables with checks, as nft shows them (nft 1.0.6 finds but one of them for one script). NULL: one is not there.
+static char *list_checks(const struct kernel_sink *self)
+{
+    _free_ char *inet = NULL, *arp = NULL;
+    char error[128] = "", *both = NULL;
+
+    if (self->nft(self->nft_arg, "list table inet vnrs\n", &inet, error, sizeof(error)) < 0 ||
+        self->nft(self->nft_arg, "list table arp vnrs\n", &arp, error, sizeof(error)) < 0)
+        return NULL;
+    return asprintf(&both, "%s%s", inet, arp) < 0 ? NULL : both;
+}
+
 static int write_nft(struct kernel_sink *self)
 {
-    char mark[18], error[128] = "", list[64];
-    _free_ char *listed = NULL, *out = NULL;
+    char mark[18], error[128] = "";
+    _free_ char *out = NULL;
 
     if (!self->nft || !self->nft_dirty)
         return 0;
+    forget_pairs(self);
     _free_ char *script = vnrs_fabric_nft_script(&self->tables.fabric);
     if (!script)
         return fail(self, -ENOMEM, "nft: ", NULL);
     vnrs_fabric_nft_mark(script, mark);
-    (void)snprintf(list, sizeof(list), "list ruleset\n");
     // Right already: it carries the mark of this script and, if it is known, still reads as it did.
-    if (self->nft(self->nft_arg, list, &listed, error, sizeof(error)) == 0 && strstr(listed, mark) &&
-        (!self->nft_listed || strcmp(self->nft_listed, listed) == 0)) {
+    _free_ char *listed = list_checks(self);
+    if (listed && strstr(listed, mark) && (!self->nft_listed || strcmp(self->nft_listed, listed) == 0)) {
         self->nft_dirty = false;
         return 0;
     }
@@ -112,10 +160,8 @@ static int write_nft(struct kernel_sink *self)
         return fail(self, r, "nft: ", error[0] ? error : NULL);
     self->sink.writes++;
     self->nft_dirty = false;
-    free(TAKE_PTR(listed));
-    free(TAKE_PTR(self->nft_listed));
-    if (self->nft(self->nft_arg, list, &listed, error, sizeof(error)) == 0)
-        self->nft_listed = TAKE_PTR(listed);
+    free(self->nft_listed);
+    self->nft_listed = list_checks(self);
     return 0;
 }
 
@@ -196,6 +242,7 @@ static void free_sink(struct vnrs_sink *sink)
     vnrs_ktables_fini(&self->tables);
     vnrs_nl_free(self->nl);
     free(self->nft_listed);
+    vnrs_map_fini_values(&self->metered);
     free(self);
 }
 
@@ -233,6 +280,20 @@ void vnrs_kernel_sink_nft_set(struct vnrs_sink *sink, vnrs_kernel_nft_fn fn, voi
     of(sink)->nft = fn;
     of(sink)->nft_arg = arg;
     of(sink)->nft_dirty = true;
+}
+
+int vnrs_kernel_sink_counters(struct vnrs_sink *sink, const struct vnrs_kernel_counting *counting)
+{
+    struct kernel_sink *self = of(sink);
+    char error[128] = "";
+    _free_ char *listing = NULL;
+
+    if (!self->nft || !self->synced)
+        return -ENOENT;
+    int r = self->nft(self->nft_arg, "list table inet " VNRS_KERNEL_COUNT_TABLE "\n", &listing, error, sizeof(error));
+    if (r == 0)
+        vnrs_kernel_counters_read(listing, &self->metered, counting);
+    return r;
 }
 
 void vnrs_kernel_sink_legacy_set(struct vnrs_sink *sink, bool legacy)

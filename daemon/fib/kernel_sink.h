@@ -5,8 +5,8 @@
 // source, destination and service checks. See kernel_tables.h for how a packet finds its way.
 //
 // Differences to the BPF program, which a kernel FIB cannot avoid: TTL is decremented, no ICMP errors come from the
-// fabric (it has no addresses), next hop types are not accounted, ARP for an address that a route of type None covers
-// is not answered.
+// fabric (it has no addresses), next hop types and what routing drops are not accounted, ARP for an address that a
+// route of type None covers is not answered.
 //
 // The caller: opens the rtnetlink socket inside the fabric namespace, sets lo and the fabric ends up, gives the fabric
 // ends VNRS_FABRIC_MAC, and writes the sysctls below. The set calls only remember; flush and sync_end write.
@@ -25,6 +25,11 @@ int vnrs_kernel_sink_new(int netlink_fd, struct vnrs_sink **ret_sink) VNRS_MUST_
 // Runs `nft -f -` with `script` on its input inside the fabric namespace. Returns 0 or a negative errno; on success
 // *ret_out is what nft printed (malloc, never NULL). `error` gets what nft complained about.
 typedef int (*vnrs_kernel_nft_fn)(void *arg, const char *script, char **ret_out, char *error, size_t error_size);
+
+// What the fabric counted since it was made; an ifindex that another NIC got begins all pairs of NICs again. Returns 0,
+// -ENOENT (nothing is counted yet) or what nft returned.
+struct vnrs_kernel_counting;
+int vnrs_kernel_sink_counters(struct vnrs_sink *sink, const struct vnrs_kernel_counting *counting) VNRS_MUST_CHECK;
 
 // Without it, source, destination and service access are not checked. Call before the first sync.
 void vnrs_kernel_sink_nft_set(struct vnrs_sink *sink, vnrs_kernel_nft_fn fn, void *arg);

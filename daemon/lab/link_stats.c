@@ -14,7 +14,7 @@ struct walk {
 static int take_link(const struct nlmsghdr *msg, void *arg)
 {
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(msg);
-    struct vnrs_link_stats stats = {.ifindex = (uint32_t)info->ifi_index};
+    struct vnrs_link_stats stats = {.ifindex = (uint32_t)info->ifi_index, .name = ""};
     struct rtnl_link_stats64 raw = {0};
     const struct walk *walk = arg;
     struct nlattr *attr;
@@ -26,6 +26,8 @@ static int take_link(const struct nlmsghdr *msg, void *arg)
         // Newer kernels append to it.
         if (mnl_attr_get_type(attr) == IFLA_STATS64)
             memcpy(&raw, mnl_attr_get_payload(attr), MIN(sizeof(raw), mnl_attr_get_payload_len(attr)));
+        else if (mnl_attr_get_type(attr) == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+            stats.name = mnl_attr_get_str(attr);
     }
     stats.rx_packets = raw.rx_packets;
     stats.rx_bytes = raw.rx_bytes;

@@ -7,6 +7,7 @@
 
 struct vnrs_link_stats {
     uint32_t ifindex;
+    const char *name;                                    // valid during the call; "": unknown
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; // with Ethernet headers; what is not segmented yet is one
 };
 

@@ -218,8 +218,6 @@ def test_exec_returns_the_commands_status(lab):
 
 
 def test_counters_tell_why_packets_were_dropped(lab):
-    if "kernel" in lab.name:
-        pytest.skip("the kernel data plane counts by interface only")
     lab.ping("vm-spoke", "198.18.64.10")
     drops = {d["reason"]: d["packets"] for d in lab.get("counters")["drops"]}
     assert drops["SERVICE_DENIED"] > 0
