@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "routing/cover.h"
 
+#include <errno.h>
+
+int vnrs_cover_alloc(struct vnrs_arena *arena, struct vnrs_cover *cover, size_t cap)
+{
+    cover->len = 0;
+    cover->entries = vnrs_arena_alloc(arena, cap * sizeof(*cover->entries));
+    return cover->entries ? 0 : -ENOMEM;
+}
+
+void vnrs_cover_put(struct vnrs_cover *cover, const struct vnrs_prefix *prefix, const void *value)
+{
+    cover->entries[cover->len] = (struct vnrs_cover_entry){
+        .prefix = prefix,
+        .value = value,
+        .order = (uint32_t)cover->len,
+    };
+    cover->len++;
+}
+
 static int entry_cmp(const void *pa, const void *pb)
 {
     const struct vnrs_cover_entry *a = pa, *b = pb;

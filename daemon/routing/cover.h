@@ -7,6 +7,7 @@
 #pragma once
 
 #include "net/addr.h"
+#include "util/arena.h"
 
 #define VNRS_COVER_NONE UINT32_MAX
 
@@ -22,6 +23,10 @@ struct vnrs_cover {
     size_t len;
 };
 
+// Empty, with room for `cap` entries in `arena`. Returns 0 or -ENOMEM.
+int vnrs_cover_alloc(struct vnrs_arena *arena, struct vnrs_cover *cover, size_t cap) VNRS_MUST_CHECK;
+// One more, of which there is room; of a later order than those before.
+void vnrs_cover_put(struct vnrs_cover *cover, const struct vnrs_prefix *prefix, const void *value);
 // Sort the entries where they are and drop repeated prefixes (`len` shrinks).
 void vnrs_cover_build(struct vnrs_cover *cover);
 // The longest prefix that holds `prefix`; equal counts. NULL: none.
