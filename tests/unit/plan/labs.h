@@ -10,6 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
+// How files begin: one virtual network, or one with a Route Server to which keys may be added.
+#define LABS_NETWORK                                                                                                   \
+    "name: l\nvirtualNetworks:\n  - name: net\n    addressSpace: [10.0.0.0/16]\n    subnets:\n"                        \
+    "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
+#define LABS_ROUTE_SERVER                                                                                              \
+    "name: l\nvirtualNetworks:\n  - name: hub\n    addressSpace: [10.0.0.0/16]\n    subnets:\n"                        \
+    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"                                                  \
+    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"                                                                \
+    "routeServers:\n  - name: rs\n    virtualNetwork: hub\n"
+
 static inline struct vnrs_model *labs_load_text(const char *file, const char *text)
 {
     struct vnrs_arena *arena = vnrs_arena_new();

@@ -11,17 +11,7 @@
 
 #include <cmocka.h>
 
-static const char *const lab =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets:\n"
-    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
-    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
+static const char *const lab = LABS_ROUTE_SERVER
     "    bgp: {keepalive: 60, hold: 180}\n"
     "    bgpConnections:\n"
     "      - {name: nva1, peerIp: 10.0.2.4, peerAsn: 65001}\n"
@@ -37,17 +27,7 @@ static const char *const lab =
     "10.0.2.9, communities: ['65001:100', '65535:65282']}]}\n";
 
 // With everything that a session can have beyond Azure's.
-static const char *const options =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets:\n"
-    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
-    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
+static const char *const options = LABS_ROUTE_SERVER
     "    bgp: {gracefulRestart: true, restartTime: 90, enhancedRefresh: true, extendedMessages: true, addPath: true, "
     "extendedNextHop: true}\n"
     "    bgpConnections:\n"

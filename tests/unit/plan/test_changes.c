@@ -10,24 +10,12 @@
 
 #include <cmocka.h>
 
-static const char *const before = "name: l\n"
-                                  "virtualNetworks:\n"
-                                  "  - name: net\n"
-                                  "    addressSpace: [10.0.0.0/16]\n"
-                                  "    subnets:\n"
-                                  "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                  "machines:\n"
-                                  "  - {name: a, nics: [{subnet: net/default, privateIp: 10.0.0.4}]}\n"
-                                  "  - {name: b, nics: [{subnet: net/default, privateIp: 10.0.0.5}]}\n";
-static const char *const after = "name: l\n"
-                                 "virtualNetworks:\n"
-                                 "  - name: net\n"
-                                 "    addressSpace: [10.0.0.0/16]\n"
-                                 "    subnets:\n"
-                                 "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                 "machines:\n"
-                                 "  - {name: a, nics: [{subnet: net/default, privateIp: 10.0.0.7}]}\n"
-                                 "  - {name: c, nics: [{subnet: net/default, privateIp: 10.0.0.6}]}\n";
+static const char *const before = LABS_NETWORK "machines:\n"
+                                               "  - {name: a, nics: [{subnet: net/default, privateIp: 10.0.0.4}]}\n"
+                                               "  - {name: b, nics: [{subnet: net/default, privateIp: 10.0.0.5}]}\n";
+static const char *const after = LABS_NETWORK "machines:\n"
+                                              "  - {name: a, nics: [{subnet: net/default, privateIp: 10.0.0.7}]}\n"
+                                              "  - {name: c, nics: [{subnet: net/default, privateIp: 10.0.0.6}]}\n";
 
 static const struct vnrs_change *find(const struct vnrs_changes *changes, char op, const char *type, const char *name)
 {
@@ -93,17 +81,7 @@ static void changes_are_named_with_both_sides(void **state)
     vnrs_model_free(b);
 }
 
-static const char *const protected =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets:\n"
-    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
-    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
+static const char *const protected = LABS_ROUTE_SERVER
     "    bgp: {gracefulRestart: true}\n"
     "    bgpConnections: [{name: nva, peerIp: 10.0.2.4, peerAsn: 65001, password: first}]\n"
     "machines:\n"
@@ -137,17 +115,7 @@ static void passwords_are_compared_and_not_shown(void **state)
     vnrs_model_free(b);
 }
 
-static const char with_maps[] =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets:\n"
-    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
-    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
+static const char with_maps[] = LABS_ROUTE_SERVER
     "    routeMaps: [{name: m, rules: [{name: r, actions: [{type: Add, parameters: [{asPath: [65001]}]}]}]}]\n"
     "    bgpConnections:\n"
     "      - {name: nva, peerIp: 10.0.2.4, peerAsn: 65001, routingConfiguration: {inboundRouteMap: m}}\n"

@@ -117,15 +117,9 @@ static void removals_come_first_and_dependents_before(void **state)
     vnrs_ids_free(ids);
 }
 
-static const char *const small = "name: small\n"
-                                 "virtualNetworks:\n"
-                                 "  - name: net\n"
-                                 "    addressSpace: [10.0.0.0/16]\n"
-                                 "    subnets:\n"
-                                 "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
-                                 "machines:\n"
-                                 "  - {name: b, nics: [{subnet: net/default, privateIp: 10.0.0.9}]}\n";
-static const char *const larger = "name: small\n"
+static const char *const small = LABS_NETWORK "machines:\n"
+                                              "  - {name: b, nics: [{subnet: net/default, privateIp: 10.0.0.9}]}\n";
+static const char *const larger = "name: l\n"
                                   "virtualNetworks:\n"
                                   "  - name: other\n"
                                   "    addressSpace: [10.9.0.0/16]\n"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "plan/route_map_msgs.h"
 
+#include "plan/labs.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,16 +11,7 @@
 
 #include <cmocka.h>
 
-static const char text[] =
-    "name: l\n"
-    "limits: none\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets: [{name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}]\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
+static const char text[] = LABS_ROUTE_SERVER
     "    routeMaps:\n"
     "      - name: a\n"
     "        rules:\n"
@@ -29,7 +22,8 @@ static const char text[] =
     "            actions: [{type: Replace, parameters: [{asPath: [], community: [\"65001:2\"]}, {routePrefix: "
     "[10.0.0.0/8]}]},\n"
     "                      {type: Remove, parameters: [{asPath: [7]}]}]\n"
-    "      - {name: b}\n";
+    "      - {name: b}\n"
+    "limits: none\n";
 
 static void says_all(void **state)
 {
@@ -44,12 +38,10 @@ static void says_all(void **state)
         {.is_action = 1, .what = VNRS_MAP_REPLACE, .property = VNRS_MAP_PREFIX, .part = 1, .prefix = {4, 8, {10}}},
         {.is_action = 1, .what = VNRS_MAP_REMOVE, .property = VNRS_MAP_AS_PATH, .part = 2, .number = 7},
     };
-    struct vnrs_diags diags = {.arena = vnrs_arena_new(), .file = "l", .source = text};
-    struct vnrs_model *m = vnrs_model_load("l", text, strlen(text), NULL, &diags);
+    struct vnrs_model *m = labs_load_text("l", text);
     struct vnrs_route_map_msgs msgs = {0};
 
     (void)state;
-    assert_non_null(m);
     assert_int_equal(vnrs_route_map_msgs_make(&m->route_servers.items[0], &msgs), 0);
     assert_int_equal(msgs.maps.len, 2);
     assert_string_equal(msgs.maps.items[0].name, "a");
@@ -66,8 +58,6 @@ static void says_all(void **state)
         assert_memory_equal(&msgs.items.items[i], &want[i], sizeof(want[i]));
     vnrs_route_map_msgs_fini(&msgs);
     vnrs_model_free(m);
-    vnrs_diags_fini(&diags);
-    vnrs_arena_free(diags.arena);
 }
 
 int main(void)

@@ -10,15 +10,7 @@
 
 #include <cmocka.h>
 
-static const char text[] =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets: [{name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}]\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
+static const char text[] = LABS_ROUTE_SERVER
     "    routeMaps:\n"
     "      - name: a\n"
     "        rules:\n"

@@ -13,26 +13,16 @@
 #include <cmocka.h>
 
 static const char *const route_server =
-    "name: l\n"
-    "virtualNetworks:\n"
-    "  - name: hub\n"
-    "    addressSpace: [10.0.0.0/16]\n"
-    "    subnets:\n"
-    "      - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}\n"
-    "      - {name: nva, addressPrefix: 10.0.2.0/24}\n"
-    "routeServers:\n"
-    "  - name: rs\n"
-    "    virtualNetwork: hub\n"
-    "    bgp: {gracefulRestart: true, restartTime: 90}\n"
-    "    bmp: [{station: 10.0.2.9, port: 11019}]\n"
-    "    bgpConnections:\n"
-    "      - name: nva1\n"
-    "        peerIp: 10.0.2.4\n"
-    "        peerAsn: 65001\n"
-    "        password: s3cret\n"
-    "        ttlSecurityHops: 2\n"
-    "        bfd: {transmitInterval: 150, receiveInterval: 200, detectMultiplier: 4}\n"
-    "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, passive: true, delayOpen: 7}\n";
+    LABS_ROUTE_SERVER "    bgp: {gracefulRestart: true, restartTime: 90}\n"
+                      "    bmp: [{station: 10.0.2.9, port: 11019}]\n"
+                      "    bgpConnections:\n"
+                      "      - name: nva1\n"
+                      "        peerIp: 10.0.2.4\n"
+                      "        peerAsn: 65001\n"
+                      "        password: s3cret\n"
+                      "        ttlSecurityHops: 2\n"
+                      "        bfd: {transmitInterval: 150, receiveInterval: 200, detectMultiplier: 4}\n"
+                      "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, passive: true, delayOpen: 7}\n";
 
 static void a_route_server_instance(void **state)
 {
