@@ -393,6 +393,9 @@ static void to_nexthops(const struct pm_world *w, const struct pm_port *from, co
         alive |= to || (lb && to_backends(w, from, lb, route->type, ip, r));
         if (to)
             deliver(w, from, to, false, route->type, ip, r);
+        for (unsigned k = 0; to && k < r->n; k++) // then not the load balancer alone sends flows there
+            if (r->outcomes[k].to == to)
+                r->outcomes[k].balancer = NULL;
     }
     if (!alive)
         drop(r, VNRS_DROP_DEAD_NEXTHOP);

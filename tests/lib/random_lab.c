@@ -495,6 +495,10 @@ static void draw_from_appliances(struct draft *d, uint8_t family, struct random_
     // Nobody's, and those of machines that do not forward, if they are there.
     static const char *const others[] = {"10.0.1.99", "9.9.9.9", "10.1.1.200", "10.0.1.7", "10.1.1.7", "10.0.2.7"};
 
+    if (chance(d, 8)) { // BLACKHOLE: no address
+        ret->n = 1;
+        return;
+    }
     for (unsigned want = 1 + rng_below(d->rng, RANDOM_LAB_HOPS_MAX); want-- > 0;) {
         const struct hop *hop = &d->hops[rng_below(d->rng, d->n_hops)];
         add_said(ret, chance(d, 15)                             ? others[rng_below(d->rng, ARRAY_SIZE(others))]

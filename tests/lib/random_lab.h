@@ -22,7 +22,8 @@ enum vnrs_learned_class random_speaker_class(enum random_speaker speaker);
 struct random_said { // by one speaker about a prefix
     unsigned n;      // 0: nothing
     unsigned path_len;
-    struct vnrs_addr hops[RANDOM_LAB_HOPS_MAX]; // of the prefix's family or not, in order, no duplicates
+    // Of the prefix's family or not, in order, no duplicates; or one without an address: packets are dropped.
+    struct vnrs_addr hops[RANDOM_LAB_HOPS_MAX];
 };
 
 struct random_learned {
