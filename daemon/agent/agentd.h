@@ -36,7 +36,8 @@ struct vnrs_agentd {
     struct vnrs_agentd_ear *ear;               // hears the namespaces that are watched; NULL: none is
     struct event *signals[2], *stop_timer;
     bool stopping;
-    int status; // exit status
+    int status;                                                       // exit status
+    enum { VNRS_ESP_UNKNOWN = 0, VNRS_ESP_KERNEL, VNRS_ESP_OWN } esp; // who carries it: the kernel, strongSwan
 };
 
 // Opens run directory, lock and records. On failure one sentence is in `err`.

@@ -3,6 +3,7 @@
 
 #include "agent/lab.h"
 #include "agent/runs.h"
+#include "agent/tunnel.h"
 #include "lab/exec.h"
 #include "lab/netns.h"
 #include "lab/proc.h"
@@ -200,30 +201,32 @@ static bool has_plugin(const char *name)
     return found;
 }
 
-// ESP is strongSwan's own in any case: one way that works on every kernel.
 static void probe_tunnels(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
 {
-    static const char *const plugins[] = {"kernel-libipsec", "error-notify", "vici", "updown"};
+    static const char *const plugins[] = {"error-notify", "vici", "updown", "kernel-libipsec"};
     const char *missing = NULL;
+    bool kernel_esp = !ad->priv.injector && vnrs_agentd_tunnel_kernel_esp(ad); // needs no kernel-libipsec, no TUN
 
     if (ad->priv.injector)
         return;
     if (!vnrs_exec_find("charon-systemd", NULL, 0) || !vnrs_exec_find("swanctl", NULL, 0))
         missing = "charon-systemd or swanctl";
-    for (size_t i = 0; i < ARRAY_SIZE(plugins) && !missing; i++)
+    for (size_t i = 0; i < ARRAY_SIZE(plugins) - kernel_esp && !missing; i++)
         missing = has_plugin(plugins[i]) ? NULL : plugins[i];
     if (missing)
         add(probes, VNRS_PROBE_WARN, "strongSwan",
             "no %s: IPsec connections do not work: install charon-systemd, strongswan-swanctl and "
             "libcharon-extra-plugins",
             missing);
-    else if (access("/dev/net/tun", R_OK | W_OK) < 0)
+    else if (!kernel_esp && access("/dev/net/tun", R_OK | W_OK) < 0)
         add(probes, VNRS_PROBE_WARN, "strongSwan", "IPsec connections do not work without /dev/net/tun: modprobe tun");
     else if (!getpwnam(VNRS_IKE_USER))
         add(probes, VNRS_PROBE_WARN, "strongSwan",
             "IPsec connections do not work without the user '" VNRS_IKE_USER "': run scripts/setup");
     else
-        add(probes, VNRS_PROBE_OK, "strongSwan", "ESP by kernel-libipsec, whether or not the kernel has its own");
+        add(probes, VNRS_PROBE_OK, "strongSwan", "%s",
+            kernel_esp ? "ESP by the kernel (XFRM)"
+                       : "ESP by kernel-libipsec: this kernel has no esp4 or no xfrm_interface");
 }
 
 static void probe_speaker(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)

@@ -143,6 +143,8 @@ int vnrs_agentd_proc_ensure(struct vnrs_agentd_object *object, const void *data,
     if (code < 0)
         return code;
     struct vnrs_proc_want want = {.dir = dir, .kind = spec->kind, .data = data, .size = size, .ns_fd = ns_fd};
+    if (spec->kind == VNRS_PROC_STRONGSWAN)
+        want.kernel_esp = vnrs_agentd_tunnel_kernel_esp(object->lab->ad);
     code = vnrs_proc_ensure(&want, &proc, ret_outcome, err);
     if (code < 0) { // what it ended is no event; what still runs is watched again
         vnrs_agentd_proc_forget(object);

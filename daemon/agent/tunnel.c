@@ -3,6 +3,7 @@
 
 #include "agent/conn.h"
 #include "fib/guest_sink.h"
+#include "lab/esp.h"
 #include "lab/private.h"
 #include "lab/rtnl.h"
 #include "util/fd.h"
@@ -30,6 +31,19 @@ struct vnrs_agentd_tunnel {
     struct event *heard, *retry; // of the socket; NULL: not connected
     unsigned retry_ms;
 };
+
+bool vnrs_agentd_tunnel_kernel_esp(struct vnrs_agentd *ad)
+{
+    bool has = false;
+
+    if (ad->esp == VNRS_ESP_UNKNOWN) {
+        int err = vnrs_esp_probe(&has);
+        if (err < 0)
+            log_warn("whether the kernel carries ESP cannot be asked: %s", strerror(-err));
+        ad->esp = has ? VNRS_ESP_KERNEL : VNRS_ESP_OWN;
+    }
+    return ad->esp == VNRS_ESP_KERNEL;
+}
 
 // Reasons.
 

@@ -6,6 +6,8 @@
 
 #include "agent/lab.h"
 
+// Whether the kernel carries ESP; it is asked once.
+bool vnrs_agentd_tunnel_kernel_esp(struct vnrs_agentd *ad);
 // The daemon of the PROC object runs, with `dir` as its directory, in the namespace `ns_fd`. `fresh`: it was started
 // just now. Without memory the tunnel is not watched.
 void vnrs_agentd_tunnel_started(struct vnrs_agentd_object *object, const char *dir, int ns_fd, bool fresh);

@@ -34,7 +34,8 @@ struct kind {
     bool is_secret; // the configuration
     const struct fixed_file {
         const char *name, *text;
-    } * fixed; // files that are always the same, until one without name
+    } * fixed,   // files that are always the same, until one without name
+        *by_esp; // one more, by vnrs_proc_want.kernel_esp; NULL: none
 };
 
 static const struct fixed_file frr_files[] = {{"empty.conf", ""}, {"vtysh.conf", ""}, {0}}; // vtysh complains without
@@ -46,29 +47,40 @@ static const struct fixed_file exabgp_files[] = {{"exabgp.env", "[exabgp.api]\nc
 // One tunnel: what its end of the link "tun" sends goes into it, what comes out of it goes there, and the link is up
 // while the tunnel is. A tunnel may be there twice for a moment (both ends began one), so its files are counted. Names
 // of files are relative: the path of a socket could be too long otherwise.
+#define STRONGSWAN_CONF(kernel, device)                                                                                \
+    "swanctl {\n    load = random nonce openssl\n}\n"                                                                  \
+    "charon-systemd {\n"                                                                                               \
+    "    load = random nonce openssl kdf " kernel " kernel-netlink socket-default updown vici error-notify\n"          \
+    "    install_routes = no\n    install_virtual_ip = no\n"                                                           \
+    "    retransmit_timeout = 1\n    retransmit_base = 1.5\n    retransmit_tries = 3\n"                                \
+    "    journal {\n        default = -1\n    }\n"                                                                     \
+    "    filelog {\n        stderr {\n            default = 0\n            flush_line = yes\n        }\n    }\n"       \
+    "    start-scripts {\n"                                                                                            \
+    "        files = rm -f up.*\n"                                                                                     \
+    "        link = ip link set tun down\n" device "        in = ip rule add pref 100 iif tun lookup 100\n"            \
+    "        out = ip rule add pref 101 lookup main\n"                                                                 \
+    "        stop = ip route replace unreachable default table 100 metric 4294967295\n"                                \
+    "        route = ip route replace default dev ipsec0 table 100\n"                                                  \
+    "        load = swanctl --load-all --noprompt --file swanctl.conf --uri unix://charon.vici 2>&1 | grep -v "        \
+    "directory\n"                                                                                                      \
+    "    }\n"                                                                                                          \
+    "    plugins {\n"                                                                                                  \
+    "        vici {\n            socket = unix://charon.vici\n        }\n"                                             \
+    "        error-notify {\n            socket = unix://" VNRS_PROC_TUNNEL_ERRORS "\n        }\n"                     \
+    "    }\n}\n"
+
+// Which of the two: whether the kernel carries ESP. If not, charon makes the TUN device ipsec0, and fills a table that
+// the rule "out" comes before. If so, ipsec0 takes what the policies of the same number are for (if_id of
+// vnrs_tunnel_config), and what a charon that was killed left in the kernel goes before the next one starts.
+static const struct fixed_file strongswan_conf[] = {
+    [false] = {"strongswan.conf", STRONGSWAN_CONF("kernel-libipsec", "")},
+    [true] = {"strongswan.conf",
+              STRONGSWAN_CONF("", "        old = ip xfrm state flush; ip xfrm policy flush; ip link del ipsec0 2>&-\n"
+                                  "        device = ip link add ipsec0 mtu 1400 type xfrm dev ike if_id 1\n"
+                                  "        up = ip link set ipsec0 up\n")},
+};
+
 static const struct fixed_file strongswan_files[] = {
-    {"strongswan.conf",
-     "swanctl {\n    load = random nonce openssl\n}\n"
-     "charon-systemd {\n"
-     "    load = random nonce openssl kdf kernel-libipsec kernel-netlink socket-default updown vici error-notify\n"
-     "    install_routes = no\n    install_virtual_ip = no\n"
-     "    retransmit_timeout = 1\n    retransmit_base = 1.5\n    retransmit_tries = 3\n"
-     "    journal {\n        default = -1\n    }\n"
-     "    filelog {\n        stderr {\n            default = 0\n            flush_line = yes\n        }\n    }\n"
-     "    start-scripts {\n"
-     "        files = rm -f up.*\n"
-     "        link = ip link set tun down\n"
-     "        in = ip rule add pref 100 iif tun lookup 100\n"
-     "        out = ip rule add pref 101 lookup main\n" // before the table that kernel-libipsec fills nevertheless
-     "        stop = ip route replace unreachable default table 100 metric 4294967295\n"
-     "        route = ip route replace default dev ipsec0 table 100\n"
-     "        load = swanctl --load-all --noprompt --file swanctl.conf --uri unix://charon.vici 2>&1 | grep -v "
-     "directory\n"
-     "    }\n"
-     "    plugins {\n"
-     "        vici {\n            socket = unix://charon.vici\n        }\n"
-     "        error-notify {\n            socket = unix://" VNRS_PROC_TUNNEL_ERRORS "\n        }\n"
-     "    }\n}\n"},
     {"updown", "case $PLUTO_VERB in\n"
                "up*) : >\"up.$PLUTO_UNIQUEID\" ;;\n"
                "down*) rm -f \"up.$PLUTO_UNIQUEID\" ;;\n"
@@ -124,7 +136,8 @@ static const struct kind kinds[_VNRS_PROC_MAX] = {
                               .members = {"charon", "keeper"},
                               .is_plain = true,
                               .is_secret = true,
-                              .fixed = strongswan_files},
+                              .fixed = strongswan_files,
+                              .by_esp = strongswan_conf},
 };
 
 static unsigned members_of(const struct kind *kind)
@@ -201,6 +214,10 @@ static int write_config(const struct vnrs_proc_want *want, const struct kind *ki
         err = vnrs_private_store(dir, kind->commands, commands, len, &to);
     for (const struct fixed_file *file = kind->fixed; err == 0 && file && file->name; file++)
         err = vnrs_private_store(dir, file->name, file->text, strlen(file->text), &to);
+    if (err == 0 && kind->by_esp) {
+        const struct fixed_file *file = &kind->by_esp[want->kernel_esp];
+        err = vnrs_private_store(dir, file->name, file->text, strlen(file->text), &to);
+    }
     return err;
 }
 

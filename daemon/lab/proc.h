@@ -35,6 +35,7 @@ struct vnrs_proc_want {
     const void *data;
     size_t size; // configuration, or NUL-separated argv
     int ns_fd;
+    bool kernel_esp; // strongSwan leaves ESP to the kernel (lab/esp.h); else it carries packets itself
 };
 
 // Adopts what runs, starts what does not, hands a changed configuration over (BIRD: reconfigured, others: restarted).

@@ -39,7 +39,7 @@ static void put_side(struct vnrs_strbuf *out, const char *side, const struct vnr
 }
 
 // The public addresses are the identities, as with Azure's. Both ends are behind the NAT of their own gateway or site,
-// so ESP is in UDP. The key is written as hexadecimal digits: whatever it holds is no syntax.
+// so ESP is in UDP. Where the kernel carries it, packets reach it by an XFRM interface with the number if_id. The key is written as hexadecimal digits: whatever it holds is no syntax.
 char *vnrs_tunnel_config(const struct vnrs_addr *own, const struct vnrs_addr *peer, const char *key)
 {
     struct vnrs_strbuf out = {0};
@@ -54,6 +54,7 @@ char *vnrs_tunnel_config(const struct vnrs_addr *own, const struct vnrs_addr *pe
     put_side(&out, "remote", peer);
     vnrs_strbuf_puts(&out, "        children {\n            tunnel {\n                local_ts = 0.0.0.0/0\n"
                            "                remote_ts = 0.0.0.0/0\n                esp_proposals = aes256gcm16\n"
+                           "                if_id_in = 1\n                if_id_out = 1\n"
                            "                updown = /bin/sh updown\n                dpd_action = clear\n"
                            "            }\n        }\n    }\n}\n"
                            "secrets {\n    ike-tunnel {\n        secret = 0x");

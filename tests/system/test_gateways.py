@@ -112,6 +112,14 @@ def undrop(lab, machine):
 
 
 @ONE_PLANE
+def test_doctor_says_who_carries_esp(lab):
+    told = {x["name"]: x["text"] for x in lab.daemon.json("doctor")}["strongSwan"]
+    for tunnel in ("tunnel.tb-0", "tunnel.td-1.site"):
+        shown = sh("ip", "-n", lab.ns(tunnel), "-d", "link", "show", "ipsec0")
+        assert "xfrm if_id 0x1" in shown if "by the kernel" in told else "tun type tun" in shown, told
+
+
+@ONE_PLANE
 def test_the_other_tunnel_takes_over(lab):
     until(lambda: reaches(lab, "branch", "depot"), 60)
     drop(lab, "gateway.vpn-0", "udp dport { 500, 4500 }")

@@ -38,6 +38,8 @@ def swanctl(local, remote, key="topsecret"):
                 local_ts = 0.0.0.0/0
                 remote_ts = 0.0.0.0/0
                 esp_proposals = aes256gcm16
+                if_id_in = 1
+                if_id_out = 1
                 updown = /bin/sh updown
                 dpd_action = clear
             }}
@@ -118,6 +120,22 @@ def lab(run_dir):
         yield agent
         remove_all(agent)
         assert leftovers(LAB, run_dir) == []
+
+
+def kernel_has_esp():
+    """By iproute2, in a namespace of nobody's."""
+    return subprocess.run(
+        ["unshare", "-n", "sh", "-c", "ip link add x type xfrm dev lo if_id 1 && ip xfrm state add src 127.0.0.1 "
+         "dst 127.0.0.1 proto esp spi 1 mode tunnel aead 'rfc4106(gcm(aes))' 0x" + "00" * 36 + " 128"],
+        capture_output=True).returncode == 0
+
+
+def test_esp_is_the_kernels_where_it_has_it(lab):
+    until(ping, 10, "no answer through the tunnel")
+    for me in PUB:
+        shown = sh("ip", "-n", ns(f"tunnel.{me}"), "-d", "link", "show", "ipsec0")
+        states = sh("ip", "-n", ns(f"tunnel.{me}"), "xfrm", "state", "count") if kernel_has_esp() else ""
+        assert ("xfrm if_id 0x1" in shown and "SAD count 2" in states) if kernel_has_esp() else "tun type tun" in shown
 
 
 def test_carries_and_hides_packets(lab, run_dir):

@@ -46,6 +46,8 @@ static void configuration(void **state)
                                "                local_ts = 0.0.0.0/0\n"
                                "                remote_ts = 0.0.0.0/0\n"
                                "                esp_proposals = aes256gcm16\n"
+                               "                if_id_in = 1\n"
+                               "                if_id_out = 1\n"
                                "                updown = /bin/sh updown\n"
                                "                dpd_action = clear\n"
                                "            }\n"
