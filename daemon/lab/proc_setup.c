@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#define SOCKETS_WAIT_MS  10000
+#define SOCKETS_WAIT_MS  60000 // a cold start on a slow machine
 #define CONNECT_RETRY_MS 10
 
 // In the child: for good, with these capabilities only.

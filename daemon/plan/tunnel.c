@@ -39,7 +39,8 @@ static void put_side(struct vnrs_strbuf *out, const char *side, const struct vnr
 }
 
 // The public addresses are the identities, as with Azure's. Both ends are behind the NAT of their own gateway or site,
-// so ESP is in UDP. Where the kernel carries it, packets reach it by an XFRM interface with the number if_id. The key is written as hexadecimal digits: whatever it holds is no syntax.
+// so ESP is in UDP. Where the kernel carries it, packets reach it by an XFRM interface with the number if_id. The key
+// is written as hexadecimal digits: whatever it holds is no syntax.
 char *vnrs_tunnel_config(const struct vnrs_addr *own, const struct vnrs_addr *peer, const char *key)
 {
     struct vnrs_strbuf out = {0};
