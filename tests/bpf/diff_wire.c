@@ -135,14 +135,19 @@ static int send_on(const struct wire *wire, int ifindex, const void *frame, size
     return -errno;
 }
 
-// What the fabric's kernel says of its own to multicast groups: listener reports, and solicitations for machines that
-// it wants to answer.
+// What the fabric's kernel says of its own to multicast groups: listener reports, also from no address while a link has
+// none, and solicitations for machines that it wants to answer.
 static bool is_own(const struct wire_arrival *a)
 {
     static const uint8_t from[16] = {0xfe, 0x80, [8] = 0x10, 0x34, 0x56, 0xff, 0xfe, 0x78, 0x9a, 0xbc}; // FABRIC_MAC
+    static const uint8_t none[16] = {0};
+    const uint8_t *source = a->bytes + 22, *destination = a->bytes + 38;
 
-    return a->len > 54 && a->bytes[12] == 0x86 && a->bytes[13] == 0xdd && memcmp(a->bytes + 22, from, 16) == 0 &&
-           (a->bytes[38] == 0xff || a->bytes[54] == 135);
+    if (a->len <= 54 || a->bytes[12] != 0x86 || a->bytes[13] != 0xdd)
+        return false;
+    if (memcmp(source, none, sizeof(none)) == 0)
+        return destination[0] == 0xff;
+    return memcmp(source, from, sizeof(from)) == 0 && (destination[0] == 0xff || a->bytes[54] == 135);
 }
 
 // Until the frame that follows.
