@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BIN, Lab, leftovers, sh, until
+from conftest import BIN, PATIENCE, Lab, leftovers, sh, until
 
 TOPOLOGY = """
 name: NAME
@@ -170,17 +170,17 @@ def test_rate(lab, end):
     link(lab, end, "set", "rate", "20mbit")
     assert qdisc(lab, end) == ["tbf", "tbf"]
     seconds = transfer(lab, 5)  # 2 seconds, and 5 % of headers
-    assert 1.9 < seconds < 6, seconds
+    assert 1.9 < seconds < 6 * PATIENCE, seconds
     link(lab, end, "reset")
     assert qdisc(lab, end) == []
-    assert transfer(lab, 5) < 1.9
+    assert transfer(lab, 5) < 1.9 * PATIENCE
 
 
 def test_rate_in_the_file(lab):
     assert qdisc(lab, "slow") == ["tbf", "tbf"]
-    assert 0.75 < transfer(lab, 1, "10.0.1.5", "slow") < 6  # 0.8 seconds
+    assert 0.75 < transfer(lab, 1, "10.0.1.5", "slow") < 6 * PATIENCE  # 0.8 seconds
     assert link(lab, "slow", "reset").stdout == "link slow/eth0: up (set live)\n"
-    assert qdisc(lab, "slow") == [] and transfer(lab, 1, "10.0.1.5", "slow") < 0.75
+    assert qdisc(lab, "slow") == [] and transfer(lab, 1, "10.0.1.5", "slow") < 0.75 * PATIENCE
     link(lab, "slow", "set", "rate", "10mbit")
     assert link(lab, "slow").stdout == "link slow/eth0: rate 10mbit\n"  # as the file says: nothing is live
 
