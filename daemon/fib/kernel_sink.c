@@ -328,6 +328,7 @@ const struct vnrs_sysctl *vnrs_kernel_sink_link_sysctls(size_t *ret_n)
     static const struct vnrs_sysctl sysctls[] = {
         {"net/ipv4/conf/%s/proxy_arp", "1"},        {"net/ipv4/conf/%s/proxy_arp_pvlan", "1"},
         {"net/ipv4/neigh/%s/proxy_delay", "0"},     {"net/ipv6/neigh/%s/proxy_delay", "0"},
+        {"net/ipv4/conf/%s/forwarding", "1"},       {"net/ipv6/conf/%s/forwarding", "1"},
         {"net/ipv4/conf/%s/rp_filter", "0"},        {"net/ipv4/conf/%s/send_redirects", "0"},
         {"net/ipv4/conf/%s/accept_redirects", "0"}, {"net/ipv6/conf/%s/accept_ra", "0"},
         {"net/ipv6/conf/%s/accept_dad", "0"},       {"net/ipv6/conf/%s/proxy_ndp", "1"},

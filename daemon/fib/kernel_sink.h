@@ -14,6 +14,8 @@
 
 #include "fib/sink.h"
 
+#define VNRS_KERNEL_NFT_TABLE "vnrs" // of families inet and arp
+
 struct vnrs_sysctl {
     const char *path; // below /proc/sys; for a link it holds one %s: the link's name
     const char *value;
