@@ -15,8 +15,9 @@
 
 #define RETRY_FIRST_MS 500u
 #define RETRY_LAST_MS  15000u
-#define CHECK_MS       200  // at most one check of a lab in this time
-#define CHECK_LAST_MS  3200 // and in this time, when every check leads to the next
+#define CHECK_MS       200u  // at most one check of a lab in this time
+#define CHECK_CALM_MS  250   // after a short pass: what happens then, it did not cause
+#define CHECK_LAST_MS  1600u // and in this time, when every check leads to the next
 
 static void begin_pass(struct vnrs_lab *lab);
 
@@ -315,6 +316,7 @@ static int build(struct vnrs_lab *lab)
 static void end_pass(struct vnrs_lab *lab)
 {
     lab->stage = VNRS_LAB_IDLE;
+    lab->passed_ms = vnrs_clock_ms();
     lab->fib_ready = true;
     if (lab->failed) {
         schedule_retry(lab);
@@ -429,7 +431,7 @@ static void begin_pass(struct vnrs_lab *lab)
         return;
     }
     (void)evtimer_del(lab->retry);
-    lab->again = false;
+    lab->again = lab->check_due = false;
     lab->last_pass_ms = vnrs_clock_ms();
     for (size_t at = 0; (e = vnrs_map_next(&lab->objects, &at));)
         ((struct vnrs_obj_state *)e->value)->listed = false;
@@ -444,7 +446,8 @@ static void begin_pass(struct vnrs_lab *lab)
 void vnrs_lab_check(struct vnrs_lab *lab, bool suspect)
 {
     const struct vnrs_map_entry *e;
-    uint64_t since = vnrs_clock_ms() - lab->last_pass_ms;
+    uint64_t since = vnrs_clock_ms() - lab->last_pass_ms,
+             took = lab->passed_ms - MIN(lab->last_pass_ms, lab->passed_ms);
 
     for (size_t at = 0; suspect && (e = vnrs_map_next(&lab->objects, &at));) {
         struct vnrs_obj_state *object = e->value;
@@ -458,10 +461,11 @@ void vnrs_lab_check(struct vnrs_lab *lab, bool suspect)
         return;
     }
     // Somebody who undoes what we do would be answered as fast as he can: each time we wait longer.
-    if (since >= 2ull * lab->check_gap_ms)
-        lab->check_gap_ms = CHECK_MS;
-    else if (!evtimer_pending(lab->retry, NULL))
-        lab->check_gap_ms = MIN(2 * lab->check_gap_ms, (unsigned)CHECK_LAST_MS);
+    if (!lab->check_due)
+        lab->check_gap_ms = vnrs_clock_ms() - lab->passed_ms >= MAX(2 * took, (uint64_t)CHECK_CALM_MS)
+                                ? CHECK_MS
+                                : MAX(MIN(MAX(2 * lab->check_gap_ms, CHECK_MS), CHECK_LAST_MS), 2 * (unsigned)took);
+    lab->check_due = true;
     schedule(lab, since >= lab->check_gap_ms ? 0 : (unsigned)(lab->check_gap_ms - since));
 }
 

@@ -132,13 +132,14 @@ struct vnrs_lab {
     size_t work_total, work_done; // requests of the pass that runs
     size_t failed;                // objects whose last attempt failed
     bool again;                   // another pass is due: something came in meanwhile
+    bool check_due;               // and is scheduled: somebody changed something
     bool record_due;              // what is stored is not what is wanted
     unsigned retries;
     struct event *retry; // next pass
     uint64_t retry_at_ms;
-    uint64_t last_pass_ms;
-    char *list_error;      // actual state could not be read
-    unsigned check_gap_ms; // between two checks; grows while they come one after the other
+    uint64_t last_pass_ms, passed_ms; // when the last one began, and when one ended
+    char *list_error;                 // actual state could not be read
+    unsigned check_gap_ms;            // between two checks; grows while they come one after the other
     unsigned fib_retries;
 
     struct vnrs_reach *reach;

@@ -83,6 +83,7 @@ static void checks_that_lead_to_checks_slow_down(void **state)
     }
     fixture_settle(f, 1000);
     lab_of(f)->last_pass_ms -= 10000; // long enough without one
+    lab_of(f)->passed_ms -= 10000;
     fake_clear_counts(&f->agent);
     fake_send(&f->agent, VNRS_AG_EVENT, 0, &event, sizeof(event), 1, NULL, 0, -1);
     RUN_UNTIL(f, f->agent.n_list == 1);
