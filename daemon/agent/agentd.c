@@ -4,6 +4,7 @@
 #include "agent/conn.h"
 #include "agent/controller.h"
 #include "agent/monitor.h"
+#include "agent/names.h"
 #include "agent/runs.h"
 #include "util/fd.h"
 #include "util/log.h"

@@ -3,7 +3,9 @@
 
 #include "agent/flows.h"
 #include "agent/monitor.h"
+#include "agent/names.h"
 #include "fib/bpf_counters.h"
+#include "fib/bpf_pin.h"
 #include "fib/bpf_sink.h"
 #include "fib/guest_sink.h"
 #include "fib/kernel_sink.h"
@@ -36,6 +38,9 @@ void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab)
     lab->dataplane = vnrs_bpf_dataplane_close(lab->dataplane);
     vnrs_agentd_watch_free(lab->fabric_watch);
     lab->fabric_watch = NULL;
+    vnrs_agentd_watch_free(lab->nft_watch);
+    lab->nft_watch = NULL;
+    vnrs_agentd_names_pins_leave(lab);
     if (lab->fabric_fd >= 0)
         (void)close(TAKE_FD(lab->fabric_fd));
 }
@@ -101,6 +106,8 @@ static int run_nft(void *arg, const char *script, char **ret_out, char *error, s
 
     if (code < 0)
         (void)snprintf(error, error_size, "%s", err.text);
+    if (strncmp(script, "list ", 5) != 0)
+        vnrs_agentd_watch_discard(lab->nft_watch);
     return code;
 }
 
@@ -118,6 +125,38 @@ static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     return 0;
 }
 
+// Where the packet path is the kernel's there is more to listen to.
+static int open_watches(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_object *object)
+{
+    bool kernel = object->spec.fabric.dataplane == DATAPLANE_KERNEL;
+    const struct vnrs_agentd_watch_options options = {
+        .groups = {.links = true, .routes = kernel, .neighbours = kernel}, .fabric = true, .apart = true};
+    const struct vnrs_agentd_watch_options nft = {.nft_table = VNRS_KERNEL_NFT_TABLE, .fabric = true};
+    int code = 0;
+
+    if (!lab->fabric_watch)
+        code = vnrs_agentd_watch_new(lab, &object->obj, lab->fabric_fd, &options, &lab->fabric_watch);
+    if (code == 0 && kernel && !lab->nft_watch)
+        code = vnrs_agentd_watch_new(lab, &object->obj, lab->fabric_fd, &nft, &lab->nft_watch);
+    return code;
+}
+
+// Pins, and the eye on them. 1: one was made again.
+static int keep_pins(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
+{
+    char dir[128];
+
+    if (!lab->dataplane)
+        return 0;
+    pin_dir_of(lab, dir);
+    _free_ char *objects = vnrs_bpf_pin_path(dir, "");
+    int code = objects ? vnrs_bpf_dataplane_repin(lab->dataplane) : -ENOMEM;
+    if (code < 0)
+        return vnrs_err_errno(err, code, "pins in '%s'", dir);
+    vnrs_agentd_names_pins_watch(lab, objects);
+    return code;
+}
+
 // Sink and watch, if they are not open. The namespace is lab->fabric_fd.
 static int open_parts(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_object *object, struct vnrs_err *err)
 {
@@ -127,13 +166,7 @@ static int open_parts(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_obje
         code = object->spec.fabric.dataplane == DATAPLANE_KERNEL ? open_kernel(lab, err) : open_ebpf(lab, err);
     if (code < 0)
         return code;
-    if (!lab->fabric_watch) {
-        struct vnrs_agentd_watch_options options = {
-            .groups = {.links = true, .routes = object->spec.fabric.dataplane == DATAPLANE_KERNEL},
-            .fabric = true,
-            .apart = true};
-        code = vnrs_agentd_watch_new(lab, &object->obj, lab->fabric_fd, &options, &lab->fabric_watch);
-    }
+    code = open_watches(lab, object);
     return code < 0 ? vnrs_err_errno(err, code, "watching the fabric") : 0;
 }
 
@@ -181,10 +214,14 @@ int vnrs_agentd_fabric_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_ou
     int written = apply_sysctls(lab, object->spec.fabric.dataplane, err);
     if (written < 0)
         return written;
+    int up = vnrs_netns_lo_up(lab->fabric_fd);
+    if (up < 0)
+        return vnrs_err_errno(err, up, "lo in namespace '%s'", name);
     int code = open_parts(lab, object, err);
-    if (code == 0)
-        *ret_outcome = created ? VNRS_AG_CREATED : written ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
-    return code;
+    int pinned = code == 0 ? keep_pins(lab, err) : code;
+    if (pinned >= 0)
+        *ret_outcome = created ? VNRS_AG_CREATED : written || up || pinned ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
+    return MIN(pinned, 0);
 }
 
 int vnrs_agentd_fabric_remove(struct vnrs_agentd_lab *lab, enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)

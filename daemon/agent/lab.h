@@ -29,7 +29,7 @@ struct vnrs_agentd_object {
     struct vnrs_agentd_tunnel *tunnel;   // PROC: it is the end of one
     bool carrier;                        // LINK of a tunnel: end a had one
     struct vnrs_agentd_speaker *speaker; // SPEAKER
-    struct vnrs_agentd_watch *watch;     // NETNS, TABLE
+    struct vnrs_agentd_watch *watch;     // NETNS, TABLE, SNAT
 };
 
 struct vnrs_agentd_lab {
@@ -46,6 +46,8 @@ struct vnrs_agentd_lab {
     // The fabric, while it is known to be there.
     int fabric_fd;
     struct vnrs_agentd_watch *fabric_watch;
+    struct vnrs_agentd_watch *nft_watch; // kernel's data plane
+    int pins_watch;                      // names.h; -1: none
     struct vnrs_bpf_dataplane *dataplane;
     struct vnrs_sink *fabric_sink, *guest_sink;
     struct vnrs_agentd_flows *flows; // NULL: nobody wants to see packets

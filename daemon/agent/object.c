@@ -2,8 +2,10 @@
 #include "agent/object.h"
 
 #include "agent/fabric.h"
+#include "agent/found.h"
 #include "agent/impair.h"
 #include "agent/monitor.h"
+#include "agent/names.h"
 #include "agent/runs.h"
 #include "agent/tunnel.h"
 #include "lab/netns.h"
@@ -11,8 +13,6 @@
 #include "lab/rules.h"
 #include "lab/snat.h"
 #include "lab/sysctl.h"
-#include "util/arena.h"
-#include "util/strbuf.h"
 
 #include <errno.h>
 #include <string.h>
@@ -90,15 +90,14 @@ static bool fabric_is_moved(const struct vnrs_agentd_object *object, const union
 
 // Namespaces.
 
-static int netns_watch(struct vnrs_agentd_object *object, int fd)
+// Of this very namespace, whichever it was before.
+static int watch_place(struct vnrs_agentd_object *object, int fd, const struct vnrs_agentd_watch_options *options)
 {
-    const struct vnrs_agentd_watch_options options = {.groups = {.links = true, .own_routes = true}};
-
     if (object->watch && vnrs_agentd_watch_is_of(object->watch, fd))
         return 0;
     vnrs_agentd_watch_free(object->watch);
     object->watch = NULL;
-    return vnrs_agentd_watch_new(object->lab, &object->obj, fd, &options, &object->watch);
+    return vnrs_agentd_watch_new(object->lab, &object->obj, fd, options, &object->watch);
 }
 
 // How many were written.
@@ -121,6 +120,7 @@ static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_age
                         enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
     char name[VNRS_NETNS_NAME_MAX];
+    const struct vnrs_agentd_watch_options options = {.groups = {.links = true, .own_routes = true}};
     _close_ int fd = -1;
     bool forward = object->spec.netns.flags & VNRS_NETNS_FORWARD;
     int created = vnrs_netns_create(vnrs_mark_netns(object->lab->name, object->obj.key, name), &fd);
@@ -135,10 +135,13 @@ static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_age
     int more = object->spec.netns.flags & VNRS_NETNS_CARRIER ? set_carrier(fd, err) : 0;
     if (more < 0)
         return more;
-    int code = netns_watch(object, fd);
+    int up = vnrs_netns_lo_up(fd);
+    if (up < 0)
+        return vnrs_err_errno(err, up, "lo in namespace '%s'", name);
+    int code = watch_place(object, fd, &options);
     if (code < 0)
         return vnrs_err_errno(err, code, "watching namespace '%s'", name);
-    *ret_outcome = created ? VNRS_AG_CREATED : written || more ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
+    *ret_outcome = created ? VNRS_AG_CREATED : written || more || up ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
     return 0;
 }
 
@@ -290,15 +293,22 @@ static bool route_is_there(const struct vnrs_agentd_object *object, struct vnrs_
 static int snat_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
                        enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
+    char table[VNRS_SNAT_TABLE_MAX];
+    const struct vnrs_agentd_watch_options options = {.nft_table = vnrs_snat_table(object->obj.key, table)};
     _close_ int fd = -1;
     int code = vnrs_netns_resolve(object->lab->name, &object->spec.snat.ns, &fd, err);
 
     (void)msg;
-    if (code == 0)
-        code = vnrs_snat_ensure(object->obj.key, &object->spec.snat, fd, &object->listing, ret_outcome, err);
-    if (code == 0 && *ret_outcome != VNRS_AG_UNCHANGED)
-        code = vnrs_agentd_object_store(object);
-    return code;
+    if (code < 0)
+        return code;
+    code = watch_place(object, fd, &options);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "watching nftables of '%s'", object->obj.key);
+    code = vnrs_snat_ensure(object->obj.key, &object->spec.snat, fd, &object->listing, ret_outcome, err);
+    if (code == 0 && *ret_outcome == VNRS_AG_UNCHANGED)
+        return 0;
+    vnrs_agentd_watch_discard(object->watch);
+    return code == 0 ? vnrs_agentd_object_store(object) : code;
 }
 
 static int snat_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
@@ -503,79 +513,12 @@ int vnrs_agentd_ensure(struct vnrs_agentd *ad, const struct vnrs_agentd_msg *msg
     return type->ensure(object, msg, ret_outcome, err);
 }
 
-// Found by mark, not written down: a link by its alias in any namespace of the lab.
-
-struct search {
-    const char *lab;
-    int (*fn)(struct vnrs_rtnl *nl, void *arg);
-    void *arg;
-};
-
-static int search_one(const char *name, void *arg)
-{
-    struct search *search = arg;
-    char full[VNRS_NETNS_NAME_MAX];
-    struct vnrs_rtnl nl = {.fd = -1};
-    _close_ int fd = -1;
-
-    int code = vnrs_netns_open(vnrs_mark_netns(search->lab, name, full), &fd);
-    if (code == 0)
-        code = vnrs_rtnl_open(fd, &nl);
-    if (code == 0)
-        code = search->fn(&nl, search->arg);
-    vnrs_rtnl_close(&nl);
-    return code == -ENOENT ? 0 : code;
-}
-
-// The fabric first: an end in it is end a.
-static int search_all(const char *lab, int (*fn)(struct vnrs_rtnl *nl, void *arg), void *arg)
-{
-    struct search search = {lab, fn, arg};
-    int code = search_one("", &search);
-
-    return code ? code : vnrs_netns_walk(lab, search_one, &search);
-}
-
-struct link_removal {
-    const struct vnrs_ag_obj *obj;
-    struct vnrs_err *err;
-};
-
-static int remove_link_in(struct vnrs_rtnl *nl, void *arg)
-{
-    const struct link_removal *removal = arg;
-    return vnrs_link_remove(removal->obj->lab, removal->obj->key, NULL, nl, removal->err);
-}
-
-static int remove_unknown(struct vnrs_agentd *ad, const struct vnrs_ag_obj *obj, struct vnrs_err *err)
-{
-    struct link_removal removal = {obj, err};
-    char name[VNRS_NETNS_NAME_MAX];
-
-    if (ad->priv.injector)
-        return 0;
-    switch ((enum vnrs_obj_type)obj->type) {
-    case VNRS_OBJ_FABRIC: {
-        struct vnrs_agentd_lab *lab = vnrs_agentd_lab_find(ad, obj->lab, true);
-        enum vnrs_ag_outcome outcome = VNRS_AG_UNCHANGED;
-        int code = lab ? vnrs_agentd_fabric_remove(lab, &outcome, err) : -ENOMEM;
-        return code < 0 ? code : outcome == VNRS_AG_REMOVED;
-    }
-    case VNRS_OBJ_NETNS:
-        return vnrs_netns_delete(vnrs_mark_netns(obj->lab, obj->key, name));
-    case VNRS_OBJ_LINK:
-        return search_all(obj->lab, remove_link_in, &removal);
-    default:
-        return 0;
-    }
-}
-
 int vnrs_agentd_remove(struct vnrs_agentd *ad, const struct vnrs_ag_obj *obj, enum vnrs_ag_outcome *ret_outcome,
                        struct vnrs_err *err)
 {
     struct vnrs_agentd_lab *lab = vnrs_agentd_lab_find(ad, obj->lab, false);
     struct vnrs_agentd_object *object = lab ? vnrs_agentd_object_find(lab, obj->type, obj->key) : NULL;
-    int code = object ? types[obj->type].remove(object, err) : remove_unknown(ad, obj, err);
+    int code = object ? types[obj->type].remove(object, err) : vnrs_agentd_unknown_remove(ad, obj, err);
 
     if (code < 0)
         return code;
@@ -585,90 +528,9 @@ int vnrs_agentd_remove(struct vnrs_agentd *ad, const struct vnrs_ag_obj *obj, en
     return 0;
 }
 
-// Listing.
-
-struct listing {
-    struct vnrs_agentd_lab *lab; // NULL: nothing is written down
-    const char *name;
-    struct vnrs_agentd_found *found;
-    struct vnrs_map links; // keys seen, borrowed from `keys`
-    struct vnrs_arena *keys;
-    int failed;
-};
-
-static void list_found(struct listing *l, struct vnrs_ag_found found, const char *key)
+bool vnrs_agentd_object_is_there(const struct vnrs_agentd_object *object, struct vnrs_ag_found *found)
 {
-    (void)vnrs_str_copy(found.obj.lab, sizeof(found.obj.lab), l->name);
-    if (vnrs_str_copy(found.obj.key, sizeof(found.obj.key), key) && vec_push(l->found, found) < 0)
-        l->failed = -ENOMEM;
-}
+    const struct type *type = &types[object->obj.type];
 
-static void list_one(struct listing *l, uint32_t type, const char *key, uint32_t ifindex)
-{
-    list_found(l, (struct vnrs_ag_found){.obj.type = type, .ifindex = ifindex}, key);
-}
-
-static int list_netns(const char *name, void *arg)
-{
-    struct listing *l = arg;
-
-    if (name[0])
-        list_one(l, VNRS_OBJ_NETNS, name, 0);
-    else
-        list_one(l, VNRS_OBJ_FABRIC, "fabric", 0);
-    return l->failed;
-}
-
-static void list_link(const char *key, uint32_t ifindex, void *arg)
-{
-    struct listing *l = arg;
-    const struct vnrs_agentd_object *object = l->lab ? vnrs_agentd_object_find(l->lab, VNRS_OBJ_LINK, key) : NULL;
-
-    if (vnrs_map_find(&l->links, key, strlen(key)))
-        return; // the other end
-    char *kept = vnrs_arena_strndup(l->keys, key, strlen(key));
-    if (!kept || vnrs_map_put(&l->links, kept, strlen(kept), kept) < 0)
-        l->failed = -ENOMEM;
-    list_one(l, VNRS_OBJ_LINK, key, object && object->index.a ? object->index.a : ifindex);
-}
-
-static int list_links(struct vnrs_rtnl *nl, void *arg)
-{
-    struct listing *l = arg;
-    int code = vnrs_link_walk(l->name, nl, list_link, l);
-
-    return code < 0 ? code : l->failed;
-}
-
-static void list_written(struct listing *l)
-{
-    struct vnrs_map_entry *e;
-    size_t at = 0;
-
-    while (l->lab && (e = vnrs_map_next(&l->lab->objects, &at))) {
-        const struct vnrs_agentd_object *object = e->value;
-        struct vnrs_ag_found found = {.obj.type = object->obj.type};
-        if (types[object->obj.type].is_there && types[object->obj.type].is_there(object, &found))
-            list_found(l, found, object->obj.key);
-    }
-}
-
-int vnrs_agentd_list(struct vnrs_agentd *ad, const char *lab, struct vnrs_agentd_found *found, struct vnrs_err *err)
-{
-    struct listing l = {.lab = vnrs_agentd_lab_find(ad, lab, false), .name = lab, .found = found};
-    int code = 0;
-
-    l.keys = vnrs_arena_new();
-    if (!l.keys)
-        return vnrs_err_set(err, -ENOMEM, "out of memory");
-    if (!ad->priv.injector) {
-        code = vnrs_netns_walk(lab, list_netns, &l);
-        if (code == 0)
-            code = search_all(lab, list_links, &l);
-    }
-    list_written(&l);
-    vnrs_map_fini(&l.links);
-    vnrs_arena_free(l.keys);
-    code = code < 0 ? code : l.failed;
-    return code < 0 ? vnrs_err_errno(err, code, "listing lab '%s'", lab) : 0;
+    return type->is_there && type->is_there(object, found);
 }

@@ -6,6 +6,7 @@
 #include "agent/counters.h"
 #include "agent/fabric.h"
 #include "agent/flows.h"
+#include "agent/found.h"
 #include "agent/object.h"
 #include "agent/probe.h"
 #include "agent/runs.h"

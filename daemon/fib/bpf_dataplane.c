@@ -149,8 +149,11 @@ static int adopt_maps(struct vnrs_bpf_dataplane *dp)
     return 0;
 }
 
+// How many were not pinned.
 static int pin_maps(struct vnrs_bpf_dataplane *dp)
 {
+    int pinned = 0;
+
     for (size_t i = 0; i < ARRAY_SIZE(map_names); i++) {
         struct bpf_map *map = bpf_object__find_map_by_name(dp->skel->obj, map_names[i]);
         if (!map)
@@ -158,11 +161,14 @@ static int pin_maps(struct vnrs_bpf_dataplane *dp)
         _free_ char *path = vnrs_bpf_pin_path(dp->pins, map_names[i]);
         if (!path)
             return -ENOMEM;
-        int err = vnrs_bpf_pin_same(path, bpf_map__fd(map)) ? 0 : vnrs_bpf_pin_replace(path, bpf_map__fd(map));
+        if (vnrs_bpf_pin_same(path, bpf_map__fd(map)))
+            continue;
+        int err = vnrs_bpf_pin_replace(path, bpf_map__fd(map));
         if (err)
             return err;
+        pinned++;
     }
-    return 0;
+    return pinned;
 }
 
 static int program_info(int fd, struct bpf_prog_info *info)
@@ -238,7 +244,7 @@ static int load(struct vnrs_bpf_dataplane *dp, const char **ret_error)
         *ret_error = explain("load the eBPF program", err);
         return err;
     }
-    if (dp->pins && ((err = pin_maps(dp)) || (err = adopt_program(dp)))) {
+    if (dp->pins && ((err = MIN(pin_maps(dp), 0)) || (err = adopt_program(dp)))) {
         *ret_error = explain("pin the eBPF maps and program", err);
         return err;
     }
@@ -298,9 +304,41 @@ int vnrs_bpf_dataplane_destroy(const char *pin_dir)
     return vnrs_bpf_pin_remove_all(pin_dir);
 }
 
+static int repin_program(const struct vnrs_bpf_dataplane *dp)
+{
+    _free_ char *path = vnrs_bpf_pin_path(dp->pins, "forward");
+    struct bpf_prog_info info = {0};
+
+    if (!path)
+        return -ENOMEM;
+    _close_ int pinned = bpf_obj_get(path);
+    if (pinned >= 0 && program_info(pinned, &info) == 0 && info.id == dp->program_id)
+        return 0;
+    int err = vnrs_bpf_pin_replace(path, dp->program);
+    return err ? err : 1;
+}
+
+int vnrs_bpf_dataplane_repin(struct vnrs_bpf_dataplane *dp)
+{
+    int err = dp->pins ? vnrs_bpf_pin_prepare(dp->pins) : 0;
+
+    if (err || !dp->pins)
+        return err;
+    int maps = pin_maps(dp);
+    if (maps < 0)
+        return maps;
+    int program = repin_program(dp);
+    return program < 0 ? program : maps || program;
+}
+
 int vnrs_bpf_dataplane_map(const struct vnrs_bpf_dataplane *dp, enum vnrs_bpf_map map)
 {
     return bpf_object__find_map_fd_by_name(dp->skel->obj, map_names[map]);
+}
+
+uint32_t vnrs_bpf_dataplane_program_id(const struct vnrs_bpf_dataplane *dp)
+{
+    return dp->program_id;
 }
 
 int vnrs_bpf_dataplane_program(const struct vnrs_bpf_dataplane *dp)

@@ -44,6 +44,8 @@ enum vnrs_bpf_attach {
 // call.
 int vnrs_bpf_dataplane_open(const char *pin_dir, const char **ret_error,
                             struct vnrs_bpf_dataplane **ret_dp) VNRS_MUST_CHECK;
+// Make the pins that somebody removed once more. 1: one was missing, 0: none, or a negative errno.
+int vnrs_bpf_dataplane_repin(struct vnrs_bpf_dataplane *dp) VNRS_MUST_CHECK;
 // Forget; maps, program and attachments stay where they are pinned or attached. NULL is allowed. Returns NULL.
 struct vnrs_bpf_dataplane *vnrs_bpf_dataplane_close(struct vnrs_bpf_dataplane *dp);
 // Remove everything pinned below `pin_dir`, and the directory. No such directory is success. Filters stay with their
@@ -67,4 +69,5 @@ int vnrs_bpf_dataplane_probe(char *text, size_t size);
 
 // Borrowed descriptors.
 int vnrs_bpf_dataplane_map(const struct vnrs_bpf_dataplane *dp, enum vnrs_bpf_map map);
+uint32_t vnrs_bpf_dataplane_program_id(const struct vnrs_bpf_dataplane *dp);
 int vnrs_bpf_dataplane_program(const struct vnrs_bpf_dataplane *dp);

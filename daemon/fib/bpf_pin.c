@@ -106,6 +106,13 @@ int vnrs_bpf_pin_replace(const char *path, int fd)
     return rename(fresh, path) ? -errno : 0;
 }
 
+bool vnrs_bpf_pin_is_fresh(const char *name)
+{
+    size_t len = strlen(name), suffix = strlen(NEW_SUFFIX);
+
+    return len > suffix && strcmp(name + len - suffix, NEW_SUFFIX) == 0;
+}
+
 // One level of folders below `fd`, then what is in them.
 static int remove_entries(int fd, int depth)
 {

@@ -17,5 +17,7 @@ char *vnrs_bpf_pin_path(const char *dir, const char *name) VNRS_MUST_CHECK;
 bool vnrs_bpf_pin_same(const char *path, int fd);
 // Make `path` name `fd`, whatever it named before, without a moment in which it names nothing.
 int vnrs_bpf_pin_replace(const char *path, int fd) VNRS_MUST_CHECK;
+// Whether this is a file of a pin on its way to its name.
+bool vnrs_bpf_pin_is_fresh(const char *name);
 // Remove the folder with the objects of all layouts in it. No such folder is success.
 int vnrs_bpf_pin_remove_all(const char *dir) VNRS_MUST_CHECK;

@@ -125,14 +125,17 @@ static void forget_pairs(struct kernel_sink *self)
         self->recount = false;
 }
 
-// Both tables with checks, as nft shows them (nft 1.0.6 finds but one of them for one script). NULL: one is not there.
+// Both tables with checks, as nft shows them (nft 1.0.6 finds but one of them for one script). NULL: one is not there,
+// or the one that counts.
 static char *list_checks(const struct kernel_sink *self)
 {
-    _free_ char *inet = NULL, *arp = NULL;
+    _free_ char *inet = NULL, *arp = NULL, *count = NULL;
     char error[128] = "", *both = NULL;
 
-    if (self->nft(self->nft_arg, "list table inet vnrs\n", &inet, error, sizeof(error)) < 0 ||
-        self->nft(self->nft_arg, "list table arp vnrs\n", &arp, error, sizeof(error)) < 0)
+    if (self->nft(self->nft_arg, "list table inet " VNRS_KERNEL_NFT_TABLE "\n", &inet, error, sizeof(error)) < 0 ||
+        self->nft(self->nft_arg, "list table arp " VNRS_KERNEL_NFT_TABLE "\n", &arp, error, sizeof(error)) < 0 ||
+        self->nft(self->nft_arg, "list chain inet " VNRS_KERNEL_COUNT_TABLE " deliver\n", &count, error,
+                  sizeof(error)) < 0)
         return NULL;
     return asprintf(&both, "%s%s", inet, arp) < 0 ? NULL : both;
 }

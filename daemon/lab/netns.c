@@ -160,6 +160,7 @@ static int make_dir(void)
     return 0;
 }
 
+// 1: it was down.
 static int lo_up(void)
 {
     struct ifreq req = {.ifr_name = "lo"};
@@ -167,8 +168,21 @@ static int lo_up(void)
 
     if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &req) < 0)
         return -errno;
+    if (req.ifr_flags & IFF_UP)
+        return 0;
     req.ifr_flags |= IFF_UP;
-    return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
+    return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 1;
+}
+
+static int lo_up_here(void *arg)
+{
+    (void)arg;
+    return lo_up();
+}
+
+int vnrs_netns_lo_up(int ns_fd)
+{
+    return vnrs_netns_run(ns_fd, lo_up_here, NULL);
 }
 
 int vnrs_netns_new(int *ret_fd)
@@ -194,7 +208,7 @@ static int mount_new(const char *path)
         return err;
     if (unshare(CLONE_NEWNET) < 0)
         return -errno;
-    err = lo_up();
+    err = MIN(lo_up(), 0);
     if (err == 0 && mount("/proc/thread-self/ns/net", path, "none", MS_BIND, NULL) < 0)
         err = -errno;
     come_back(home);

@@ -19,6 +19,8 @@ struct vnrs_netns_id {
 
 // 1: made, 0: it was there, or a negative errno. *ret_fd is the caller's. `lo` is set up in a new one.
 int vnrs_netns_create(const char *name, int *ret_fd) VNRS_MUST_CHECK;
+// Sets `lo` up. 1: it was down, 0: it was up, or a negative errno.
+int vnrs_netns_lo_up(int ns_fd) VNRS_MUST_CHECK;
 // One without a name, that is gone with its last descriptor or socket. Returns 0 or a negative errno.
 int vnrs_netns_new(int *ret_fd) VNRS_MUST_CHECK;
 // -ENOENT: no such name, or a file that is no namespace (left by a kill between two steps).

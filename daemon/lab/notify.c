@@ -8,28 +8,40 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/if_addr.h>
 #include <linux/net_namespace.h>
+#include <linux/netconf.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define RECEIVE_BYTES (4 << 20)
 #define BUFFER_BYTES  65536
 
-// Only what another hand did, and every change of a link, which carries no number of who made it (nor does what the
-// kernel does on its own, which follows from what happened to a link). A burst of our own writes must not drown the
-// rest. Routes that a daemon of a machine writes are not for us either, and there may be very many: with `own_routes`
-// only those with our protocol pass, and what took the place of another route.
-static int filter(int fd, bool own_routes)
+// Only what another hand did, and what carries no number of who did it: every change of a link and of settings, and the
+// removal of an IPv6 address. What else the kernel does on its own follows from what happened to a link. A burst of our
+// own writes must not drown the rest. Routes that a daemon of a machine writes are not for us either, and there may be
+// very many: with own_routes only those with our protocol pass, and what took the place of another route. Settings of
+// single links, that every new link tells of, pass where they are ours (a negative number means all links, or those to
+// come).
+static int filter(int fd, const struct vnrs_notify_groups *groups)
 {
+    enum { FIRST_ATTR = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct netconfmsg)) + NLA_HDRLEN };
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 13, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 12, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 19, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 18, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 0, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ifaddrmsg, ifa_family)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 15, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNETCONF), 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIRST_ATTR),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(0x80000000u), 12, groups->neighbours ? 12 : 13),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 11, 0),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, htonl(VNRS_RTNL_PORTID_MASK)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(VNRS_RTNL_PORTID_FIRST), 9, 0),
-        BPF_STMT(BPF_JMP | BPF_JA, own_routes ? 0 : 7),
+        BPF_STMT(BPF_JMP | BPF_JA, groups->own_routes ? 0 : 7),
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 3, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 0, 4),
@@ -45,28 +57,47 @@ static int filter(int fd, bool own_routes)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
-static int join(int fd, const struct vnrs_notify_groups *groups)
+static int join_group(int fd, int group)
 {
-    static const struct {
-        int group;
-        bool links, own_routes, routes;
-    } known[] = {
-        {RTNLGRP_LINK, true, false, false},        {RTNLGRP_IPV4_IFADDR, true, false, false},
-        {RTNLGRP_IPV6_IFADDR, true, false, false}, {RTNLGRP_IPV4_ROUTE, false, true, true},
-        {RTNLGRP_IPV6_ROUTE, false, true, true},   {RTNLGRP_NEXTHOP, false, false, true},
-        {RTNLGRP_IPV4_RULE, false, false, true},   {RTNLGRP_IPV6_RULE, false, false, true},
-    };
+    return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
+}
+
+static void set_buffer(int fd)
+{
     int size = RECEIVE_BYTES;
 
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); // without CAP_NET_ADMIN in the host
+}
+
+static int join(int fd, const struct vnrs_notify_groups *groups)
+{
+    static const struct {
+        int group;
+        bool links, own_routes, routes, neighbours;
+    } known[] = {
+        {RTNLGRP_LINK, .links = true},
+        {RTNLGRP_IPV4_IFADDR, .links = true},
+        {RTNLGRP_IPV6_IFADDR, .links = true},
+        {RTNLGRP_TC, .links = true},
+        {RTNLGRP_IPV4_NETCONF, .links = true},
+        {RTNLGRP_IPV6_NETCONF, .links = true},
+        {RTNLGRP_IPV4_ROUTE, .own_routes = true, .routes = true},
+        {RTNLGRP_IPV6_ROUTE, .own_routes = true, .routes = true},
+        {RTNLGRP_NEXTHOP, .routes = true},
+        {RTNLGRP_IPV4_RULE, .routes = true},
+        {RTNLGRP_IPV6_RULE, .routes = true},
+        {RTNLGRP_NEIGH, .neighbours = true},
+    };
+
+    set_buffer(fd);
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (!(groups->links && known[i].links) && !(groups->own_routes && known[i].own_routes) &&
-            !(groups->routes && known[i].routes))
+            !(groups->routes && known[i].routes) && !(groups->neighbours && known[i].neighbours))
             continue;
-        int group = known[i].group;
-        if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-            return -errno;
+        int err = join_group(fd, known[i].group);
+        if (err < 0)
+            return err;
     }
     return 0;
 }
@@ -74,10 +105,23 @@ static int join(int fd, const struct vnrs_notify_groups *groups)
 int vnrs_notify_open(int ns_fd, const struct vnrs_notify_groups *groups)
 {
     _close_ int fd = vnrs_rtnl_socket(ns_fd);
-    int err = fd < 0 ? fd : filter(fd, groups->own_routes);
+    int err = fd < 0 ? fd : filter(fd, groups);
 
     if (err == 0)
         err = join(fd, groups);
+    return err < 0 ? err : TAKE_FD(fd);
+}
+
+int vnrs_notify_open_nft(int ns_fd)
+{
+    // Bound to a number of the kernel's choice: the kernel leaves out who has the number 0.
+    const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+    _close_ int fd = vnrs_netns_socket(ns_fd, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
+
+    if (fd < 0)
+        return fd;
+    set_buffer(fd);
+    int err = bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ? -errno : join_group(fd, NFNLGRP_NFTABLES);
     return err < 0 ? err : TAKE_FD(fd);
 }
 

@@ -9,16 +9,19 @@
 #include "lab/rtnl.h"
 
 struct vnrs_notify_groups {
-    bool links;      // links and addresses
+    bool links;      // links, addresses, queueing disciplines, filters, and settings of all links
     bool routes;     // routes, next hops and rules of any protocol
     bool own_routes; // only routes with our protocol, and those that replaced one of any
+    bool neighbours; // and settings of single links: with the kernel's data plane
 };
 
 // A socket that hears the namespace `ns_fd` (-1: this one); the descriptor or a negative errno.
 int vnrs_notify_open(int ns_fd, const struct vnrs_notify_groups *groups) VNRS_MUST_CHECK;
-// One that hears all groups (routes as with own_routes) of every namespace that gets a number by vnrs_notify_number
-// with
-// `*ret_nl`, a socket for requests beside it that the caller closes. The descriptor or a negative errno.
+// The same for nftables, whose notifications do not tell who made a change.
+int vnrs_notify_open_nft(int ns_fd) VNRS_MUST_CHECK;
+// One that hears all groups but neighbours (routes as with own_routes) of every namespace that gets a number by
+// vnrs_notify_number with `*ret_nl`, a socket for requests beside it that the caller closes. The descriptor or a
+// negative errno.
 int vnrs_notify_open_all(struct vnrs_rtnl *ret_nl) VNRS_MUST_CHECK;
 // The number of a namespace from now on, for as long as it is there; the same when asked again. Or a negative errno.
 int vnrs_notify_number(struct vnrs_rtnl *nl, int ns_fd) VNRS_MUST_CHECK;

@@ -8,12 +8,12 @@
 #include <net/if.h>
 #include <string.h>
 
-#define HANDLE      0x766e0000u // "vn"
-#define TICK_NS     64          // PSCHED_SHIFT of the kernel: what it counts times in
-#define FRAME_MAX   9100        // the longest that a NIC may send, with its header
-#define BURST_US    4000        // what may go at once after a pause
-#define QUEUE_US    50000       // what waits at most
-#define NETEM_LIMIT 100000      // packets: a delay must not become a loss
+#define HANDLE      VNRS_QDISC_HANDLE
+#define TICK_NS     64     // PSCHED_SHIFT of the kernel: what it counts times in
+#define FRAME_MAX   9100   // the longest that a NIC may send, with its header
+#define BURST_US    4000   // what may go at once after a pause
+#define QUEUE_US    50000  // what waits at most
+#define NETEM_LIMIT 100000 // packets: a delay must not become a loss
 #define LOOPBACK    1
 
 struct root { // the qdisc at the root of a link

@@ -6,6 +6,8 @@
 #include "lab/rtnl.h"
 #include "vnrs/impair.h"
 
+#define VNRS_QDISC_HANDLE 0x766e0000u // "vn"
+
 // What the kernel of this machine can do. `nl` is of a namespace in which nobody minds: the root of its loopback link
 // is used, and free again afterwards.
 struct vnrs_qdisc_kinds {

@@ -168,11 +168,13 @@ static bool is_same_hops(const struct hops *x, const struct hops *y)
     return true;
 }
 
-static void put_hops(struct nlmsghdr *msg, const struct hops *hops, size_t size)
+// `flags` of each hop: RTNH_F_ONLINK, or 0.
+static void put_hops(struct nlmsghdr *msg, const struct hops *hops, size_t size, unsigned flags)
 {
     if (hops->n == 0)
         return;
     if (hops->n == 1) {
+        ((struct rtmsg *)mnl_nlmsg_get_payload(msg))->rtm_flags |= flags;
         mnl_attr_put_u32(msg, RTA_OIF, hops->list[0].ifindex);
         if (hops->list[0].via.family)
             mnl_attr_put(msg, RTA_GATEWAY, size, hops->list[0].via.bytes);
@@ -183,6 +185,7 @@ static void put_hops(struct nlmsghdr *msg, const struct hops *hops, size_t size)
         struct rtnexthop *nh = mnl_nlmsg_put_extra_header(msg, sizeof(*nh));
         uint32_t before = msg->nlmsg_len;
         nh->rtnh_ifindex = (int)hops->list[i].ifindex;
+        nh->rtnh_flags = (unsigned char)flags;
         mnl_attr_put(msg, RTA_GATEWAY, size, hops->list[i].via.bytes);
         nh->rtnh_len = (unsigned short)(sizeof(*nh) + msg->nlmsg_len - before);
     }
@@ -208,10 +211,20 @@ static struct nlmsghdr *begin_route(void *buf, uint16_t type, uint16_t flags, co
     return msg;
 }
 
+static int put_route(struct vnrs_rtnl *nl, const struct vnrs_obj_route *spec, const struct hops *hops, uint16_t how,
+                     unsigned flags)
+{
+    char buf[VNRS_RTNL_MSG_MAX];
+    struct nlmsghdr *msg = begin_route(buf, RTM_NEWROUTE, how, spec);
+
+    put_hops(msg, hops, vnrs_af_bits(spec->prefix.family) / 8, flags);
+    return vnrs_rtnl_talk(nl, msg, NULL, NULL);
+}
+
 int vnrs_route_ensure(const struct vnrs_obj_route *spec, struct vnrs_rtnl *nl, enum vnrs_ag_outcome *ret_outcome,
                       struct vnrs_err *err)
 {
-    char buf[VNRS_RTNL_MSG_MAX], text[VNRS_PREFIX_STR_MAX];
+    char text[VNRS_PREFIX_STR_MAX];
     struct search s = {.spec = spec, .metric = metric_of(spec)};
     struct hops want;
     int code = wanted_hops(spec, nl, &want, err);
@@ -229,9 +242,11 @@ int vnrs_route_ensure(const struct vnrs_obj_route *spec, struct vnrs_rtnl *nl, e
         *ret_outcome = VNRS_AG_UNCHANGED;
         return 0;
     }
-    struct nlmsghdr *msg = begin_route(buf, RTM_NEWROUTE, NLM_F_CREATE | (s.found ? NLM_F_REPLACE : NLM_F_EXCL), spec);
-    put_hops(msg, &want, vnrs_af_bits(spec->prefix.family) / 8);
-    code = vnrs_rtnl_talk(nl, msg, NULL, NULL);
+    const uint16_t how = NLM_F_CREATE | (s.found ? NLM_F_REPLACE : NLM_F_EXCL);
+    code = put_route(nl, spec, &want, how, 0);
+    // Somebody removed the route that came with an address; the next hop is on the link nevertheless.
+    if (spec->n_via && (code == -ENETUNREACH || code == -EHOSTUNREACH || code == -EINVAL))
+        code = put_route(nl, spec, &want, how, RTNH_F_ONLINK);
     if (code < 0)
         return vnrs_rtnl_err(nl, err, code, text);
     *ret_outcome = s.found ? VNRS_AG_CHANGED : VNRS_AG_CREATED;

@@ -12,12 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TABLE_NAME_MAX (VNRS_KEY_MAX + 8)
-
 // What nft takes as a name: keys of ours have nothing else in them.
-static const char *table_name(const char *key, char ret[static TABLE_NAME_MAX])
+const char *vnrs_snat_table(const char *key, char ret[static VNRS_SNAT_TABLE_MAX])
 {
-    (void)snprintf(ret, TABLE_NAME_MAX, "vnrs.%s", key);
+    (void)snprintf(ret, VNRS_SNAT_TABLE_MAX, "vnrs.%s", key);
     for (char *c = ret; *c; c++)
         if (!strchr("-_./", *c) && !isalnum((unsigned char)*c))
             *c = '_';
@@ -62,10 +60,10 @@ static void add_rule(struct vnrs_strbuf *buf, const struct vnrs_obj_snat *spec, 
 char *vnrs_snat_script(const char *key, const struct vnrs_obj_snat *spec)
 {
     struct vnrs_strbuf buf = {0};
-    char name[TABLE_NAME_MAX];
+    char name[VNRS_SNAT_TABLE_MAX];
 
     // Added first so that deleting never fails: one transaction, no moment without the rules.
-    (void)table_name(key, name);
+    (void)vnrs_snat_table(key, name);
     vnrs_strbuf_printf(&buf, "add table inet %s\ndelete table inet %s\ntable inet %s {\n", name, name, name);
     add_ike(&buf, spec);
     vnrs_strbuf_puts(&buf, "  chain postrouting {\n"
@@ -102,8 +100,8 @@ int vnrs_nft_run(int ns_fd, const char *script, char **ret_out, struct vnrs_err 
 
 int vnrs_snat_listing(const char *key, int ns_fd, uint64_t *ret_hash, struct vnrs_err *err)
 {
-    char name[TABLE_NAME_MAX];
-    const char *const argv[] = {"nft", "list", "table", "inet", table_name(key, name), NULL};
+    char name[VNRS_SNAT_TABLE_MAX];
+    const char *const argv[] = {"nft", "list", "table", "inet", vnrs_snat_table(key, name), NULL};
     struct vnrs_exec_run run = {.argv = argv, .ns_fd = ns_fd};
     _free_ char *out = NULL, *errors = NULL;
     int status = vnrs_exec_run(&run, &out, &errors);
@@ -145,13 +143,13 @@ int vnrs_snat_ensure(const char *key, const struct vnrs_obj_snat *spec, int ns_f
 
 int vnrs_snat_remove(const char *key, int ns_fd, struct vnrs_err *err)
 {
-    char name[TABLE_NAME_MAX], script[TABLE_NAME_MAX + 32];
+    char name[VNRS_SNAT_TABLE_MAX], script[VNRS_SNAT_TABLE_MAX + 32];
     uint64_t before = 0;
     int code = vnrs_snat_listing(key, ns_fd, &before, err);
 
     if (code < 0 || !before)
         return code;
-    (void)snprintf(script, sizeof(script), "delete table inet %s\n", table_name(key, name));
+    (void)snprintf(script, sizeof(script), "delete table inet %s\n", vnrs_snat_table(key, name));
     code = vnrs_nft_run(ns_fd, script, NULL, err);
     return code < 0 ? code : 1;
 }

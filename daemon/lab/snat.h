@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+#define VNRS_SNAT_TABLE_MAX (VNRS_KEY_MAX + 8)
+
+// Name of the table.
+const char *vnrs_snat_table(const char *key, char ret[static VNRS_SNAT_TABLE_MAX]);
 // The script for `nft -f -`, malloc'ed, or NULL when memory ran out. Pure.
 char *vnrs_snat_script(const char *key, const struct vnrs_obj_snat *spec) VNRS_MUST_CHECK;
 

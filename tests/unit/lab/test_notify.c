@@ -163,6 +163,54 @@ static void only_routes_of_interest_are_heard(void **state)
     (void)close(fd);
 }
 
+// A row: what a hand does, and whether the sockets of all, and of the namespace alone with everything, hear of it.
+static void what_is_heard_of(void **state)
+{
+    static const struct {
+        char *hand;
+        uint16_t type;
+        bool all, alone;
+    } rows[] = {
+        {"sysctl -qw net.ipv4.ip_forward=1", RTM_NEWNETCONF, true, true},
+        {"sysctl -qw net.ipv4.conf.lo.proxy_arp=1", RTM_NEWNETCONF, false, true},
+        {"tc qdisc add dev lo clsact; tc qdisc del dev lo clsact", RTM_DELQDISC, true, true},
+        {"ip addr add fd00::1/64 dev lo; ip addr del fd00::1/64 dev lo", RTM_DELADDR, true, true},
+        {"ip link add v type veth peer name w; ip link set v up; ip link set w up;"
+         "ip neigh add 10.9.9.9 lladdr 02:00:00:00:00:01 dev v nud permanent; ip neigh del 10.9.9.9 dev v",
+         RTM_NEWNEIGH, false, true},
+        {"ip link del v", RTM_DELLINK, true, true},
+    };
+    static const struct vnrs_notify_groups groups = {.links = true, .routes = true, .neighbours = true};
+    struct world *w = need_root(state);
+    int fd = vnrs_notify_open(w->ns[0], &groups);
+
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)listen_now(w, w->all, 0);
+        (void)listen_now(w, fd, 0);
+        in_ns(w->ns[0], rows[i].hand);
+        print_message("%s\n", rows[i].hand);
+        assert_int_equal(listen_now(w, w->all, rows[i].type).of[0] > 0, rows[i].all);
+        assert_int_equal(listen_now(w, fd, rows[i].type).of[2] > 0, rows[i].alone);
+    }
+    (void)close(fd);
+}
+
+static void nftables_is_heard(void **state)
+{
+    struct world *w = need_root(state);
+
+    if (system("nft --version >/dev/null 2>&1") != 0)
+        skip();
+    int fd = vnrs_notify_open_nft(w->ns[0]);
+    assert_true(fd >= 0);
+    in_ns(w->ns[1], "nft add table inet x");
+    assert_int_equal(listen_now(w, fd, 0).of[2], 0);
+    in_ns(w->ns[0], "nft add table inet x");
+    assert_true(listen_now(w, fd, 0).of[2] > 0);
+    (void)close(fd);
+}
+
 static void a_lost_message_is_told(void **state)
 {
     struct world *w = need_root(state);
@@ -183,6 +231,8 @@ int main(void)
         cmocka_unit_test(each_namespace_has_its_number),
         cmocka_unit_test(changes_are_heard_from_all_namespaces),
         cmocka_unit_test(only_routes_of_interest_are_heard),
+        cmocka_unit_test(what_is_heard_of),
+        cmocka_unit_test(nftables_is_heard),
         cmocka_unit_test(a_lost_message_is_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
