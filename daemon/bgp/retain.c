@@ -45,6 +45,16 @@ void vnrs_bgp_retain_up(struct vnrs_bgp_member *m)
         m->retain.restart_until = m->peer.now + VNRS_BGP_STALE_MS;
 }
 
+static bool keeps(const struct vnrs_bgp_retain *r, unsigned af, bool graceful)
+{
+    return graceful && r->caps.gr_af[af] && r->caps.gr_time;
+}
+
+bool vnrs_bgp_retain_keeps(const struct vnrs_bgp_member *m, bool graceful)
+{
+    return keeps(&m->retain, VNRS_BGP_AF4, graceful) || keeps(&m->retain, VNRS_BGP_AF6, graceful);
+}
+
 void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
 {
     struct vnrs_bgp_retain *r = &m->retain;
@@ -54,12 +64,10 @@ void vnrs_bgp_retain_down(struct vnrs_bgp_member *m, bool graceful)
     for (unsigned af = 0; af < _VNRS_BGP_AF_MAX; af++) {
         r->refresh[af] = false;
         r->refresh_until[af] = VNRS_BGP_TIMER_OFF;
-        r->restart[af] = graceful && r->caps.gr_af[af] && r->caps.gr_time;
+        r->restart[af] = keeps(r, af, graceful);
         r->restart_epoch[af] = epoch;
     }
     if (!vnrs_bgp_retain_is_active(m)) {
-        if (m->speaker->ops->lost)
-            m->speaker->ops->lost(m->speaker->arg, m);
         vnrs_bgp_import_withdraw_all(m);
         return;
     }

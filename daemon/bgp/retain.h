@@ -23,6 +23,8 @@ struct vnrs_bgp_retain {       // by family, where that matters; zero: nothing i
 
 // The session came up. Families that the peer did not keep forwarding for are swept at once.
 void vnrs_bgp_retain_up(struct vnrs_bgp_member *member);
+// Whether any of its paths stay when the session ends now.
+bool vnrs_bgp_retain_keeps(const struct vnrs_bgp_member *member, bool graceful);
 // It ended. `graceful`: by something after which routes may stay. The others are withdrawn.
 void vnrs_bgp_retain_down(struct vnrs_bgp_member *member, bool graceful);
 void vnrs_bgp_retain_eor(struct vnrs_bgp_member *member, uint8_t af);

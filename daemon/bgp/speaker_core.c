@@ -108,6 +108,9 @@ static void on_down(void *arg, bool graceful)
 {
     struct vnrs_bgp_member *m = arg;
 
+    // Before anything that takes a while for each prefix: forwarding waits for it.
+    if (m->speaker->ops->lost && !vnrs_bgp_retain_keeps(m, graceful))
+        m->speaker->ops->lost(m->speaker->arg, m);
     if (m->speaker->observer && m->speaker->observer->down)
         m->speaker->observer->down(m->speaker->observer_arg, m);
     vnrs_bgp_adj_out_down(m);

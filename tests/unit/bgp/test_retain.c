@@ -457,6 +457,41 @@ static void refresh_answered(void **state)
     vnrs_bgp_speaker_free(w.sp);
 }
 
+static struct loss {
+    unsigned n;
+    uint32_t advertised; // to the member, when it was told
+} loss;
+
+static void on_lost(void *arg, const struct vnrs_bgp_member *m)
+{
+    (void)arg;
+    loss.n++;
+    loss.advertised = m->advertised;
+}
+
+// Forwarding follows a death at once, not after what takes a while for each prefix.
+static void loss_is_told_before_all_else(void **state)
+{
+    struct vnrs_bgp_speaker_ops ops = world_ops;
+    struct world w;
+
+    (void)state;
+    world_setup(&w, 2, GR, 0);
+    ops.lost = on_lost;
+    w.sp->ops = &ops;
+    struct vnrs_bgp_member *a = world_up(&w, 'a', &no_gr), *b = world_up(&w, 'b', &gr);
+    world_announce_one(&w, a, "10.1.0.0/16");
+    world_announce_one(&w, b, "10.2.0.0/16");
+    (void)world_listen(a);
+    loss = (struct loss){0};
+    end_session(&w, b, CLOSED); // it may come back
+    assert_int_equal(loss.n, 0);
+    end_session(&w, a, CLOSED);
+    assert_int_equal(loss.n, 1);
+    assert_int_equal(loss.advertised, 1);
+    vnrs_bgp_speaker_free(w.sp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +508,7 @@ int main(void)
         cmocka_unit_test(restarting_bound),
         cmocka_unit_test(refresh_received),
         cmocka_unit_test(refresh_answered),
+        cmocka_unit_test(loss_is_told_before_all_else),
     };
     return cmocka_run_group_tests_name("retain", tests, NULL, NULL);
 }
