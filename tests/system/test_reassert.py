@@ -71,7 +71,7 @@ def state(ns, links=()):
         found += batch(("ip", family), "route show table all proto 157", "rule show")
     found += batch(("ip", "-6"), "neigh show nud permanent", "neigh show proxy", "nexthop show proto 157")
     found += batch(("tc",), "qdisc show", *(f"filter show dev {link} ingress" for link in links))
-    found += sh("ip", "netns", "exec", ns, "sh", "-c", "nft list ruleset; sysctl " + " ".join(
+    found += sh("ip", "netns", "exec", ns, "sh", "-c", "nft -s -t list ruleset; nft -s list table inet vnrs; sysctl " + " ".join(
         SYSCTLS + [f"net.ipv4.conf.{link}.{name}" for link in links for name in ("proxy_arp", "forwarding")])).splitlines()
     volatile = re.compile(r"^\d+: |\b(nhid|id|link-netnsid|group|refcnt) [0-9a-f/]+|name tag jited|\bid \d+ |@\S+|qlen \d+")
     return sorted(volatile.sub("", line).strip() for line in found)
@@ -142,7 +142,7 @@ CASES = {
     "namespace of the Internet": (BOTH, "ip netns del {E}"),
     "namespace of the fabric": (BOTH, "ip netns del {F}"),
     "namespace of the fabric, another in its place": (BOTH, "ip netns del {F}; ip netns add {F}"),
-    "clsact": (EBPF, "tc -n {F} qdisc del dev {VA} clsact"),
+    "ingress qdisc": (EBPF, "tc -n {F} qdisc del dev {VA} ingress"),
     "filter": (EBPF, "tc -n {F} filter del dev {VA} ingress"),
     "filter by its number": (EBPF, "tc -n {F} filter del dev {VA} ingress prio 1"),
     "pin of a map": (EBPF, "rm {pins}/v*/nics"),
@@ -192,8 +192,7 @@ ip -n {A} route add 198.18.1.0/24 nhid 7 proto static; ip -n {A} rule add from 1
 ip -n {A} neigh add 172.20.0.9 lladdr 02:00:00:00:00:09 dev other nud permanent
 ip -n {F} link add other type veth peer name peer; ip -n {F} link set other up; ip -n {F} link set peer up; ip -n {F} route add 198.18.0.0/24 dev other table 77
 ip -n {F} rule add iif other lookup 77 pref 900
-tc -n {F} qdisc replace dev {VA} clsact
-tc -n {F} filter add dev {VA} egress prio 9 bpf bytecode '1,6 0 0 0,' flowid 1:1
+tc -n {F} qdisc {add} dev {VA} {qdisc}
 tc -n {F} filter add dev {VA} ingress prio 50000 bpf bytecode '1,6 0 0 0,' flowid 1:1
 tc -n {B} qdisc add dev lo root tbf rate 1gbit burst 100k limit 100k
 ip netns exec {F} nft add table inet other; ip netns exec {F} nft add table inet vnrsx
@@ -202,12 +201,12 @@ ip netns exec {E} nft add table inet vnrs.other; ip netns exec {E} nft add chain
 FOREIGN_SHOW = """
 ip -n {A} -o addr show dev other; ip -n {A} route show dev other; ip -n {A} nexthop show id 7; ip -n {A} rule show pref 900
 ip -n {A} neigh show dev other nud permanent; ip -n {F} route show table 77; ip -n {F} rule show pref 900
-tc -n {F} filter show dev {VA} egress; tc -n {F} filter show dev {VA} ingress prio 50000; tc -n {B} qdisc show dev lo
+tc -n {F} filter show dev {VA} ingress prio 50000; tc -n {B} qdisc show dev lo
 ip netns exec {F} nft list table inet other; ip netns exec {F} nft list table inet vnrsx
 ip netns exec {E} nft list table inet vnrs.other
 """
 FOREIGN_GONE = """
-tc -n {F} filter del dev {VA} egress; tc -n {F} filter del dev {VA} ingress prio 50000; tc -n {B} qdisc del dev lo root
+tc -n {F} filter del dev {VA} ingress prio 50000; tc -n {B} qdisc del dev lo root
 ip netns exec {F} nft delete table inet other; ip netns exec {F} nft delete table inet vnrsx
 ip netns exec {E} nft delete table inet vnrs.other
 ip -n {A} rule del pref 900; ip -n {F} rule del pref 900; ip -n {A} nexthop del id 7
@@ -220,9 +219,9 @@ def test_what_is_of_others_is_left_alone(lab):
     """It outlives a check that mends what is ours, and its own end is nothing to us."""
     words = lab.words
     kernel = lab.dataplane == "kernel"
-    # In the kernel's data plane the clsact is theirs as well.
-    sh("sh", "-ec", FOREIGN.format(**words).replace("qdisc replace", "qdisc add" if kernel else "qdisc show", 1)
-       .replace("clsact\n", "clsact\n" if kernel else "\n", 1))
+    # In the kernel's data plane the qdisc is theirs as well.
+    add, qdisc = ("add", "clsact") if kernel else ("show", "")
+    sh("sh", "-ec", FOREIGN.format(add=add, qdisc=qdisc, **words))
     before = max(suspects(lab), default=0)
     there = sh("sh", "-ec", FOREIGN_SHOW.format(**words))
     sh("sh", "-ec", "ip -n {A} nexthop flush proto 157; ip netns exec {E} nft flush table inet vnrs.h-www-0".format(**words))
