@@ -350,7 +350,7 @@ static bool is_acceptable(const struct vnrs_bgp_fsm *fsm, const struct vnrs_bgp_
         error->subcode = SUB_BAD_PEER_AS;
     } else if (open->id == 0 || (session->ibgp && open->id == fsm->conf->router_id)) {
         error->subcode = SUB_BAD_ID;
-    } else if (open->hold == 1 || open->hold == 2) {
+    } else if (open->hold == 1 || open->hold == 2 || (open->hold && open->hold < fsm->conf->min_hold)) {
         error->subcode = SUB_HOLD_UNACCEPTABLE;
     } else if (!has_common_family(session)) {
         error->subcode = SUB_UNSUPPORTED_CAP;

@@ -63,6 +63,7 @@ enum vnrs_bgp_cause {
 struct vnrs_bgp_conf { // of one peer, borrowed by its machines
     uint32_t local_asn, peer_asn, router_id;
     uint16_t hold, keepalive;                 // seconds, proposed
+    uint16_t min_hold;                        // seconds; what the peer proposes below it, but for 0, is refused
     uint32_t connect_retry_ms, delay_open_ms; // delay_open_ms 0: no DelayOpen
     bool passive;
     bool bfd_up;               // now; looked at in strict mode

@@ -145,7 +145,7 @@ static bool needs_restart(const struct vnrs_spk_peer_config *a, const struct vnr
     return a->asn != b->asn || a->hold != b->hold || a->keepalive != b->keepalive || a->port != b->port ||
            a->ttl != b->ttl || a->kind != b->kind || !vnrs_addr_equal(&a->local, &b->local) ||
            a->passive != b->passive || a->ttl_min != b->ttl_min || a->delay_open != b->delay_open ||
-           memcmp(a->md5, b->md5, sizeof(a->md5)) != 0 ||
+           a->min_hold != b->min_hold || memcmp(a->md5, b->md5, sizeof(a->md5)) != 0 ||
            (a->bfd.multiplier && a->bfd.strict) != (b->bfd.multiplier && b->bfd.strict);
 }
 

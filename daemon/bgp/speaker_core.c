@@ -177,6 +177,7 @@ void vnrs_bgp_member_init(struct vnrs_bgp_member *m)
         .peer_asn = m->conf.asn,
         .router_id = sp->conf.router_id,
         .hold = m->conf.hold,
+        .min_hold = m->conf.min_hold,
         .keepalive = m->conf.keepalive,
         .connect_retry_ms = sp->conf.connect_retry_ms,
         .delay_open_ms = m->conf.delay_open * 1000u,

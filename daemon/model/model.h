@@ -170,6 +170,7 @@ struct vnrs_bgp_connection {
     unsigned ttl_security_hops; // GTSM (RFC 5082): the peer is at most so many hops away; 0: not looked at
     bool passive;               // the Route Server waits for the peer's connection
     unsigned delay_open;        // seconds to wait for the peer's OPEN (RFC 4271 8.1.3); 0: none
+    unsigned min_hold;          // seconds; shorter hold times of the peer, but for 0, are refused
     struct vnrs_bfd_options bfd;
     struct vnrs_route_map *in_map, *out_map; // NULL: none
     struct vnrs_nic *nic; // the NIC of this lab with that address in reach of the Route Server, or NULL

@@ -153,6 +153,7 @@ static void parse_session(struct vnrs_loader *l, const struct vnrs_node *node, c
         vnrs_loader_mark(l, &c->ttl_security_hops, hops->pos);
     c->passive = vnrs_read_bool(node, "passive", false);
     c->delay_open = vnrs_read_number(node, "delayOpen", 0);
+    c->min_hold = vnrs_read_number(node, "minHold", 0);
     c->bfd = l->bfd;
     vnrs_read_bfd(bfd, &c->bfd);
     if (bfd)

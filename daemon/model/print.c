@@ -279,7 +279,8 @@ static void print_connection(struct vnrs_strbuf *out, const struct vnrs_bgp_conn
         vnrs_strbuf_puts(out, "        password: \"" VNRS_BGP_PASSWORD_HIDDEN "\"\n");
     if (c->ttl_security_hops)
         vnrs_strbuf_printf(out, "        ttlSecurityHops: %u\n", c->ttl_security_hops);
-    vnrs_strbuf_printf(out, "        passive: %s\n        delayOpen: %u\n", yes_no(c->passive), c->delay_open);
+    vnrs_strbuf_printf(out, "        passive: %s\n        delayOpen: %u\n        minHold: %u\n", yes_no(c->passive),
+                       c->delay_open, c->min_hold);
     put_bfd(out, &c->bfd, "        ");
     print_map_refs(out, c);
 }

@@ -314,6 +314,13 @@ static const struct vnrs_schema_key bgp_connection_keys[] = {
      .max = 240,
      .def = "0",
      .help = "Seconds to wait for the NVA's OPEN before the own one is sent (RFC 4271 section 8.1.3); 0: none"},
+    {.key = "minHold",
+     .types = INT,
+     .max = 65535,
+     .def = "0",
+     .help =
+         "Seconds; an NVA that proposes a shorter hold time is refused (RFC 4271 section 4.2). One that proposes 0, "
+         "never, is taken"},
     BFD_KEY("BFD with the NVA, whose failure ends the BGP session at once; the default of the lab where absent. Azure "
             "has none"),
     {.key = "routingConfiguration", .types = OBJECT, .object = &routing_configuration, .help = "Route maps"},

@@ -152,6 +152,8 @@ static void put_connection(struct vnrs_strbuf *text, const struct vnrs_bgp_conne
     vnrs_strbuf_puts(text, conn->passive ? ", passive" : "");
     if (conn->delay_open)
         vnrs_strbuf_printf(text, ", OPEN delayed %u s", conn->delay_open);
+    if (conn->min_hold)
+        vnrs_strbuf_printf(text, ", hold time at least %u s", conn->min_hold);
 }
 
 // Apart from the connections: a session goes on when its maps change.

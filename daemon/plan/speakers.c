@@ -137,6 +137,7 @@ static struct vnrs_spk_peer_config make_nva(const struct vnrs_model *model, cons
         .addr = conn->peer_ip,
         .passive = conn->passive,
         .delay_open = (uint8_t)conn->delay_open,
+        .min_hold = (uint16_t)conn->min_hold,
         .hold = (uint16_t)conn->timers.hold,
         .keepalive = (uint16_t)conn->timers.keepalive,
         .asn = conn->peer_asn,

@@ -171,7 +171,7 @@ struct vnrs_spk_peer_config {
     struct vnrs_spk_bfd bfd;
     struct vnrs_addr local; // in place of the configuration's, in this session; NONE: that one
     uint8_t kind;           // enum vnrs_spk_peer_kind
-    uint8_t pad[2];
+    uint16_t min_hold;      // seconds; a shorter hold time of the peer, but for 0, is refused
 };
 
 struct vnrs_spk_map {

@@ -305,6 +305,20 @@ def test_hold_timer(spk, raw):
     spk.wait(lambda: spk.peers["a"].last_error == "sent NOTIFICATION: hold timer expired")
 
 
+def test_short_hold_times_are_refused(spk, raw):
+    """RFC 4271 6.2: a hold time may be refused, here below 20 seconds; 0, never, is taken."""
+    spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, min_hold=20), B])
+    a = raw("a").connect()
+    a.send_open(hold=19)
+    notification = a.expect(NOTIFICATION)
+    assert (notification.code, notification.subcode) == (2, 6)
+    for hold in (20, 0):
+        a.connect().establish(hold=hold)
+        spk.wait(lambda: spk.is_up("a"))
+        a.close_connection()
+        spk.wait(lambda: not spk.is_up("a"))
+
+
 def test_delayed_open(spk, raw):
     """RFC 4271 8.1.3: the peer's OPEN is waited for, and comes first; without one ours goes after all."""
     spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, delay_open=1), B])

@@ -382,6 +382,28 @@ static void delayed_open(void **state)
     assert_int_equal(vnrs_bgp_peer_accept(&w.peer, 6000), -EBUSY); // an error of the peer: kept out for a while
 }
 
+// The peer proposes 9 seconds.
+static void short_hold_times_are_refused(void **state)
+{
+    static const uint16_t least[] = {0, 9, 10};
+    uint8_t buf[VNRS_BGP_MSG_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(least); i++) {
+        _cleanup_(world_fini) struct world w = {0};
+        world_init(&w, true);
+        w.peer.conf.min_hold = least[i];
+        accept_one(&w, 1000);
+        (void)give(&w, 1000, VNRS_BGP_IN, buf, make_open(buf, 0x0a00000a));
+        if (least[i] <= 9) {
+            expect(&w, "in:OPEN in:KEEPALIVE");
+        } else {
+            expect(&w, "in:OPEN in:NOTIFICATION in:close");
+            assert_string_equal(w.peer.last_error, "sent NOTIFICATION: OPEN message error, unacceptable hold time");
+        }
+    }
+}
+
 static void refused_connections_are_retried(void **state)
 {
     _cleanup_(world_fini) struct world w = {0};
@@ -588,6 +610,7 @@ int main(void)
         cmocka_unit_test(refused_version_is_not_counted),
         cmocka_unit_test(capabilities_refused),
         cmocka_unit_test(delayed_open),
+        cmocka_unit_test(short_hold_times_are_refused),
         cmocka_unit_test(refused_connections_are_retried),
         cmocka_unit_test(collisions),
         cmocka_unit_test(the_peer_decides_for_the_other_connection),

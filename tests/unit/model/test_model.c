@@ -245,7 +245,8 @@ static const char everything[] =
     "          - {name: no, matchCriteria: [{matchCondition: Equals, asPath: [2, 1]}], actions: [{type: Drop}]}\n"
     "      - {name: second}\n"
     "    bgpConnections:\n"
-    "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, delayOpen: 9, bgp: {keepalive: 7, hold: "
+    "      - {name: p1, peerIp: 10.0.2.4, peerAsn: 4200000000, passive: true, delayOpen: 9, minHold: 6, bgp: "
+    "{keepalive: 7, hold: "
     "30}, "
     "bfd: {transmitInterval: 50, receiveInterval: 70, detectMultiplier: 5, minimumTtl: 250, strict: true}, "
     "routingConfiguration: {inboundRouteMap: first, outboundRouteMap: second}}\n"
@@ -465,6 +466,7 @@ static void same_routing(const struct vnrs_model *a, const struct vnrs_model *b)
             same_bytes(c->timers, d->timers);
             assert_int_equal(c->passive, d->passive);
             assert_int_equal(c->delay_open, d->delay_open);
+            assert_int_equal(c->min_hold, d->min_hold);
             assert_int_equal(c->in_map ? c->in_map->id : 0, d->in_map ? d->in_map->id : 0);
             assert_int_equal(c->out_map ? c->out_map->id : 0, d->out_map ? d->out_map->id : 0);
             assert_int_equal(c->ttl_security_hops, d->ttl_security_hops);
@@ -591,6 +593,7 @@ static void printed_text_means_the_same(void **state)
     assert_true(rs->options.graceful_restart && rs->options.enhanced_refresh && rs->options.extended_messages);
     assert_true(rs->options.add_path && rs->options.extended_next_hop);
     assert_int_equal(p1->delay_open, 9);
+    assert_int_equal(p1->min_hold, 6);
     assert_true(p1->passive && p1->timers.keepalive == 7 && p1->timers.hold == 30 && !p1->password);
     assert_true(!p2->passive && p2->timers.hold == 0 && p2->ttl_security_hops == 3);
     assert_string_equal(p2->password, "n0-b0dy");

@@ -12,17 +12,17 @@
 
 #include <cmocka.h>
 
-static const char *const route_server =
-    LABS_ROUTE_SERVER "    bgp: {gracefulRestart: true, restartTime: 90}\n"
-                      "    bmp: [{station: 10.0.2.9, port: 11019}]\n"
-                      "    bgpConnections:\n"
-                      "      - name: nva1\n"
-                      "        peerIp: 10.0.2.4\n"
-                      "        peerAsn: 65001\n"
-                      "        password: s3cret\n"
-                      "        ttlSecurityHops: 2\n"
-                      "        bfd: {transmitInterval: 150, receiveInterval: 200, detectMultiplier: 4}\n"
-                      "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, passive: true, delayOpen: 7}\n";
+static const char *const route_server = LABS_ROUTE_SERVER
+    "    bgp: {gracefulRestart: true, restartTime: 90}\n"
+    "    bmp: [{station: 10.0.2.9, port: 11019}]\n"
+    "    bgpConnections:\n"
+    "      - name: nva1\n"
+    "        peerIp: 10.0.2.4\n"
+    "        peerAsn: 65001\n"
+    "        password: s3cret\n"
+    "        ttlSecurityHops: 2\n"
+    "        bfd: {transmitInterval: 150, receiveInterval: 200, detectMultiplier: 4}\n"
+    "      - {name: nva2, peerIp: 10.0.2.5, peerAsn: 65002, passive: true, delayOpen: 7, minHold: 300}\n";
 
 static void a_route_server_instance(void **state)
 {
@@ -63,6 +63,7 @@ static void a_route_server_instance(void **state)
     const struct vnrs_spk_peer_config *nva2 = vnrs_speaker_find_peer(one, "nva2");
     assert_int_equal(nva2->passive, 1);
     assert_int_equal(nva2->delay_open, 7);
+    assert_int_equal(nva2->min_hold, 300);
     assert_int_equal(nva2->ttl_min, 0);
     assert_int_equal(nva2->bfd.multiplier, 0);
     assert_null(vnrs_speaker_find_peer(one, "nva3"));
