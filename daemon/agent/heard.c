@@ -290,7 +290,8 @@ static void on_filter(const struct vnrs_agentd_place *place, const struct nlmsgh
     const struct vnrs_bpf_dataplane *dp = place->lab->dataplane;
 
     if (!place->fabric || !dp || TC_H_MAJ(tc->tcm_info) >> 16 != VNRS_NLFILTER_PRIORITY ||
-        tc->tcm_parent != TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS))
+        TC_H_MAJ(tc->tcm_parent) != TC_H_MAJ(TC_H_CLSACT) ||
+        TC_H_MIN(tc->tcm_parent) == TC_H_MIN(TC_H_MIN_EGRESS)) // "parent ffff:" is the ingress, too
         return;
     if (msg->nlmsg_type == RTM_NEWTFILTER &&
         (tc->tcm_handle != VNRS_NLFILTER_HANDLE || filter_program(msg) == vnrs_bpf_dataplane_program_id(dp)))

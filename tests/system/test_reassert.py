@@ -145,6 +145,7 @@ CASES = {
     "ingress qdisc": (EBPF, "tc -n {F} qdisc del dev {VA} ingress"),
     "filter": (EBPF, "tc -n {F} filter del dev {VA} ingress"),
     "filter by its number": (EBPF, "tc -n {F} filter del dev {VA} ingress prio 1"),
+    "filter of the qdisc": (EBPF, "tc -n {F} filter del dev {VA} parent ffff:"),
     "pin of a map": (EBPF, "rm {pins}/v*/nics"),
     "pin of the program": (EBPF, "rm {pins}/v*/forward"),
     "all pins": (EBPF, "rm -r {pins}"),
