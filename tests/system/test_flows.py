@@ -163,7 +163,8 @@ def test_one_that_never_reads_costs_nobody_anything(lab):
     deaf.send(f"GET /v1/labs/{lab.name}/flows?sample=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     until(lambda: switch(lab) == (1, 1), 10, "the packet path tells")
     pids = [lab.daemon.process.pid, *lab.daemon.children("--controller")]
-    lab.get("counters")  # what one answer takes is kept for the next
+    for _ in range(3):  # an answer takes 4 MB, which malloc keeps for the next ones
+        lab.get("counters")
     before = [resident_kb(p) for p in pids]
     flood = subprocess.Popen(["ip", "netns", "exec", lab.ns("a"), "ping", "-n", "-q", "-f", "-w", "3", "10.0.1.4"],
                              stdout=subprocess.DEVNULL)
@@ -178,7 +179,7 @@ def test_one_that_never_reads_costs_nobody_anything(lab):
     assert slowest < 2
     grown = [resident_kb(p) - b for p, b in zip(pids, before)]
     if b"__asan" not in (BIN / "vnrsd").read_bytes():  # which keeps what is freed
-        assert max(grown) < 8192, grown
+        assert max(grown) < 16384, grown  # what is told in three seconds would be several times that
     deaf.close()
     until(lambda: switch(lab) == (0, 0), 10, "nobody reads any more")
 
