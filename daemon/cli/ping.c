@@ -131,13 +131,10 @@ static void ping_all(cell_vec *cells)
 static json_t *find_reason(const struct vnrs_cli *cli, const struct cell *cell)
 {
     _free_ char *path = vnrs_client_path("/trace", "from", cell->nic, "to", cell->address);
-    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {.exit = VNRS_EXIT_FAILED};
+    _cleanup_(vnrs_answer_fini) struct vnrs_answer answer =
+        vnrs_client_lab_request(cli->socket, "GET", cli->lab, path ? path : "");
 
-    if (path && cli->lab) {
-        struct vnrs_answer got = vnrs_client_lab_request(cli->socket, "GET", cli->lab, path);
-        answer = got;
-    }
-    return vnrs_ping_reason(answer.exit ? NULL : answer.json);
+    return vnrs_ping_reason(path && !answer.exit ? answer.json : NULL);
 }
 
 static json_t *make_results(const struct vnrs_cli *cli, const cell_vec *cells)

@@ -2,68 +2,29 @@
 // Counters for people, from the JSON that tests/unit/control/test_counters.c makes.
 #include "cli/counter_text.h"
 
-#include "util/fd.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static json_t *load(void)
-{
-    const char *root = getenv("VNRS_SOURCE_DIR");
-    char path[512];
-
-    (void)snprintf(path, sizeof(path), "%s/tests/unit/control/counters.golden.json", root ? root : ".");
-    json_t *json = json_load_file(path, 0, NULL);
-    assert_non_null(json);
-    return json;
-}
-
-// Against tests/unit/cli/<golden>; VNRS_UPDATE_GOLDEN writes it.
-static void check(void (*print)(FILE *out, const json_t *json), const json_t *json, const char *golden)
-{
-    const char *root = getenv("VNRS_SOURCE_DIR");
-    _free_ char *text = NULL, *want = NULL;
-    char path[512];
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-
-    assert_non_null(out);
-    print(out, json);
-    (void)fclose(out);
-    (void)snprintf(path, sizeof(path), "%s/tests/unit/cli/%s", root ? root : ".", golden);
-    if (getenv("VNRS_UPDATE_GOLDEN"))
-        assert_int_equal(vnrs_file_store(path, text, strlen(text), 0644), 0);
-    assert_int_equal(vnrs_file_load(path, 1 << 20, &want, &len), 0);
-    assert_string_equal(text, want);
-}
+#include "cli/golden.h"
 
 static void a_lab(void **state)
 {
-    json_t *counters = load();
+    json_t *counters = golden_json("counters.golden.json");
 
     (void)state;
-    check(vnrs_counter_text, counters, "counters.golden");
+    golden_check(vnrs_counter_text, counters, "counters.golden");
     json_decref(counters);
 }
 
 static void a_nic(void **state)
 {
-    json_t *counters = load();
+    json_t *counters = golden_json("counters.golden.json");
 
     (void)state;
-    check(vnrs_counter_text_nic, vnrs_counter_text_find(counters, "spoke/eth0"), "counters-nic.golden");
+    golden_check(vnrs_counter_text_nic, vnrs_counter_text_find(counters, "spoke/eth0"), "counters-nic.golden");
     json_decref(counters);
 }
 
 static void nics_by_name(void **state)
 {
-    json_t *counters = load();
+    json_t *counters = golden_json("counters.golden.json");
 
     (void)state;
     assert_non_null(vnrs_counter_text_find(counters, "spoke"));
