@@ -57,7 +57,7 @@ int vnrs_cli_bgp_dump(const struct vnrs_cli *cli)
 {
     struct vnrs_out out = {.measure = measure};
     _free_ char *lab = NULL, *path = NULL;
-    int rc = vnrs_out_check(cli, "MRT");
+    int rc = cli->format == VNRS_FORMAT_TABLE ? vnrs_out_check(cli, "MRT") : vnrs_cli_no_format("bgp dump", "");
 
     if (rc == VNRS_EXIT_OK)
         rc = vnrs_cli_lab(cli, &lab);

@@ -3,14 +3,14 @@
 #pragma once
 
 #include "cli/client.h"
-#include "cli/table.h"
+#include "cli/print.h"
 
 #include <stdbool.h>
 
 struct vnrs_cli {
     const char *socket;
-    const char *lab; // --lab, or NULL
-    bool json;       // -o json
+    const char *lab;         // --lab, or NULL
+    enum vnrs_format format; // -o
     bool wait, wide, all, why, quiet, color;
     unsigned timeout_s;
     const char *from, *to;   // next-hop, flows, capture
@@ -66,9 +66,11 @@ int vnrs_verb_connect_probe(const struct vnrs_cli *cli); // hidden: run by `test
 // The lab meant: --lab, or the only one. Returns 0 and its name (owned by the caller), or an exit status after saying
 // why.
 int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab);
+// Says that the verb has no output in the format meant by -o; `formats` it has: "json or yaml", or "" where it has one
+// of its own. Returns the exit status.
+int vnrs_cli_no_format(const char *verb, const char *formats);
 // GET of /v1/labs/<lab><suffix>; on failure the sentence is printed. Returns the exit status.
 int vnrs_cli_get(const struct vnrs_cli *cli, const char *suffix, struct vnrs_answer *ret_answer);
-void vnrs_cli_print_json(const json_t *json);
 void vnrs_cli_print_link(const json_t *link); // a line: link.c
 // Poll the lab's status until `done` says so or the time is up. Prints what is unmet on a time-out.
 int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(const json_t *status, json_int_t wanted),

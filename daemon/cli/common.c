@@ -10,10 +10,13 @@
 
 #define POLL_MS 100
 
-void vnrs_cli_print_json(const json_t *json)
+int vnrs_cli_no_format(const char *verb, const char *formats)
 {
-    (void)json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-    (void)fputc('\n', stdout);
+    (void)fprintf(stderr,
+                  *formats ? "vnrs: error: what '%s' prints is no table\nhelp: '-o' may be %s\n"
+                           : "vnrs: error: what '%s' prints has a format of its own\nhelp: leave out '-o'\n",
+                  verb, formats);
+    return VNRS_EXIT_USAGE;
 }
 
 int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab)

@@ -28,7 +28,9 @@ static void print_bash(FILE *out, const struct vnrs_completion_verb *verbs, cons
         "        case ${COMP_WORDS[i]} in -*) ;; *) verb=${COMP_WORDS[i]}; break ;; esac\n"
         "    done\n"
         "    COMPREPLY=()\n"
-        "    if [[ $word == -* ]]; then\n"
+        "    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == -o ]]; then\n"
+        "        COMPREPLY=($(compgen -W 'table json yaml tsv' -- \"$word\"))\n"
+        "    elif [[ $word == -* ]]; then\n"
         "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
         "    elif [[ -z $verb ]]; then\n"
         "        COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\"))\n"
@@ -62,6 +64,7 @@ static void print_fish(FILE *out, const struct vnrs_completion_verb *verbs, cons
     (void)fputs("function __vnrs_names\n    " NAMES("$argv[1]") "\nend\n", out);
     for (; verbs->name; verbs++)
         (void)fprintf(out, "complete -c vnrs -n __fish_use_subcommand -a %s -d \"%s\"\n", verbs->name, verbs->help);
+    (void)fputs("complete -c vnrs -s o -x -a 'table json yaml tsv'\n", out);
     for (; options->name; options++)
         (void)fprintf(out, "complete -c vnrs -l %s%s\n", options->name, options->has_arg ? " -r" : "");
     (void)fputs(

@@ -69,13 +69,14 @@ static void print_classes(FILE *out, const json_t *counters)
     json_decref(rows);
 }
 
+static const struct vnrs_column nic_columns[] = {{"NIC", "name"},
+                                                 {"Packets From", "fromNic.packets"},
+                                                 {"Bytes From", "fromNic.bytes"},
+                                                 {"Packets To", "toNic.packets"},
+                                                 {"Bytes To", "toNic.bytes"}};
+
 void vnrs_counter_text(FILE *out, const json_t *counters)
 {
-    static const struct vnrs_column nic_columns[] = {{"NIC", "name"},
-                                                     {"Packets From", "fromNic.packets"},
-                                                     {"Bytes From", "fromNic.bytes"},
-                                                     {"Packets To", "toNic.packets"},
-                                                     {"Bytes To", "toNic.bytes"}};
     static const struct vnrs_column type_columns[] = {
         {"Next Hop Type", "type"}, {"Packets", "packets"}, {"Bytes", "bytes"}};
     static const struct vnrs_column drop_columns[] = {{"Dropped", "text"}, {"Packets", "packets"}, {"Bytes", "bytes"}};
@@ -88,18 +89,29 @@ void vnrs_counter_text(FILE *out, const json_t *counters)
     json_decref(drops);
 }
 
+void vnrs_counter_tsv(FILE *out, const json_t *counters)
+{
+    vnrs_table_print_tsv(out, nic_columns, ARRAY_SIZE(nic_columns), json_object_get(counters, "nics"));
+}
+
+static const struct vnrs_column class_columns[] = {{"Billing Class", "class"},      {"Packets From", "fromNic.packets"},
+                                                   {"Bytes From", "fromNic.bytes"}, {"Packets To", "toNic.packets"},
+                                                   {"Bytes To", "toNic.bytes"},     {"Billed", "billed"}};
+
 void vnrs_counter_text_nic(FILE *out, const json_t *nic)
 {
-    static const struct vnrs_column columns[] = {{"Billing Class", "class"},      {"Packets From", "fromNic.packets"},
-                                                 {"Bytes From", "fromNic.bytes"}, {"Packets To", "toNic.packets"},
-                                                 {"Bytes To", "toNic.bytes"},     {"Billed", "billed"}};
     json_t *rows = json_array();
 
     (void)json_array_extend(rows, json_object_get(nic, "billing"));
     (void)json_array_append_new(rows, json_pack("{s:s, s:o, s:o}", "class", "Total", "fromNic", sum_of(rows, "fromNic"),
                                                 "toNic", sum_of(rows, "toNic")));
-    vnrs_table_print(out, columns, ARRAY_SIZE(columns), rows);
+    vnrs_table_print(out, class_columns, ARRAY_SIZE(class_columns), rows);
     json_decref(rows);
+}
+
+void vnrs_counter_tsv_nic(FILE *out, const json_t *nic)
+{
+    vnrs_table_print_tsv(out, class_columns, ARRAY_SIZE(class_columns), json_object_get(nic, "billing"));
 }
 
 json_t *vnrs_counter_text_find(const json_t *counters, const char *name)

@@ -7,16 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct vnrs_column columns[] = {{"Time", "time"}, {"Lab", "lab"}, {"Kind", "kind"}, {"Text", "text"}};
+
 static void on_line(void *arg, const char *text, size_t len)
 {
     const struct vnrs_cli *cli = arg;
     json_t *event = vnrs_event_parse(text, len);
 
-    if (event && cli->json) {
-        (void)json_dumpf(event, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        (void)fputc('\n', stdout);
-    } else if (event) {
-        vnrs_event_text(stdout, event);
+    if (event && !vnrs_cli_print_next(cli, event)) {
+        if (cli->format == VNRS_FORMAT_TSV)
+            vnrs_table_tsv_row(stdout, columns, ARRAY_SIZE(columns), event);
+        else
+            vnrs_event_text(stdout, event);
     }
     json_decref(event);
 }
@@ -32,6 +34,8 @@ static int follow(const struct vnrs_cli *cli, struct vnrs_strbuf *path)
     const struct vnrs_stream_reader reader = {.piece = on_piece, .arg = &lines};
 
     vnrs_client_param(path, "follow", "1");
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_table_tsv_headings(stdout, columns, ARRAY_SIZE(columns));
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = vnrs_client_stream(cli->socket, path->text, &reader);
     vnrs_lines_fini(&lines);
     if (answer.exit && answer.status == 200) {
@@ -49,8 +53,10 @@ static int list(const struct vnrs_cli *cli, const char *path)
 
     if (answer.exit)
         return vnrs_answer_complain(&answer, cli->socket);
-    if (cli->json)
-        vnrs_cli_print_json(events);
+    if (vnrs_cli_print(cli, events))
+        return VNRS_EXIT_OK;
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_table_print_tsv(stdout, columns, ARRAY_SIZE(columns), events);
     else
         json_array_foreach(events, i, event) vnrs_event_text(stdout, event);
     return VNRS_EXIT_OK;

@@ -15,9 +15,27 @@
 struct show {
     const struct vnrs_cli *cli;
     struct vnrs_lines lines;
-    json_t *list; // -o json without -f; else NULL
+    json_t *list; // -o json or yaml without -f; else NULL
     uint64_t lost;
 };
+
+static const struct vnrs_column columns[] = {{"Time", "time"},       {"NIC", "nic"},
+                                             {"Verdict", "verdict"}, {"Reason", "reason"},
+                                             {"Text", "text"},       {"Next Hop Type", "nextHopType"},
+                                             {"To NIC", "toNic"},    {"Protocol", "protocol"},
+                                             {"From", "from"},       {"From Port", "fromPort"},
+                                             {"To", "to"},           {"To Port", "toPort"},
+                                             {"Bytes", "bytes"}};
+
+static void print_flow(const struct vnrs_cli *cli, const json_t *flow)
+{
+    if (vnrs_cli_print_next(cli, flow))
+        return;
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_table_tsv_row(stdout, columns, ARRAY_SIZE(columns), flow);
+    else
+        vnrs_flow_text(stdout, flow);
+}
 
 static void show_line(void *arg, const char *text, size_t len)
 {
@@ -32,11 +50,8 @@ static void show_line(void *arg, const char *text, size_t len)
                           json_integer_value(lost));
     } else if (show->list && flow) {
         (void)json_array_append(show->list, flow);
-    } else if (show->cli->json && flow) {
-        (void)fwrite(text, 1, len, stdout);
-        (void)fputc('\n', stdout);
     } else if (flow) {
-        vnrs_flow_text(stdout, flow);
+        print_flow(show->cli, flow);
     }
     json_decref(flow);
 }
@@ -52,6 +67,8 @@ static void on_begun(void *arg)
 {
     const struct show *show = arg;
 
+    if (show->cli->format == VNRS_FORMAT_TSV)
+        vnrs_table_tsv_headings(stdout, columns, ARRAY_SIZE(columns));
     if (!show->cli->quiet)
         (void)fprintf(stderr, "vnrs: watching%s\n", show->cli->follow ? "" : " for " WAIT_SECONDS " s");
 }
@@ -96,7 +113,7 @@ static int run(const char *path, struct show *show)
     if (answer.exit)
         return vnrs_answer_complain(&answer, show->cli->socket);
     if (show->list)
-        vnrs_cli_print_json(show->list);
+        (void)vnrs_cli_print(show->cli, show->list);
     if (show->lost && !show->cli->follow && !show->cli->quiet)
         (void)fprintf(stderr, "vnrs: %llu packets could not be shown\n", (unsigned long long)show->lost);
     return VNRS_EXIT_OK;
@@ -116,7 +133,8 @@ int vnrs_verb_flows(const struct vnrs_cli *cli)
         return rc;
     if (!(path = make_path(cli, lab)))
         return VNRS_EXIT_FAILED;
-    struct show show = {.cli = cli, .list = cli->json && !cli->follow ? json_array() : NULL};
+    bool is_list = !cli->follow && (cli->format == VNRS_FORMAT_JSON || cli->format == VNRS_FORMAT_YAML);
+    struct show show = {.cli = cli, .list = is_list ? json_array() : NULL};
     show.lines = (struct vnrs_lines){.line = show_line, .arg = &show};
     rc = run(path, &show);
     json_decref(show.list);

@@ -64,15 +64,26 @@ static int make_body(const struct vnrs_cli *cli, json_t *body)
     return cli->argc > 2 ? usage("nothing comes after", action) : VNRS_EXIT_OK;
 }
 
+static void print_row(const struct vnrs_cli *cli, const json_t *link)
+{
+    static const struct vnrs_column columns[] = {{"NIC", "nic"},   {"Down", "down"},   {"Loss", "loss"},
+                                                 {"Rate", "rate"}, {"Delay", "delay"}, {"Jitter", "jitter"},
+                                                 {"Live", "live"}};
+
+    vnrs_cli_row(cli, columns, ARRAY_SIZE(columns), link);
+}
+
 static int show(const struct vnrs_cli *cli, struct vnrs_answer *answer)
 {
     int rc = vnrs_answer_complain(answer, cli->socket);
 
-    if (rc == VNRS_EXIT_OK && cli->json)
-        vnrs_cli_print_json(answer->json);
-    else if (rc == VNRS_EXIT_OK && (!cli->quiet || cli->argc == 1))
+    if (rc || vnrs_cli_print(cli, answer->json))
+        return rc;
+    if (cli->format == VNRS_FORMAT_TSV)
+        print_row(cli, answer->json);
+    else if (!cli->quiet || cli->argc == 1)
         vnrs_cli_print_link(answer->json);
-    return rc;
+    return VNRS_EXIT_OK;
 }
 
 int vnrs_verb_link(const struct vnrs_cli *cli)

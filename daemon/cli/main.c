@@ -60,6 +60,14 @@ static const struct verb {
     {"connect-probe", NULL, vnrs_verb_connect_probe, 2, 2, NULL, NULL},
 };
 
+// Verbs that do not have all formats of -o, and those that they have.
+static const struct {
+    const char *verb, *formats; // "": one of its own
+} limited[] = {
+    {"peer", "json or yaml"}, {"schema", "json or yaml"}, {"exec", ""}, {"shell", ""},
+    {"capture", ""},          {"completion", ""},
+};
+
 static void print_usage(FILE *out)
 {
     (void)fputs("usage: vnrs [OPTIONS] VERB [ARGUMENTS]\n\nverbs:\n", out);
@@ -67,7 +75,7 @@ static void print_usage(FILE *out)
         if (verbs[i].help)
             (void)fprintf(out, "  %-17s %-41s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
     (void)fputs("\noptions:\n"
-                "  -o table|json     output (default table)\n"
+                "  -o FORMAT         output: table (default), json, yaml or tsv\n"
                 "  --lab NAME        the lab meant, where several run\n"
                 "  --socket PATH     API socket (default " DEFAULT_SOCKET ", or VNRS_SOCKET)\n"
                 "  --timeout TIME    how long to wait: 30, 30s or 2m (default 60s)\n"
@@ -185,8 +193,8 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
 {
     switch (opt) {
     case 'o':
-        cli->json = strcmp(optarg, "json") == 0;
-        return cli->json || strcmp(optarg, "table") == 0 ? -1 : usage_error("output is 'table' or 'json', not", optarg);
+        return vnrs_format_parse(optarg, &cli->format) ? -1
+                                                       : usage_error("output is table, json, yaml or tsv, not", optarg);
     case OPT_LAB:
         cli->lab = optarg;
         return -1;
@@ -268,6 +276,23 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
     }
 }
 
+static int check_format(const struct verb *verb, enum vnrs_format format)
+{
+    for (size_t i = 0; format != VNRS_FORMAT_TABLE && i < ARRAY_SIZE(limited); i++)
+        if (strcmp(limited[i].verb, verb->name) == 0 && (format == VNRS_FORMAT_TSV || !*limited[i].formats))
+            return vnrs_cli_no_format(verb->name, limited[i].formats);
+    return VNRS_EXIT_OK;
+}
+
+// Output that got lost on its way is no success.
+static int finish_output(int rc)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return rc;
+    (void)fputs("vnrs: error: cannot write standard output\nhelp: is the disk full?\n", stderr);
+    return rc ? rc : VNRS_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const char *env_socket = getenv("VNRS_SOCKET");
@@ -295,8 +320,11 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: vnrs %s %s\n", verb->name, verb->args ? verb->args : "");
         return VNRS_EXIT_USAGE;
     }
+    int rc = check_format(verb, cli.format);
+    if (rc)
+        return rc;
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-    int rc = verb->fn(&cli);
+    rc = verb->fn(&cli);
     curl_global_cleanup();
-    return rc;
+    return finish_output(rc);
 }

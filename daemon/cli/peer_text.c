@@ -75,18 +75,34 @@ static json_t *summary_row(const json_t *peer)
     return row;
 }
 
-void vnrs_peer_text_summary(FILE *out, const json_t *peers)
+static const struct vnrs_column summary_columns[] = {
+    {"Neighbor", "peerIp"},       {"V", "version"},           {"AS", "peerAsn"},
+    {"MsgRcvd", "messagesIn"},    {"MsgSent", "messagesOut"}, {"Up/Down", "upDown"},
+    {"State/PfxRcd", "statePfx"}, {"PfxSnt", "advertised"},   {"BFD", "bfdState"},
+    {"Speaker", "speaker"},       {"Desc", "desc"},           {"Last Error", "lastError"}};
+
+static json_t *summary_rows(const json_t *peers)
 {
-    static const struct vnrs_column columns[] = {
-        {"Neighbor", "peerIp"},       {"V", "version"},           {"AS", "peerAsn"},
-        {"MsgRcvd", "messagesIn"},    {"MsgSent", "messagesOut"}, {"Up/Down", "upDown"},
-        {"State/PfxRcd", "statePfx"}, {"PfxSnt", "advertised"},   {"BFD", "bfdState"},
-        {"Speaker", "speaker"},       {"Desc", "desc"},           {"Last Error", "lastError"}};
     json_t *rows = json_array();
 
     for (size_t i = 0; i < json_array_size(peers); i++)
         (void)json_array_append_new(rows, summary_row(json_array_get(peers, i)));
-    vnrs_table_print(out, columns, ARRAY_SIZE(columns), rows);
+    return rows;
+}
+
+void vnrs_peer_text_summary(FILE *out, const json_t *peers)
+{
+    json_t *rows = summary_rows(peers);
+
+    vnrs_table_print(out, summary_columns, ARRAY_SIZE(summary_columns), rows);
+    json_decref(rows);
+}
+
+void vnrs_peer_text_summary_tsv(FILE *out, const json_t *peers)
+{
+    json_t *rows = summary_rows(peers);
+
+    vnrs_table_print_tsv(out, summary_columns, ARRAY_SIZE(summary_columns), rows);
     json_decref(rows);
 }
 

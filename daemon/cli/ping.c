@@ -165,6 +165,19 @@ static int check_names(const struct vnrs_cli *cli, const json_t *machines)
     return VNRS_EXIT_OK;
 }
 
+static void print_results(const struct vnrs_cli *cli, const json_t *results)
+{
+    static const struct vnrs_column columns[] = {
+        {"From", "from"}, {"To", "to"}, {"Address", "address"}, {"Answered", "answered"}, {"Reason", "reason"}};
+
+    if (vnrs_cli_print(cli, results))
+        return;
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns), results);
+    else
+        vnrs_ping_text(stdout, results);
+}
+
 static int show(const struct vnrs_cli *cli, const json_t *machines)
 {
     cell_vec cells = {0};
@@ -175,10 +188,7 @@ static int show(const struct vnrs_cli *cli, const json_t *machines)
     if (!rc) {
         ping_all(&cells);
         json_t *results = make_results(cli, &cells);
-        if (cli->json)
-            vnrs_cli_print_json(results);
-        else
-            vnrs_ping_text(stdout, results);
+        print_results(cli, results);
         json_decref(results);
     }
     vec_free(&cells);

@@ -95,3 +95,37 @@ out:
     free(cells);
     free(widths);
 }
+
+static void put_escaped(FILE *out, const char *text)
+{
+    static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
+
+    for (; *text; text++) {
+        const char *found = strchr(special, *text);
+        if (found)
+            (void)fputc('\\', out);
+        (void)fputc(found ? letters[found - special] : *text, out);
+    }
+}
+
+void vnrs_table_tsv_headings(FILE *out, const struct vnrs_column *columns, size_t n_columns)
+{
+    for (size_t c = 0; c < n_columns; c++)
+        (void)fprintf(out, "%s%c", columns[c].heading, c + 1 < n_columns ? '\t' : '\n');
+}
+
+void vnrs_table_tsv_row(FILE *out, const struct vnrs_column *columns, size_t n_columns, const json_t *row)
+{
+    for (size_t c = 0; c < n_columns; c++) {
+        _free_ char *text = cell_text(row, columns[c].path);
+        put_escaped(out, text ? text : "");
+        (void)fputc(c + 1 < n_columns ? '\t' : '\n', out);
+    }
+}
+
+void vnrs_table_print_tsv(FILE *out, const struct vnrs_column *columns, size_t n_columns, const json_t *rows)
+{
+    vnrs_table_tsv_headings(out, columns, n_columns);
+    for (size_t r = 0; r < json_array_size(rows); r++)
+        vnrs_table_tsv_row(out, columns, n_columns, json_array_get(rows, r));
+}

@@ -18,9 +18,9 @@ int vnrs_verb_peer(const struct vnrs_cli *cli)
 
     if (rc)
         return rc;
-    if (cli->json)
-        vnrs_cli_print_json(peers);
-    for (size_t i = 0; !cli->json && i < json_array_size(peers); i++) {
+    if (vnrs_cli_print(cli, peers))
+        return VNRS_EXIT_OK;
+    for (size_t i = 0; i < json_array_size(peers); i++) {
         (void)fputs(i ? "\n" : "", stdout);
         vnrs_peer_text_full(stdout, json_array_get(peers, i));
     }
@@ -38,17 +38,14 @@ static int print_rib(const struct vnrs_cli *cli)
 
     if (rc)
         return rc;
-    if (cli->json)
-        vnrs_cli_print_json(json_object_get(answer.json, "value"));
-    else
-        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - (cli->why ? 0 : 2),
-                         json_object_get(answer.json, "value"));
+    vnrs_cli_value(cli, columns, ARRAY_SIZE(columns) - (cli->why ? 0 : 2), answer.json);
     return VNRS_EXIT_OK;
 }
 
 // clear, refresh: a POST that names the peer.
 static int act_on_peer(const struct vnrs_cli *cli, const char *action)
 {
+    static const struct vnrs_column columns[] = {{"Instances", "instances"}};
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     _free_ char *lab = NULL;
     struct vnrs_strbuf path = {0};
@@ -64,8 +61,10 @@ static int act_on_peer(const struct vnrs_cli *cli, const char *action)
     answer = vnrs_client_request(cli->socket, "POST", full, NULL);
     if (answer.exit)
         return vnrs_answer_complain(&answer, cli->socket);
-    if (cli->json)
-        vnrs_cli_print_json(answer.json);
+    if (vnrs_cli_print(cli, answer.json))
+        return VNRS_EXIT_OK;
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_cli_row(cli, columns, ARRAY_SIZE(columns), answer.json);
     else
         (void)printf("%s: %s on %" JSON_INTEGER_FORMAT " instances\n", cli->argv[1], action,
                      json_integer_value(json_object_get(answer.json, "instances")));

@@ -89,6 +89,28 @@ static int check_file(const char *path, struct checked_file *f)
     return f->model ? VNRS_EXIT_OK : VNRS_EXIT_INVALID;
 }
 
+// A row for each diagnostic of all files.
+static void print_diag_rows(const struct vnrs_cli *cli, const json_t *files)
+{
+    static const struct vnrs_column columns[] = {{"File", "file"},
+                                                 {"Line", "diagnostic.line"},
+                                                 {"Column", "diagnostic.column"},
+                                                 {"Severity", "diagnostic.severity"},
+                                                 {"Id", "diagnostic.id"},
+                                                 {"Message", "diagnostic.message"},
+                                                 {"Help", "diagnostic.help"}};
+    json_t *rows = json_array(), *file, *diag;
+    size_t f, d;
+
+    json_array_foreach(files, f, file)
+    {
+        json_array_foreach(json_object_get(file, "diagnostics"), d, diag)(void) json_array_append_new(
+            rows, json_pack("{s:O s:O}", "file", json_object_get(file, "file"), "diagnostic", diag));
+    }
+    vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns), rows);
+    json_decref(rows);
+}
+
 int vnrs_verb_validate(const struct vnrs_cli *cli)
 {
     int worst = VNRS_EXIT_OK;
@@ -98,7 +120,7 @@ int vnrs_verb_validate(const struct vnrs_cli *cli)
         _cleanup_(checked_file_fini) struct checked_file f = {0};
         int rc = check_file(cli->argv[i], &f);
         worst = worst ? worst : rc;
-        if (cli->json) {
+        if (cli->format != VNRS_FORMAT_TABLE) {
             (void)json_array_append_new(all, json_pack("{s:s s:b s:o}", "file", cli->argv[i], "valid", f.model != NULL,
                                                        "diagnostics", diag_json(&f.diags)));
             continue;
@@ -108,14 +130,23 @@ int vnrs_verb_validate(const struct vnrs_cli *cli)
             (void)printf("%s: ok: lab '%s', %zu virtual networks, %zu machines, %zu route servers\n", cli->argv[i],
                          f.model->name, f.model->vnets.len, f.model->n_user_machines, f.model->route_servers.len);
     }
-    if (cli->json)
-        vnrs_cli_print_json(all);
+    if (cli->format == VNRS_FORMAT_TSV)
+        print_diag_rows(cli, all);
+    else
+        (void)vnrs_cli_print(cli, all);
     json_decref(all);
     return worst;
 }
 
-static void print_changes(const json_t *changes)
+static void print_changes(const struct vnrs_cli *cli, const json_t *changes)
 {
+    static const struct vnrs_column columns[] = {
+        {"Op", "op"}, {"Type", "type"}, {"Name", "name"}, {"Detail", "detail"}};
+
+    if (cli->format == VNRS_FORMAT_TSV) {
+        vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns), changes);
+        return;
+    }
     for (size_t i = 0; i < json_array_size(changes); i++) {
         const json_t *c = json_array_get(changes, i);
         const char *detail = json_string_value(json_object_get(c, "detail"));
@@ -158,10 +189,8 @@ int vnrs_verb_plan(const struct vnrs_cli *cli)
 
     if (rc)
         return rc;
-    if (cli->json)
-        vnrs_cli_print_json(answer.json);
-    else
-        print_changes(json_object_get(answer.json, "changes"));
+    if (!vnrs_cli_print(cli, answer.json))
+        print_changes(cli, json_object_get(answer.json, "changes"));
     return VNRS_EXIT_OK;
 }
 
@@ -174,21 +203,25 @@ int vnrs_verb_apply(const struct vnrs_cli *cli)
         return rc;
     const char *lab = json_string_value(json_object_get(answer.json, "lab"));
     json_int_t generation = json_integer_value(json_object_get(answer.json, "generation"));
-    if (!cli->json)
-        print_changes(json_object_get(answer.json, "changes"));
+    if (cli->format == VNRS_FORMAT_TABLE || cli->format == VNRS_FORMAT_TSV)
+        print_changes(cli, json_object_get(answer.json, "changes"));
     (void)fflush(stdout);
     rc = vnrs_cli_wait(cli, lab ? lab : "", cli->wait ? vnrs_status_is_ready : vnrs_status_is_reached, generation);
-    if (cli->json)
-        vnrs_cli_print_json(answer.json);
+    (void)vnrs_cli_print(cli, answer.json);
     return rc;
 }
 
-int vnrs_verb_schema(VNRS_UNUSED const struct vnrs_cli *cli)
+int vnrs_verb_schema(const struct vnrs_cli *cli)
 {
     _free_ char *text = vnrs_schema_json();
+    json_t *schema = text && cli->format == VNRS_FORMAT_YAML ? json_loads(text, 0, NULL) : NULL;
 
     if (!text)
         return VNRS_EXIT_FAILED;
-    (void)puts(text);
+    if (schema)
+        (void)vnrs_cli_print(cli, schema);
+    else
+        (void)puts(text);
+    json_decref(schema);
     return VNRS_EXIT_OK;
 }

@@ -19,6 +19,7 @@ static struct vnrs_cli with_lab_argument(const struct vnrs_cli *cli)
 
 int vnrs_verb_destroy(const struct vnrs_cli *given)
 {
+    static const struct vnrs_column columns[] = {{"Lab", "lab"}, {"Removed", "removed"}};
     struct vnrs_cli cli = with_lab_argument(given);
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     _free_ char *lab = NULL;
@@ -43,17 +44,35 @@ int vnrs_verb_destroy(const struct vnrs_cli *given)
     }
     if (answer.exit)
         return vnrs_answer_complain(&answer, cli.socket);
-    if (cli.json)
-        vnrs_cli_print_json(answer.json);
+    if (vnrs_cli_print(&cli, answer.json))
+        return VNRS_EXIT_OK;
+    if (cli.format == VNRS_FORMAT_TSV)
+        vnrs_cli_row(&cli, columns, ARRAY_SIZE(columns), answer.json);
     else
         (void)printf("lab '%s' removed, %" JSON_INTEGER_FORMAT " objects\n", lab,
                      json_integer_value(json_object_get(answer.json, "removed")));
     return VNRS_EXIT_OK;
 }
 
-int vnrs_verb_status(const struct vnrs_cli *given)
+static void print_status(const struct vnrs_cli *cli, const json_t *status, bool is_ready)
 {
     static const struct vnrs_column columns[] = {{"Condition", "name"}, {"Ok", "ok"}, {"Detail", "text"}};
+    const json_t *links = json_object_get(status, "links"), *errors = json_object_get(status, "errors");
+
+    if (cli->format == VNRS_FORMAT_TABLE)
+        (void)printf("lab %s: %s, generation %" JSON_INTEGER_FORMAT "\n\n", cli->lab, is_ready ? "ready" : "not ready",
+                     json_integer_value(json_object_get(status, "generation")));
+    vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns), json_object_get(status, "conditions"));
+    if (cli->format == VNRS_FORMAT_TSV)
+        return;
+    for (size_t i = 0; i < json_array_size(links); i++)
+        vnrs_cli_print_link(json_array_get(links, i));
+    for (size_t i = 0; i < json_array_size(errors); i++)
+        (void)printf("error: %s\n", json_string_value(json_array_get(errors, i)));
+}
+
+int vnrs_verb_status(const struct vnrs_cli *given)
+{
     struct vnrs_cli cli = with_lab_argument(given);
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
     _free_ char *lab = NULL;
@@ -77,19 +96,8 @@ int vnrs_verb_status(const struct vnrs_cli *given)
         return rc;
     json_int_t generation = json_integer_value(json_object_get(answer.json, "generation"));
     bool is_ready = vnrs_status_is_ready(answer.json, generation);
-    if (cli.json) {
-        vnrs_cli_print_json(answer.json);
-        return is_ready ? VNRS_EXIT_OK : VNRS_EXIT_NOT_READY;
-    }
-    (void)printf("lab %s: %s, generation %" JSON_INTEGER_FORMAT "\n\n", lab, is_ready ? "ready" : "not ready",
-                 generation);
-    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "conditions"));
-    const json_t *links = json_object_get(answer.json, "links");
-    for (size_t i = 0; i < json_array_size(links); i++)
-        vnrs_cli_print_link(json_array_get(links, i));
-    const json_t *errors = json_object_get(answer.json, "errors");
-    for (size_t i = 0; i < json_array_size(errors); i++)
-        (void)printf("error: %s\n", json_string_value(json_array_get(errors, i)));
+    if (!vnrs_cli_print(&cli, answer.json))
+        print_status(&cli, answer.json, is_ready);
     return is_ready ? VNRS_EXIT_OK : VNRS_EXIT_NOT_READY;
 }
 
@@ -99,10 +107,7 @@ static int print_value_table(const struct vnrs_cli *cli, const char *path, const
 
     if (answer.exit)
         return vnrs_answer_complain(&answer, cli->socket);
-    if (cli->json)
-        vnrs_cli_print_json(json_object_get(answer.json, "value"));
-    else
-        vnrs_table_print(stdout, columns, n, json_object_get(answer.json, "value"));
+    vnrs_cli_value(cli, columns, n, answer.json);
     return VNRS_EXIT_OK;
 }
 
@@ -207,13 +212,13 @@ int vnrs_verb_inspect(const struct vnrs_cli *given)
 
     if (rc)
         return rc;
-    if (cli.json) {
-        vnrs_cli_print_json(answer.json);
+    if (vnrs_cli_print(&cli, answer.json))
         return VNRS_EXIT_OK;
-    }
     json_t *rows = nic_rows(answer.json);
-    vnrs_table_print(stdout, nic_columns, ARRAY_SIZE(nic_columns), rows);
+    vnrs_cli_rows(&cli, nic_columns, ARRAY_SIZE(nic_columns), rows);
     json_decref(rows);
+    if (cli.format == VNRS_FORMAT_TSV)
+        return VNRS_EXIT_OK;
     if (json_array_size(json_object_get(answer.json, "routeServers"))) {
         (void)putchar('\n');
         vnrs_table_print(stdout, rs_columns, ARRAY_SIZE(rs_columns), json_object_get(answer.json, "routeServers"));
@@ -239,13 +244,14 @@ int vnrs_verb_counters(const struct vnrs_cli *cli)
         (void)fprintf(stderr, "vnrs: error: there is no NIC '%s'\n", cli->argv[0]);
         return VNRS_EXIT_FAILED;
     }
-    if (cli->json)
-        vnrs_cli_print_json(nic ? nic : answer.json);
-    else if (nic)
-        vnrs_counter_text_nic(stdout, nic);
+    if (vnrs_cli_print(cli, nic ? nic : answer.json))
+        return VNRS_EXIT_OK;
+    bool is_tsv = cli->format == VNRS_FORMAT_TSV;
+    if (nic)
+        (is_tsv ? vnrs_counter_tsv_nic : vnrs_counter_text_nic)(stdout, nic);
     else
-        vnrs_counter_text(stdout, answer.json);
-    if (!cli->json && !cli->quiet && !json_array_size(json_object_get(answer.json, "nextHopTypes")))
+        (is_tsv ? vnrs_counter_tsv : vnrs_counter_text)(stdout, answer.json);
+    if (!cli->quiet && !json_array_size(json_object_get(answer.json, "nextHopTypes")))
         (void)fputs("vnrs: this data plane counts no next hop types, and no drops by routing; `dataplane: ebpf` does\n",
                     stderr);
     return VNRS_EXIT_OK;
@@ -253,9 +259,13 @@ int vnrs_verb_counters(const struct vnrs_cli *cli)
 
 int vnrs_verb_version(const struct vnrs_cli *cli)
 {
-    if (cli->json)
-        (void)printf("{\"version\": \"%s\"}\n", VNRS_VERSION);
-    else
+    static const struct vnrs_column columns[] = {{"Version", "version"}};
+    json_t *version = json_pack("{s:s}", "version", VNRS_VERSION);
+
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_cli_row(cli, columns, ARRAY_SIZE(columns), version);
+    else if (!vnrs_cli_print(cli, version))
         (void)printf("vnrs %s\n", VNRS_VERSION);
+    json_decref(version);
     return VNRS_EXIT_OK;
 }

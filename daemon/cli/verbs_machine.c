@@ -230,11 +230,10 @@ int vnrs_verb_test(const struct vnrs_cli *given)
         (void)json_array_append_new(results, json_pack("{s:s s:O s:s}", "result", ok ? "pass" : "fail", "name",
                                                        json_object_get(test, "name"), "detail", detail));
     }
-    if (cli.json)
-        vnrs_cli_print_json(results);
-    else
-        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), results);
+    if (!vnrs_cli_print(&cli, results))
+        vnrs_cli_rows(&cli, columns, ARRAY_SIZE(columns), results);
     json_decref(results);
-    (void)fprintf(cli.json ? stderr : stdout, "%s%zu passed, %zu failed\n", cli.json ? "" : "\n", passed, failed);
+    bool is_table = cli.format == VNRS_FORMAT_TABLE;
+    (void)fprintf(is_table ? stdout : stderr, "%s%zu passed, %zu failed\n", is_table ? "\n" : "", passed, failed);
     return failed ? VNRS_EXIT_FAILED : VNRS_EXIT_OK;
 }

@@ -25,12 +25,11 @@ int vnrs_verb_effective_routes(const struct vnrs_cli *cli)
 
     if (rc)
         return rc;
-    if (cli->json)
-        vnrs_cli_print_json(answer.json);
-    else
-        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - !cli->wide, json_object_get(answer.json, "value"));
+    if (vnrs_cli_print(cli, answer.json))
+        return VNRS_EXIT_OK;
+    vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns) - !cli->wide, json_object_get(answer.json, "value"));
     const json_t *pending = json_object_get(answer.json, "pending");
-    if (pending && !cli->json)
+    if (pending && cli->format == VNRS_FORMAT_TABLE)
         (void)printf("\nroutes of %lld prefixes change in %lld s (routeChangeDelay)\n",
                      json_integer_value(json_object_get(pending, "prefixes")),
                      json_integer_value(json_object_get(pending, "seconds")));
@@ -53,13 +52,8 @@ int vnrs_verb_next_hop(const struct vnrs_cli *cli)
     int rc = get_with(cli, "/next-hop", "from", cli->from, "to", cli->to, &answer);
     if (rc)
         return rc;
-    if (cli->json) {
-        vnrs_cli_print_json(answer.json);
-        return VNRS_EXIT_OK;
-    }
-    json_t *rows = json_pack("[O]", answer.json);
-    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), rows);
-    json_decref(rows);
+    if (!vnrs_cli_print(cli, answer.json))
+        vnrs_cli_row(cli, columns, ARRAY_SIZE(columns), answer.json);
     return VNRS_EXIT_OK;
 }
 
@@ -80,10 +74,7 @@ int vnrs_verb_peerings(const struct vnrs_cli *cli)
 
     if (rc)
         return rc;
-    if (cli->json)
-        vnrs_cli_print_json(json_object_get(answer.json, "value"));
-    else
-        vnrs_table_print(stdout, columns, ARRAY_SIZE(columns), json_object_get(answer.json, "value"));
+    vnrs_cli_value(cli, columns, ARRAY_SIZE(columns), answer.json);
     return VNRS_EXIT_OK;
 }
 
@@ -103,6 +94,28 @@ static void print_way(const char *title, const json_t *way)
                  reason && *reason ? ": " : "", reason ? reason : "");
 }
 
+// The hops of both ways, each with the way that it is of.
+static void print_hop_rows(const struct vnrs_cli *cli, const json_t *trace)
+{
+    static const struct vnrs_column columns[] = {{"Way", "way"},
+                                                 {"At", "hop.at"},
+                                                 {"Address Prefix", "hop.addressPrefix"},
+                                                 {"Next Hop Type", "hop.nextHopType"},
+                                                 {"Next Hop", "hop.nextHopIpAddresses"},
+                                                 {"Why", "hop.why"}};
+    static const char *const ways[] = {"forward", "back"};
+    json_t *rows = json_array(), *hop;
+    size_t h;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        const json_t *way = json_object_get(trace, ways[i]);
+        json_array_foreach(json_object_get(way, "hops"), h, hop)(void)
+            json_array_append_new(rows, json_pack("{s:s s:O}", "way", ways[i], "hop", hop));
+    }
+    vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns), rows);
+    json_decref(rows);
+}
+
 int vnrs_verb_trace(const struct vnrs_cli *cli)
 {
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
@@ -115,8 +128,10 @@ int vnrs_verb_trace(const struct vnrs_cli *cli)
     if (rc)
         return rc;
     const json_t *back = json_object_get(answer.json, "back");
-    if (cli->json) {
-        vnrs_cli_print_json(answer.json);
+    if (vnrs_cli_print(cli, answer.json))
+        return VNRS_EXIT_OK;
+    if (cli->format == VNRS_FORMAT_TSV) {
+        print_hop_rows(cli, answer.json);
         return VNRS_EXIT_OK;
     }
     print_way("forward", json_object_get(answer.json, "forward"));
@@ -138,10 +153,13 @@ int vnrs_verb_peers(const struct vnrs_cli *cli)
 
     if (rc)
         return rc;
-    if (cli->json)
-        vnrs_cli_print_json(json_object_get(answer.json, "value"));
+    const json_t *peers = json_object_get(answer.json, "value");
+    if (vnrs_cli_print(cli, peers))
+        return VNRS_EXIT_OK;
+    if (cli->format == VNRS_FORMAT_TSV)
+        vnrs_peer_text_summary_tsv(stdout, peers);
     else
-        vnrs_peer_text_summary(stdout, json_object_get(answer.json, "value"));
+        vnrs_peer_text_summary(stdout, peers);
     return VNRS_EXIT_OK;
 }
 
@@ -162,13 +180,11 @@ static int print_role_routes(const struct vnrs_cli *cli, const char *what)
 
     if (rc)
         return rc;
-    if (cli->json) {
-        vnrs_cli_print_json(answer.json);
+    if (vnrs_cli_print(cli, answer.json))
         return VNRS_EXIT_OK;
-    }
     rows = json_array();
     json_object_foreach(answer.json, role, routes)(void) json_array_extend(rows, routes); // a gateway has one list
-    vnrs_table_print(stdout, columns, ARRAY_SIZE(columns) - !cli->wide, rows);
+    vnrs_cli_rows(cli, columns, ARRAY_SIZE(columns) - !cli->wide, rows);
     json_decref(rows);
     return VNRS_EXIT_OK;
 }

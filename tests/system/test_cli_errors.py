@@ -141,9 +141,25 @@ def test_foreign_objects_are_not_touched(daemon, make_lab):
         sh("ip", "netns", "delete", "vnrs-test-foreign")
 
 
+@pytest.mark.parametrize("args,said", [(["-o", "tsv", "peer", "x"], "no table"), (["-o", "tsv", "schema"], "no table"),
+                                       (["-o", "json", "exec", "a", "true"], "a format of its own"),
+                                       (["-o", "yaml", "capture", "a"], "a format of its own"),
+                                       (["-o", "yaml", "bgp", "dump"], "a format of its own"),
+                                       (["-o", "xml", "list"], "output is table, json, yaml or tsv, not 'xml'")])
+def test_a_format_that_the_verb_does_not_have(daemon, args, said):
+    p = daemon.cli(*args, check=False)
+    assert p.returncode == 2 and said in p.stderr and "help:" in p.stderr and p.stdout == ""
+
+
+def test_output_that_cannot_be_written():
+    with open("/dev/full", "w") as full:
+        p = subprocess.run([str(BIN / "vnrs"), "schema"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert p.returncode == 1 and "cannot write standard output" in p.stderr
+
+
 @pytest.mark.parametrize("words,wanted", [("vnrs pe", "peerings peers peer"), ("vnrs --lab x learned-r", "learned-routes"),
                                           ("vnrs peers --so", "--socket"), ("vnrs bgp re", "refresh"),
-                                          ("vnrs completion f", "fish")])
+                                          ("vnrs completion f", "fish"), ("vnrs -o y", "yaml")])
 def test_completion_in_bash(words, wanted):
     script = run("completion", "bash").stdout
     words = words.split(" ")

@@ -22,6 +22,24 @@ static void a_nic(void **state)
     json_decref(counters);
 }
 
+static void a_lab_for_programs(void **state)
+{
+    json_t *counters = golden_json("counters.golden.json");
+
+    (void)state;
+    golden_check(vnrs_counter_tsv, counters, "counters-tsv.golden");
+    json_decref(counters);
+}
+
+static void a_nic_for_programs(void **state)
+{
+    json_t *counters = golden_json("counters.golden.json");
+
+    (void)state;
+    golden_check(vnrs_counter_tsv_nic, vnrs_counter_text_find(counters, "spoke/eth0"), "counters-nic-tsv.golden");
+    json_decref(counters);
+}
+
 static void nics_by_name(void **state)
 {
     json_t *counters = golden_json("counters.golden.json");
@@ -55,6 +73,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lab),
         cmocka_unit_test(a_nic),
+        cmocka_unit_test(a_lab_for_programs),
+        cmocka_unit_test(a_nic_for_programs),
         cmocka_unit_test(nics_by_name),
         cmocka_unit_test(nothing_was_counted),
     };

@@ -113,7 +113,7 @@ static void requests_and_answers(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct vnrs_cli cli = {.socket = daemon.socket,
                                      .lab = "l",
-                                     .json = rows[i].json,
+                                     .format = rows[i].json ? VNRS_FORMAT_JSON : VNRS_FORMAT_TABLE,
                                      .quiet = rows[i].quiet,
                                      .argc = count(rows[i].argv),
                                      .argv = (char **)rows[i].argv};

@@ -24,6 +24,15 @@ static void summary_has_frrs_columns(void **state)
     json_decref(peers);
 }
 
+static void summary_for_programs(void **state)
+{
+    json_t *peers = json_pack("[o, o]", golden_json("peer.golden.json"), golden_json("no-peer.golden.json"));
+
+    (void)state;
+    golden_check(vnrs_peer_text_summary_tsv, peers, "peers-tsv.golden");
+    json_decref(peers);
+}
+
 static void durations(void **state)
 {
     static const struct {
@@ -48,6 +57,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_peer),
         cmocka_unit_test(summary_has_frrs_columns),
+        cmocka_unit_test(summary_for_programs),
         cmocka_unit_test(durations),
     };
     return cmocka_run_group_tests_name("cli.peer_text", tests, NULL, NULL);

@@ -57,12 +57,33 @@ static void no_rows_print_the_headings_only(void **state)
     prints(columns, 1, "[]", "Lab\n---\n");
 }
 
+static void cells_for_programs(void **state)
+{
+    static const struct vnrs_column columns[] = {{"A", "a"}, {"List", "list"}, {"Last One", "o.b"}};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    json_t *rows = json_loads("[{\"a\": \"x\\ty\\nz\\r\\\\\", \"list\": [1, 2], \"o\": {\"b\": true}}, {}]", 0, NULL);
+
+    (void)state;
+    assert_non_null(out);
+    assert_non_null(rows);
+    vnrs_table_print_tsv(out, columns, 3, rows);
+    (void)fclose(out);
+    assert_string_equal(text, "A\tList\tLast One\n"
+                              "x\\ty\\nz\\r\\\\\t1 2\tyes\n"
+                              "\t\t\n");
+    json_decref(rows);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(azure_layout),
         cmocka_unit_test(every_json_type_has_a_cell),
         cmocka_unit_test(no_rows_print_the_headings_only),
+        cmocka_unit_test(cells_for_programs),
     };
     return cmocka_run_group_tests_name("cli.table", tests, NULL, NULL);
 }
