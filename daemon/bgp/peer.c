@@ -130,8 +130,7 @@ static void on_up(void *arg, enum vnrs_bgp_side side)
     vnrs_bgp_fsm_event(other_side(peer, side), VNRS_BGP_EV_DUMP, peer->now, NULL);
     peer->changed_ms = peer->now;
     peer->idle_until = VNRS_BGP_TIMER_OFF;
-    if (peer->connect_error)
-        peer->last_error[0] = '\0';
+    peer->connect_error[0] = '\0';
     peer->ops->up(peer->arg);
 }
 
@@ -140,7 +139,7 @@ static void say(struct vnrs_bgp_peer *peer, bool was_up, enum vnrs_bgp_cause cau
     char text[VNRS_BGP_ERROR_TEXT_MAX];
 
     if (was_up || (cause != VNRS_BGP_CAUSE_TCP && cause != VNRS_BGP_CAUSE_COLLISION))
-        peer->connect_error = false;
+        peer->connect_error[0] = '\0';
     switch (cause) {
     case VNRS_BGP_CAUSE_SENT:
     case VNRS_BGP_CAUSE_HOLD:
@@ -448,10 +447,9 @@ void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enu
     peer->now = now_ms;
     vnrs_bgp_fsm_event(&peer->fsm[side], VNRS_BGP_EV_TCP_FAIL, now_ms, NULL);
     if (why && !vnrs_bgp_peer_session(peer)) {
-        peer->connect_error = !was_up;
-        (void)snprintf(peer->last_error, sizeof(peer->last_error), "%s", why);
+        (void)vnrs_str_copy(was_up ? peer->last_error : peer->connect_error, VNRS_BGP_ERROR_TEXT_MAX, why);
         if (was_up)
-            (void)snprintf(peer->last_reset, sizeof(peer->last_reset), "%s", why);
+            (void)vnrs_str_copy(peer->last_reset, sizeof(peer->last_reset), why);
         peer->ops->changed(peer->arg);
     }
 }

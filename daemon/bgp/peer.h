@@ -56,8 +56,8 @@ struct vnrs_bgp_peer {
     bool notification_received;
     uint64_t notification_ms, reset_ms;       // 0: never
     char last_reset[VNRS_BGP_ERROR_TEXT_MAX]; // why the last session ended
-    char last_error[VNRS_BGP_ERROR_TEXT_MAX]; // outlives the next session only where it tells how the last one ended
-    bool connect_error;                       // it does not
+    char last_error[VNRS_BGP_ERROR_TEXT_MAX]; // how the last session, or the last try of one, ended; outlives the next
+    char connect_error[VNRS_BGP_ERROR_TEXT_MAX]; // why no connection came about since then, empty: none was refused
     struct vnrs_bgp_ends ends[_VNRS_BGP_SIDE_MAX];
     enum vnrs_bgp_cause end_cause; // how the last session ended; set before `down` is called
     bool end_replaced;             // CAUSE_TCP: closed by us, because the peer opened a new connection
@@ -88,7 +88,8 @@ void vnrs_bgp_peer_bfd_down(struct vnrs_bgp_peer *peer, uint64_t now_ms, const c
 int vnrs_bgp_peer_accept(struct vnrs_bgp_peer *peer, uint64_t now_ms) VNRS_MUST_CHECK;
 void vnrs_bgp_peer_accepted(struct vnrs_bgp_peer *peer, uint64_t now_ms);
 void vnrs_bgp_peer_connected(struct vnrs_bgp_peer *peer, uint64_t now_ms);
-// The connection failed or was closed by the other end; `why` goes into last_error, NULL: closed by the peer.
+// The connection failed or was closed by the other end; `why` goes into last_error, or, where
+// there was no session, into connect_error; NULL: closed by the peer.
 void vnrs_bgp_peer_disconnected(struct vnrs_bgp_peer *peer, uint64_t now_ms, enum vnrs_bgp_side side, const char *why);
 // Handles one message of the bytes received on a side. Returns its length, 0 when more bytes are needed, -ECONNRESET
 // when the connection is no longer there (before or because of this message).

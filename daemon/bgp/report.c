@@ -10,18 +10,31 @@
 #include <stdio.h>
 #include <string.h>
 
-// Why there is no session, where BFD has more to say than the last try to connect.
-static void explain_bfd(const struct vnrs_bgp_member *m, char *text, size_t size)
+static void append(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+
+    (void)snprintf(text + len, size - len, "%s%s", len && *more ? "; " : "", more);
+    vnrs_utf8_trim(text);
+}
+
+// Why there is no session. What came later does not hide what came first: how the last one ended tells more than that
+// connections are refused since, and BFD more than either.
+static void explain_absence(const struct vnrs_bgp_member *m, char *text, size_t size)
 {
     const struct vnrs_bgp_fsm *fsm = m->peer.fsm;
     bool waits = fsm[VNRS_BGP_OUT].waits_for_bfd || fsm[VNRS_BGP_IN].waits_for_bfd;
+    bool failed = m->bfd.configured && m->bfd.failures && m->bfd.state != VNRS_BFD_UP;
 
-    if (waits)
-        (void)vnrs_str_copy(text, size, "BFD is not up: strict mode waits for it");
-    else if (m->bfd.configured && m->bfd.failures && m->bfd.state != VNRS_BFD_UP && strncmp(text, "BFD: ", 5) != 0)
-        (void)snprintf(text, size, "BFD: %s%s%.*s", vnrs_bfd_diag_text(m->bfd.failure),
-                       m->peer.last_error[0] ? "; " : "", (int)size - 64, m->peer.last_error);
-    vnrs_utf8_trim(text);
+    text[0] = '\0';
+    if (waits) {
+        append(text, size, "BFD is not up: strict mode waits for it");
+        return;
+    }
+    if (failed && strncmp(m->peer.last_error, "BFD: ", 5) != 0)
+        (void)snprintf(text, size, "BFD: %s", vnrs_bfd_diag_text(m->bfd.failure));
+    append(text, size, m->peer.last_error);
+    append(text, size, m->peer.connect_error);
 }
 
 void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_peer)
@@ -47,9 +60,10 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *m, struct vnrs_spk_peer *ret_p
         .bfd = m->bfd,
     };
     (void)vnrs_str_copy(ret_peer->name, sizeof(ret_peer->name), m->conf.name);
-    (void)vnrs_str_copy(ret_peer->last_error, sizeof(ret_peer->last_error), m->peer.last_error);
-    if (!session)
-        explain_bfd(m, ret_peer->last_error, sizeof(ret_peer->last_error));
+    if (session)
+        (void)vnrs_str_copy(ret_peer->last_error, sizeof(ret_peer->last_error), m->peer.last_error);
+    else
+        explain_absence(m, ret_peer->last_error, sizeof(ret_peer->last_error));
 }
 
 static uint32_t bit(bool is_set, unsigned cap)

@@ -52,13 +52,23 @@ static void check_daemons(const struct vnrs_lab *lab, struct condition *c)
                    missing ? missing : "");
 }
 
+enum telling { TELLS_NOTHING, TELLS_REFUSED, TELLS_REASON };
+
 // What is counted of the sessions.
 struct sessions {
     size_t wanted, good;
-    size_t quiet; // Established, but the peer has not said all yet
-    bool explained;
+    size_t quiet;      // Established, but the peer has not said all yet
+    enum telling told; // by `missing`
     char missing[192];
 };
+
+// Why a session is not there: nothing is known, a connection was refused (as by every daemon that just starts), more.
+static enum telling how_telling(const char *error)
+{
+    if (!*error)
+        return TELLS_NOTHING;
+    return strncmp(error, VNRS_CANNOT_CONNECT, strlen(VNRS_CANNOT_CONNECT)) == 0 ? TELLS_REFUSED : TELLS_REASON;
+}
 
 static void count_session(struct sessions *s, const struct vnrs_speaker *speaker, const char *name,
                           const struct vnrs_spk_peer *peer)
@@ -69,8 +79,8 @@ static void count_session(struct sessions *s, const struct vnrs_speaker *speaker
     if (peer && peer->state == VNRS_BGP_ST_ESTABLISHED) {
         s->good++;
         s->quiet += !peer->eor;
-    } else if (!s->missing[0] || (!s->explained && *error)) {
-        s->explained = *error; // the first that can say why, else the first
+    } else if (!s->missing[0] || how_telling(error) > s->told) {
+        s->told = how_telling(error); // the first that says most
         (void)snprintf(s->missing, sizeof(s->missing), "; not yet: %s/%s instance %u%s%.100s", speaker->owner, name,
                        speaker->index, *error ? ": " : "", error);
         vnrs_utf8_trim(s->missing);

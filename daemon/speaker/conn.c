@@ -172,7 +172,7 @@ static void connect_failed(struct vnrs_bgp_member *m, int err)
 {
     char why[VNRS_BGP_ERROR_TEXT_MAX];
 
-    (void)snprintf(why, sizeof(why), "cannot connect: %s", strerror(-err));
+    (void)snprintf(why, sizeof(why), VNRS_CANNOT_CONNECT "%s", strerror(-err));
     vnrs_bgp_peer_disconnected(&m->peer, vnrs_clock_ms(), VNRS_BGP_OUT, why);
 }
 

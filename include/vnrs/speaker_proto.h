@@ -30,6 +30,9 @@
 #define VNRS_MD5_KEY_MAX     80  // octets, TCP_MD5SIG_MAXKEYLEN
 #define VNRS_NOTE_MAX        192 // one sentence about a path
 
+// How an error of a peer begins that tells no more than this: nobody listens there, or not yet.
+#define VNRS_CANNOT_CONNECT "cannot connect: "
+
 // Descriptors of vnrs-speaker at exec.
 enum { VNRS_SPEAKER_FD_CONTROL = 3, VNRS_SPEAKER_FD_AGENT = 4, VNRS_SPEAKER_FD_LISTEN = 5 };
 

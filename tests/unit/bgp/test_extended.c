@@ -200,6 +200,11 @@ static void longest_text(void **state)
     vnrs_bgp_report_peer(a, &peer);
     size_t len = strlen(peer.last_error);
     assert_true(len > 255 && peer.last_error[len - 1] == ')' && strspn(strchr(peer.last_error, '(') + 1, "x") == 255);
+    // What comes after it is cut where there is no more room.
+    vnrs_bgp_peer_disconnected(&a->peer, w.now, VNRS_BGP_OUT, VNRS_CANNOT_CONNECT "Connection refused");
+    vnrs_bgp_report_peer(a, &peer);
+    assert_int_equal(strlen(peer.last_error), sizeof(peer.last_error) - 1);
+    assert_true(strstr(peer.last_error, "x); can"));
     vnrs_bgp_speaker_free(w.sp);
 }
 

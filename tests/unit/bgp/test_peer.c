@@ -414,13 +414,14 @@ static void refused_connections_are_retried(void **state)
     for (uint64_t now = 1001; now < 30000; now += 5000) {
         vnrs_bgp_peer_disconnected(&w.peer, now, VNRS_BGP_OUT, "cannot connect: Connection refused");
         expect(&w, "out:close");
-        assert_string_equal(w.peer.last_error, "cannot connect: Connection refused");
+        assert_string_equal(w.peer.connect_error, "cannot connect: Connection refused");
         assert_true(vnrs_bgp_peer_next(&w.peer) == now + 5000);
         vnrs_bgp_peer_tick(&w.peer, now + 5000);
         expect(&w, "connect");
     }
     establish_in(&w, 40000);
-    assert_string_equal(w.peer.last_error, ""); // it was about a time that is over
+    assert_string_equal(w.peer.connect_error, ""); // it was about a time that is over
+    assert_string_equal(w.peer.last_error, "");
 }
 
 // Both connections are open; ours is 10.0.0.4. `remote` decides who stays (RFC 4271 6.8).

@@ -453,6 +453,14 @@ static void prefix_limit(void **state)
     static const uint8_t expected[] = {VNRS_BGP_NOTIFICATION, 6, 1, 0, 1, 1, 0, 0, 0, 8};
     assert_memory_equal(w.last + 18, expected, sizeof(expected));
     assert_int_equal(w.sp->rib.len, 0);
+    // Why it was dropped is seen for as long as it is away.
+    for (unsigned i = 0; i < 2; i++) {
+        struct vnrs_spk_peer seen;
+        vnrs_bgp_peer_disconnected(&a->peer, 3000 + i, VNRS_BGP_OUT, VNRS_CANNOT_CONNECT "Connection refused");
+        vnrs_bgp_report_peer(a, &seen);
+        assert_string_equal(seen.last_error, "sent NOTIFICATION: Cease, maximum number of prefixes reached; "
+                                             "cannot connect: Connection refused");
+    }
     vnrs_bgp_speaker_free(w.sp);
 }
 
