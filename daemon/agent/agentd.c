@@ -8,6 +8,7 @@
 #include "agent/runs.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/sched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,10 @@ int vnrs_agentd_run(struct vnrs_agentd *ad, void (*ready)(void))
         log_error("%s", err.text);
         return EXIT_FAILURE;
     }
+    // Daemons of labs do not inherit it.
+    int code = vnrs_sched_set_slice(VNRS_SCHED_AGENT_US, false);
+    if (code < 0)
+        log_debug("cannot have shorter slices of the processor: %s", strerror(-code));
     if (ad->priv.injector)
         log_info("no CAP_SYS_ADMIN: injecting routes into the own namespace only");
     ready();

@@ -6,6 +6,7 @@
 #include "control/state.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/sched.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -205,7 +206,10 @@ int vnrs_control_main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    int r = vnrs_control_sandbox();
+    int r = vnrs_sched_set_slice(VNRS_SCHED_CONTROLLER_US, true);
+    if (r < 0)
+        log_debug("cannot have shorter slices of the processor: %s", strerror(-r));
+    r = vnrs_control_sandbox();
     if (r < 0) {
         log_errno_ret(r, "cannot enter the sandbox");
         return EXIT_FAILURE;

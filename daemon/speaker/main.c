@@ -10,6 +10,7 @@
 #include "speaker/sandbox.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/sched.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -124,6 +125,14 @@ static int loop_init(struct vnrs_speakerd *sp)
     return 0;
 }
 
+static void be_prompt(unsigned slice_us)
+{
+    int err = vnrs_sched_set_slice(slice_us, true);
+
+    if (err < 0)
+        log_debug("cannot have shorter slices of the processor: %s", strerror(-err));
+}
+
 static int start(struct vnrs_speakerd *sp)
 {
     uint64_t seed = 0;
@@ -137,9 +146,12 @@ static int start(struct vnrs_speakerd *sp)
         return -ENOMEM;
     if ((err = vnrs_agent_link_init(sp)) < 0 || (err = vnrs_control_init(sp)) < 0 || (err = vnrs_conn_listen(sp)) < 0)
         return err;
-    // In between, because the sandbox holds for every thread and lets none be started.
+    // In between, because the sandbox holds for every thread and lets none be started. The thread for BFD keeps the
+    // slices that it begins with.
+    be_prompt(VNRS_SCHED_AGENT_US);
     if ((err = vnrs_sandbox_begin()) < 0 || (err = vnrs_bfd_link_init(sp)) < 0)
         return err;
+    be_prompt(VNRS_SCHED_SPEAKER_US);
     return vnrs_sandbox_seal();
 }
 
