@@ -130,18 +130,30 @@ SUBPROGRAM decide(struct __sk_buff *skb, const struct packet *p, struct decision
     return 0;
 }
 
-SEC("tc")
-int forward(struct __sk_buff *skb)
+// A packet that the short way does not take. `c`: what was decided for one like it, or NULL.
+SUBPROGRAM forward_any(struct __sk_buff *skb, const struct vnrs_bpf_cached *c)
 {
     struct packet packet = {.frame_len = skb->len};
     struct decision decision = {};
 
     if (read_frame(skb, &packet, &decision)) {
-        __u64 now = cache_epoch();
-        if (!cache_use(skb, &packet, &decision, now))
-            decide(skb, &packet, &decision, now);
+        if (c)
+            cache_use(skb, c, &decision);
+        else
+            decide(skb, &packet, &decision, cache_epoch());
     }
     return finish(skb, &packet, &decision);
+}
+
+SEC("tc")
+int forward(struct __sk_buff *skb)
+{
+    __u8 *frame = (void *)(long)skb->data;
+    const struct vnrs_bpf_cached *c = cache_find(skb, frame);
+
+    if (!c || asked_for())
+        return forward_any(skb, c);
+    return finish_again(skb, frame, c);
 }
 
 char _license[] SEC("license") = "GPL";

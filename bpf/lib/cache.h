@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Decisions that were made before: a packet that agrees in everything that one came from (NIC, addresses, protocol, and
 // the state of all maps, which is what `epoch` is for) is handled as the last one was. Whatever is not found here, or
-// does not fit, is decided from the beginning, so a slot may be taken over by anybody at any time.
+// does not fit, is decided from the beginning, so a slot may be taken over by anybody at any time. The search is the
+// short way through the program: it reads of the frame no more than it needs, and leaves everything unusual to parse.h.
 #pragma once
 
-#include "lib/flow_hash.h"
 #include "lib/hand_over.h"
 #include "lib/maps.h"
 #include "lib/packet.h"
+#include "lib/parse.h"
 
 STAGE __u64 cache_epoch(void)
 {
@@ -29,54 +30,94 @@ STAGE __u32 cache_after(__u64 now)
 #endif
 }
 
+// Both addresses as they lie in the header, one behind the other. The upper half of a product depends on all of it.
+#define CACHE_ADDRS4 (ETH_HLEN + 12)
+#define CACHE_ADDRS6 (ETH_HLEN + 8)
+
 STAGE __u32 cache_index(__u64 hash)
 {
     return bpf_get_smp_processor_id() << VNRS_CACHE_BITS | hash >> (64 - VNRS_CACHE_BITS);
 }
 
-STAGE struct vnrs_bpf_cache4 *cache_slot4(const struct packet *p)
+STAGE struct vnrs_bpf_cache4 *cache_slot4(__u64 addrs)
 {
-    __u32 index = cache_index(flow_pair(p->saddr[0], p->daddr[0], 0x9e3779b97f4a7c15));
+    __u32 index = cache_index(addrs * 0x9e3779b97f4a7c15);
 
     return bpf_map_lookup_elem(&cache4, &index);
 }
 
-STAGE struct vnrs_bpf_cache6 *cache_slot6(const struct packet *p)
+STAGE struct vnrs_bpf_cache6 *cache_slot6(const __u64 *addrs)
 {
-    __u32 index = cache_index(flow_end(p->saddr, 0) * 0x9e3779b97f4a7c15 + flow_end(p->daddr, 1));
+    __u32 index = cache_index(addrs[0] * 0x9e3779b97f4a7c15 ^ addrs[1] * 0xc2b2ae3d27d4eb4f ^
+                              addrs[2] * 0x165667b19e3779f9 ^ addrs[3] * 0xd6e8feb86659fd93);
 
     return bpf_map_lookup_elem(&cache6, &index);
 }
 
-STAGE const struct vnrs_bpf_cached *cache_find(const struct packet *p)
+// Of an IPv4 packet without options that is long enough for any header of a transport. Whether it is a fragment, and of
+// which ports, was no matter to what is remembered.
+STAGE const struct vnrs_bpf_cached *cache_find4(const struct __sk_buff *skb, const __u8 *frame)
 {
-    const struct vnrs_bpf_cache4 *slot4;
-    const struct vnrs_bpf_cache6 *slot6;
+    const struct iphdr *ip = (const void *)(frame + ETH_HLEN);
+    __u32 len = bpf_ntohs(ip->tot_len);
+    __u64 addrs = *(const __u64 *)(frame + CACHE_ADDRS4);
+    const struct vnrs_bpf_cache4 *slot;
 
-    if (p->family == 4) {
-        slot4 = cache_slot4(p);
-        if (slot4 && !((slot4->saddr_be ^ p->saddr[0]) | (slot4->daddr_be ^ p->daddr[0])))
-            return &slot4->decided;
-    } else {
-        slot6 = cache_slot6(p);
-        if (slot6 && addr_equal(slot6->saddr_be, p->saddr) && addr_equal(slot6->daddr_be, p->daddr))
-            return &slot6->decided;
-    }
-    return NULL;
+    if (len < sizeof(*ip) + TCP_HEADER_MIN || len > skb->len - ETH_HLEN)
+        return NULL;
+    slot = cache_slot4(addrs);
+    if (!slot || slot->addrs != addrs || slot->decided.protocol != ip->protocol || len > slot->decided.mtu)
+        return NULL;
+    return &slot->decided;
 }
 
-STAGE bool cache_use(struct __sk_buff *skb, const struct packet *p, struct decision *d, __u64 now)
+// Likewise of an IPv6 packet of TCP or UDP without extension headers.
+STAGE const struct vnrs_bpf_cached *cache_find6(const struct __sk_buff *skb, const __u8 *frame)
 {
-    const struct vnrs_bpf_cached *c = cache_find(p);
+    const struct ipv6hdr *ip = (const void *)(frame + ETH_HLEN);
+    __u32 len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+    const __u64 *addrs = (const void *)(frame + CACHE_ADDRS6);
+    const struct vnrs_bpf_cache6 *slot;
 
-    if (!c || (c->epoch ^ now) | (c->from ^ skb->ifindex) | (c->protocol ^ p->protocol) || p->len > c->mtu)
-        return false;
+    if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP)
+        return NULL;
+    if (len < sizeof(*ip) + TCP_HEADER_MIN || len > skb->len - ETH_HLEN)
+        return NULL;
+    slot = cache_slot6(addrs);
+    if (!slot || (slot->addrs[0] ^ addrs[0]) | (slot->addrs[1] ^ addrs[1]) | (slot->addrs[2] ^ addrs[2]) |
+                     (slot->addrs[3] ^ addrs[3]))
+        return NULL;
+    if (slot->decided.protocol != ip->nexthdr || len > slot->decided.mtu)
+        return NULL;
+    return &slot->decided;
+}
+
+// What was decided for a packet like this one, or NULL; where there is something, the headers are in the linear part.
+STAGE const struct vnrs_bpf_cached *cache_find(const struct __sk_buff *skb, const __u8 *frame)
+{
+    const void *end = (const void *)(long)skb->data_end;
+    const struct vnrs_bpf_cached *c = NULL;
+    __be32 begin; // EtherType, version, length of the header
+
+    if (frame + ETH_HLEN + sizeof(struct iphdr) > (const __u8 *)end || skb->vlan_present || frame[0] & 1)
+        return NULL;
+    begin = *(const __be32 *)(frame + 2 * ETH_ALEN);
+    if ((begin & bpf_htonl(0xffffff00)) == bpf_htonl(ETH_P_IP << 16 | 0x4500))
+        c = cache_find4(skb, frame);
+    else if ((begin & bpf_htonl(0xfffff000)) == bpf_htonl((__u32)ETH_P_IPV6 << 16 | 0x6000) &&
+             frame + ETH_HLEN + sizeof(struct ipv6hdr) <= (const __u8 *)end)
+        c = cache_find6(skb, frame);
+    return c && c->epoch == cache_epoch() && c->from == skb->ifindex ? c : NULL;
+}
+
+// The decision about a packet for which one was found.
+STAGE void cache_use(struct __sk_buff *skb, const struct vnrs_bpf_cached *c, struct decision *d)
+{
     d->ifindex = c->to;
     d->nexthop = c->nexthop;
     d->type = c->account & 15;
     d->billing = c->account >> 4;
     frame_hand_over(skb, c->mac, d);
-    return true;
 }
 
 STAGE void cache_fill(struct vnrs_bpf_cached *c, const struct __sk_buff *skb, const struct packet *p,
@@ -99,18 +140,22 @@ STAGE void cache_put(const struct __sk_buff *skb, const struct packet *p, const 
     struct vnrs_bpf_cache6 *slot6;
 
     if (p->family == 4) {
-        slot4 = cache_slot4(p);
+        const __u32 both[2] = {p->saddr[0], p->daddr[0]};
+        __u64 addrs;
+        __builtin_memcpy(&addrs, both, sizeof(addrs));
+        slot4 = cache_slot4(addrs);
         if (!slot4)
             return;
-        slot4->saddr_be = p->saddr[0];
-        slot4->daddr_be = p->daddr[0];
+        slot4->addrs = addrs;
         cache_fill(&slot4->decided, skb, p, d, to, now);
     } else {
-        slot6 = cache_slot6(p);
+        __u64 addrs[4];
+        __builtin_memcpy(addrs, p->saddr, 16);
+        __builtin_memcpy(addrs + 2, p->daddr, 16);
+        slot6 = cache_slot6(addrs);
         if (!slot6)
             return;
-        addr_copy(slot6->saddr_be, p->saddr);
-        addr_copy(slot6->daddr_be, p->daddr);
+        __builtin_memcpy(slot6->addrs, addrs, sizeof(addrs));
         cache_fill(&slot6->decided, skb, p, d, to, now);
     }
 }

@@ -24,6 +24,15 @@ STAGE void frame_set_macs(__u8 *mac, const __u8 *to)
     fabric_mac(mac + 6);
 }
 
+// Nothing but the packet goes with it.
+STAGE void frame_release(struct __sk_buff *skb)
+{
+    skb->mark = 0; // marks of one machine mean nothing in another
+    // The fabric end need not have the fabric's MAC; what is not PACKET_HOST would be ignored on the other side.
+    if (skb->pkt_type != PACKET_HOST)
+        bpf_skb_change_type(skb, PACKET_HOST);
+}
+
 // It goes: to `d->ifindex`, whose guest end has this MAC.
 STAGE void frame_hand_over(struct __sk_buff *skb, const __u8 *to, struct decision *d)
 {
@@ -35,9 +44,6 @@ STAGE void frame_hand_over(struct __sk_buff *skb, const __u8 *to, struct decisio
     }
     frame_keep_macs(mac, d);
     frame_set_macs(mac, to);
-    skb->mark = 0; // marks of one machine mean nothing in another
-    // The fabric end need not have the fabric's MAC; what is not PACKET_HOST would be ignored on the other side.
-    if (skb->pkt_type != PACKET_HOST)
-        bpf_skb_change_type(skb, PACKET_HOST);
+    frame_release(skb);
     d->verdict = VNRS_BPF_VERDICT_FORWARD;
 }

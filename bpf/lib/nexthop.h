@@ -45,14 +45,14 @@ STAGE const struct vnrs_bpf_nexthop *nexthop_in(const struct vnrs_bpf_group *gro
 SUBPROGRAM nexthop_search(__u32 group_index, __u32 hash)
 {
     const struct vnrs_bpf_group *group = bpf_map_lookup_elem(&groups, &group_index);
-    __u32 at = hash >> 16, step = (hash >> 8) | 1, index;
+    __u32 at = hash >> 16 & (VNRS_GROUP_BUCKETS - 1), step = (hash >> 8) | 1, index;
 
     if (!group)
         return -1;
     for (int i = 0; i < VNRS_GROUP_BUCKETS; i++) {
         if (nexthop_in(group, at, &index))
-            return at & (VNRS_GROUP_BUCKETS - 1);
-        at += step;
+            return at;
+        at = (at + step) & (VNRS_GROUP_BUCKETS - 1);
     }
     return -1;
 }

@@ -145,11 +145,11 @@ struct vnrs_bpf_cached {
 // those of another. Mapped only for the sake of slots that do not lie across cache lines.
 struct vnrs_bpf_cache4 {
     struct vnrs_bpf_cached decided;
-    __be32 saddr_be, daddr_be;
+    __u64 addrs; // both, as they lie in the header
 };
 struct vnrs_bpf_cache6 {
     struct vnrs_bpf_cached decided;
-    __be32 saddr_be[4], daddr_be[4];
+    __u64 addrs[4]; // likewise
     __u64 pad;
 };
 

@@ -213,7 +213,7 @@ static struct bpf_prog_info print_program(const char *name, int fd)
     return info;
 }
 
-// What an IPv4 packet that was decided before passes: the program itself and the first function, which reads the frame.
+// What a packet that was decided before passes: the program itself, without the functions that it calls for others.
 static void print_fast_path(int fd)
 {
     enum { FUNCTIONS = 64 };
@@ -233,7 +233,7 @@ static void print_fast_path(int fd)
     for (uint32_t f = 0; btf && f + 1 < MIN(info.nr_func_info, FUNCTIONS); f++) {
         const struct btf_type *type = btf__type_by_id(btf, functions[f].type_id);
         const char *name = type ? btf__name_by_offset(btf, type->name_off) : "";
-        if (strcmp(name, "forward") != 0 && strcmp(name, "read_frame") != 0)
+        if (strcmp(name, "forward") != 0)
             continue;
         instructions += functions[f + 1].insn_off - functions[f].insn_off;
         code += bytes[f];

@@ -2,5 +2,5 @@
 // The packet path as it is, but without the memory of decisions: what the first packet between two addresses takes.
 #include "lib/cache.h"
 
-#define cache_use(skb, p, d, now) false
+#define cache_find(skb, frame) NULL
 #include "../../bpf/forward.bpf.c" // NOLINT(bugprone-suspicious-include)

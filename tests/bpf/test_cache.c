@@ -59,6 +59,15 @@ static unsigned spoil(enum vnrs_bpf_map map, size_t size)
     return n;
 }
 
+// Nothing that concerns the pairs; what is remembered is forgotten all the same.
+static void change_something(void)
+{
+    route_set(fx.sink, DOMAIN_VM, "10.77.0.0/16", HANDLE_LOCAL, VNRS_NH_VNET_LOCAL);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+    route_set(fx.sink, DOMAIN_VM, "10.77.0.0/16", 0, 0);
+    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
+}
+
 static void next_packets_get_the_same_decision(void **state)
 {
     (void)state;
@@ -69,12 +78,9 @@ static void next_packets_get_the_same_decision(void **state)
     assert_int_equal(spoil(VNRS_BPF_MAP_CACHE6, sizeof(struct vnrs_bpf_cache6)), 1);
     for (size_t f = 0; f < ARRAY_SIZE(pairs); f++)
         assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_P);
-    route_set(fx.sink, DOMAIN_VM, "10.77.0.0/16", HANDLE_LOCAL, VNRS_NH_VNET_LOCAL);
-    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
-    for (size_t f = 0; f < ARRAY_SIZE(pairs); f++) // something changed, if nothing that concerns them
+    change_something();
+    for (size_t f = 0; f < ARRAY_SIZE(pairs); f++)
         assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_B);
-    route_set(fx.sink, DOMAIN_VM, "10.77.0.0/16", 0, 0);
-    assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
 }
 
 static void others_do_not_get_it(void **state)
@@ -95,6 +101,69 @@ static void others_do_not_get_it(void **state)
     assert_int_equal(sent("10.0.0.5", "10.0.1.4"), -VNRS_DROP_SOURCE);
     assert_int_equal(sent("10.0.0.4", "10.0.1.5"), -VNRS_DROP_NO_ENDPOINT);
     assert_int_equal(outcome(VM_A, &plain), VM_B);
+}
+
+// Only what could not have another outcome goes the short way; the long way forgets what was spoiled.
+static void short_way_takes_what_it_may(void **state)
+{
+    static const struct {
+        const char *what;
+        struct spec packet;
+        int to;
+    } cases[] = {
+        {"40 bytes", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 12}, VM_P},
+        {"39 bytes", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 11}, VM_B},
+        {"another protocol", {.src = "10.0.0.4", .dst = "10.0.1.4", .proto = 6, .payload = 18}, VM_B},
+        {"a fragment", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .frag = 0x2000}, VM_P},
+        {"a later fragment", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 20, .frag = 0x0010}, VM_P},
+        {"options", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .options = 4}, VM_B},
+        {"padding", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .at = 17, .value = 45}, VM_P},
+        {"cut", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .cut = 59}, -VNRS_DROP_MALFORMED},
+        {"just headers", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .cut = 34}, -VNRS_DROP_MALFORMED},
+        {"no version 4",
+         {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .at = 14, .value = 0x65},
+         -VNRS_DROP_MALFORMED},
+        {"a tag", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .ethertype = 0x8100}, -VNRS_DROP_VLAN},
+        {"to a group", {.mac = BROADCAST, .src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18}, -VNRS_DROP_MULTICAST},
+        {"60 bytes", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 12}, VM_P},
+        {"59 bytes", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 11}, VM_B},
+        {"TCP", {.src = "fd00::4", .dst = "fd00:1::4", .proto = 6, .payload = 18}, VM_B},
+        {"an extension header", {.src = "fd00::4", .dst = "fd00:1::4", .ext = {60}, .payload = 18}, VM_B},
+        {"a fragment", {.src = "fd00::4", .dst = "fd00:1::4", .frag_header = true, .frag = 1, .payload = 18}, VM_B},
+        {"cut", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 18, .cut = 79}, -VNRS_DROP_MALFORMED},
+        {"no version 6",
+         {.src = "fd00::4", .dst = "fd00:1::4", .payload = 18, .at = 14, .value = 0x45},
+         -VNRS_DROP_MALFORMED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (size_t f = 0; f < ARRAY_SIZE(pairs); f++)
+            assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_B);
+        (void)spoil(VNRS_BPF_MAP_CACHE4, sizeof(struct vnrs_bpf_cache4));
+        (void)spoil(VNRS_BPF_MAP_CACHE6, sizeof(struct vnrs_bpf_cache6));
+        int to = outcome(VM_A, &cases[i].packet);
+        if (to != cases[i].to)
+            fail_msg("%s to %s: %d, not %d", cases[i].what, cases[i].packet.dst, to, cases[i].to);
+        change_something();
+    }
+}
+
+// What is remembered is told of like anything else, and is no shorter for that.
+static void readers_are_told_of_it(void **state)
+{
+    (void)state;
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_B);
+    assert_int_equal(spoil(VNRS_BPF_MAP_CACHE4, sizeof(struct vnrs_bpf_cache4)), 1);
+    assert_int_equal(fixture_events_open(&fx), 0);
+    assert_int_equal(vnrs_bpf_events_ask(fx.events, VNRS_BPF_FLOWS, 1), 0);
+    assert_int_equal(sent("10.0.0.4", "10.0.1.4"), VM_P);
+    assert_true(vnrs_bpf_events_consume(fx.events, 1) > 0);
+    assert_int_equal(last_event.egress, VM_P);
+    assert_int_equal(last_event.family, 4);
+    assert_int_equal(last_event.sport_be, htons(1000));
+    fixture_events_close(&fx);
+    change_something();
 }
 
 // The first bytes of an IPv6 address are no IPv4 address.
@@ -256,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(next_packets_get_the_same_decision),
         cmocka_unit_test(others_do_not_get_it),
+        cmocka_unit_test(short_way_takes_what_it_may),
+        cmocka_unit_test(readers_are_told_of_it),
         cmocka_unit_test(families_are_apart),
         cmocka_unit_test(large_packets_are_judged_each),
         cmocka_unit_test(flows_over_several_next_hops_stay_spread),
