@@ -277,11 +277,66 @@ static void probe_leftovers(struct vnrs_agentd *ad, struct vnrs_agentd_probes *p
     vnrs_strbuf_fini(&l.names);
 }
 
+static double resident_mb(pid_t pid)
+{
+    unsigned long total = 0, resident = 0;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    if (file)
+        (void)fclose(file);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
+}
+
+// What a child runs. Names of processes do not tell: those that are started by a descriptor are called by its number.
+static bool is_called(pid_t pid, const char *first, const char *second)
+{
+    char path[64], args[64] = "";
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(args, 1, sizeof(args) - 1, file) : 0;
+    if (file)
+        (void)fclose(file);
+    args[len] = '\0';
+    return strcmp(args, first) == 0 && (!second || strcmp(args + strlen(args) + 1, second) == 0);
+}
+
+// Of all that is ours: the agent, the controller and the speakers. Daemons of machines are others'.
+static void probe_memory(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
+{
+    double controller = 0, speakers = 0, largest = 0;
+    unsigned n = 0;
+    char path[64];
+    int pid;
+
+    (void)ad;
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    while (file && fscanf(file, "%d", &pid) == 1) {
+        if (is_called(pid, "vnrsd", "--controller"))
+            controller += resident_mb(pid);
+        if (!is_called(pid, "vnrs-speaker", NULL))
+            continue;
+        double mb = resident_mb(pid);
+        speakers += mb;
+        largest = MAX(largest, mb);
+        n++;
+    }
+    if (file)
+        (void)fclose(file);
+    add(probes, VNRS_PROBE_OK, "memory", "agent %.1f MB, controller %.1f MB, %u speakers %.1f MB, the largest %.1f MB",
+        resident_mb(getpid()), controller, n, speakers, largest);
+}
+
 void vnrs_agentd_probe(struct vnrs_agentd *ad, struct vnrs_agentd_probes *probes)
 {
     static void (*const all[])(struct vnrs_agentd * ad, struct vnrs_agentd_probes * probes) = {
-        probe_kernel,   probe_privileges, probe_bpf,     probe_nexthops, probe_impairments,
-        probe_programs, probe_tunnels,    probe_speaker, probe_leftovers};
+        probe_kernel,   probe_privileges, probe_bpf,     probe_nexthops,  probe_impairments,
+        probe_programs, probe_tunnels,    probe_speaker, probe_leftovers, probe_memory};
 
     // The capabilities are what they are now, not what they were before they were limited.
     (void)capng_get_caps_process();

@@ -43,6 +43,7 @@ int vnrs_verb_flows(const struct vnrs_cli *cli);
 int vnrs_verb_capture(const struct vnrs_cli *cli);
 int vnrs_verb_link(const struct vnrs_cli *cli);
 int vnrs_verb_doctor(const struct vnrs_cli *cli);
+int vnrs_verb_bundle(const struct vnrs_cli *cli);
 int vnrs_verb_version(const struct vnrs_cli *cli);
 // routing verbs
 int vnrs_verb_effective_routes(const struct vnrs_cli *cli);

@@ -54,6 +54,8 @@ static const struct verb {
      "faults and impairments of a NIC's link"},
     {"counters", NULL, vnrs_verb_counters, 0, 1, "[NIC]", "packets per NIC, billing class, next hop type, drop reason"},
     {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
+    {"bundle", NULL, vnrs_verb_bundle, 0, 1, "[FILE]",
+     "all that helps to find a fault, in one archive, without secrets"},
     {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
     {"completion", NULL, print_completion, 1, 1, "bash|zsh|fish", "completion script for a shell"},
     {"version", NULL, vnrs_verb_version, 0, 0, "", "version"},
@@ -64,7 +66,7 @@ static const struct verb {
 static const struct {
     const char *verb, *formats; // "": one of its own
 } limited[] = {
-    {"peer", "json or yaml"}, {"schema", "json or yaml"}, {"exec", ""}, {"shell", ""},
+    {"peer", "json or yaml"}, {"schema", "json or yaml"}, {"bundle", "json or yaml"}, {"exec", ""}, {"shell", ""},
     {"capture", ""},          {"completion", ""},
 };
 

@@ -56,6 +56,7 @@ void vnrs_api_validate(struct vnrs_api_call *call);
 void vnrs_api_plan(struct vnrs_api_call *call);
 void vnrs_api_apply(struct vnrs_api_call *call);
 void vnrs_api_destroy(struct vnrs_api_call *call);
+void vnrs_api_config(struct vnrs_api_call *call);
 // api_lab.c
 void vnrs_api_labs(struct vnrs_api_call *call);
 void vnrs_api_inspect(struct vnrs_api_call *call);
@@ -110,5 +111,7 @@ void vnrs_api_healthz(struct vnrs_api_call *call);
 void vnrs_api_readyz(struct vnrs_api_call *call);
 // metrics.c
 void vnrs_api_metrics(struct vnrs_api_call *call);
+// logged.c
+void vnrs_api_log(struct vnrs_api_call *call);
 // events.c
 void vnrs_api_events(struct vnrs_api_call *call);

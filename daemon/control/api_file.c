@@ -175,3 +175,20 @@ void vnrs_api_destroy(struct vnrs_api_call *call)
     if (lab->destroyers.len == 1)
         vnrs_lab_destroy(lab);
 }
+
+// As it is applied: defaults filled in, nothing in it that others may not see.
+void vnrs_api_config(struct vnrs_api_call *call)
+{
+    const struct vnrs_lab *lab = call->lab;
+
+    if (!lab->model) {
+        vnrs_api_error(call, 503, "not-ready", lab->build_error ? lab->build_error : "the lab is being built",
+                       "`vnrs status` shows the progress");
+        return;
+    }
+    _free_ char *text = vnrs_model_print_hidden(lab->model);
+    vnrs_api_reply(call, 200,
+                   text ? json_pack("{s:s, s:s, s:I, s:s}", "lab", lab->name, "file", lab->file, "generation",
+                                    (json_int_t)lab->generation, "text", text)
+                        : NULL);
+}

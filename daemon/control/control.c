@@ -2,6 +2,7 @@
 #include "control/control.h"
 
 #include "control/api.h"
+#include "control/logged.h"
 #include "control/sandbox.h"
 #include "control/state.h"
 #include "util/fd.h"
@@ -166,8 +167,9 @@ struct vnrs_control *vnrs_control_new(struct event_base *base, int agent_fd, int
     }
     control->base = base;
     control->generation = new_generation();
+    control->logged = vnrs_logged_new();
     control->agent = vnrs_agent_new(base, agent_fd, &handlers, control);
-    if (vnrs_api_start(control, listen_fd) < 0 || !control->agent || start(control) < 0) {
+    if (vnrs_api_start(control, listen_fd) < 0 || !control->agent || !control->logged || start(control) < 0) {
         vnrs_control_free(control);
         return NULL;
     }
@@ -185,6 +187,7 @@ void vnrs_control_free(struct vnrs_control *control)
     if (control->query_timer)
         event_free(control->query_timer);
     vnrs_agent_free(control->agent);
+    vnrs_logged_free(control->logged);
     free(control);
 }
 

@@ -198,6 +198,7 @@ struct vnrs_control {
     VEC(struct vnrs_lab *) labs;
     struct vnrs_event_entry events[VNRS_EVENTS_MAX];
     uint64_t n_events;
+    struct vnrs_logged *logged;
     VEC(struct vnrs_api_call *) followers; // of the event stream
     VEC(struct vnrs_api_call *) watchers;  // of packets
     uint32_t query_id;

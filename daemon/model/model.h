@@ -449,6 +449,8 @@ void vnrs_model_free(struct vnrs_model *model); // accepts NULL
 // The text of the topology file that means this model (parse(print(m)) == m, but for passwords, which are hidden).
 // Owned by the caller; NULL: no memory.
 char *vnrs_model_print(const struct vnrs_model *model) VNRS_MUST_CHECK;
+// The same to be shown to anybody: configurations of other programs and arguments of commands are hidden as well.
+char *vnrs_model_print_hidden(const struct vnrs_model *model) VNRS_MUST_CHECK;
 // JSON Schema draft-07 of the file, from the table that drives the parser. Owned by the caller.
 char *vnrs_schema_json(void) VNRS_MUST_CHECK;
 

@@ -379,7 +379,7 @@ static void print_announce(struct vnrs_strbuf *out, const struct vnrs_announce *
     vnrs_strbuf_puts(out, "}\n");
 }
 
-void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
+void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run, bool hide)
 {
     if (run->kind == VNRS_RUN_NONE)
         return;
@@ -388,7 +388,7 @@ void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
         vnrs_strbuf_printf(out, "      asn: %u\n", run->asn);
     if (run->config) {
         vnrs_strbuf_puts(out, "      configText: ");
-        put_quoted(out, run->config);
+        put_quoted(out, hide ? VNRS_BGP_PASSWORD_HIDDEN : run->config);
         vnrs_strbuf_puts(out, "\n");
     }
     if (run->announce.len)
@@ -399,7 +399,7 @@ void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run)
         vnrs_strbuf_puts(out, "      exec:\n");
     for (size_t i = 0; i < run->argv.len; i++) {
         vnrs_strbuf_puts(out, "        - ");
-        put_quoted(out, run->argv.items[i]);
+        put_quoted(out, hide && i ? VNRS_BGP_PASSWORD_HIDDEN : run->argv.items[i]);
         vnrs_strbuf_puts(out, "\n");
     }
 }
@@ -446,7 +446,7 @@ static void print_netns(struct vnrs_strbuf *out, const struct vnrs_machine *mach
     vnrs_strbuf_puts(out, "\n");
 }
 
-static void print_machines(struct vnrs_strbuf *out, const struct vnrs_model *m)
+static void print_machines(struct vnrs_strbuf *out, const struct vnrs_model *m, bool hide)
 {
     if (m->n_user_machines)
         vnrs_strbuf_puts(out, "machines:\n");
@@ -458,7 +458,7 @@ static void print_machines(struct vnrs_strbuf *out, const struct vnrs_model *m)
         vnrs_strbuf_puts(out, "    nics:\n");
         list_foreach (nic, &machine->nics)
             print_nic(out, nic);
-        print_run(out, &machine->run);
+        print_run(out, &machine->run, hide);
         if (machine->inject.on)
             vnrs_strbuf_printf(out, "    inject: {table: %u, protocol: %u, metric: %u}\n", machine->inject.table,
                                machine->inject.protocol, machine->inject.metric);
@@ -507,7 +507,7 @@ static void print_tests(struct vnrs_strbuf *out, const struct vnrs_model *m)
     }
 }
 
-char *vnrs_model_print(const struct vnrs_model *model)
+static char *print_model(const struct vnrs_model *model, bool hide)
 {
     struct vnrs_strbuf out = {0};
 
@@ -520,9 +520,19 @@ char *vnrs_model_print(const struct vnrs_model *model)
     print_route_tables(&out, model);
     print_balancers(&out, model);
     print_route_servers(&out, model);
-    print_gateways(&out, model);
+    print_gateways(&out, model, hide);
     print_outside(&out, model);
-    print_machines(&out, model);
+    print_machines(&out, model, hide);
     print_tests(&out, model);
     return vnrs_strbuf_take(&out);
+}
+
+char *vnrs_model_print(const struct vnrs_model *model)
+{
+    return print_model(model, false);
+}
+
+char *vnrs_model_print_hidden(const struct vnrs_model *model)
+{
+    return print_model(model, true);
 }

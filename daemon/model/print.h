@@ -14,6 +14,8 @@ void put_addrs(struct vnrs_strbuf *out, const struct vnrs_addr *items, size_t n)
 void put_hosts(struct vnrs_strbuf *out, const struct vnrs_host *hosts, size_t n);
 // A whole line; nothing where it is off.
 void put_bfd(struct vnrs_strbuf *out, const struct vnrs_bfd_options *bfd, const char *indent);
-void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run);
+// `hide`: not what the user wrote for other programs, which may hold secrets of theirs.
+void print_run(struct vnrs_strbuf *out, const struct vnrs_run *run, bool hide);
 
-void print_gateways(struct vnrs_strbuf *out, const struct vnrs_model *m); // with sites and connections
+// With sites and connections.
+void print_gateways(struct vnrs_strbuf *out, const struct vnrs_model *m, bool hide);

@@ -62,7 +62,7 @@ static void put_member(struct vnrs_strbuf *out, const char *key, const struct vn
     vnrs_strbuf_puts(out, "\n");
 }
 
-static void print_site(struct vnrs_strbuf *out, const struct vnrs_site *site)
+static void print_site(struct vnrs_strbuf *out, const struct vnrs_site *site, bool hide)
 {
     vnrs_strbuf_printf(out, "  - name: %s\n", site->name);
     if (site->prefixes.len) {
@@ -74,7 +74,7 @@ static void print_site(struct vnrs_strbuf *out, const struct vnrs_site *site)
         vnrs_strbuf_printf(out, "    asn: %u\n", site->asn);
     put_member(out, "bgpPeeringAddress", &site->bgp_ip);
     put_member(out, "publicIp", &site->public_ip);
-    print_run(out, &site->machine->run);
+    print_run(out, &site->machine->run, hide);
     if (!site->machine->hosts.len)
         return;
     vnrs_strbuf_puts(out, "    hosts: ");
@@ -108,14 +108,14 @@ static void print_expressroute(struct vnrs_strbuf *out, const struct vnrs_connec
     put_bfd(out, &c->bfd, "    ");
 }
 
-void print_gateways(struct vnrs_strbuf *out, const struct vnrs_model *m)
+void print_gateways(struct vnrs_strbuf *out, const struct vnrs_model *m, bool hide)
 {
     vnrs_strbuf_puts(out, m->gateways.len ? "virtualNetworkGateways:\n" : "");
     list_foreach (gateway, &m->gateways)
         print_gateway(out, gateway);
     vnrs_strbuf_puts(out, m->sites.len ? "sites:\n" : "");
     list_foreach (site, &m->sites)
-        print_site(out, site);
+        print_site(out, site, hide);
     vnrs_strbuf_puts(out, m->connections.len ? "connections:\n" : "");
     list_foreach (c, &m->connections) {
         vnrs_strbuf_printf(out, "  - name: %s\n    gateway: %s\n    site: %s\n    connectionType: %s\n", c->name,

@@ -7,6 +7,8 @@
 
 static const char *log_program = "vnrs";
 static enum vnrs_log_level log_max = VNRS_LOG_INFO;
+static void (*log_tap)(void *arg, const char *line);
+static void *log_tap_arg;
 
 static const char *const level_names[] = {
     [VNRS_LOG_ERROR] = "error", [VNRS_LOG_WARN] = "warning", [VNRS_LOG_INFO] = "info", [VNRS_LOG_DEBUG] = "debug"};
@@ -15,6 +17,12 @@ void vnrs_log_init(const char *program, enum vnrs_log_level max)
 {
     log_program = program;
     log_max = max;
+}
+
+void vnrs_log_tap(void (*tap)(void *arg, const char *line), void *arg)
+{
+    log_tap = tap;
+    log_tap_arg = arg;
 }
 
 // One write per line, so that lines of several processes on one descriptor never mix.
@@ -28,6 +36,9 @@ static void log_write(enum vnrs_log_level level, const char *fmt, va_list ap, co
     if (tail)
         len += (size_t)MAX(snprintf(line + len, sizeof(line) - len, ": %s", tail), 0);
     len = MIN(len, sizeof(line) - 2);
+    line[len] = '\0';
+    if (log_tap)
+        log_tap(log_tap_arg, line);
     line[len++] = '\n';
     if (write(STDERR_FILENO, line, len) < 0)
         return; // nobody is left to tell

@@ -10,6 +10,9 @@ enum vnrs_log_level { VNRS_LOG_ERROR, VNRS_LOG_WARN, VNRS_LOG_INFO, VNRS_LOG_DEB
 // `program` prefixes every line and is borrowed for the life of the process.
 void vnrs_log_init(const char *program, enum vnrs_log_level max);
 
+// Each line that is written is given to `tap` too, without its end; `arg` is borrowed. NULL: to nobody.
+void vnrs_log_tap(void (*tap)(void *arg, const char *line), void *arg);
+
 void vnrs_log(enum vnrs_log_level level, const char *fmt, ...) VNRS_PRINTF(2, 3);
 
 #define log_error(...) vnrs_log(VNRS_LOG_ERROR, __VA_ARGS__)

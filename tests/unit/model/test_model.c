@@ -623,6 +623,32 @@ static void passwords_are_not_printed(void **state)
     vnrs_model_free(m);
 }
 
+static void what_others_may_see_holds_nothing_of_other_programs(void **state)
+{
+    static const char *const source = "name: l\n"
+                                      "virtualNetworks:\n"
+                                      "  - name: net\n"
+                                      "    addressSpace: [10.0.0.0/16]\n"
+                                      "    subnets: [{name: default, addressPrefix: 10.0.0.0/24}]\n"
+                                      "machines:\n"
+                                      "  - name: a\n"
+                                      "    nics: [{subnet: net/default, enableIPForwarding: true}]\n"
+                                      "    run: {kind: bird, configText: 'password \"k3y-1\";'}\n"
+                                      "  - name: b\n"
+                                      "    nics: [{subnet: net/default}]\n"
+                                      "    run: {kind: exec, exec: [sleep, k3y-2]}\n";
+    struct vnrs_model *m = load(source);
+    _free_ char *all = vnrs_model_print(m), *text = vnrs_model_print_hidden(m);
+
+    (void)state;
+    assert_non_null(strstr(all, "k3y-1"));
+    assert_non_null(strstr(all, "k3y-2"));
+    assert_null(strstr(text, "k3y-"));
+    assert_non_null(strstr(text, "\"sleep\""));
+    vnrs_model_free(load(text)); // still a topology file
+    vnrs_model_free(m);
+}
+
 static void examples_print_to_the_same(void **state)
 {
     char pattern[512];
@@ -731,6 +757,7 @@ int main(void)
         cmocka_unit_test(reads_defaults_and_namespaces),
         cmocka_unit_test(printed_text_means_the_same),
         cmocka_unit_test(passwords_are_not_printed),
+        cmocka_unit_test(what_others_may_see_holds_nothing_of_other_programs),
         cmocka_unit_test(examples_print_to_the_same),
         cmocka_unit_test(examples_have_no_warning),
         cmocka_unit_test(limits_can_be_lifted),

@@ -56,6 +56,35 @@ static void lines_have_program_level_and_reason(void **state)
     assert_string_equal(text, want);
 }
 
+static void on_line(void *arg, const char *line)
+{
+    (void)snprintf(arg, 256, "%s", line);
+}
+
+static void log_tapped(void)
+{
+    char line[256] = "", want[256];
+
+    vnrs_log_init("prog", VNRS_LOG_INFO);
+    vnrs_log_tap(on_line, line);
+    log_warn("tapped %d", 1);
+    log_debug("not shown");
+    vnrs_log_tap(NULL, NULL);
+    log_warn("tapped no more");
+    (void)snprintf(want, sizeof(want), "prog[%d]: warning: tapped 1", (int)getpid());
+    assert_string_equal(line, want);
+}
+
+static void lines_are_given_to_who_asks(void **state)
+{
+    char text[4096];
+
+    (void)state;
+    capture(log_tapped, text, sizeof(text));
+    assert_non_null(strstr(text, "tapped 1\n"));
+    assert_non_null(strstr(text, "tapped no more\n"));
+}
+
 static void long_lines_are_cut_and_still_end(void **state)
 {
     char text[4096];
@@ -72,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_have_program_level_and_reason),
+        cmocka_unit_test(lines_are_given_to_who_asks),
         cmocka_unit_test(long_lines_are_cut_and_still_end),
     };
     return cmocka_run_group_tests_name("util.log", tests, NULL, NULL);
