@@ -276,8 +276,11 @@ static uint64_t eor_at(struct vnrs_bgp_member *m)
         return VNRS_BGP_NEVER;
     if (m->eor_in[VNRS_BGP_AF4] && m->eor_in[VNRS_BGP_AF6])
         return m->heard_ms;
-    bool is_sure = fsm->session.graceful_restart && !fsm->remote.caps.gr_restarted;
-    return m->heard_ms + (is_sure ? VNRS_BGP_EOR_WAIT_MS : VNRS_BGP_QUIET_MS);
+    if (fsm->remote.caps.gr_restarted)
+        return m->heard_ms + VNRS_BGP_QUIET_MS;
+    if (fsm->session.graceful_restart) // End-of-RIB is sure to come
+        return m->heard_ms + VNRS_BGP_EOR_WAIT_MS;
+    return m->heard_ms + (vnrs_bgp_import_count(m) ? VNRS_BGP_QUIET_MS : VNRS_BGP_SILENCE_MS);
 }
 
 static void eor_check(struct vnrs_bgp_member *m, uint64_t now_ms)

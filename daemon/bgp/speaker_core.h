@@ -12,6 +12,7 @@
 
 #define VNRS_BGP_PEERS_MAX    62u // slots without SLOT_LOCAL and SLOT_STATIC
 #define VNRS_BGP_QUIET_MS     2000u
+#define VNRS_BGP_SILENCE_MS   4000u // of a peer without any route yet: BIRD 2.0 may sleep for 3 s before its first UPDATE
 #define VNRS_BGP_BURST_MS     10000u
 #define VNRS_BGP_EOR_WAIT_MS  10000u // of silence, where End-of-RIB is sure to come
 #define VNRS_BGP_RESTART_S    120u

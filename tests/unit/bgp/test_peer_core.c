@@ -666,13 +666,21 @@ static void convergence(void **state)
     w.peers[1].hold = 3; // given up on after 10 s
     assert_int_equal(configure(&w, NULL, 0), 0);
     struct vnrs_bgp_member *a = up(&w, "a", 5000);
-    vnrs_bgp_speaker_tick(w.sp, 6999);
+    vnrs_bgp_speaker_tick(w.sp, 8999); // not a word yet
     assert_false(a->eor);
-    vnrs_bgp_speaker_tick(w.sp, 7000); // quiet for two seconds
+    vnrs_bgp_speaker_tick(w.sp, 9000);
     assert_true(a->eor);
     assert_false(vnrs_bgp_speaker_is_converged(w.sp, 10999));
     assert_true(vnrs_bgp_speaker_next(w.sp) <= 11000);
     assert_true(vnrs_bgp_speaker_is_converged(w.sp, 11000));
+    struct vnrs_bgp_member *b = up(&w, "b", 12000);
+    const struct vnrs_prefix one = prefix("192.168.0.0/24");
+    vnrs_bgp_speaker_tick(w.sp, 12000);
+    assert_true(announce_at(b, (struct route){{65002}, 1, 0, NULL}, &one, 1, 12000) > 0);
+    vnrs_bgp_speaker_tick(w.sp, 13999);
+    assert_false(b->eor);
+    vnrs_bgp_speaker_tick(w.sp, 14000); // quiet for two seconds
+    assert_true(b->eor);
     vnrs_bgp_speaker_free(w.sp);
 }
 
