@@ -19,6 +19,8 @@ import subprocess
 import time
 from collections import namedtuple
 
+from patience import PATIENCE
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
@@ -171,13 +173,13 @@ class Agent:
     def stop(self, sig=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(sig)
-        self.process.wait(20)
+        self.process.wait(20 * PATIENCE)
         self.close()
         return self.process.returncode
 
     def kill(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
         self.close()
 
     def close(self):
@@ -226,7 +228,7 @@ class Agent:
         return kind, seq, count, body
 
     def answer(self, seq, timeout=60):
-        items, deadline = [], time.monotonic() + timeout
+        items, deadline = [], time.monotonic() + timeout * PATIENCE
         while True:
             got = self.receive(max(0, deadline - time.monotonic()))
             assert got, f"no answer to {seq}: {self.logged()[-2000:]}"
@@ -301,7 +303,7 @@ class Agent:
         return events
 
     def wait_event(self, kind, lab, timeout=10):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while True:
             for e in self.events:
                 if e.kind == kind and e.lab == lab:

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import time
 
+from patience import PATIENCE
+
 
 def stop(processes):
     for p in processes:
@@ -46,7 +48,7 @@ router bgp 65012
     for name, args in (("zebra", []), ("bfdd", ["--bfdctl", tmp / "bfdd.sock"]),
                        ("bgpd", ["-n", "-l", local, "-p", "1790"])):
         # Who does not find zebra looks again only after ten seconds.
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * PATIENCE
         while daemons and not (tmp / "zserv").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         shutil.chown(tmp / f"{name}.conf", "frr", "frr")

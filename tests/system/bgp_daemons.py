@@ -29,6 +29,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+from patience import PATIENCE
+
 STANDARD, EXTENDED, LARGE = "65001:7", "65001:8", "4200000001:1:2"
 
 
@@ -123,7 +125,7 @@ class Daemon:
         return (self.dir / "out.log").read_text(errors="replace")
 
     def until(self, check, timeout=10):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while True:
             try:
                 value = check()
@@ -136,7 +138,7 @@ class Daemon:
 
     @staticmethod
     def run(*args):
-        return subprocess.run([str(a) for a in args], capture_output=True, text=True, check=True, timeout=30).stdout
+        return subprocess.run([str(a) for a in args], capture_output=True, text=True, check=True, timeout=30 * PATIENCE).stdout
 
 
 class Frr(Daemon):
@@ -612,12 +614,12 @@ def directories(tmp_path):
 
 def frr(net, directory, passive, session="", before="", channel=""):
     return Frr(net.nva, directory, 65012, "10.0.0.12", "10.0.0.4", 65515, ["192.168.12.0/24", "172.31.0.0/16"],
-               passive=passive, options=Options(timers=(1, 3), session=session, before=before, channel=channel)).__enter__()
+               passive=passive, options=Options(timers=(20, 60), session=session, before=before, channel=channel)).__enter__()
 
 
-def bird(net, directory, passive, session=""):
+def bird(net, directory, passive, session="", timers=(20, 60)):
     return Bird(net.nva, directory, 65013, "10.0.0.13", "10.0.0.4", 65515, ["192.168.13.0/24", "172.31.0.0/16"],
-                passive=passive, options=Options(timers=(1, 3), session=session)).__enter__()
+                passive=passive, options=Options(timers=timers, session=session)).__enter__()
 
 
 def stop(daemons):

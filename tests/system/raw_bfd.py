@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A BFD peer for tests that does what it is told, also what a real one never does.
 
-    with RawBfd("10.0.0.10", "10.0.0.4", netns=net.nva, multihop=True, interval_ms=100) as bfd:
+    with RawBfd("10.0.0.10", "10.0.0.4", netns=net.nva, multihop=True, interval_ms=100) as bfd:  # dead after ten intervals
         bfd.wait("Up")
         bfd.silent = True            # nothing is sent any more, as if it were dead
         bfd.admin_down = True        # says AdminDown
@@ -16,6 +16,7 @@ import threading
 import time
 from collections import namedtuple
 
+from patience import PATIENCE
 from raw_peer import in_netns
 
 ADMIN_DOWN, DOWN, INIT, UP = range(4)
@@ -33,7 +34,7 @@ def packet(state, my=7, your=0, flags=0, diag=0, multiplier=3, tx=100000, rx=100
 
 
 class RawBfd:
-    def __init__(self, local, remote, netns=None, multihop=True, interval_ms=100, multiplier=3, flags=0, ttl=255):
+    def __init__(self, local, remote, netns=None, multihop=True, interval_ms=100, multiplier=10, flags=0, ttl=255):
         self.local, self.remote, self.netns, self.multihop = local, remote, netns, multihop
         self.interval_ms, self.multiplier, self.flags, self.ttl = interval_ms, multiplier, flags, ttl
         self.v6 = ":" in local
@@ -115,7 +116,7 @@ class RawBfd:
 
     def wait(self, state, timeout=10):
         """Until the other side says that it is in that state."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while not self.heard or NAMES[self.heard[-1].state] != state:
             assert time.monotonic() < deadline, f"not {state}: {self.heard[-3:]}"
             time.sleep(0.01)

@@ -20,6 +20,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from patience import PATIENCE
+
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE, REFRESH = 1, 2, 3, 4, 5
 MARKER = b"\xff" * 16
 TYPES = {1: "OPEN", 2: "UPDATE", 3: "NOTIFICATION", 4: "KEEPALIVE", 5: "ROUTE-REFRESH"}
@@ -234,7 +236,7 @@ class RawPeer:
     # --- connections
     def connect(self, timeout=10):
         """Connects, again and again until the deadline where nobody listens or lets us in yet."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while True:
             s = tcp_socket(self.netns, self.local)
             s.settimeout(max(0.1, deadline - time.monotonic()))
@@ -253,7 +255,7 @@ class RawPeer:
         return self
 
     def accept(self, timeout=15):
-        self.listener.settimeout(timeout)
+        self.listener.settimeout(timeout * PATIENCE)
         self.attach(self.listener.accept()[0])
         return self
 
@@ -282,7 +284,7 @@ class RawPeer:
     def send(self, raw):
         self.sock.sendall(raw)
 
-    def recv(self, timeout=10):
+    def recv(self, timeout=10 * PATIENCE):
         """The next message; Closed at the end of the connection, TimeoutError."""
         deadline = time.monotonic() + timeout
         while True:
@@ -318,7 +320,7 @@ class RawPeer:
 
     def expect(self, kind, timeout=10):
         """The next message of that kind; KEEPALIVEs and UPDATEs in between are passed over, others are an error."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while True:
             msg = self.recv(max(0.01, deadline - time.monotonic()))
             if msg.kind == kind:
@@ -328,7 +330,7 @@ class RawPeer:
     def expect_closed(self, timeout=10):
         try:
             while True:
-                self.recv(timeout)
+                self.recv(timeout * PATIENCE)
         except Closed:
             return
 

@@ -35,6 +35,7 @@ import time
 from collections import namedtuple
 from dataclasses import dataclass
 
+from patience import PATIENCE
 from raw_peer import in_netns, tcp_socket
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -298,7 +299,7 @@ class Speaker:
 
     def terminate(self, sig=signal.SIGTERM, timeout=10):
         self.process.send_signal(sig)
-        return self.process.wait(timeout)
+        return self.process.wait(timeout * PATIENCE)
 
     # --- the agent's side: a socket of the namespace for each request
     def _serve_agent(self):
@@ -438,12 +439,13 @@ class Speaker:
         return sorted((unpack_addr(nh), length) for nh, length, _ in hops)
 
     def wait(self, check, timeout=15, what=None):
-        """Until check() is true, handling messages meanwhile; returns the seconds it took."""
+        """Until check() is true, handling messages meanwhile."""
         begin = time.monotonic()
+        timeout *= PATIENCE
         while True:
             self.pump()
             if check():
-                return time.monotonic() - begin
+                return
             if time.monotonic() - begin > timeout:
                 raise AssertionError(f"{what or 'condition'}: not within {timeout} s; peers {self.peers}, "
                                      f"{len(self.routes)} routes\n{self.logged()}")

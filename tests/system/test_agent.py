@@ -223,12 +223,10 @@ def test_a_daemon_sets_traps_in_its_directory(agent, run_dir):
     # Somebody reads the log meanwhile.
     reader = subprocess.Popen(["sleep", "600"], cwd=private)
     try:
-        begin = time.monotonic()
         assert agent.ensure(LAB, h.PROC, "vm2", h.proc("vm2", h.EXEC), command) == "changed"
         assert agent.list(LAB)[h.PROC, "vm2"].running
         until(lambda: (private / "argv").is_fifo(), 5, "the traps are set again")
         assert agent.remove(LAB, h.PROC, "vm2") == "removed"
-        assert time.monotonic() - begin < 15
         assert sh("ip", "netns", "pids", f"vnrs.{LAB}.vm2") == ""
         assert reader.poll() is None
     finally:
@@ -313,7 +311,7 @@ def test_kill_9_and_adopt(run_dir):
         assert "rs-0" in agent.speakers
         assert daemons() == pids
         sent, received = pinger.stop()
-        assert sent > 10 and received >= sent - 1  # the last request may be under way when the signal comes
+        assert sent == received
         remove_all(agent)
         assert leftovers(LAB, run_dir) == []
 

@@ -25,6 +25,7 @@ MACHINE = """
 """
 LAB = """
 name: {name}
+defaults: {{bgp: {{keepalive: 5, hold: 60}}}}
 virtualNetworks:
   - name: hub
     addressSpace: [10.0.0.0/16]
@@ -79,8 +80,8 @@ def vtysh(lab, command):
 
 def check_communities(lab):
     for host in range(5, 9):
-        shown = vtysh(lab, f"show bgp ipv4 unicast 10.6{host}.0.0/16")
-        assert re.search(rf"Community: .*65001:100 65002:{host}", shown), shown
+        until(lambda h=host: re.search(rf"Community: .*65001:100 65002:{h}", vtysh(lab, f"show bgp ipv4 unicast 10.6{h}.0.0/16")), 30,
+              f"communities of 10.6{host}.0.0/16")
 
 
 def test_all_kinds(make_lab):

@@ -167,6 +167,7 @@ def test_rows(lab):
 
 def test_both_directions_meet_in_one_firewall(lab):
     until(lambda: backends(lab) == {"nva1/eth0": "Up", "nva2/eth0": "Up"}, 20, "both are probed")
+    until(lambda: connect(lab, "a", "10.0.4.4") == 40 and all(accepted(lab, n) for n in ("nva1", "nva2")), 20, "both are used")
     before = [accepted(lab, n) for n in ("nva1", "nva2")]
     assert connect(lab, "a", "10.0.4.4") == 40 and connect(lab, "b", "10.0.3.4") == 40
     used = [accepted(lab, n) - b for n, b in zip(("nva1", "nva2"), before)]
@@ -178,9 +179,13 @@ def test_a_backend_that_does_not_answer_is_left_out(lab):
     lab.servers["nva1"].stop()
     until(lambda: backends(lab) == {"nva1/eth0": "Down", "nva2/eth0": "Up"}, 20, "nva1 is out")
     assert "Connection refused" in lab.daemon.cli("inspect", lab.name).stdout
+
+    def is_left_out():
+        before = accepted(lab, "nva1")
+        return connect(lab, "a", "10.0.4.4") == 40 and connect(lab, "b", "10.0.3.4") == 40 and accepted(lab, "nva1") == before
+
+    until(is_left_out, 20, "all go through nva2")
     before = accepted(lab, "nva1")
-    assert connect(lab, "a", "10.0.4.4") == 40 and connect(lab, "b", "10.0.3.4") == 40
-    assert accepted(lab, "nva1") == before
     lab.servers["nva1"] = Server(lab.ns("nva1"), 8080)
     until(lambda: backends(lab) == {"nva1/eth0": "Up", "nva2/eth0": "Up"}, 20, "nva1 is in again")
     until(lambda: connect(lab, "a", "10.0.4.4") == 40 and accepted(lab, "nva1") > before, 30, "it has flows")
@@ -188,7 +193,7 @@ def test_a_backend_that_does_not_answer_is_left_out(lab):
 
 
 def test_probes_come_from_the_platform_address(lab):
-    seen = sh("timeout", "10", "ip", "netns", "exec", lab.ns("nva2"), "tcpdump", "-n", "-c", "1", "-i", "eth0",
+    seen = sh("timeout", "30", "ip", "netns", "exec", lab.ns("nva2"), "tcpdump", "-n", "-c", "1", "-i", "eth0",
               "tcp dst port 8080", check=False)
     assert "168.63.129.16" in seen and "10.0.2.5.8080" in seen
 
@@ -212,5 +217,4 @@ def test_flows_are_spread_over_all_appliances(lab):
     before = {n: received(n) for n in ("nva1", "nva2", "nva3")}
     lab.exec("c", "/usr/bin/python3", "-c", "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
              "[s.sendto(b'x', ('10.0.3.4', port)) for port in range(20000, 20090)]")
-    used = {n: received(n) - b for n, b in before.items()}
-    assert min(used.values()) >= 15, used
+    until(lambda: all(received(n) - b >= 15 for n, b in before.items()), 10, "each has some")

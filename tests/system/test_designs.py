@@ -84,6 +84,7 @@ def test_dual_stack(make_lab, dataplane):
 HUB = """
 name: {name}
 dataplane: {dataplane}
+defaults: {{bgp: {{keepalive: 5, hold: 60}}}}
 virtualNetworks:
   - name: hub
     addressSpace: [10.0.0.0/16]
@@ -185,8 +186,12 @@ def test_blackhole_is_dropped_until_it_is_withdrawn(hub):
         assert hop["nextHopType"] == "None" and hop["nextHopIpAddress"] == "" and hop["why"] == row["why"]
         way = hub.get("trace", "--from", "vm", "--to", victim)["forward"]
         assert way["result"] == "dropped" and way["reason"] == "the next hop is None", way
-        for routes in hub.get("learned-routes", "nva1").values():
-            [route] = [r for r in routes if r["network"] == f"{victim}/32"]
+
+        def learned_by_both():
+            routes = [[r for r in rows if r["network"] == f"{victim}/32"] for rows in hub.get("learned-routes", "nva1").values()]
+            return all(routes) and routes
+
+        for [route] in until(learned_by_both, 10, "both instances have it")[0]:
             assert route["nextHop"] == "10.0.2.4" and route["note"] == "BLACKHOLE (RFC 7999): packets are dropped"
         for routes in hub.get("advertised-routes", "nva2").values():
             assert f"{victim}/32" not in {r["network"] for r in routes}
@@ -257,6 +262,7 @@ def test_connection_that_leaves_and_returns(hub):
 DUAL_HOMED = """
 name: dual-homed
 dataplane: kernel
+defaults: {bgp: {keepalive: 5, hold: 60}}
 virtualNetworks:
   - name: hub1
     addressSpace: [10.1.0.0/16]

@@ -54,4 +54,4 @@ def test_follow(daemon, labs, args, form):
             if event["lab"] == "ev-1" and event["kind"] == "link" and event["text"].startswith(f"a/eth0: {what}"):
                 break
     p.send_signal(signal.SIGINT)
-    assert p.wait(10) == -signal.SIGINT
+    assert p.wait(60) == -signal.SIGINT

@@ -18,6 +18,7 @@ import time
 import pytest
 
 import bgp_daemons
+from patience import PATIENCE
 from raw_peer import UPDATE, RawPeer, attr, message, path_attrs, prefix_bytes, update_body
 from speaker_harness import BIN, Net, Peer, Speaker, sh
 
@@ -198,7 +199,7 @@ def test_ten_thousand_routes_both_ways(daemon):
         assert {p: (a.nexthop, tuple(a.as_path)) for p, a in lab.raw.rib.items()} == {
             **{p: (lab.addr[0], (65515, ASN)) for p in lab.routes}, **{p: (lab.addr[0], (65515,)) for p in LOCALS[4]}}
         them = lab.them
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * PATIENCE
         while len(have := them.paths()) < len(ours) + 2 and time.monotonic() < deadline:
             lab.spk.pump(0.2)
         assert have == {**{p: {(lab.addr[0], f"65515 65001 {65100 + i // 500}")} for i, p in enumerate(ours)},
@@ -206,7 +207,7 @@ def test_ten_thousand_routes_both_ways(daemon):
         # And all of them go.
         for i in range(0, len(ours), 500):
             lab.withdraw(ours[i:i + 500])
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * PATIENCE
         while (have := them.prefixes()) != set(LOCALS[4]) and time.monotonic() < deadline:
             lab.spk.pump(0.2)
         assert have == set(LOCALS[4])

@@ -10,6 +10,7 @@ import pytest
 
 import bgp_daemons
 from bgp_daemons import Options
+from patience import PATIENCE
 from raw_peer import RawPeer, attr
 from speaker_harness import (ADD_PATH, BIN, ENHANCED_REFRESH, EXTENDED_NEXTHOP, FORWARDING_KEPT, GRACEFUL_RESTART,
                              RESTARTED, Peer, Speaker)
@@ -112,7 +113,7 @@ def test_speaker_restarts_and_exabgp_keeps_nothing():
         assert "graceful-restart" in lab.spk.detail("them").in_use
         lab.spk.process.kill()
         lab.spk.process.wait()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * PATIENCE
         while lab.them.prefixes():
             assert time.monotonic() < deadline, lab.them.logged()
         del lab.peers[0]  # a speaker that restarts waits for all that its peers have to say

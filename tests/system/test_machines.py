@@ -3,7 +3,7 @@
 import pathlib
 import subprocess
 
-from conftest import example, sh, until
+from conftest import STEADY, example, sh, until
 
 LAB = """\
 name: {name}
@@ -46,7 +46,7 @@ template bgp azure { local as 65002; multihop; hold time 9; ipv4 { import all; e
 protocol bgp in0 from azure { neighbor 10.0.1.4 as 65515; }
 protocol bgp in1 from azure { neighbor 10.0.1.5 as 65515; }
 """
-    text = example("hub-spoke.vnrs.yml", "mc-own")
+    text = example("hub-spoke.vnrs.yml", "mc-own") + STEADY
     text = text.replace("run: {kind: bird, asn: 65002, announce: [10.50.0.0/16]}", "run: {kind: bird, asn: 65002, config: own.conf}")
     assert "own.conf" in text
     (tmp_path / "own.conf").write_text(own)
@@ -66,7 +66,7 @@ protocol bgp in1 from azure { neighbor 10.0.1.5 as 65515; }
 
 def test_apply_does_only_the_difference(make_lab):
     """A machine more, a peering less: the others keep their links, their daemons and their sessions."""
-    text = example("hub-spoke.vnrs.yml", "mc-diff")
+    text = example("hub-spoke.vnrs.yml", "mc-diff") + STEADY
     lab = make_lab(text, "mc-diff")
     lab.apply()
     until(lambda: len(lab.next_hops("vm-spoke", "10.50.0.0/16")) == 2)
@@ -89,7 +89,7 @@ def test_apply_does_only_the_difference(make_lab):
 
 
 def test_peering_removed_and_added(make_lab):
-    text = example("hub-spoke.vnrs.yml", "mc-peer")
+    text = example("hub-spoke.vnrs.yml", "mc-peer") + STEADY
     lab = make_lab(text, "mc-peer")
     lab.apply()
     until(lambda: len(lab.next_hops("vm-spoke", "10.50.0.0/16")) == 2)

@@ -87,7 +87,7 @@ def replayed(path, family, asn2, remote_addr):
                 assert replay.poll() is None, replay.stderr.read()
             finally:
                 replay.stdin.close()
-                replay.wait(10)
+                replay.wait(60)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -175,7 +175,7 @@ def test_updates(directory):
             spk.wait(lambda: spk.hops("10.51.0.0/16") == ["10.0.0.10"] and not spk.hops("10.50.0.0/16"), 20)
         finally:
             replay.stdin.close()
-            replay.wait(10)
+            replay.wait(60)
 
 
 def test_two_octet_session():
@@ -252,7 +252,7 @@ def test_cli(daemon, make_lab, tmp_path):
     until(lambda: any(r.subtype == mrt.STATE_AS4 for r in seen()) and any(
         r.subtype == mrt.MESSAGE_AS4 and mrt.session(r)[4][18] == UPDATE for r in seen()), 40, "updates in the file")
     follow.send_signal(signal.SIGINT)
-    follow.wait(10)
+    follow.wait(60)
     assert list(mrt.records((tmp_path / "u").read_bytes()))
     # A speaker that dies breaks it off, and that is said.
     broken = subprocess.Popen([str(BIN / "vnrs"), "--socket", str(daemon.socket), "--lab", lab.name, "bgp", "dump",

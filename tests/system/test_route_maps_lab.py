@@ -10,10 +10,9 @@ import signal
 
 import pytest
 
-from conftest import EXAMPLES, Lab, leftovers, until
+from conftest import EXAMPLES, STEADY, Lab, leftovers, until
 
-# A busy machine must not end a session: what is looked at is that changes do not.
-SOURCE = (EXAMPLES / "route-maps.vnrs.yml").read_text() + "\ndefaults: {bgp: {keepalive: 5, hold: 60}}\n"
+SOURCE = (EXAMPLES / "route-maps.vnrs.yml").read_text() + STEADY  # what is looked at is that changes end no session
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def apply_on_terminal(daemon, lab):
             break
         shown += piece
     os.close(ours)
-    assert p.wait(10) == 0, shown[-2000:]
+    assert p.wait(60) == 0, shown[-2000:]
     return re.findall(r"\r\x1b\[K(\d+)/(\d+) (\S+)", shown.decode())
 
 

@@ -72,7 +72,7 @@ def signed(method, path, length="", extra=None):
 
 def request(lab, machine, method, path, body=None, extra=None):
     """Status code and body of a request from a machine; curl's exit status in place of the code where there is none."""
-    args = ["curl", "-s", "--connect-timeout", "1", "-m", "5", "-X", method, "-w", "\n%{http_code}"]
+    args = ["curl", "-s", "--connect-timeout", "2", "-m", "60", "-X", method, "-w", "\n%{http_code}"]
     for key, value in signed(method, path, len(body) if body else "", extra).items():
         args += ["-H", f"{key}: {value}"]
     args += ["-H", "Content-Type:", "--data-binary", body] if body else ["-H", "Content-Length: 0"]
@@ -98,7 +98,7 @@ def stored(request, make_lab, tmp_path):
         yield lab
     finally:
         service.terminate()
-        service.wait(10)
+        service.wait(60)
 
 
 def test_identity_is_the_subnet(stored):

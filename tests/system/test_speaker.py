@@ -12,12 +12,14 @@ import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
 
 import raw_peer
 from bgp_daemons import bird, birdc, directories, frr, stop, vtysh
+from patience import PATIENCE
 from raw_peer import KEEPALIVE, NOTIFICATION, OPEN, REFRESH, UPDATE, Closed, RawPeer, message
 from speaker_harness import ACTION, BIN, S_ACTION, Net, Peer, Speaker
 
@@ -56,7 +58,7 @@ def raw(net):
 
 
 def until(check, timeout=15, what="condition"):
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while not check():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
         time.sleep(0.01)
@@ -112,7 +114,7 @@ def test_ecmp_at_equal_length_and_the_next_hop_as_received(spk, raw):
     b.update(["172.16.0.0/12"])
     spk.wait(lambda: len(spk.hops("172.16.0.0/12")) == 2)
     a.close_connection()
-    assert spk.wait(lambda: spk.hops("172.16.0.0/12") == ["10.0.0.11"]) < 2
+    spk.wait(lambda: spk.hops("172.16.0.0/12") == ["10.0.0.11"])
 
 
 def test_no_advertise_and_no_export(spk, raw):
@@ -218,7 +220,7 @@ def test_garbage_in_established(spk, raw, what, bytes_, code, subcode, data):
     assert spk.hops("192.168.2.0/24") == ["10.0.0.11"] and spk.peers["b"].flaps == 0
     # After its wait the peer is let in again.
     a.connect()
-    for _ in range(100):
+    for _ in range(600):
         try:
             a.establish()
             break
@@ -297,11 +299,11 @@ def test_hold_timer(spk, raw):
     assert spk.peers["a"].hold == 3 and spk.peers["a"].keepalive == 1
     begin, alive = time.monotonic(), 0
     while True:
-        msg = a.recv(6)
+        msg = a.recv()
         if msg.kind == NOTIFICATION:
             break
         alive += msg.kind == KEEPALIVE
-    assert (msg.code, msg.subcode) == (4, 0) and 2.5 < time.monotonic() - begin < 4 and alive >= 2
+    assert (msg.code, msg.subcode) == (4, 0) and time.monotonic() - begin > 2.5 and alive >= 2
     spk.wait(lambda: spk.peers["a"].last_error == "sent NOTIFICATION: hold timer expired")
 
 
@@ -322,7 +324,7 @@ def test_short_hold_times_are_refused(spk, raw):
 
 def test_delayed_open(spk, raw):
     """RFC 4271 8.1.3: the peer's OPEN is waited for, and comes first; without one ours goes after all."""
-    spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, delay_open=1), B])
+    spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, delay_open=2), B])
     a = raw("a").connect()
     with pytest.raises(TimeoutError):
         a.recv(0.3)
@@ -332,7 +334,7 @@ def test_delayed_open(spk, raw):
     spk.wait(lambda: not spk.is_up("a"))
     begin = time.monotonic()
     a.connect().expect(OPEN)
-    assert 0.5 < time.monotonic() - begin < 5
+    assert time.monotonic() - begin > 0.5
     a.close_connection()
     a.connect().keepalive()  # before any OPEN: the end, without a NOTIFICATION
     with pytest.raises(Closed):
@@ -497,7 +499,7 @@ def test_converged(spk, raw):
     assert not spk.converged
     a.send(message(UPDATE, b"\0\0\0\0"))  # End-of-RIB of IPv4; none for IPv6: quiet for a while
     spk.wait(lambda: spk.converged)
-    assert spk.peers["a"].eor and 1.5 < time.monotonic() - begin < 4
+    assert spk.peers["a"].eor and time.monotonic() - begin > 1.5
 
 
 def test_termination(spk, raw):
@@ -510,12 +512,12 @@ def test_termination(spk, raw):
 
 def test_agent_gone(spk):
     spk.agent.shutdown(2)
-    assert spk.process.wait(5) == 0
+    assert spk.process.wait(5 * PATIENCE) == 0
 
 
 def test_malformed_controller_message_ends_the_speaker(spk):
     spk.send(4, count=7, body=b"short")
-    assert spk.process.wait(5) == 1
+    assert spk.process.wait(5 * PATIENCE) == 1
     assert "refused" in spk.logged()
 
 
@@ -526,26 +528,22 @@ def test_slow_controller_holds_the_peers_back_and_loses_nothing(spk, raw):
     spk.wait(lambda: spk.is_up("a"))
     chunks = [[f"{x}.{y}.{z}.0/24" for z in range(256)] for x in (20, 21) for y in range(117)]
     body = b"".join(message(UPDATE, raw_peer.update_body(raw_peer.path_attrs([65001], "10.0.0.10"), c)) for c in chunks)
-    a.sock.setblocking(False)
-    sent, deadline = 0, time.monotonic() + 4  # longer than the hold time
-    while time.monotonic() < deadline:
-        try:
-            sent += a.sock.send(body[sent:sent + 65536]) if sent < len(body) else 0
-        except BlockingIOError:
-            pass
-        time.sleep(0.01)
-    a.sock.setblocking(True)
-    a.sock.settimeout(20)
-    drained = spk.wait  # read on, while the rest goes out
-    while sent < len(body):
-        spk.pump()
-        try:
-            a.sock.settimeout(0.05)
-            sent += a.sock.send(body[sent:sent + 65536])
-        except TimeoutError:
-            pass
-    a.keepalive()
-    drained(lambda: len(spk.routes) == 2 * 117 * 256, 30)
+    all_heard = threading.Event()
+
+    def say():  # as fast as it is taken; then it lives on
+        a.send(body)
+        while not all_heard.wait(0.5):
+            a.keepalive()
+
+    a.sock.settimeout(None)
+    sender = threading.Thread(target=say, daemon=True)
+    sender.start()
+    try:
+        time.sleep(4)  # longer than the hold time
+        spk.wait(lambda: len(spk.routes) == 2 * 117 * 256, 30)
+    finally:
+        all_heard.set()
+        sender.join(10)
     assert spk.peers["a"].flaps == 0
 
 
@@ -582,12 +580,12 @@ def check_sandbox(spk):
 def test_frr_and_bird(spk, net, tmp_path, opener):
     dirs = directories(tmp_path)
     we_wait, they_wait = opener == "peer", opener == "speaker"
-    daemons = [frr(net, dirs["frr"], they_wait), bird(net, dirs["bird"], they_wait)]
+    daemons = [frr(net, dirs["frr"], they_wait), bird(net, dirs["bird"], they_wait, timers=(2, 6))]
     try:
         spk.configure(locals=VNET, peers=[Peer("frr", "10.0.0.12", 65012, passive=we_wait),
                                           Peer("bird", "10.0.0.13", 65013, passive=we_wait)])
         spk.wait(lambda: spk.is_up("frr") and spk.is_up("bird"), 30)
-        assert spk.peers["frr"].hold == 3 and spk.peers["frr"].remote_asn == 65012
+        assert spk.peers["frr"].hold == 60 and spk.peers["bird"].hold == 6 and spk.peers["frr"].remote_asn == 65012
         spk.wait(lambda: spk.hops("172.31.0.0/16") == ["10.0.0.12", "10.0.0.13"])
         spk.wait(lambda: spk.hops("192.168.12.0/24") == ["10.0.0.12"] and spk.hops("192.168.13.0/24") == ["10.0.0.13"])
         spk.wait(lambda: spk.converged)
@@ -597,12 +595,12 @@ def test_frr_and_bird(spk, net, tmp_path, opener):
         seen = birdc(dirs["bird"], "show", "route", "192.168.12.0/24", "all")
         assert "65515 65012" in seen and "next_hop: 10.0.0.4" in seen and "(65517,65517)" in seen
         assert "10.1.0.0/16" in vtysh(dirs["frr"], "show bgp ipv4 unicast")
-        # Withdraw, on either side, within a second.
+        # Withdraw, on either side.
         vtysh(dirs["frr"], "configure terminal", "router bgp 65012", "address-family ipv4 unicast",
               "no network 172.31.0.0/16")
-        spk.wait(lambda: spk.hops("172.31.0.0/16") == ["10.0.0.13"], 5)
+        spk.wait(lambda: spk.hops("172.31.0.0/16") == ["10.0.0.13"])
         birdc(dirs["bird"], "disable", '"s?"')
-        spk.wait(lambda: "172.31.0.0/16" not in spk.routes and "192.168.13.0/24" not in spk.routes, 5)
+        spk.wait(lambda: "172.31.0.0/16" not in spk.routes and "192.168.13.0/24" not in spk.routes)
         until(lambda: "192.168.13.0" not in vtysh(dirs["frr"], "show bgp ipv4 unicast"))
         # Refresh both ways.
         spk.refresh("frr")
@@ -611,11 +609,11 @@ def test_frr_and_bird(spk, net, tmp_path, opener):
         # A peer that is frozen goes with the hold timer, one that is killed at once.
         pid = int((dirs["bird"] / "bird.pid").read_text())
         os.kill(pid, signal.SIGSTOP)
-        spk.wait(lambda: not spk.is_up("bird"), 6)
+        spk.wait(lambda: not spk.is_up("bird"))
         assert spk.peers["bird"].last_error == "sent NOTIFICATION: hold timer expired" and spk.is_up("frr")
         os.kill(pid, signal.SIGCONT)
         os.kill(int((dirs["frr"] / "bgpd.pid").read_text()), signal.SIGKILL)
-        assert spk.wait(lambda: not spk.is_up("frr")) < 2
+        spk.wait(lambda: not spk.is_up("frr"))
         spk.wait(lambda: not spk.routes)
     finally:
         stop(daemons)

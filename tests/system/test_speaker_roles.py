@@ -12,6 +12,7 @@ import time
 import pytest
 
 from bgp_daemons import Bird
+from patience import PATIENCE
 from raw_peer import NOTIFICATION, Closed, RawPeer
 from speaker_harness import (BIN, ER_GATEWAY, MSEE, PREFER_AS_PATH, PREFER_EXPRESSROUTE, PREFER_VPN, ROUTE_SERVER,
                              TO_ER_GATEWAY, TO_MSEE, TO_OUTSIDE, TO_ROUTE_SERVER, TO_TWIN, TO_VPN_GATEWAY, VPN_GATEWAY,
@@ -199,7 +200,7 @@ class Scene:
         for prefix, row in want.get(self.bird_name, {}).items():
             marked += [prefix] if MARK in row.split() else []
             want[self.bird_name][prefix] = " ".join(row.split()[:2])
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while self.told() != want:
             assert time.monotonic() < deadline, f"told: {self.told()}\nwanted: {want}"
         for prefix in marked:
@@ -278,7 +279,7 @@ def test_what_is_marked_counts_where_there_is_no_route_server(net, spk):
         s.peers = [p for p in s.peers if p.name != "rs"]
         s.configure()
         spk.wait(lambda: spk.hops("10.99.0.0/16") == ["10.0.0.10"])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * PATIENCE
         while {name: s.told()[name] for name in ("msee1", "msee2")} != dict.fromkeys(("msee1", "msee2"),
                                                                                     {VNET: "10.0.0.4 65515"}):
             assert time.monotonic() < deadline, s.told()
@@ -321,7 +322,7 @@ def test_sessions_have_addresses_of_their_own(net, spk):
         spk.wait(lambda: spk.is_up("apipa") and spk.is_up("plain"))
         a.update(["192.168.10.0/24"])
         spk.wait(lambda: spk.hops("192.168.10.0/24") == ["169.254.21.2"])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * PATIENCE
         while "192.168.10.0/24" not in b.routes():
             assert time.monotonic() < deadline
         assert {p: form(r) for p, r in a.routes().items()} == {VNET: "169.254.21.1 65515"}

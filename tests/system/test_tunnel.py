@@ -142,15 +142,18 @@ def test_carries_and_hides_packets(lab, run_dir):
     until(ping, 10, "no answer through the tunnel")
     until(lambda: ping(1372), 10, "what just fits does not pass")
     assert not ping(1373)
-    dump = subprocess.Popen(["ip", "netns", "exec", ns("edge"), "tcpdump", "-lni", "any", "--immediate-mode"],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    file = run_dir.with_name("seen")
+    with open(file, "w") as out:
+        dump = subprocess.Popen(["ip", "netns", "exec", ns("edge"), "tcpdump", "-lni", "any", "--immediate-mode"],
+                                stdout=out, stderr=subprocess.PIPE, text=True)
     while "listening" not in dump.stderr.readline():
         pass
     for _ in range(5):
         until(ping, 10, "no answer through the tunnel")
+    until(lambda: file.read_text().count("UDP-encap: ESP") >= 10, 20, "not all of them are seen")
     dump.terminate()
-    seen = [line for line in dump.communicate()[0].splitlines() if " IP" in line]
-    assert sum("UDP-encap: ESP" in line for line in seen) >= 10, seen
+    dump.communicate()
+    seen = [line for line in file.read_text().splitlines() if " IP" in line]
     assert all(".4500: " in line and ("ESP" in line or "isakmp" in line) for line in seen), seen
     assert not any(address in line for line in seen for address in INSIDE.values())
     assert set(ensure_all(lab, objects()).values()) == {"unchanged"}
@@ -183,7 +186,7 @@ def test_outlives_the_agent(run_dir):
         until(lambda: state(agent, "gw") == h.T_UP and ping(), 30, "the tunnel is not up")
         pids = [charon(run_dir, me) for me in PUB]
         agent.kill()
-    assert ping()
+    until(ping, 10, "no answer through the tunnel")
     with Agent(run_dir) as agent:
         assert set(ensure_all(agent, objects()).values()) == {"unchanged"}
         assert pids == [charon(run_dir, me) for me in PUB]
