@@ -39,7 +39,8 @@ def until(check, timeout=20.0, what="condition", interval=0.02):
     while time.monotonic() - begin < timeout:
         try:
             seen = check()
-        except (AssertionError, KeyError, IndexError, StopIteration, FileNotFoundError, subprocess.CalledProcessError, json.JSONDecodeError) as e:
+        except (AssertionError, KeyError, IndexError, StopIteration, FileNotFoundError, subprocess.CalledProcessError,
+                json.JSONDecodeError) as e:
             seen = e
         else:
             if seen:

@@ -6,10 +6,8 @@
                               nva1 (FRR) nva2 (BIRD)      www (Internet), storage1 (service)
                                     └──── sdwan1 ────┘
 """
-import json
 import os
 import signal
-import time
 
 import pytest
 
