@@ -78,10 +78,8 @@ STAGE bool read_ip(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, bool i
 }
 
 // From the wire to `p`. Returns whether that is to be routed; else it is decided.
-SUBPROGRAM read_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
+STAGE bool read_frame(struct __sk_buff *skb, struct packet *p, struct decision *d)
 {
-    if (!p || !d)
-        return false;
     __u32 ifindex = skb->ifindex;
     const struct vnrs_bpf_nic_record *nic = bpf_map_lookup_elem(&nics, &ifindex);
 
@@ -109,15 +107,13 @@ SUBPROGRAM read_frame(struct __sk_buff *skb, struct packet *p, struct decision *
 }
 
 // Whether and where to, from the routes. `now` was read before: what is found here may be remembered under it.
-SUBPROGRAM decide(struct __sk_buff *skb, const struct packet *p, struct decision *d, __u64 now)
+STAGE void decide(struct __sk_buff *skb, const struct packet *p, struct decision *d, __u64 now)
 {
     __u32 ifindex = skb->ifindex + cache_after(now), reason;
 
-    if (!p || !d)
-        return 0;
     const struct vnrs_bpf_nic_record *nic = bpf_map_lookup_elem(&nics, &ifindex);
     if (!nic)
-        return 0;
+        return;
     reason = source_check(skb, nic, p);
     if (!reason && p->family == 4 && (p->daddr[0] == PLATFORM_WIRE_SERVER || addr4_is_link_local(p->daddr[0])))
         reason = route_platform(&nic->nic, p, d);
@@ -127,7 +123,6 @@ SUBPROGRAM decide(struct __sk_buff *skb, const struct packet *p, struct decision
         drop(d, reason);
     else
         deliver(skb, &nic->nic, p, d, now);
-    return 0;
 }
 
 // A packet that the short way does not take. `c`: what was decided for one like it, or NULL.

@@ -34,24 +34,34 @@ STAGE __u32 cache_after(__u64 now)
 #define CACHE_ADDRS4 (ETH_HLEN + 12)
 #define CACHE_ADDRS6 (ETH_HLEN + 8)
 
-STAGE __u32 cache_index(__u64 hash)
+// The same addresses come from another NIC where one forwards, and with other protocols.
+STAGE __u32 cache_index(const struct __sk_buff *skb, __u8 protocol, __u64 hash)
 {
-    return bpf_get_smp_processor_id() << VNRS_CACHE_BITS | hash >> (64 - VNRS_CACHE_BITS);
+    __u32 at = (hash >> (64 - VNRS_CACHE_BITS)) ^ protocol ^ (skb->ifindex << 4);
+
+    return bpf_get_smp_processor_id() << VNRS_CACHE_BITS | (at & ((1 << VNRS_CACHE_BITS) - 1));
 }
 
-STAGE struct vnrs_bpf_cache4 *cache_slot4(__u64 addrs)
+STAGE struct vnrs_bpf_cache4_set *cache_set4(const struct __sk_buff *skb, __u8 protocol, __u64 addrs)
 {
-    __u32 index = cache_index(addrs * 0x9e3779b97f4a7c15);
+    __u32 index = cache_index(skb, protocol, addrs * 0x9e3779b97f4a7c15);
 
     return bpf_map_lookup_elem(&cache4, &index);
 }
 
-STAGE struct vnrs_bpf_cache6 *cache_slot6(const __u64 *addrs)
+STAGE struct vnrs_bpf_cache6_set *cache_set6(const struct __sk_buff *skb, __u8 protocol, const __u64 *addrs)
 {
-    __u32 index = cache_index(addrs[0] * 0x9e3779b97f4a7c15 ^ addrs[1] * 0xc2b2ae3d27d4eb4f ^
-                              addrs[2] * 0x165667b19e3779f9 ^ addrs[3] * 0xd6e8feb86659fd93);
+    __u32 index = cache_index(skb, protocol,
+                              addrs[0] * 0x9e3779b97f4a7c15 ^ addrs[1] * 0xc2b2ae3d27d4eb4f ^
+                                  addrs[2] * 0x165667b19e3779f9 ^ addrs[3] * 0xd6e8feb86659fd93);
 
     return bpf_map_lookup_elem(&cache6, &index);
+}
+
+STAGE __u64 cache_differs6(const struct vnrs_bpf_cache6 *slot, const __u64 *addrs)
+{
+    return (slot->addrs[0] ^ addrs[0]) | (slot->addrs[1] ^ addrs[1]) | (slot->addrs[2] ^ addrs[2]) |
+           (slot->addrs[3] ^ addrs[3]);
 }
 
 // Of an IPv4 packet without options that is long enough for any header of a transport. Whether it is a fragment, and of
@@ -61,12 +71,18 @@ STAGE const struct vnrs_bpf_cached *cache_find4(const struct __sk_buff *skb, con
     const struct iphdr *ip = (const void *)(frame + ETH_HLEN);
     __u32 len = bpf_ntohs(ip->tot_len);
     __u64 addrs = *(const __u64 *)(frame + CACHE_ADDRS4);
+    const struct vnrs_bpf_cache4_set *set;
     const struct vnrs_bpf_cache4 *slot;
 
     if (len < sizeof(*ip) + TCP_HEADER_MIN || len > skb->len - ETH_HLEN)
         return NULL;
-    slot = cache_slot4(addrs);
-    if (!slot || slot->addrs != addrs || slot->decided.protocol != ip->protocol || len > slot->decided.mtu)
+    set = cache_set4(skb, ip->protocol, addrs);
+    if (!set)
+        return NULL;
+    slot = &set->way[0];
+    if (slot->addrs != addrs && (++slot)->addrs != addrs)
+        return NULL;
+    if (slot->decided.protocol != ip->protocol || len > slot->decided.mtu)
         return NULL;
     return &slot->decided;
 }
@@ -77,15 +93,18 @@ STAGE const struct vnrs_bpf_cached *cache_find6(const struct __sk_buff *skb, con
     const struct ipv6hdr *ip = (const void *)(frame + ETH_HLEN);
     __u32 len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
     const __u64 *addrs = (const void *)(frame + CACHE_ADDRS6);
+    const struct vnrs_bpf_cache6_set *set;
     const struct vnrs_bpf_cache6 *slot;
 
     if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP)
         return NULL;
     if (len < sizeof(*ip) + TCP_HEADER_MIN || len > skb->len - ETH_HLEN)
         return NULL;
-    slot = cache_slot6(addrs);
-    if (!slot || (slot->addrs[0] ^ addrs[0]) | (slot->addrs[1] ^ addrs[1]) | (slot->addrs[2] ^ addrs[2]) |
-                     (slot->addrs[3] ^ addrs[3]))
+    set = cache_set6(skb, ip->nexthdr, addrs);
+    if (!set)
+        return NULL;
+    slot = &set->way[0];
+    if (cache_differs6(slot, addrs) && cache_differs6(++slot, addrs))
         return NULL;
     if (slot->decided.protocol != ip->nexthdr || len > slot->decided.mtu)
         return NULL;
@@ -133,29 +152,35 @@ STAGE void cache_fill(struct vnrs_bpf_cached *c, const struct __sk_buff *skb, co
     c->account = VNRS_BPF_ACCOUNT(d->type, d->billing);
 }
 
+// The older one of the set goes, unless the newer one has the same addresses or holds no longer.
 STAGE void cache_put(const struct __sk_buff *skb, const struct packet *p, const struct decision *d,
                      const struct vnrs_bpf_nic *to, __u64 now)
 {
-    struct vnrs_bpf_cache4 *slot4;
-    struct vnrs_bpf_cache6 *slot6;
-
     if (p->family == 4) {
         const __u32 both[2] = {p->saddr[0], p->daddr[0]};
+        struct vnrs_bpf_cache4_set *set;
         __u64 addrs;
+
         __builtin_memcpy(&addrs, both, sizeof(addrs));
-        slot4 = cache_slot4(addrs);
-        if (!slot4)
+        set = cache_set4(skb, p->protocol, addrs);
+        if (!set)
             return;
-        slot4->addrs = addrs;
-        cache_fill(&slot4->decided, skb, p, d, to, now);
+        if (set->way[0].decided.epoch == now && set->way[0].addrs != addrs)
+            set->way[1] = set->way[0];
+        set->way[0].addrs = addrs;
+        cache_fill(&set->way[0].decided, skb, p, d, to, now);
     } else {
+        struct vnrs_bpf_cache6_set *set;
         __u64 addrs[4];
+
         __builtin_memcpy(addrs, p->saddr, 16);
         __builtin_memcpy(addrs + 2, p->daddr, 16);
-        slot6 = cache_slot6(addrs);
-        if (!slot6)
+        set = cache_set6(skb, p->protocol, addrs);
+        if (!set)
             return;
-        __builtin_memcpy(slot6->addrs, addrs, sizeof(addrs));
-        cache_fill(&slot6->decided, skb, p, d, to, now);
+        if (set->way[0].decided.epoch == now && cache_differs6(&set->way[0], addrs))
+            set->way[1] = set->way[0];
+        __builtin_memcpy(set->way[0].addrs, addrs, sizeof(addrs));
+        cache_fill(&set->way[0].decided, skb, p, d, to, now);
     }
 }

@@ -73,7 +73,7 @@ struct {
     __uint(max_entries, 1 << VNRS_CACHE_BITS); // times CPUs: set at load
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
-    __type(value, struct vnrs_bpf_cache4);
+    __type(value, struct vnrs_bpf_cache4_set);
 } cache4 SEC(".maps");
 
 struct {
@@ -81,7 +81,7 @@ struct {
     __uint(max_entries, 1 << VNRS_CACHE_BITS); // times CPUs: set at load
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
-    __type(value, struct vnrs_bpf_cache6);
+    __type(value, struct vnrs_bpf_cache6_set);
 } cache6 SEC(".maps");
 
 struct {

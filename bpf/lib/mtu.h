@@ -45,11 +45,17 @@ STAGE bool mtu_exceeded(struct __sk_buff *skb, const struct packet *p, __u32 mtu
     return p->l4 - ETH_HLEN + header + skb->gso_size > mtu;
 }
 
-// No errors about errors, about later fragments, or to addresses that are nobody's (RFC 1122 3.2.2, RFC 4443 2.4 e).
-STAGE bool icmp_may_answer(struct __sk_buff *skb, const struct packet *p)
+// No errors about errors, about later fragments, to addresses that are nobody's (RFC 1122 3.2.2, RFC 4443 2.4 e), or
+// from a subnet without gateway.
+STAGE bool icmp_may_answer(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p)
 {
+    __u32 gateway[4] = {nic->gateway_be};
     __u8 type = 0;
 
+    if (p->family == 6)
+        addr_copy(gateway, nic->gateway6);
+    if (addr6_is_zero(gateway))
+        return false;
     if (p->later_fragment)
         return false;
     if (addr_is_no_source(p->family, p->saddr))
@@ -61,25 +67,33 @@ STAGE bool icmp_may_answer(struct __sk_buff *skb, const struct packet *p)
     return p->family == 4 ? type > 31 || !(ICMP_ERRORS >> type & 1) : type & 0x80;
 }
 
-// Cut the frame to what is quoted and add its checksum to `*sum`. Returns the number of bytes quoted, or 0.
-STAGE __u32 icmp_quote(struct __sk_buff *skb, const struct packet *p, __u32 max_chunks, __u32 *sum)
+struct icmp_quote {
+    __u32 bytes, sum; // of the packet; and their checksum
+};
+
+// Cut the frame to what is quoted. Returns whether there is anything.
+SUBPROGRAM icmp_cut(struct __sk_buff *skb, const struct packet *p, struct icmp_quote *quote)
 {
-    __u32 chunks = p->len / QUOTE_CHUNK;
     __u8 buf[QUOTE_CHUNK];
 
+    if (!p || !quote)
+        return false;
+    __u32 chunks = p->len / QUOTE_CHUNK, max_chunks = p->family == 4 ? QUOTE_CHUNKS4 : QUOTE_CHUNKS6, sum = 0;
     if (chunks > max_chunks)
         chunks = max_chunks;
     if (!chunks || bpf_skb_change_tail(skb, ETH_HLEN + chunks * QUOTE_CHUNK, 0))
-        return 0;
+        return false;
     barrier_var(chunks); // the constant bound of the loop stays: kernel 6.1's verifier counts by no other
     for (__u32 i = 0; i < QUOTE_CHUNKS6; i++) {
         if (i >= chunks)
             break;
         if (bpf_skb_load_bytes(skb, ETH_HLEN + i * QUOTE_CHUNK, buf, sizeof(buf)))
-            return 0;
-        *sum = bpf_csum_diff(NULL, 0, (void *)buf, sizeof(buf), *sum);
+            return false;
+        sum = bpf_csum_diff(NULL, 0, (void *)buf, sizeof(buf), sum);
     }
-    return chunks * QUOTE_CHUNK;
+    quote->bytes = chunks * QUOTE_CHUNK;
+    quote->sum = sum;
+    return true;
 }
 
 struct icmp_frame4 {
@@ -90,13 +104,14 @@ struct icmp_frame4 {
 };
 _Static_assert(sizeof(struct icmp_frame4) == 42, "headers of an ICMP error");
 
-STAGE int icmp_too_big4(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu)
+STAGE int icmp_too_big4(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p,
+                        const struct icmp_quote *quote, __u32 mtu)
 {
     struct icmp_frame4 f;
     struct icmp_header icmp;
     struct iphdr ip;
 
-    if (!nic->gateway_be || bpf_skb_load_bytes(skb, ETH_ALEN, f.dst, ETH_ALEN))
+    if (bpf_skb_load_bytes(skb, ETH_ALEN, f.dst, ETH_ALEN))
         return -1;
     fabric_mac(f.src);
     f.proto = bpf_htons(ETH_P_IP);
@@ -104,17 +119,13 @@ STAGE int icmp_too_big4(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, c
     icmp.type = ICMP_DEST_UNREACH;
     icmp.code = ICMP_FRAG_NEEDED;
     icmp.mtu = bpf_htons(mtu);
-    __u32 sum = bpf_csum_diff(NULL, 0, (void *)&icmp, sizeof(icmp), 0);
-    __u32 quoted = icmp_quote(skb, p, QUOTE_CHUNKS4, &sum);
-    if (!quoted)
-        return -1;
-    icmp.checksum = checksum_fold(sum);
+    icmp.checksum = checksum_fold(bpf_csum_diff(NULL, 0, (void *)&icmp, sizeof(icmp), quote->sum));
     __builtin_memset(&ip, 0, sizeof(ip));
     ip.version = 4;
     ip.ihl = sizeof(ip) / 4;
     ip.ttl = 64;
     ip.protocol = IPPROTO_ICMP;
-    ip.tot_len = bpf_htons(sizeof(ip) + sizeof(icmp) + quoted);
+    ip.tot_len = bpf_htons(sizeof(ip) + sizeof(icmp) + quote->bytes);
     ip.saddr = nic->gateway_be;
     ip.daddr = p->saddr[0];
     ip.check = checksum_fold(bpf_csum_diff(NULL, 0, (void *)&ip, sizeof(ip), 0));
@@ -134,7 +145,8 @@ struct icmp_frame6 {
 };
 _Static_assert(sizeof(struct icmp_frame6) == 62, "headers of an ICMPv6 error");
 
-STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu)
+STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p,
+                        const struct icmp_quote *quote, __u32 mtu)
 {
     struct icmp_frame6 f;
     struct {
@@ -143,7 +155,7 @@ STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, c
         __u16 checksum;
         __be32 mtu;
     } head;
-    __u32 sum = 0;
+    __u32 payload = 8 + quote->bytes;
 
     __builtin_memset(&f, 0, sizeof(f));
     fabric_mac(f.src);
@@ -157,14 +169,10 @@ STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, c
     head.mtu = bpf_htonl(mtu);
     addr_copy(head.pseudo.saddr, nic->gateway6);
     addr_copy(head.pseudo.daddr, p->saddr);
-    if (addr6_is_zero(head.pseudo.saddr) || bpf_skb_load_bytes(skb, ETH_ALEN, f.dst, ETH_ALEN))
+    if (bpf_skb_load_bytes(skb, ETH_ALEN, f.dst, ETH_ALEN))
         return -1;
-    __u32 quoted = icmp_quote(skb, p, QUOTE_CHUNKS6, &sum);
-    if (!quoted)
-        return -1;
-    __u32 payload = 8 + quoted;
     head.pseudo.len = bpf_htonl(payload);
-    head.checksum = checksum_fold(bpf_csum_diff(NULL, 0, (void *)&head, sizeof(head), sum));
+    head.checksum = checksum_fold(bpf_csum_diff(NULL, 0, (void *)&head, sizeof(head), quote->sum));
     f.ip[4] = payload >> 8;
     f.ip[5] = payload;
     __builtin_memcpy(f.saddr, head.pseudo.saddr, 16);
@@ -175,24 +183,27 @@ STAGE int icmp_too_big6(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, c
     return bpf_skb_store_bytes(skb, 0, &f, sizeof(f), BPF_F_RECOMPUTE_CSUM);
 }
 
-// Nonzero: there is none to send. A frame of its own, which capture_question does not stand on: the stack of all calls
-// together is small.
-SUBPROGRAM mtu_answer(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu)
+// Nonzero: there is none to send. A frame of its own, which neither icmp_cut nor capture_question stands on: the stack
+// of all calls together is small.
+SUBPROGRAM mtu_answer(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p,
+                      const struct icmp_quote *quote, __u32 mtu)
 {
-    if (!nic || !p || !icmp_may_answer(skb, p))
+    if (!nic || !p || !quote)
         return -1;
-    return p->family == 4 ? icmp_too_big4(skb, nic, p, mtu) : icmp_too_big6(skb, nic, p, mtu);
+    return p->family == 4 ? icmp_too_big4(skb, nic, p, quote, mtu) : icmp_too_big6(skb, nic, p, quote, mtu);
 }
 
 // Drop the packet, and make it the error message about itself where there is one to send.
 SUBPROGRAM mtu_refuse(struct __sk_buff *skb, const struct vnrs_bpf_nic *nic, const struct packet *p, __u32 mtu,
                       struct decision *d)
 {
+    struct icmp_quote quote = {};
+
     if (!nic || !p || !d)
         return 0;
     drop(d, VNRS_DROP_TOO_BIG);
     capture_question(skb, p, d, VNRS_BPF_VERDICT_DROP);
-    if (mtu_answer(skb, nic, p, mtu) == 0)
+    if (icmp_may_answer(skb, nic, p) && icmp_cut(skb, p, &quote) && mtu_answer(skb, nic, p, &quote, mtu) == 0)
         reply(skb, d);
     return 0;
 }

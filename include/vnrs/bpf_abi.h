@@ -24,7 +24,7 @@
 #define VNRS_NEXTHOPS_MAX  65536
 #define VNRS_ACLS_MAX      65536
 #define VNRS_GROUP_BUCKETS 64 // a power of two; 8 peers times 8 buckets
-#define VNRS_CACHE_BITS    13 // slots for each CPU: 2 to this
+#define VNRS_CACHE_BITS    12 // sets for each CPU: 2 to this
 
 // MAC that answers every ARP request and neighbour solicitation (azure-routing.md section 10), and the source MAC of
 // everything the fabric delivers.
@@ -141,16 +141,22 @@ struct vnrs_bpf_cached {
 };
 #define VNRS_BPF_ACCOUNT(type, billing) ((__u8)((billing) << 4 | (type))) // enum vnrs_nexthop_type, vnrs_billing
 
-// Maps `cache4` and `cache6`: ARRAYs with 1 << VNRS_CACHE_BITS slots for each possible CPU, in order; none looks at
-// those of another. Mapped only for the sake of slots that do not lie across cache lines.
+// Maps `cache4` and `cache6`: ARRAYs with 1 << VNRS_CACHE_BITS sets of two for each possible CPU, in order; none looks
+// at those of another. Mapped only for the sake of sets that do not lie across cache lines.
 struct vnrs_bpf_cache4 {
     struct vnrs_bpf_cached decided;
     __u64 addrs; // both, as they lie in the header
+};
+struct vnrs_bpf_cache4_set {
+    struct vnrs_bpf_cache4 way[2];
 };
 struct vnrs_bpf_cache6 {
     struct vnrs_bpf_cached decided;
     __u64 addrs[4]; // likewise
     __u64 pad;
+};
+struct vnrs_bpf_cache6_set {
+    struct vnrs_bpf_cache6 way[2];
 };
 
 struct vnrs_bpf_counter {
