@@ -64,8 +64,14 @@ STAGE __u64 cache_differs6(const struct vnrs_bpf_cache6 *slot, const __u64 *addr
            (slot->addrs[3] ^ addrs[3]);
 }
 
-// Of an IPv4 packet without options that is long enough for any header of a transport. Whether it is a fragment, and of
-// which ports, was no matter to what is remembered.
+// How many bytes a packet has behind its IP header at least, whatever the protocol.
+STAGE __u32 cache_least(__u8 protocol)
+{
+    return protocol == IPPROTO_UDP ? UDP_HEADER_BYTES : TCP_HEADER_MIN;
+}
+
+// Of an IPv4 packet without options that is long enough. Whether it is a fragment, and of which ports, was no matter to
+// what is remembered.
 STAGE const struct vnrs_bpf_cached *cache_find4(const struct __sk_buff *skb, const __u8 *frame)
 {
     const struct iphdr *ip = (const void *)(frame + ETH_HLEN);
@@ -74,7 +80,7 @@ STAGE const struct vnrs_bpf_cached *cache_find4(const struct __sk_buff *skb, con
     const struct vnrs_bpf_cache4_set *set;
     const struct vnrs_bpf_cache4 *slot;
 
-    if (len < sizeof(*ip) + TCP_HEADER_MIN || len > skb->len - ETH_HLEN)
+    if (len < sizeof(*ip) + cache_least(ip->protocol) || len > skb->len - ETH_HLEN)
         return NULL;
     set = cache_set4(skb, ip->protocol, addrs);
     if (!set)
@@ -98,7 +104,7 @@ STAGE const struct vnrs_bpf_cached *cache_find6(const struct __sk_buff *skb, con
 
     if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP)
         return NULL;
-    if (len < sizeof(*ip) + TCP_HEADER_MIN || len > skb->len - ETH_HLEN)
+    if (len < sizeof(*ip) + cache_least(ip->nexthdr) || len > skb->len - ETH_HLEN)
         return NULL;
     set = cache_set6(skb, ip->nexthdr, addrs);
     if (!set)

@@ -120,9 +120,15 @@ static void short_way_takes_what_it_may(void **state)
         struct spec packet;
         int to;
     } cases[] = {
-        {"40 bytes", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 12}, VM_P},
-        {"39 bytes", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 11}, VM_B},
-        {"another protocol", {.src = "10.0.0.4", .dst = "10.0.1.4", .proto = 6, .payload = 18}, VM_B},
+        {"no more than headers", {.src = "10.0.0.4", .dst = "10.0.1.4"}, VM_P},
+        {"27 bytes",
+         {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .at = 17, .value = 27},
+         -VNRS_DROP_MALFORMED},
+        {"TCP", {.src = "10.0.0.4", .dst = "10.0.1.4", .proto = 6, .payload = 18}, VM_P},
+        {"TCP of 39 bytes",
+         {.src = "10.0.0.4", .dst = "10.0.1.4", .proto = 6, .payload = 18, .at = 17, .value = 39},
+         -VNRS_DROP_MALFORMED},
+        {"another protocol", {.src = "10.0.0.4", .dst = "10.0.1.4", .proto = 132, .payload = 18}, VM_B},
         {"a fragment", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .frag = 0x2000}, VM_P},
         {"a later fragment", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 20, .frag = 0x0010}, VM_P},
         {"options", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .options = 4}, VM_B},
@@ -134,9 +140,13 @@ static void short_way_takes_what_it_may(void **state)
          -VNRS_DROP_MALFORMED},
         {"a tag", {.src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18, .ethertype = 0x8100}, -VNRS_DROP_VLAN},
         {"to a group", {.mac = BROADCAST, .src = "10.0.0.4", .dst = "10.0.1.4", .payload = 18}, -VNRS_DROP_MULTICAST},
-        {"60 bytes", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 12}, VM_P},
-        {"59 bytes", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 11}, VM_B},
-        {"TCP", {.src = "fd00::4", .dst = "fd00:1::4", .proto = 6, .payload = 18}, VM_B},
+        {"no more than headers", {.src = "fd00::4", .dst = "fd00:1::4"}, VM_P},
+        {"47 bytes", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 18, .at = 19, .value = 7}, -VNRS_DROP_MALFORMED},
+        {"TCP", {.src = "fd00::4", .dst = "fd00:1::4", .proto = 6, .payload = 18}, VM_P},
+        {"TCP of 59 bytes",
+         {.src = "fd00::4", .dst = "fd00:1::4", .proto = 6, .payload = 18, .at = 19, .value = 19},
+         -VNRS_DROP_MALFORMED},
+        {"another protocol", {.src = "fd00::4", .dst = "fd00:1::4", .proto = 132, .payload = 18}, VM_B},
         {"an extension header", {.src = "fd00::4", .dst = "fd00:1::4", .ext = {60}, .payload = 18}, VM_B},
         {"a fragment", {.src = "fd00::4", .dst = "fd00:1::4", .frag_header = true, .frag = 1, .payload = 18}, VM_B},
         {"cut", {.src = "fd00::4", .dst = "fd00:1::4", .payload = 18, .cut = 79}, -VNRS_DROP_MALFORMED},
@@ -147,8 +157,11 @@ static void short_way_takes_what_it_may(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        for (size_t f = 0; f < ARRAY_SIZE(pairs); f++)
+        for (size_t f = 0; f < ARRAY_SIZE(pairs); f++) {
+            const struct spec tcp = {.src = pairs[f].src, .dst = pairs[f].dst, .proto = 6, .payload = 18};
             assert_int_equal(sent(pairs[f].src, pairs[f].dst), VM_B);
+            assert_int_equal(outcome(VM_A, &tcp), VM_B);
+        }
         (void)spoil(VNRS_BPF_MAP_CACHE4);
         (void)spoil(VNRS_BPF_MAP_CACHE6);
         int to = outcome(VM_A, &cases[i].packet);
