@@ -80,7 +80,7 @@ static const struct {
     [VNRS_BGP_STEP_BEST] = {.text = "best"},
     [VNRS_BGP_STEP_LOCAL] = {cmp_local, "not originated here"},
     [VNRS_BGP_STEP_PREF] = {cmp_pref, "lower local preference"},
-    [VNRS_BGP_STEP_CLASS] = {cmp_class, "less preferred class of routes"},
+    [VNRS_BGP_STEP_CLASS] = {cmp_class, "less preferred class of routes or circuit"},
     [VNRS_BGP_STEP_PATH_LEN] = {cmp_path_len, "longer AS path"},
     [VNRS_BGP_STEP_ORIGIN] = {cmp_origin, "lesser origin"},
     [VNRS_BGP_STEP_EBGP] = {cmp_ebgp, "learned by iBGP"},

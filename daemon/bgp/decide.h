@@ -15,7 +15,8 @@ enum vnrs_bgp_step {
     VNRS_BGP_STEP_BEST = 0, // did not lose
     VNRS_BGP_STEP_LOCAL,    // originated here
     VNRS_BGP_STEP_PREF,     // higher LOCAL_PREF; 100 where there is none (9.1.1)
-    VNRS_BGP_STEP_CLASS,    // the class that hubRoutingPreference names (azure-routing.md 5.8); elsewhere first hand
+    VNRS_BGP_STEP_CLASS,    // the class that hubRoutingPreference names (azure-routing.md 5.8); elsewhere first hand,
+                            // at an ExpressRoute gateway by routingWeight
     VNRS_BGP_STEP_PATH_LEN, // shorter AS path (9.1.2.2 a). Paths equal up to here share the traffic
     VNRS_BGP_STEP_ORIGIN,   // IGP, EGP, incomplete (b)
     VNRS_BGP_STEP_EBGP,     // eBGP before iBGP (d)
@@ -43,8 +44,8 @@ struct vnrs_bgp_source { // where paths come from
     struct vnrs_addr addr;
     uint32_t router_id, asn;
     bool local, ibgp;
-    uint8_t from; // kind of the peer, or VNRS_BGP_FROM_LOCAL, _STATIC (bgp/roles.h)
-    uint8_t rank; // vnrs_bgp_role_rank
+    uint8_t from;  // kind of the peer, or VNRS_BGP_FROM_LOCAL, _STATIC (bgp/roles.h)
+    uint16_t rank; // vnrs_bgp_role_rank
 };
 
 struct vnrs_bgp_candidate {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bgp/roles.h"
 
+#include "util/macros.h"
+
 #define FROM(kind)   (1u << VNRS_SPK_PEER_##kind)
 #define FROM_LOCAL   (1u << VNRS_BGP_FROM_LOCAL)
 #define FROM_STATIC  (1u << VNRS_BGP_FROM_STATIC)
@@ -84,14 +86,16 @@ bool vnrs_bgp_role_reports(unsigned from)
     return from == VNRS_SPK_PEER_OUTSIDE || from == VNRS_SPK_PEER_MSEE || from == VNRS_BGP_FROM_STATIC;
 }
 
-unsigned vnrs_bgp_role_rank(const struct vnrs_spk_config *conf, unsigned from)
+uint16_t vnrs_bgp_role_rank(const struct vnrs_spk_config *conf, unsigned from, unsigned weight)
 {
     bool is_er = from == VNRS_SPK_PEER_ER_GATEWAY;
 
     if (conf->role == VNRS_SPK_ROLE_PLAIN)
         return 0;
+    if (conf->role == VNRS_SPK_ROLE_ER_GATEWAY && from == VNRS_SPK_PEER_MSEE)
+        return (uint16_t)(VNRS_SPK_WEIGHT_MAX - MIN(weight, VNRS_SPK_WEIGHT_MAX));
     if (conf->role != VNRS_SPK_ROLE_ROUTE_SERVER)
-        return !vnrs_bgp_role_reports(from) && from != VNRS_BGP_FROM_LOCAL;
+        return vnrs_bgp_role_reports(from) || from == VNRS_BGP_FROM_LOCAL ? 0 : VNRS_SPK_WEIGHT_MAX + 1;
     if (conf->preference == VNRS_SPK_PREFER_AS_PATH)
         return 0;
     return conf->preference == VNRS_SPK_PREFER_EXPRESSROUTE ? !is_er : is_er;

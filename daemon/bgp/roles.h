@@ -34,9 +34,10 @@ void vnrs_bgp_role_tells(const struct vnrs_spk_config *conf, struct vnrs_bgp_tel
 bool vnrs_bgp_role_protects_locals(enum vnrs_spk_role role);
 // The controller is told of paths of this source; others it hears of from the instance that has them first hand.
 bool vnrs_bgp_role_reports(unsigned from);
-// 0: this source's paths come before those with 1, before the length of AS paths is looked at. At a Route Server by
+// Paths of sources with a lower rank come first, before the length of AS paths is looked at. At a Route Server by
 // hubRoutingPreference; at a gateway or edge router what it knows first hand, so that the Route Server and the
-// controller, which choose between gateways (5.7, 5.8), hear of it whatever came from there.
-unsigned vnrs_bgp_role_rank(const struct vnrs_spk_config *conf, unsigned from);
+// controller, which choose between gateways (5.7, 5.8), hear of it whatever came from there. At an ExpressRoute gateway
+// the circuit with the highest `weight` of its connection comes first.
+uint16_t vnrs_bgp_role_rank(const struct vnrs_spk_config *conf, unsigned from, unsigned weight);
 // Private use (RFC 6996): what Microsoft's edge routers take out of AS paths (6.2).
 bool vnrs_bgp_asn_is_private(uint32_t asn);

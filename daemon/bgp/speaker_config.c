@@ -286,7 +286,9 @@ static void kinds_set(struct vnrs_bgp_speaker *sp, const struct vnrs_spk_config 
         sp->has_route_server |= peers[i].kind == VNRS_SPK_PEER_ROUTE_SERVER;
     for (unsigned slot = 0; slot < VNRS_BGP_PEERS_MAX; slot++) {
         struct vnrs_bgp_source *source = &sp->rib.sources[slot];
-        uint8_t rank = (uint8_t)vnrs_bgp_role_rank(&sp->conf, source->from);
+        const struct vnrs_bgp_member *m = sp->members[slot];
+        const struct vnrs_spk_peer_config *peer = m ? conf_find(peers, n, &m->conf.addr) : NULL;
+        uint16_t rank = vnrs_bgp_role_rank(&sp->conf, source->from, peer ? peer->weight : 0);
         moved |= source->rank != rank;
         source->rank = rank;
     }

@@ -84,12 +84,13 @@ static void on_up(void *arg)
     // Paths stand in the order of their source's identifier: those of another one cannot stay.
     if (sp->rib.sources[m->slot].router_id != fsm->remote.id)
         vnrs_bgp_retain_drop(m);
-    sp->rib.sources[m->slot] = (struct vnrs_bgp_source){.addr = m->conf.addr,
-                                                        .router_id = fsm->remote.id,
-                                                        .asn = fsm->remote.asn,
-                                                        .ibgp = fsm->session.ibgp,
-                                                        .from = m->conf.kind,
-                                                        .rank = (uint8_t)vnrs_bgp_role_rank(&sp->conf, m->conf.kind)};
+    sp->rib.sources[m->slot] =
+        (struct vnrs_bgp_source){.addr = m->conf.addr,
+                                 .router_id = fsm->remote.id,
+                                 .asn = fsm->remote.asn,
+                                 .ibgp = fsm->session.ibgp,
+                                 .from = m->conf.kind,
+                                 .rank = vnrs_bgp_role_rank(&sp->conf, m->conf.kind, m->conf.weight)};
     vnrs_bgp_retain_up(m);
     m->was_up = true;
     vnrs_bgp_member_set_caps(m);

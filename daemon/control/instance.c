@@ -255,6 +255,21 @@ static int make_outlet(struct vnrs_lab *lab, const char *key, enum vnrs_hub_pref
     return vnrs_learned_prefer(routes->db, preference);
 }
 
+// With a Route Server beside it, a gateway does not spread flows over its circuits (azure-routing.md 5.6).
+static int add_circuits(const struct vnrs_model *m, const struct vnrs_speaker *speaker, struct vnrs_outlet *outlet)
+{
+    bool has_server = false;
+    int r = 0;
+
+    list_foreach (rs, &m->route_servers)
+        has_server |= rs->vnet == speaker->hub;
+    list_foreach (c, &m->connections) {
+        for (unsigned i = 0; has_server && c->gateway == speaker->gateway && i < ARRAY_SIZE(c->links) && r == 0; i++)
+            r = vec_push(&outlet->circuits, (struct vnrs_outlet_circuit){c->links[i].nic->ips.items[0], c->id});
+    }
+    return r;
+}
+
 static int make_outlets(struct vnrs_lab *lab, const struct vnrs_speaker *speaker,
                         struct vnrs_outlet outlets[static VNRS_INSTANCE_OUTLETS_MAX], unsigned *ret_n)
 {
@@ -267,6 +282,8 @@ static int make_outlets(struct vnrs_lab *lab, const struct vnrs_speaker *speaker
                         vnrs_learned_number(speaker->class, speaker->index), &outlets[n]);
         if (speaker->is_next_hop)
             outlets[n].hops = VNRS_OUTLET_TO_SELF, outlets[n].self = *self;
+        if (r == 0 && speaker->class == VNRS_LEARNED_ER)
+            r = add_circuits(lab->model, speaker, &outlets[n]);
         n++;
     }
     if (r == 0 && speaker->domain) {
@@ -276,6 +293,17 @@ static int make_outlets(struct vnrs_lab *lab, const struct vnrs_speaker *speaker
     }
     *ret_n = n;
     return r;
+}
+
+static bool same_circuits(const struct vnrs_outlet *a, const struct vnrs_outlet *b)
+{
+    bool same = a->circuits.len == b->circuits.len;
+
+    for (size_t i = 0; same && i < a->circuits.len; i++) {
+        const struct vnrs_outlet_circuit *x = &a->circuits.items[i], *y = &b->circuits.items[i];
+        same = x->circuit == y->circuit && vnrs_addr_equal(&x->next_hop, &y->next_hop);
+    }
+    return same;
 }
 
 static bool has_outlets(const struct vnrs_instance *instance, const struct vnrs_outlet *outlets, unsigned n)
@@ -289,24 +317,45 @@ static bool has_outlets(const struct vnrs_instance *instance, const struct vnrs_
     return same;
 }
 
-// The instance is of this speaker of the model from now on. `*ret_moved`: its routes go elsewhere than before, and are
-// gone.
+// True: what the instance says would be taken differently.
+static bool swap_circuits(struct vnrs_instance *instance, struct vnrs_outlet *outlets)
+{
+    bool changed = false;
+
+    for (unsigned i = 0; i < instance->n_outlets; i++) {
+        struct vnrs_outlet *have = &instance->outlets[i], old = *have;
+        if (same_circuits(have, &outlets[i]))
+            continue;
+        have->circuits = outlets[i].circuits;
+        outlets[i].circuits = old.circuits;
+        changed = true;
+    }
+    return changed;
+}
+
+// The instance is of this speaker of the model from now on. `*ret_moved`: it has to say its routes again. Where they go
+// elsewhere than before, those that it said are gone.
 static int bind_speaker(struct vnrs_instance *instance, const struct vnrs_speaker *speaker, bool *ret_moved)
 {
     struct vnrs_outlet outlets[VNRS_INSTANCE_OUTLETS_MAX] = {0};
     unsigned n = 0;
     int r = make_outlets(instance->lab, speaker, outlets, &n);
 
-    if (r < 0)
-        return r;
-    instance->speaker = speaker;
-    *ret_moved = !has_outlets(instance, outlets, n);
-    if (!*ret_moved)
+    if (r == 0) {
+        instance->speaker = speaker;
+        *ret_moved = !has_outlets(instance, outlets, n);
+    }
+    if (r == 0 && *ret_moved) {
+        close_outlets(instance);
+        memcpy(instance->outlets, outlets, sizeof(outlets));
+        instance->n_outlets = n;
         return 0;
-    close_outlets(instance);
-    memcpy(instance->outlets, outlets, sizeof(outlets));
-    instance->n_outlets = n;
-    return 0;
+    }
+    if (r == 0)
+        *ret_moved = swap_circuits(instance, outlets);
+    for (unsigned i = 0; i < n; i++)
+        vnrs_outlet_fini(&outlets[i]);
+    return r;
 }
 
 // ---- the model changed

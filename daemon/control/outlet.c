@@ -15,6 +15,7 @@ void vnrs_outlet_fini(struct vnrs_outlet *outlet)
 {
     drop_sets(outlet);
     vec_free(&outlet->sets);
+    vec_free(&outlet->circuits);
 }
 
 // As learned.h wants it: by address, no duplicates.
@@ -34,6 +35,26 @@ static void add_path(struct vnrs_said *said, const struct vnrs_addr *next_hop, c
     said->paths[at].sources = path->sources;
 }
 
+static unsigned circuit_of(const struct vnrs_outlet *outlet, const struct vnrs_addr *next_hop)
+{
+    vec_foreach (known, &outlet->circuits)
+        if (vnrs_addr_equal(&known->next_hop, next_hop))
+            return known->circuit;
+    return 0;
+}
+
+static void keep_one_circuit(const struct vnrs_outlet *outlet, struct vnrs_said *said)
+{
+    unsigned first = circuit_of(outlet, &said->paths[0].hop.nexthop), others = 0;
+
+    for (unsigned i = 1; i < said->n; i++)
+        others += circuit_of(outlet, &said->paths[i].hop.nexthop) != first;
+    if (!others)
+        return;
+    memset(&said->paths[1], 0, (said->n - 1) * sizeof(said->paths[0]));
+    said->n = 1;
+}
+
 static void convert(const struct vnrs_outlet *outlet, const struct vnrs_spk_set *in, struct vnrs_said *ret_said)
 {
     memset(ret_said, 0, sizeof(*ret_said)); // compared by bytes
@@ -44,6 +65,8 @@ static void convert(const struct vnrs_outlet *outlet, const struct vnrs_spk_set 
         bool to_self = outlet->hops == VNRS_OUTLET_TO_SELF && path->nexthop.family;
         add_path(ret_said, to_self ? &outlet->self : &path->nexthop, path);
     }
+    if (outlet->circuits.len && ret_said->n)
+        keep_one_circuit(outlet, ret_said);
 }
 
 int vnrs_outlet_sets(struct vnrs_outlet *outlet, const struct vnrs_spk_set *sets, size_t n)

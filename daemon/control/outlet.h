@@ -13,11 +13,19 @@ enum vnrs_outlet_hops {
     VNRS_OUTLET_NOT_SELF, // paths that lead to the instance itself are left out
 };
 
+struct vnrs_outlet_circuit { // an edge router
+    struct vnrs_addr next_hop;
+    unsigned circuit;
+};
+
 struct vnrs_outlet {
     struct vnrs_learned_db *db; // borrowed
     unsigned number;            // of the instance in it
     enum vnrs_outlet_hops hops;
     struct vnrs_addr self;
+    // Where next hops of different circuits do not share flows: those of all circuits (azure-routing.md 5.6). Of a set
+    // that has several circuits the first next hop is kept.
+    VEC(struct vnrs_outlet_circuit) circuits;
     VEC(uint32_t) sets; // of the last SETS message; 0: no path of it is for here
 };
 

@@ -11,6 +11,7 @@
 #define CONNECT_RETRY_MS     2000
 #define AZURE_MAX_PREFIXES   4000  // azure-routing.md 5.3, 6.1, 6.2
 #define PREMIUM_MAX_PREFIXES 10000 // of a circuit: azure-routing.md 6.2
+#define CIRCUIT_MAX_PREFIXES 1000  // told to a circuit: azure-routing.md 5.3, 6.2
 
 static_assert((int)VNRS_HRP_EXPRESSROUTE == VNRS_SPK_PREFER_EXPRESSROUTE && (int)VNRS_HRP_VPN == VNRS_SPK_PREFER_VPN &&
                   (int)VNRS_HRP_ASPATH == VNRS_SPK_PREFER_AS_PATH,
@@ -304,18 +305,27 @@ static int add_vpn_parts(const struct vnrs_model *model, struct vnrs_speaker *sp
     return r;
 }
 
-static int add_er_parts(const struct vnrs_model *model, struct vnrs_speaker *speaker)
+static int add_edge_router(struct vnrs_speaker *speaker, const struct vnrs_connection *connection, unsigned index)
 {
     char name[VNRS_PEER_NAME_MAX];
+
+    (void)snprintf(name, sizeof(name), "msee.%s", connection->name);
+    int r = add_internal(speaker, name, index, &connection->links[index].nic->ips.items[0], VNRS_MSEE_ASN,
+                         VNRS_SPK_PEER_MSEE, false);
+    if (r == 0)
+        speaker->peers.items[speaker->peers.len - 1].weight = (uint16_t)connection->weight;
+    return r;
+}
+
+static int add_er_parts(const struct vnrs_model *model, struct vnrs_speaker *speaker)
+{
     int r = 0;
 
     list_foreach (connection, &model->connections) {
         if (connection->gateway != speaker->gateway)
             continue;
-        (void)snprintf(name, sizeof(name), "msee.%s", connection->name);
         for (unsigned i = 0; i < ARRAY_SIZE(connection->links) && r == 0; i++)
-            r = add_internal(speaker, name, i, &connection->links[i].nic->ips.items[0], VNRS_MSEE_ASN,
-                             VNRS_SPK_PEER_MSEE, false);
+            r = add_edge_router(speaker, connection, i);
     }
     return r;
 }
@@ -380,7 +390,12 @@ static int add_msee(struct maker *m, const struct vnrs_connection *connection, u
     speaker->class = VNRS_LEARNED_ER;
     speaker->domain = key; // the gateway passes its routes up to the hub
     int r = add_customer(m->model, speaker);
-    return r < 0 ? r : add_gateway_peers(speaker, connection->gateway, true);
+    size_t first = speaker->peers.len;
+    if (r == 0)
+        r = add_gateway_peers(speaker, connection->gateway, true);
+    for (size_t i = first; i < speaker->peers.len; i++)
+        speaker->peers.items[i].max_prefixes = prefix_limit(m->model, CIRCUIT_MAX_PREFIXES);
+    return r;
 }
 
 // ---- all

@@ -157,6 +157,8 @@ struct vnrs_spk_bfd {              // RFC 5880, asynchronous mode
     uint8_t strict; // draft-ietf-idr-bgp-bfd-strict-mode: no session before BFD is up, where the peer wants that, too
 };
 
+#define VNRS_SPK_WEIGHT_MAX 32000
+
 struct vnrs_spk_peer_config {
     char name[VNRS_PEER_NAME_MAX];
     struct vnrs_addr addr;
@@ -175,6 +177,8 @@ struct vnrs_spk_peer_config {
     struct vnrs_addr local; // in place of the configuration's, in this session; NONE: that one
     uint8_t kind;           // enum vnrs_spk_peer_kind
     uint16_t min_hold;      // seconds; a shorter hold time of the peer, but for 0, is refused
+    uint16_t weight;        // of the circuit (routingWeight), where an ExpressRoute gateway has an edge router as peer
+    uint8_t pad[2];
 };
 
 struct vnrs_spk_map {

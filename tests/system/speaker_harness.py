@@ -57,7 +57,7 @@ HDR = struct.Struct("=HHIQ")
 S_HELLO = struct.Struct("=QiI")
 S_CONFIG = struct.Struct("=II17sBBBIHBB")
 S_OWN = struct.Struct("=18sBx")
-S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHHIIBBBB17sBH")
+S_PEER_CONFIG = struct.Struct("=64s17sBHHHIIBBBB84sHHIIBBBB17sBHH2x")
 S_BFD = struct.Struct("=8BiIIII4xQQQ")
 S_PEER = struct.Struct(f"=64s17sBBBIQIIIIHHIII320s{S_BFD.size}s")
 S_NEXTHOP = struct.Struct("=17s3xIQ")
@@ -145,13 +145,15 @@ class Peer:
     local: str = ""  # in place of the instance's address
     kind: int = TO_OUTSIDE
     min_hold: int = 0
+    weight: int = 0
 
     def pack(self):
         return S_PEER_CONFIG.pack(self.name.encode(), pack_addr(self.addr), self.passive, self.hold, self.keepalive,
                                   self.port, self.asn, self.max_prefixes, self.ttl, self.shutdown, self.ttl_min,
                                   self.delay_open, self.md5.encode(), self.in_map, self.out_map, self.bfd[0] * 1000,
                                   self.bfd[1] * 1000, self.bfd[2], self.multihop, self.bfd_ttl_min, self.strict,
-                                  pack_addr(self.local) if self.local else bytes(17), self.kind, self.min_hold)
+                                  pack_addr(self.local) if self.local else bytes(17), self.kind, self.min_hold,
+                                  self.weight)
 
 
 SIGNS = [("!=", 0, 2), ("!~", 0, 3), ("=", 0, 0), ("~", 0, 1), ("+", 1, 1), ("-", 1, 3), (">", 1, 2), ("drop", 1, 0)]

@@ -172,6 +172,33 @@ def test_a_connection_and_a_gateway_come_and_go(lab):
     assert others <= sessions(lab)
 
 
+def test_a_second_circuit(lab):
+    """5.6: beside a Route Server flows are not spread over circuits; the weight of a connection comes before the length
+    of AS paths."""
+    def with_second(prepend, weight):
+        site = ("  - {name: dc2, addressPrefixes: [192.168.40.0/24], asn: 65061, run: {kind: bird, announce: [{prefix: "
+                f"{SHARED}, prepend: {prepend}}}]}}}}\n")
+        circuit = ("  - {name: second, gateway: ergw, site: dc2, connectionType: ExpressRoute, routingWeight: "
+                   f"{weight}}}\n")
+        return source().replace("connections:\n", site + "connections:\n").replace("machines:\n", circuit + "machines:\n")
+
+    second = ["10.0.3.10", "10.0.3.11"]
+    change(lab, with_second(2, 0))
+    until(lambda: lab.next_hops("vm", "192.168.40.0/24") == second, 30, "both links of the second circuit")
+    until(lambda: lab.next_hops("vm", SHARED) == ER[:1], 30, "one edge router of two circuits")
+    assert lab.next_hops("vm", "192.168.20.0/24") == ER
+    change(lab, with_second(3, 0))
+    until(lambda: lab.next_hops("vm", SHARED) == ER, 30, "the shorter path has both links")
+    before = sessions(lab)
+    change(lab, with_second(3, 1))
+    until(lambda: lab.next_hops("vm", SHARED) == second, 30, "the heavier circuit, although its path is longer")
+    paths = [p for p in lab.get("bgp", "rib", SHARED, "--why") if p["speaker"] == "gateway.ergw-0"]
+    assert {p["note"] for p in paths} >= {"less preferred class of routes or circuit"}, paths
+    assert sessions(lab) == before
+    change(lab, source())
+    until(lambda: lab.next_hops("vm", SHARED) == ER, 30, "the first alone")
+
+
 def check_formats(lab):
     def rows(verb, name):
         return lab.get(verb, name)["value"]

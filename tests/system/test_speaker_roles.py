@@ -253,7 +253,7 @@ def test_hub_routing_preference(net, spk):
         s.configure(branch_to_branch=True)
         before = s.sessions()
         at = {"vpn": "10.0.0.12", "er": "10.0.0.13"}
-        less, longer = "less preferred class of routes", "longer AS path"
+        less, longer = "less preferred class of routes or circuit", "longer AS path"
         first = (PREFER_EXPRESSROUTE, "er", {"er": "", "vpn": less, "nva": less})
         for preference, wins, why in (first, (PREFER_VPN, "vpn", {"er": less, "vpn": "", "nva": longer}),
                                       (PREFER_AS_PATH, "vpn", {"er": longer, "vpn": "", "nva": longer}), first):

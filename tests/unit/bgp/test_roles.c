@@ -77,32 +77,35 @@ static void ranks_by_role(void **state)
 {
     static const struct {
         const char *rule;
-        unsigned role, preference, from, rank;
+        unsigned role, preference, from, rank, weight;
     } ranks[] = {
-        {"5.8: ExpressRoute first", R(ROUTE_SERVER), VNRS_SPK_PREFER_EXPRESSROUTE, P(ER_GATEWAY), 0},
-        {"5.8: ExpressRoute first", R(ROUTE_SERVER), VNRS_SPK_PREFER_EXPRESSROUTE, P(VPN_GATEWAY), 1},
-        {"5.8: ExpressRoute first", R(ROUTE_SERVER), VNRS_SPK_PREFER_EXPRESSROUTE, P(OUTSIDE), 1},
-        {"5.8: VPN and NVAs first", R(ROUTE_SERVER), VNRS_SPK_PREFER_VPN, P(ER_GATEWAY), 1},
-        {"5.8: VPN and NVAs first", R(ROUTE_SERVER), VNRS_SPK_PREFER_VPN, P(VPN_GATEWAY), 0},
-        {"5.8: VPN and NVAs first", R(ROUTE_SERVER), VNRS_SPK_PREFER_VPN, P(OUTSIDE), 0},
-        {"5.8: by AS path alone", R(ROUTE_SERVER), VNRS_SPK_PREFER_AS_PATH, P(ER_GATEWAY), 0},
-        {"5.8: by AS path alone", R(ROUTE_SERVER), VNRS_SPK_PREFER_AS_PATH, P(VPN_GATEWAY), 0},
-        {"first hand first", R(ER_GATEWAY), 0, P(MSEE), 0},
-        {"first hand first", R(ER_GATEWAY), 0, P(ROUTE_SERVER), 1},
-        {"first hand first", R(VPN_GATEWAY), 0, P(OUTSIDE), 0},
-        {"first hand first", R(VPN_GATEWAY), 0, STATIC, 0},
-        {"first hand first", R(VPN_GATEWAY), 0, P(TWIN), 1},
-        {"first hand first", R(VPN_GATEWAY), 0, P(ROUTE_SERVER), 1},
-        {"first hand first", R(VPN_GATEWAY), 0, LOCAL, 0},
-        {"first hand first", R(MSEE), 0, P(OUTSIDE), 0},
-        {"first hand first", R(MSEE), 0, P(ER_GATEWAY), 1},
-        {"no classes", R(PLAIN), 0, P(OUTSIDE), 0},
+        {"5.8: ExpressRoute first", R(ROUTE_SERVER), VNRS_SPK_PREFER_EXPRESSROUTE, P(ER_GATEWAY), 0, 0},
+        {"5.8: ExpressRoute first", R(ROUTE_SERVER), VNRS_SPK_PREFER_EXPRESSROUTE, P(VPN_GATEWAY), 1, 0},
+        {"5.8: ExpressRoute first", R(ROUTE_SERVER), VNRS_SPK_PREFER_EXPRESSROUTE, P(OUTSIDE), 1, 0},
+        {"5.8: VPN and NVAs first", R(ROUTE_SERVER), VNRS_SPK_PREFER_VPN, P(ER_GATEWAY), 1, 0},
+        {"5.8: VPN and NVAs first", R(ROUTE_SERVER), VNRS_SPK_PREFER_VPN, P(VPN_GATEWAY), 0, 0},
+        {"5.8: VPN and NVAs first", R(ROUTE_SERVER), VNRS_SPK_PREFER_VPN, P(OUTSIDE), 0, 0},
+        {"5.8: by AS path alone", R(ROUTE_SERVER), VNRS_SPK_PREFER_AS_PATH, P(ER_GATEWAY), 0, 0},
+        {"5.8: by AS path alone", R(ROUTE_SERVER), VNRS_SPK_PREFER_AS_PATH, P(VPN_GATEWAY), 0, 0},
+        {"first hand first", R(ER_GATEWAY), 0, P(MSEE), 32000, 0},
+        {"first hand first", R(ER_GATEWAY), 0, P(ROUTE_SERVER), 32001, 0},
+        {"the heaviest circuit first", R(ER_GATEWAY), 0, P(MSEE), 31999, 1},
+        {"the heaviest circuit first", R(ER_GATEWAY), 0, P(MSEE), 0, 32000},
+        {"the heaviest circuit first", R(ER_GATEWAY), 0, P(MSEE), 0, 65535},
+        {"first hand first", R(VPN_GATEWAY), 0, P(OUTSIDE), 0, 0},
+        {"first hand first", R(VPN_GATEWAY), 0, STATIC, 0, 0},
+        {"first hand first", R(VPN_GATEWAY), 0, P(TWIN), 32001, 0},
+        {"first hand first", R(VPN_GATEWAY), 0, P(ROUTE_SERVER), 32001, 0},
+        {"first hand first", R(VPN_GATEWAY), 0, LOCAL, 0, 0},
+        {"first hand first", R(MSEE), 0, P(OUTSIDE), 0, 0},
+        {"first hand first", R(MSEE), 0, P(ER_GATEWAY), 32001, 0},
+        {"no classes", R(PLAIN), 0, P(OUTSIDE), 0, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(ranks); i++) {
         struct vnrs_spk_config conf = {.role = (uint8_t)ranks[i].role, .preference = (uint8_t)ranks[i].preference};
-        if (vnrs_bgp_role_rank(&conf, ranks[i].from) != ranks[i].rank)
+        if (vnrs_bgp_role_rank(&conf, ranks[i].from, ranks[i].weight) != ranks[i].rank)
             fail_msg("%s (row %zu)", ranks[i].rule, i);
     }
 }

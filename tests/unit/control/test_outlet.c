@@ -98,6 +98,34 @@ static void next_hops(void **state)
     }
 }
 
+// azure-routing.md 5.6: beside a Route Server flows are not spread over circuits; over the two links of one they are.
+static void of_several_circuits_one_next_hop(void **state)
+{
+    static const struct {
+        const char *in[5], *want;
+    } rows[] = {
+        {{"10.0.0.9", "10.0.0.8"}, "10.0.0.8 10.0.0.9 "},
+        {{"10.0.0.10", "10.0.0.11", "10.0.0.8", "10.0.0.9"}, "10.0.0.8 "},
+        {{"10.0.0.11", "10.0.0.9"}, "10.0.0.9 "},
+        {{"10.0.0.10", "10.0.0.11"}, "10.0.0.10 10.0.0.11 "},
+        {{"-"}, "- "},
+    };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct world w;
+        setup(&w, VNRS_OUTLET_AS_RECEIVED);
+        for (unsigned k = 0; k < 4; k++) {
+            struct vnrs_addr base = addr_of("10.0.0.8");
+            struct vnrs_outlet_circuit circuit = {vnrs_addr_add(&base, k), 1 + k / 2};
+            assert_int_equal(vec_push(&w.outlet.circuits, circuit), 0);
+        }
+        assert_string_equal(result(&w, rows[i].in, text), rows[i].want);
+        teardown(&w);
+    }
+}
+
 static void a_path_that_is_not_for_here_withdraws(void **state)
 {
     struct world w;
@@ -137,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(next_hops),
+        cmocka_unit_test(of_several_circuits_one_next_hop),
         cmocka_unit_test(a_path_that_is_not_for_here_withdraws),
         cmocka_unit_test(to_self_all_sources_count),
     };

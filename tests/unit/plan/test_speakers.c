@@ -122,6 +122,7 @@ static const char *const everything =
     "    site: dc\n"
     "    connectionType: ExpressRoute\n"
     "    sku: Premium\n"
+    "    routingWeight: 7\n"
     "    primaryPeerAddressPrefix: 172.30.0.0/30\n"
     "    secondaryPeerAddressPrefix: 172.30.0.4/30\n"
     "    password: s3cret\n"
@@ -147,8 +148,11 @@ static void put_speaker(struct vnrs_strbuf *out, const struct vnrs_speaker *s)
                            kinds[peer->kind]);
         if (peer->local.family)
             vnrs_strbuf_printf(out, " from %s", vnrs_addr_format(&peer->local, text));
-        vnrs_strbuf_printf(out, "%s %u/%u ttl %u max %u%s\n", peer->passive ? " passive" : "", peer->keepalive,
+        vnrs_strbuf_printf(out, "%s %u/%u ttl %u max %u%s", peer->passive ? " passive" : "", peer->keepalive,
                            peer->hold, peer->ttl, peer->max_prefixes, peer->md5[0] ? " md5" : "");
+        if (peer->weight)
+            vnrs_strbuf_printf(out, " weight %u", peer->weight);
+        vnrs_strbuf_puts(out, "\n");
         assert_int_equal(vnrs_peer_is_outside(peer), peer->kind == VNRS_SPK_PEER_OUTSIDE);
     }
 }
@@ -177,8 +181,8 @@ static void who_speaks_with_whom(void **state)
         "gateway.er-1 of er: er AS 65515 at 10.0.3.7, hub hub, class 2, in hub\n"
         "  local 10.0.0.0/16\n"
         "  local 10.1.0.0/16\n"
-        "  msee.circuit-0 10.0.3.8 AS 12076 msee 1/3 ttl 128 max 0\n"
-        "  msee.circuit-1 10.0.3.9 AS 12076 msee 1/3 ttl 128 max 0\n"
+        "  msee.circuit-0 10.0.3.8 AS 12076 msee 1/3 ttl 128 max 0 weight 7\n"
+        "  msee.circuit-1 10.0.3.9 AS 12076 msee 1/3 ttl 128 max 0 weight 7\n"
         "  routeserver.rs-0 10.0.1.4 AS 65515 rs passive 1/3 ttl 128 max 0\n"
         "  routeserver.rs-1 10.0.1.5 AS 65515 rs passive 1/3 ttl 128 max 0\n",
         "gateway.single-0 of single: vpn AS 65010 at 10.2.3.4, hub other, class 1, in hub, next hop, domain "
@@ -188,8 +192,8 @@ static void who_speaks_with_whom(void **state)
         "  apipa 169.254.21.2 AS 65070 outside from 169.254.21.1 passive 1/3 ttl 128 max 4000\n",
         "msee.circuit-1 of circuit: msee AS 12076 at 10.0.3.9, hub hub, class 2, domain msee.circuit-1\n"
         "  circuit 172.30.0.5 AS 65060 outside from 172.30.0.6 1/3 ttl 1 max 10000 md5\n"
-        "  gateway.er-0 10.0.3.6 AS 65515 er passive 1/3 ttl 128 max 0\n"
-        "  gateway.er-1 10.0.3.7 AS 65515 er passive 1/3 ttl 128 max 0\n",
+        "  gateway.er-0 10.0.3.6 AS 65515 er passive 1/3 ttl 128 max 1000\n" // 5.3
+        "  gateway.er-1 10.0.3.7 AS 65515 er passive 1/3 ttl 128 max 1000\n",
     };
     struct vnrs_model *model = labs_load_text("t", everything);
     struct vnrs_speakers speakers = {0};
