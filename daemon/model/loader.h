@@ -129,8 +129,10 @@ bool vnrs_vnet_has_addr(const struct vnrs_vnet *vnet, const struct vnrs_addr *ad
 // The virtual network, `vnet` itself or one connected with it by peering, whose address space holds `addr`; or NULL.
 const struct vnrs_vnet *vnrs_vnet_reach(const struct vnrs_model *m, const struct vnrs_vnet *vnet,
                                         const struct vnrs_addr *addr);
-// More than Azure allows of something; nothing with `limits: none`.
-void vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *what, size_t n, size_t max);
+// The note of a missing subnet that has to be called `name`: one that is called almost so, or the virtual network.
+void vnrs_note_subnet(struct vnrs_loader *l, struct vnrs_diag *d, const struct vnrs_vnet *vnet, const char *name);
+// More than Azure allows of something; nothing, and NULL, with `limits: none`.
+struct vnrs_diag *vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *what, size_t n, size_t max);
 
 // A range of GatewaySubnet that is small for the gateways in it.
 void vnrs_check_gateway_coexistence(struct vnrs_loader *l, const struct vnrs_subnet *subnet,

@@ -340,16 +340,58 @@ static void check_member(struct vnrs_node *node, const struct vnrs_schema_key *k
         check_value(child, &item, diags);
 }
 
+// What Azure has there and a topology file has not: what to do instead.
+static const struct {
+    const char *noun, *key, *help;
+} absent[] = {
+    {"topology", "networkSecurityGroups", "there are none here: the machines' own firewalls filter"},
+    {"topology", "privateEndpoints", "there are none here: a machine in the subnet can stand for one"},
+    {"topology", "natGateways", "packets leave by 'internet: {snat: true}', or through an appliance"},
+    {"topology", "publicIPAddresses", "packets leave by 'internet: {snat: true}'; gateways and sites have 'publicIp'"},
+    {"topology", "localNetworkGateways", "these are 'sites'"},
+    {"topology", "expressRouteCircuits", "a connection of type ExpressRoute is a circuit"},
+    {"topology", "virtualWans", "a hub of Virtual WAN is not a virtual network; there are none here"},
+    {"virtual network", "peerings", "these are 'virtualNetworkPeerings', one for each direction"},
+    {"virtual network", "flowTimeoutInMinutes", "there is no state of flows here that could time out"},
+    {"virtual network", "summarizedGatewayPrefixes", "not here: Azure documents hardly more than the name"},
+    {"subnet", "networkSecurityGroup", "there are none here: the machines' own firewalls filter"},
+    {"subnet", "natGateway", "packets leave by 'internet: {snat: true}', or through an appliance"},
+    {"subnet", "serviceEndpointPolicies", "there are none here: a service has 'allowedSubnets'"},
+    {"subnet", "privateEndpointNetworkPolicies", "there are no private endpoints here"},
+    {"subnet", "delegations", "they mean nothing for routing: leave them out"},
+    {"service endpoint", "locations", "a service has the prefixes that 'services' gives it"},
+    {"route", "hasBgpOverride", "Azure shows it and does not take it"},
+    {"Route Server", "virtualRouterAsn", "a Route Server has ASN 65515"},
+    {"Route Server", "publicIPAddress", "Azure manages a Route Server by it; none is needed here"},
+    {"Route Server", "hostedSubnet", "it is in RouteServerSubnet of 'virtualNetwork'"},
+    {"Route Server", "sku", "Azure has one only"},
+    {"virtual network gateway", "enableBgp", "connections have 'enableBgp'"},
+    {"NIC", "publicIPAddress", "packets leave by 'internet: {snat: true}'; nothing comes in by itself"},
+    {"NIC", "publicIp", "packets leave by 'internet: {snat: true}'; nothing comes in by itself"},
+    {"NIC", "networkSecurityGroup", "there are none here: the machine's own firewall filters"},
+};
+
+static const char *absent_help(const char *noun, const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
+        if (strcmp(absent[i].noun, noun) == 0 && strcmp(absent[i].key, key) == 0)
+            return absent[i].help;
+    return NULL;
+}
+
 // Returns the key that was probably meant, or NULL.
 static const char *report_unknown(struct vnrs_node *member, const struct vnrs_schema *schema, struct vnrs_diags *diags)
 {
     struct key_walk walk = {.schema = schema};
-    const char *meant = vnrs_schema_suggest(member->key, next_key, &walk);
+    const char *instead = absent_help(schema->noun, member->key);
+    const char *meant = instead ? NULL : vnrs_schema_suggest(member->key, next_key, &walk);
     struct vnrs_diag *d = vnrs_diag_add(diags, VNRS_DIAG_ERROR, VNRS_V_UNKNOWN_KEY, member->key_pos,
                                         "unknown key '%s' in %s", member->key, schema->noun);
 
     member->bad = true;
-    if (meant)
+    if (instead)
+        vnrs_diag_help(diags, d, "%s", instead);
+    else if (meant)
         vnrs_diag_help(diags, d, "did you mean '%s'?", meant);
     return meant;
 }

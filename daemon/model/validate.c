@@ -65,12 +65,13 @@ const struct vnrs_vnet *vnrs_vnet_reach(const struct vnrs_model *m, const struct
     return NULL;
 }
 
-void vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *what, size_t n, size_t max)
+struct vnrs_diag *vnrs_report_count(struct vnrs_loader *l, struct vnrs_pos pos, const char *what, size_t n, size_t max)
 {
     if (n <= max || l->model->limits == VNRS_LIMITS_NONE)
-        return;
+        return NULL;
     struct vnrs_diag *d = loader_error(l, VNRS_V_TOO_MANY, pos, "%zu %s, Azure allows %zu", n, what, max);
     vnrs_diag_help(l->diags, d, "'limits: none' lifts Azure's limits");
+    return d;
 }
 
 void vnrs_model_validate(struct vnrs_loader *l)

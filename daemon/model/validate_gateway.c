@@ -302,7 +302,7 @@ static void check_subnet(struct vnrs_loader *l, const struct vnrs_gateway *gatew
     if (!gateway->subnet) {
         d = loader_error(l, VNRS_V_GATEWAY_SUBNET_MISSING, gateway->pos, "virtual network '%s' has no GatewaySubnet",
                          gateway->vnet->name);
-        vnrs_diag_note(l->diags, d, gateway->vnet->pos, "the virtual network is here");
+        vnrs_note_subnet(l, d, gateway->vnet, "GatewaySubnet");
         vnrs_diag_help(l->diags, d, "a gateway is placed in a subnet named GatewaySubnet, /27 or larger");
         return;
     }

@@ -3,6 +3,8 @@
 #include "model/loader.h"
 #include "net/trie.h"
 
+#include <string.h>
+
 static size_t count_ranges(const struct vnrs_model *m)
 {
     size_t n = 0;
@@ -87,6 +89,19 @@ static bool vnet_has_endpoint(const struct vnrs_vnet *vnet, const struct vnrs_se
     return false;
 }
 
+// How many subnets Azure's services let in at most; of others it is not known here.
+static void check_allowed_count(struct vnrs_loader *l, const struct vnrs_service *service)
+{
+    static const struct {
+        const char *name;
+        size_t max;
+    } limits[] = {{"Microsoft.Storage", 400}, {"Microsoft.Sql", 128}, {"Microsoft.KeyVault", 200}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+        if (service->name && strcmp(service->name, limits[i].name) == 0)
+            vnrs_report_count(l, service->pos, "allowed subnets of this service", service->allowed.len, limits[i].max);
+}
+
 static void check_allowed(struct vnrs_loader *l, const struct vnrs_service *service)
 {
     for (size_t i = 0; i < service->allowed.len; i++) {
@@ -118,6 +133,7 @@ static void check_service(struct vnrs_loader *l, const struct vnrs_service *serv
     if (!used && service->name)
         (void)loader_warning(l, VNRS_V_SERVICE_UNUSED, service->pos, "no subnet has a service endpoint for %s",
                              service->name);
+    check_allowed_count(l, service);
     check_allowed(l, service);
     list_foreach (host, &service->hosts) {
         bool inside = !service->prefixes.len;

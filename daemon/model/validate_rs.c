@@ -49,7 +49,7 @@ static void check_subnet(struct vnrs_loader *l, const struct vnrs_route_server *
             return;
         d = loader_error(l, VNRS_V_RS_SUBNET_MISSING, rs->pos, "virtual network '%s' has no RouteServerSubnet",
                          rs->vnet->name);
-        vnrs_diag_note(l->diags, d, rs->vnet->pos, "the virtual network is here");
+        vnrs_note_subnet(l, d, rs->vnet, "RouteServerSubnet");
         vnrs_diag_help(l->diags, d, "a Route Server is placed in a subnet named RouteServerSubnet, /26 or larger");
         return;
     }
@@ -300,7 +300,10 @@ void vnrs_validate_route_servers(struct vnrs_loader *l)
             check_connection(l, rs, c);
         list_foreach (target, &rs->bmp)
             check_station(l, rs, target);
-        vnrs_report_count(l, rs->pos, "BGP connections of one Route Server", rs->connections.len, PEERS_MAX);
+        struct vnrs_diag *d =
+            vnrs_report_count(l, rs->pos, "BGP connections of one Route Server", rs->connections.len, PEERS_MAX);
+        if (d)
+            d->azure_code = "MaximumLocalNetworkSitesLimitReachedForGateway";
     }
     check_served(l);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Virtual networks, subnets and peerings. Rules: azure-routing.md sections 4 and 10.
 #include "model/loader.h"
+#include "model/schema.h"
 
 #include <string.h>
 
@@ -112,6 +113,32 @@ static void check_endpoints(struct vnrs_loader *l, const struct vnrs_subnet *sub
                 (void)loader_error(l, VNRS_V_LISTED_TWICE,
                                    vnrs_loader_pos(l, &subnet->service_endpoints.items[i], subnet->pos),
                                    "service endpoint %s is there twice", subnet->service_endpoints.items[i]->name);
+}
+
+struct subnet_walk {
+    const struct vnrs_vnet *vnet;
+    size_t at;
+};
+
+static const char *next_subnet(void *arg)
+{
+    struct subnet_walk *walk = arg;
+
+    while (walk->at < walk->vnet->subnets.len)
+        if (walk->vnet->subnets.items[walk->at++].name)
+            return walk->vnet->subnets.items[walk->at - 1].name;
+    return NULL;
+}
+
+void vnrs_note_subnet(struct vnrs_loader *l, struct vnrs_diag *d, const struct vnrs_vnet *vnet, const char *name)
+{
+    struct subnet_walk walk = {.vnet = vnet};
+    const char *meant = vnrs_schema_suggest(name, next_subnet, &walk);
+
+    vnrs_diag_note(l->diags, d, vnet->pos, "the virtual network is here");
+    list_foreach (subnet, &vnet->subnets)
+        if (meant && subnet->name == meant)
+            vnrs_diag_note(l->diags, d, subnet->pos, "this subnet is called '%s'", meant);
 }
 
 static size_t count_prefixes(const struct vnrs_vnet *vnet)
