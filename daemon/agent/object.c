@@ -200,6 +200,8 @@ static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
     }
     if (code == 0 && spec->kind == VNRS_LINK_NIC)
         code = vnrs_agentd_fabric_attach(lab, spec->a.ifname, object->index.a, err);
+    if (code == 0 && spec->kind == VNRS_LINK_TUNNEL && *ret_outcome == VNRS_AG_CREATED)
+        vnrs_agentd_tunnel_link_made(object);
     close_link(fds, nls);
     if (code < 0 || *ret_outcome != VNRS_AG_UNCHANGED) {
         drain_link(object, &spec->a.ns);

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -170,6 +171,15 @@ int vnrs_agentd_proc_remove(struct vnrs_agentd_object *object, struct vnrs_err *
     (void)snprintf(parent, sizeof(parent), "%s/proc", object->lab->dir);
     (void)rmdir(parent); // if that was the last one
     return code;
+}
+
+void vnrs_agentd_proc_kill(struct vnrs_agentd_object *object)
+{
+    for (unsigned i = 0; object->proc && i < object->proc->n; i++) {
+        const struct member *m = &object->proc->members[i];
+        if (m->event && m->pidfd >= 0 && pidfd_send_signal(m->pidfd, SIGKILL, NULL, 0) < 0)
+            log_debug("lab '%s': %s of '%s' is not killed: %m", object->lab->name, m->name, object->obj.key);
+    }
 }
 
 bool vnrs_agentd_proc_runs(const struct vnrs_agentd_object *object)

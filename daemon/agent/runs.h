@@ -9,6 +9,8 @@ int vnrs_agentd_proc_ensure(struct vnrs_agentd_object *object, const void *data,
 // 1: removed, 0: was not there.
 int vnrs_agentd_proc_remove(struct vnrs_agentd_object *object, struct vnrs_err *err) VNRS_MUST_CHECK;
 bool vnrs_agentd_proc_runs(const struct vnrs_agentd_object *object);
+// Kills what runs; the controller hears that it ended, as if by itself.
+void vnrs_agentd_proc_kill(struct vnrs_agentd_object *object);
 // Stop watching; the processes go on.
 void vnrs_agentd_proc_forget(struct vnrs_agentd_object *object);
 

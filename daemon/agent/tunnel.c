@@ -2,6 +2,7 @@
 #include "agent/tunnel.h"
 
 #include "agent/conn.h"
+#include "agent/runs.h"
 #include "fib/guest_sink.h"
 #include "lab/esp.h"
 #include "lab/private.h"
@@ -268,6 +269,18 @@ static void carrier_changed(struct vnrs_agentd_lab *lab, const struct vnrs_ag_ne
     }
     if (lab->guest_sink->ops->flush(lab->guest_sink) < 0)
         log_debug("lab '%s': %s", lab->name, lab->guest_sink->error);
+}
+
+void vnrs_agentd_tunnel_link_made(const struct vnrs_agentd_object *link)
+{
+    struct vnrs_map_entry *e;
+    size_t at = 0;
+
+    while ((e = vnrs_map_next(&link->lab->objects, &at))) {
+        struct vnrs_agentd_object *object = e->value;
+        if (object->obj.type == VNRS_OBJ_PROC && object->tunnel && is_in(&object->spec.proc.ns, &link->spec.link.b.ns))
+            vnrs_agentd_proc_kill(object);
+    }
 }
 
 void vnrs_agentd_tunnel_link(struct vnrs_agentd_object *link, const struct vnrs_link_end *end, uint32_t flags)

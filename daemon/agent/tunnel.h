@@ -15,6 +15,9 @@ void vnrs_agentd_tunnel_started(struct vnrs_agentd_object *object, const char *d
 void vnrs_agentd_tunnel_ended(struct vnrs_agentd_object *object, const char *member);
 // One end of a LINK object of kind TUNNEL is as `flags` (IFF_*) say now.
 void vnrs_agentd_tunnel_link(struct vnrs_agentd_object *link, const struct vnrs_link_end *end, uint32_t flags);
+// A LINK object of kind TUNNEL was made anew. charon takes its end up with the first SA only, so one that runs already
+// has to begin again.
+void vnrs_agentd_tunnel_link_made(const struct vnrs_agentd_object *link);
 enum vnrs_tunnel_state vnrs_agentd_tunnel_state(const struct vnrs_agentd_object *object);
 void vnrs_agentd_tunnel_forget(struct vnrs_agentd_object *object); // accepts that there is none
 

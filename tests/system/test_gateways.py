@@ -147,6 +147,20 @@ def test_charon_is_made_again(lab):
 
 
 @ONE_PLANE
+def test_an_instance_is_made_again(lab):
+    """What Azure's standby does for one that is lost (azure-routing.md 6.1): the same addresses, tunnels, sessions."""
+    def session():
+        return next(p for p in lab.get("peers", "--all") if (p["speaker"], p["name"]) == ("gateway.vpn-1", "tb"))
+
+    until(lambda: session()["state"] == "Established", 60)
+    flaps = session()["flaps"]
+    sh("ip", "netns", "del", f"vnrs.{lab.name}.gateway.vpn-1")
+    until(lambda: session()["flaps"] > flaps and session()["state"] == "Established", 90, "BGP through the new tunnel")
+    until(lambda: lab.next_hops("vm", "10.60.0.0/16") == ["10.0.1.4", "10.0.1.5"]
+          and all(reaches(lab, "branch") for _ in range(4)), 60, "it is back")
+
+
+@ONE_PLANE
 def test_the_other_link_of_a_circuit_takes_over(lab):
     until(lambda: lab.next_hops("vm", "10.62.0.0/16") == ["10.0.1.8", "10.0.1.9"], 60)
     drop(lab, "dc", "iifname er-circuit-0")
