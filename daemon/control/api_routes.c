@@ -42,18 +42,20 @@ static bool compute(struct vnrs_api_call *call, const struct vnrs_nic *nic, cons
     return false;
 }
 
-static json_t *hops_json(const struct vnrs_addr *hops, unsigned n)
+static json_t *hops_json(const struct vnrs_model *model, const struct vnrs_vnet *vnet, enum vnrs_nexthop_type type,
+                         const struct vnrs_addr *hops, unsigned n)
 {
     char ip[VNRS_ADDR_STR_MAX];
     json_t *ips = json_array();
 
     for (unsigned i = 0; i < n; i++)
-        (void)json_array_append_new(ips, json_string(vnrs_addr_format(&hops[i], ip)));
+        (void)json_array_append_new(
+            ips, json_string(vnrs_addr_format(vnrs_next_hop_shown(model, vnet, type, &hops[i]), ip)));
     return ips;
 }
 
-static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_route *route,
-                        const struct vnrs_addr *next_hops, unsigned n)
+static json_t *row_json(const struct vnrs_model *model, const struct vnrs_domain *domain,
+                        const struct vnrs_eff_route *route, const struct vnrs_addr *next_hops, unsigned n)
 {
     char prefix[VNRS_PREFIX_STR_MAX];
     json_t *tags = json_array();
@@ -63,10 +65,10 @@ static json_t *row_json(const struct vnrs_domain *domain, const struct vnrs_eff_
     return json_pack("{s:s?, s:s, s:s, s:[s], s:s, s:o, s:b, s:b, s:o, s:{}, s:s}", "name", route->name, "source",
                      vnrs_route_source_name(route->source), "state", vnrs_route_state_name(route->state),
                      "addressPrefix", vnrs_prefix_format(&route->prefix, prefix), "nextHopType",
-                     vnrs_nexthop_type_name(route->type), "nextHopIpAddress", hops_json(next_hops, n),
-                     "disableBgpRoutePropagation", domain->table && domain->table->disable_bgp_propagation,
-                     "hasBgpOverride", 0, "destinationServiceTags", tags, "tagMap", "why",
-                     route->why ? route->why : "");
+                     vnrs_nexthop_type_name(route->type), "nextHopIpAddress",
+                     hops_json(model, domain->vnet, route->type, next_hops, n), "disableBgpRoutePropagation",
+                     domain->table && domain->table->disable_bgp_propagation, "hasBgpOverride", 0,
+                     "destinationServiceTags", tags, "tagMap", "why", route->why ? route->why : "");
 }
 
 // What is learned and waits (routeChangeDelay). NULL: nothing.
@@ -96,27 +98,28 @@ void vnrs_api_effective_routes(struct vnrs_api_call *call)
     list_foreach (route, &domain.routes) {
         // Azure has one row for each next hop of learned routes, but one for all of VirtualApplianceEcmp (3.6, 9.1).
         if (!route->n_next_hops || route->ecmp)
-            (void)json_array_append_new(list, row_json(&domain, route, route->next_hops, route->n_next_hops));
+            (void)json_array_append_new(
+                list, row_json(call->lab->model, &domain, route, route->next_hops, route->n_next_hops));
         for (unsigned i = 0; i < route->n_next_hops && !route->ecmp; i++)
-            (void)json_array_append_new(list, row_json(&domain, route, &route->next_hops[i], 1));
+            (void)json_array_append_new(list, row_json(call->lab->model, &domain, route, &route->next_hops[i], 1));
     }
     vnrs_arena_free(arena);
     vnrs_api_reply(call, 200, json_pack("{s:o, s:o*}", "value", list, "pending", pending_json(call->lab, domain.hub)));
 }
 
 // NULL: nothing leads to the address.
-static json_t *hop_json(const struct vnrs_eff_route *route)
+static json_t *hop_json(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                        const struct vnrs_eff_route *route)
 {
-    char ip[VNRS_ADDR_STR_MAX] = "", prefix[VNRS_PREFIX_STR_MAX] = "";
-    json_t *ips = hops_json(route ? route->next_hops : NULL, route ? route->n_next_hops : 0);
+    char prefix[VNRS_PREFIX_STR_MAX] = "";
+    json_t *ips = route ? hops_json(model, vnet, route->type, route->next_hops, route->n_next_hops) : json_array();
+    const char *first = json_string_value(json_array_get(ips, 0));
 
-    if (route && route->n_next_hops)
-        vnrs_addr_format(&route->next_hops[0], ip);
     if (route)
         vnrs_prefix_format(&route->prefix, prefix);
     return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s}", "nextHopType",
                      route ? vnrs_next_hop_name(route->type, route->ecmp) : vnrs_nexthop_type_name(VNRS_NH_NONE),
-                     "nextHopIpAddress", ip, "nextHopIpAddresses", ips, "routeTableId",
+                     "nextHopIpAddress", first ? first : "", "nextHopIpAddresses", ips, "routeTableId",
                      route && route->table ? route->table->name : "System Route", "addressPrefix", prefix, "why",
                      route && route->why ? route->why : "no route leads there");
 }
@@ -154,6 +157,6 @@ void vnrs_api_next_hop(struct vnrs_api_call *call)
         return;
     struct vnrs_arena *arena = vnrs_arena_new();
     if (compute(call, nic, &addr, arena, &domain))
-        vnrs_api_reply(call, 200, hop_json(vnrs_domain_match(&domain, &addr)));
+        vnrs_api_reply(call, 200, hop_json(call->lab->model, nic->subnet->vnet, vnrs_domain_match(&domain, &addr)));
     vnrs_arena_free(arena);
 }

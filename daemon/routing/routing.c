@@ -171,6 +171,16 @@ void vnrs_routing_free(struct vnrs_routing *routing)
     free(routing);
 }
 
+const struct vnrs_addr *vnrs_next_hop_shown(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                                            enum vnrs_nexthop_type type, const struct vnrs_addr *next_hop)
+{
+    const struct vnrs_vnet *hub = type == VNRS_NH_GATEWAY ? vnrs_model_hub_of(model, vnet) : NULL;
+    const struct vnrs_gateway *vpn = hub ? vnrs_model_gateway_of(model, hub, VNRS_GATEWAY_VPN) : NULL;
+    const struct vnrs_gateway_instance *only = vpn && vpn->n_instances == 1 ? &vpn->instances[0] : NULL;
+
+    return only && vnrs_addr_equal(&only->ip, next_hop) && only->public_ip.family ? &only->public_ip : next_hop;
+}
+
 const struct vnrs_domain *vnrs_routing_domain(const struct vnrs_routing *routing, const struct vnrs_subnet *subnet)
 {
     return &routing->domains.items[routing->domain_of_subnet[subnet->id] - 1];

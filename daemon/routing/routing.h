@@ -144,6 +144,11 @@ enum vnrs_learned_fate vnrs_domain_fate(const struct vnrs_domain *domain, const 
 bool vnrs_learned_is_pivotal(const struct vnrs_prefix *prefix);
 const struct vnrs_prefix *vnrs_learned_pivots(size_t *ret_n); // static array
 
+// The next hop as Azure shows it: of a VPN gateway that is not active-active its public address, whose packets go to
+// `next_hop` all the same (azure-routing.md 6.1). `vnet`: of the NIC. Borrowed from the model, or `next_hop` itself.
+const struct vnrs_addr *vnrs_next_hop_shown(const struct vnrs_model *model, const struct vnrs_vnet *vnet,
+                                            enum vnrs_nexthop_type type, const struct vnrs_addr *next_hop);
+
 const struct vnrs_domain *vnrs_routing_domain(const struct vnrs_routing *routing, const struct vnrs_subnet *subnet);
 
 // The route that decides for `dst`: service endpoints first, then the longest Active prefix (azure-routing.md 2.3).

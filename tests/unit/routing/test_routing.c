@@ -252,6 +252,39 @@ static void why_names_the_rule_that_won_and_what_it_beat(void **state)
     lab_fini(&lab);
 }
 
+// azure-routing.md 6.1: a VPN gateway that is not active-active shows its public address, also in networks that use it.
+static void next_hops_shown_6_1(void **state)
+{
+    static const struct {
+        const char *gateway, *vnet, *hop, *want;
+        enum vnrs_nexthop_type type;
+    } rows[] = {
+        {"gateway vpn hub vpn 10.0.3.4\n", "hub", "10.0.3.4", "198.51.100.4", VNRS_NH_GATEWAY},
+        {"gateway vpn hub vpn 10.0.3.4\n", "spoke", "10.0.3.4", "198.51.100.4", VNRS_NH_GATEWAY},
+        {"gateway vpn hub vpn 10.0.3.4\n", "other", "10.0.3.4", "10.0.3.4", VNRS_NH_GATEWAY},
+        {"gateway vpn hub vpn 10.0.3.4\n", "hub", "10.0.2.4", "10.0.2.4", VNRS_NH_GATEWAY}, // an NVA's
+        {"gateway vpn hub vpn 10.0.3.4\n", "hub", "10.0.3.4", "10.0.3.4", VNRS_NH_APPLIANCE},
+        {"gateway vpn hub vpn 10.0.3.4 10.0.3.5\n", "hub", "10.0.3.4", "10.0.3.4", VNRS_NH_GATEWAY},
+        {"gateway er hub er 10.0.3.4\n", "hub", "10.0.3.4", "10.0.3.4", VNRS_NH_GATEWAY},
+    };
+    char text[VNRS_ADDR_STR_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct lab lab;
+        lab_init(&lab);
+        lab_add(&lab, "vnet hub 10.0.0.0/16\nvnet spoke 10.1.0.0/16\nvnet other 10.2.0.0/16\npeer hub spoke transit\n"
+                      "peer spoke hub use\n");
+        lab_add(&lab, rows[i].gateway);
+        lab.model.gateways.items[0].instances[0].public_ip = lab_addr("198.51.100.4");
+        struct vnrs_addr hop = lab_addr(rows[i].hop);
+        const struct vnrs_addr *shown =
+            vnrs_next_hop_shown(&lab.model, vnrs_model_find_vnet(&lab.model, rows[i].vnet), rows[i].type, &hop);
+        assert_string_equal(vnrs_addr_format(shown, text), rows[i].want);
+        lab_fini(&lab);
+    }
+}
+
 static void names_are_azures(void **state)
 {
     (void)state;
@@ -274,6 +307,7 @@ int main(void)
         cmocka_unit_test(domains_differ_by_endpoint_set_not_by_its_order),
         cmocka_unit_test_setup_teardown(ids_do_not_depend_on_what_is_learned, seed_setup, seed_teardown),
         cmocka_unit_test(why_names_the_rule_that_won_and_what_it_beat),
+        cmocka_unit_test(next_hops_shown_6_1),
         cmocka_unit_test(names_are_azures),
     };
     return cmocka_run_group_tests_name("routing.routing", tests, NULL, NULL);
