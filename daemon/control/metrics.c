@@ -126,6 +126,28 @@ static void put_peers(struct vnrs_strbuf *out, const struct vnrs_control *contro
     }
 }
 
+// Azure's metrics of a whole Route Server (azure-routing.md 5.10).
+static void put_route_servers(struct vnrs_strbuf *out, const struct vnrs_control *control)
+{
+    static const struct {
+        const char *name, *help;
+    } metrics[] = {
+        {"vnrs_route_server_units", "Routing infrastructure units (Azure: Routing Infrastructure Units)."},
+        {"vnrs_route_server_machines", "Machines in the networks served (Azure: Spoke VM Utilization)."},
+    };
+
+    for (size_t m = 0; m < ARRAY_SIZE(metrics); m++) {
+        put_help(out, metrics[m].name, "gauge", metrics[m].help);
+        vec_foreach (lab, &control->labs) {
+            if (!(*lab)->model)
+                continue;
+            list_foreach (rs, &(*lab)->model->route_servers)
+                vnrs_strbuf_printf(out, "%s{lab=\"%s\",route_server=\"%s\"} %zu\n", metrics[m].name, (*lab)->name,
+                                   rs->name, m ? vnrs_model_served_machines((*lab)->model, rs) : rs->min_capacity);
+        }
+    }
+}
+
 static uint64_t lab_ready(struct vnrs_lab *lab)
 {
     return vnrs_api_lab_is_ready(lab);
@@ -224,6 +246,7 @@ static void finish(struct vnrs_api_call *call)
     put_help(&out, "vnrs_recomputes_total", "counter", "Computations of effective routes.");
     vnrs_strbuf_printf(&out, "vnrs_recomputes_total %llu\n", (unsigned long long)control->recomputes);
     put_labs(&out, control);
+    put_route_servers(&out, control);
     put_peers(&out, control);
     put_counters(&out, "forwarded", " forwarded, by next hop type", scrape->types);
     put_counters(&out, "dropped", " dropped, by reason", scrape->drops);

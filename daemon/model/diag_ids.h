@@ -144,7 +144,8 @@
     X(VNRS_V_SITE_DAEMON, 163, "site-daemon")                                                                          \
     X(VNRS_V_QUANTITY, 175, "quantity")                                                                                \
     X(VNRS_V_LINK_JITTER, 176, "link-jitter")                                                                          \
-    X(VNRS_V_LINK_NOT_OURS, 177, "link-not-ours")
+    X(VNRS_V_LINK_NOT_OURS, 177, "link-not-ours")                                                                      \
+    X(VNRS_V_FRR_CONFIG, 180, "frr-config")
 
 enum vnrs_diag_id {
 #define X(id, number, name) id = number,

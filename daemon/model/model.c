@@ -288,6 +288,24 @@ const struct vnrs_vnet *vnrs_model_hub_of(const struct vnrs_model *model, const 
     return vnrs_model_is_hub(model, owner) ? owner : NULL;
 }
 
+size_t vnrs_model_served_machines(const struct vnrs_model *model, const struct vnrs_route_server *rs)
+{
+    const struct vnrs_vnet *last = NULL; // machines of one network often follow each other
+    bool is_served = false;
+    size_t n = 0;
+
+    list_foreach (machine, &model->machines) {
+        if (machine->role != VNRS_MACHINE_USER || !machine->nics.len || !machine->nics.items[0].subnet)
+            continue;
+        const struct vnrs_vnet *vnet = machine->nics.items[0].subnet->vnet;
+        if (vnet != last)
+            is_served = vnrs_model_route_server_of(model, vnet) == rs;
+        last = vnet;
+        n += is_served;
+    }
+    return n;
+}
+
 const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet)
 {
     const struct vnrs_vnet *hub = vnrs_model_hub_of(model, vnet);

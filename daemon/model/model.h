@@ -480,6 +480,8 @@ const struct vnrs_gateway *vnrs_model_gateway_of(const struct vnrs_model *model,
 // The virtual network whose Route Server and gateways `vnet` uses: itself where it has one of them, or the peered
 // network that it uses as remote gateway and that has. NULL: none.
 const struct vnrs_vnet *vnrs_model_hub_of(const struct vnrs_model *model, const struct vnrs_vnet *vnet);
+// Machines of the file in the networks that use it, its own among them.
+size_t vnrs_model_served_machines(const struct vnrs_model *model, const struct vnrs_route_server *rs);
 // The Route Server that `vnet` uses: its own, or that of the peered network it uses as remote gateway. NULL: none.
 const struct vnrs_route_server *vnrs_model_route_server_of(const struct vnrs_model *model,
                                                            const struct vnrs_vnet *vnet);

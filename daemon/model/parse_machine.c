@@ -105,6 +105,8 @@ static void parse_config(struct vnrs_loader *l, const struct vnrs_node *node, st
     _free_ char *text = NULL;
 
     run->config = vnrs_read_text(l, node, "configText");
+    if (run->config || file)
+        vnrs_loader_mark(l, &run->config, run->config ? vnrs_node_get(node, "configText")->pos : file->pos);
     if (!file || run->config)
         return;
     int err = l->load_file ? l->load_file(file->text, &text) : -EACCES;

@@ -153,6 +153,39 @@ static void check_announce(struct vnrs_loader *l, const struct vnrs_machine *mac
     }
 }
 
+// What a configuration of FRR needs to peer with a Route Server, which is in another subnet and of another AS: one of
+// these words in each row (azure-routing.md 5.11).
+static const struct {
+    const char *words[5];
+    const char *add;
+} frr_needs[] = {
+    {{"ebgp-multihop", "disable-connected-check", "disable-ebgp-connected-route-check", "ttl-security"},
+     "'neighbor ... ebgp-multihop', or the session does not come up"},
+    {{"no bgp ebgp-requires-policy", "route-map", "frr defaults datacenter"},
+     "'no bgp ebgp-requires-policy' or route maps, or no route is exchanged"},
+};
+
+static void check_own_config(struct vnrs_loader *l, const struct vnrs_run *run)
+{
+    const char *missing[ARRAY_SIZE(frr_needs)];
+    size_t n = 0;
+
+    if (run->kind != VNRS_RUN_FRR || !run->config)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(frr_needs); i++) {
+        bool found = false;
+        for (const char *const *word = frr_needs[i].words; *word; word++)
+            found |= strstr(run->config, *word) != NULL;
+        if (!found)
+            missing[n++] = frr_needs[i].add;
+    }
+    if (!n)
+        return;
+    struct vnrs_diag *d = loader_warning(l, VNRS_V_FRR_CONFIG, vnrs_loader_pos(l, &run->config, run->pos),
+                                         "this configuration of FRR is not enough to peer with a Route Server");
+    vnrs_diag_help(l->diags, d, "add %s%s%s", missing[0], n > 1 ? "; and " : "", n > 1 ? missing[1] : "");
+}
+
 static void check_run(struct vnrs_loader *l, const struct vnrs_machine *machine)
 {
     const struct vnrs_run *run = &machine->run;
@@ -177,6 +210,8 @@ static void check_run(struct vnrs_loader *l, const struct vnrs_machine *machine)
     if (!is_peer)
         (void)loader_warning(l, VNRS_V_RUN_NO_PEER, run->pos, "'%s' runs BGP, but no Route Server has it as a peer",
                              machine->name);
+    else
+        check_own_config(l, run);
     if (run->announce.len && !forwards(machine)) {
         d = loader_error(l, VNRS_V_RUN_NOT_FORWARDING, run->pos, "'%s' announces routes, but none of its NICs forwards",
                          machine->name);

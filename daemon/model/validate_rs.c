@@ -221,7 +221,7 @@ static void check_connection(struct vnrs_loader *l, const struct vnrs_route_serv
 }
 
 struct served {
-    size_t n_vnets, n_machines, n_prefixes;
+    size_t n_vnets, n_prefixes;
 };
 
 // How much each Route Server serves.
@@ -229,27 +229,22 @@ static void check_served(struct vnrs_loader *l)
 {
     const struct vnrs_model *m = l->model;
     struct served *served = vnrs_arena_alloc(l->scratch, m->route_servers.len * sizeof(*served));
-    size_t *machines_of = vnrs_arena_alloc(l->scratch, (m->vnets.len + 1) * sizeof(*machines_of));
 
-    if (!served || !machines_of) {
+    if (!served) {
         l->diags->failed = true;
         return;
     }
-    list_foreach (machine, &m->machines)
-        if (machine->role == VNRS_MACHINE_USER && machine->nics.len && machine->nics.items[0].subnet)
-            machines_of[machine->nics.items[0].subnet->vnet->id]++;
     list_foreach (vnet, &m->vnets) {
         const struct vnrs_route_server *rs = vnrs_model_route_server_of(m, vnet);
         if (!rs)
             continue;
         served[rs - m->route_servers.items].n_vnets++;
         served[rs - m->route_servers.items].n_prefixes += vnet->address_space.len;
-        served[rs - m->route_servers.items].n_machines += machines_of[vnet->id];
     }
     list_foreach (rs, &m->route_servers) {
         const struct served *s = &served[rs - m->route_servers.items];
         vnrs_report_count(l, rs->pos, "virtual networks served by one Route Server", s->n_vnets, VNETS_MAX);
-        vnrs_report_count(l, rs->pos, "machines served by one Route Server", s->n_machines,
+        vnrs_report_count(l, rs->pos, "machines served by one Route Server", vnrs_model_served_machines(m, rs),
                           MACHINES_MAX + (rs->min_capacity - VNRS_RS_UNITS_MIN) * UNIT_MACHINES);
         vnrs_report_count(l, rs->pos, "ranges of networks served by one Route Server", s->n_prefixes, PREFIXES_MAX);
     }

@@ -484,6 +484,9 @@ static void texts_of_peers_are_utf8(void **state)
     assert_non_null(strstr(answer.text, "\"stale\""));
     json_decref(answer.json);
     answer = fixture_http(f, "GET", "/metrics", NULL);
+    // azure-routing.md 5.10
+    assert_non_null(strstr(answer.text, "\nvnrs_route_server_units{lab=\"l\",route_server=\"rs\"} 2\n"));
+    assert_non_null(strstr(answer.text, "\nvnrs_route_server_machines{lab=\"l\",route_server=\"rs\"} "));
     assert_non_null(strstr(answer.text, "\nvnrs_bgp_peer_up{lab=\"l\",route_server=\"rs\",instance=\"0\",peer=\"nva1\","
                                         "peer_ip=\"10.0.2.4\"} 0\n"));
     answer = fixture_http(f, "POST", "/v1/labs/l/peers/clear?peer=nva1&text=bis%20sp%C3%A4ter", NULL);
