@@ -259,12 +259,17 @@ static int make_outlet(struct vnrs_lab *lab, const char *key, enum vnrs_hub_pref
 static int add_circuits(const struct vnrs_model *m, const struct vnrs_speaker *speaker, struct vnrs_outlet *outlet)
 {
     bool has_server = false;
+    size_t n = 0;
     int r = 0;
 
     list_foreach (rs, &m->route_servers)
         has_server |= rs->vnet == speaker->hub;
+    list_foreach (c, &m->connections)
+        n += c->gateway == speaker->gateway;
+    if (!has_server || n < 2)
+        return 0;
     list_foreach (c, &m->connections) {
-        for (unsigned i = 0; has_server && c->gateway == speaker->gateway && i < ARRAY_SIZE(c->links) && r == 0; i++)
+        for (unsigned i = 0; c->gateway == speaker->gateway && i < ARRAY_SIZE(c->links) && r == 0; i++)
             r = vec_push(&outlet->circuits, (struct vnrs_outlet_circuit){c->links[i].nic->ips.items[0], c->id});
     }
     return r;
