@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "control/fib.h"
 
+#include "control/fib_groups.h"
 #include "control/fib_items.h"
 #include "control/fib_room.h"
 #include "util/hash.h"
@@ -11,20 +12,7 @@
 #define SYNC_PART 4096u
 
 static_assert(_VNRS_NH_MAX <= 1 << TYPE_BITS, "a type fits");
-
-// A group; from `origin` on it is its key.
-struct vnrs_fib_group_ref {
-    uint32_t handle;                     // what the sinks call it, never given twice
-    uint32_t number;                     // in slots
-    uint32_t used;                       // routes that were sent with it, or will be with this commit
-    bool sent;                           // the sinks know it with this content
-    bool keyed;                          // found by its key; after a loss another group may have the same
-    bool splits;                         // routes that leave it in this commit go to several
-    bool moved;                          // its routes are where they shall be, without a message of their own
-    struct vnrs_fib_group_ref *moves_to; // where they go, if it is one group for all
-    uint32_t origin, n;
-    struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX];
-};
+static_assert(TYPE_BITS + VNRS_FIB_GROUP_BITS == 32, "and a group beside it");
 
 struct domain {
     uint32_t id;
@@ -40,12 +28,9 @@ struct vnrs_fib_state {
     struct vnrs_prefixes *prefixes;
     struct vnrs_map domains; // by id
     struct domain *last_domain;
-    VEC(struct vnrs_fib_group_ref *) groups; // by number
-    VEC(uint32_t) free_groups;
-    struct vnrs_map by_key; // groups
+    struct vnrs_fib_groups groups;
     VEC(struct change) changes;
     struct vnrs_fib_items items;
-    uint32_t last_handle;
     struct vnrs_room room;
     char problem[256];
     bool whole, whole_items;
@@ -59,7 +44,7 @@ struct vnrs_fib_state *vnrs_fib_state_new(struct vnrs_prefixes *prefixes)
     if (!state)
         return NULL;
     state->prefixes = prefixes;
-    if (vec_push(&state->groups, NULL) < 0) { // number 0 is none
+    if (vnrs_fib_groups_init(&state->groups) < 0) {
         free(state);
         return NULL;
     }
@@ -95,11 +80,7 @@ static void forget_all(struct vnrs_fib_state *state)
     }
     vnrs_map_fini_values(&state->domains);
     state->last_domain = NULL;
-    vec_foreach (group, &state->groups)
-        free(*group);
-    state->groups.len = 1;
-    vec_clear(&state->free_groups);
-    vnrs_map_fini(&state->by_key);
+    vnrs_fib_groups_clear(&state->groups);
     vnrs_fib_items_fini(&state->items);
     state->whole = false;
 }
@@ -109,8 +90,7 @@ void vnrs_fib_state_free(struct vnrs_fib_state *state)
     if (!state)
         return;
     forget_all(state);
-    vec_free(&state->groups);
-    vec_free(&state->free_groups);
+    vnrs_fib_groups_fini(&state->groups);
     free(state);
 }
 
@@ -136,87 +116,18 @@ size_t vnrs_fib_routes(const struct vnrs_fib_state *state)
 
 // ---- groups
 
-static size_t key_len(const struct vnrs_fib_group_ref *group)
-{
-    return sizeof(group->origin) + sizeof(group->n) + group->n * sizeof(group->members[0]);
-}
-
-static void group_unkey(struct vnrs_fib_state *state, struct vnrs_fib_group_ref *group)
-{
-    if (group->keyed)
-        (void)vnrs_map_remove(&state->by_key, &group->origin, key_len(group));
-    group->keyed = false;
-}
-
-static int group_key(struct vnrs_fib_state *state, struct vnrs_fib_group_ref *group)
-{
-    if (vnrs_map_find(&state->by_key, &group->origin, key_len(group)))
-        return 0;
-    int r = vnrs_map_put(&state->by_key, &group->origin, key_len(group), group);
-    group->keyed = r == 0;
-    return r;
-}
-
-static int group_number(struct vnrs_fib_state *state, struct vnrs_fib_group_ref *group)
-{
-    if (state->free_groups.len) {
-        group->number = state->free_groups.items[--state->free_groups.len];
-        state->groups.items[group->number] = group;
-        return 0;
-    }
-    group->number = (uint32_t)state->groups.len;
-    return group->number >> (32 - TYPE_BITS) ? -ENOMEM : vec_push(&state->groups, group);
-}
-
 struct vnrs_fib_group_ref *vnrs_fib_want_group(struct vnrs_fib_state *state, uint32_t origin,
                                                const struct vnrs_fib_member *members, unsigned n)
 {
-    struct vnrs_fib_group_ref *group = calloc(1, sizeof(*group));
+    struct vnrs_fib_group_ref *group = vnrs_fib_groups_get(&state->groups, origin, members, n);
 
-    if (!group) {
-        state->failed = true;
-        return NULL;
-    }
-    group->origin = origin;
-    group->n = n;
-    memcpy(group->members, members, n * sizeof(*members));
-    struct vnrs_fib_group_ref *known = vnrs_map_find(&state->by_key, &group->origin, key_len(group));
-    if (known) {
-        free(group);
-        return known;
-    }
-    if (group_key(state, group) < 0 || group_number(state, group) < 0) {
-        group_unkey(state, group);
-        free(group);
-        state->failed = true;
-        return NULL;
-    }
-    group->handle = ++state->last_handle;
+    state->failed |= !group;
     return group;
 }
 
 static struct vnrs_fib_group_ref *group_in(const struct vnrs_fib_state *state, uint32_t slot)
 {
-    return slot ? state->groups.items[slot >> TYPE_BITS] : NULL;
-}
-
-// Those that no route has any more.
-static void drop_unused(struct vnrs_fib_state *state)
-{
-    for (size_t i = 1; i < state->groups.len; i++) {
-        struct vnrs_fib_group_ref *group = state->groups.items[i];
-        if (!group)
-            continue;
-        group->moves_to = NULL;
-        group->splits = group->moved = false;
-        if (group->used)
-            continue;
-        group_unkey(state, group);
-        state->groups.items[i] = NULL;
-        if (vec_push(&state->free_groups, group->number) < 0)
-            state->failed = true; // the number is lost
-        free(group);
-    }
+    return slot ? state->groups.list.items[slot >> TYPE_BITS] : NULL;
 }
 
 const struct vnrs_fib_member *vnrs_fib_find(const struct vnrs_fib_state *state, uint32_t domain, uint32_t prefix,
@@ -429,21 +340,6 @@ static size_t count_routes(const struct vnrs_fib_state *state, uint8_t family)
     return n;
 }
 
-static int count_groups(const struct vnrs_fib_state *state, size_t *ret_n)
-{
-    struct vnrs_fib_distinct distinct = {0};
-    int r = 0;
-
-    for (size_t i = 1; r == 0 && i < state->groups.len; i++) {
-        const struct vnrs_fib_group_ref *group = state->groups.items[i];
-        if (group && group->used)
-            r = vnrs_fib_distinct_add(&distinct, group->members, group->n);
-    }
-    *ret_n = vnrs_fib_distinct_len(&distinct);
-    vnrs_fib_distinct_fini(&distinct);
-    return r;
-}
-
 // Whatever may be too much is counted.
 static int check_room(struct vnrs_fib_state *state)
 {
@@ -451,7 +347,7 @@ static int check_room(struct vnrs_fib_state *state)
     bool many = room->routes && vnrs_fib_routes(state) > room->routes;
     size_t v4 = many ? count_routes(state, VNRS_AF_IPV4) : 0, v6 = many ? count_routes(state, VNRS_AF_IPV6) : 0;
     size_t groups = 0, acls = state->items.of[VNRS_FIB_ACL].len;
-    int r = room->groups && state->groups.len > room->groups ? count_groups(state, &groups) : 0;
+    int r = room->groups && state->groups.list.len > room->groups ? vnrs_fib_groups_count(&state->groups, &groups) : 0;
 
     if (acls > room->acls)
         acls = vnrs_fib_items_wanted(&state->items, VNRS_FIB_ACL);
@@ -479,8 +375,8 @@ static void push_group(struct commit *c, struct vnrs_fib_group_ref *group)
 // A group that all routes leave for one new group becomes that group: the new content under the old handle.
 static void move_groups(struct commit *c)
 {
-    for (size_t i = 1; !c->sync && i < c->state->groups.len; i++) {
-        struct vnrs_fib_group_ref *from = c->state->groups.items[i], *to = from ? from->moves_to : NULL;
+    for (size_t i = 1; !c->sync && i < c->state->groups.list.len; i++) {
+        struct vnrs_fib_group_ref *from = c->state->groups.list.items[i], *to = from ? from->moves_to : NULL;
         if (!to || !from->sent || from->used || from->splits || to->sent)
             continue;
         uint32_t handle = from->handle;
@@ -495,8 +391,8 @@ static void move_groups(struct commit *c)
 // Groups that routes use and that the sinks do not know yet, or all that are used.
 static void collect_groups(struct commit *c)
 {
-    for (size_t i = 1; i < c->state->groups.len; i++) {
-        struct vnrs_fib_group_ref *group = c->state->groups.items[i];
+    for (size_t i = 1; i < c->state->groups.list.len; i++) {
+        struct vnrs_fib_group_ref *group = c->state->groups.list.items[i];
         if (group && group->used && (c->sync || !group->sent))
             push_group(c, group);
     }
@@ -607,8 +503,8 @@ int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit_
     drop_changes(state);
     if (c.err < 0)
         forget_all(state);
-    else
-        drop_unused(state);
+    else if (vnrs_fib_groups_end(&state->groups) < 0)
+        state->failed = true;
     vec_free(&c.groups);
     vec_free(&c.routes);
     return c.err < 0 ? c.err : c.emitted;
@@ -635,10 +531,10 @@ static void shrink_group(struct commit *c, struct vnrs_fib_group_ref *group, con
             kept[n++] = group->members[i];
     if (!n || n == group->n)
         return;
-    group_unkey(c->state, group);
+    vnrs_fib_groups_unkey(&c->state->groups, group);
     group->n = n;
     memcpy(group->members, kept, sizeof(kept));
-    if (group_key(c->state, group) < 0)
+    if (vnrs_fib_groups_key(&c->state->groups, group) < 0)
         c->err = -ENOMEM;
     push_group(c, group);
 }
@@ -660,8 +556,8 @@ int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct 
 {
     struct commit c = {.state = state, .emit = emit_fn, .arg = arg};
 
-    for (size_t i = 1; i < state->groups.len; i++) {
-        struct vnrs_fib_group_ref *group = state->groups.items[i];
+    for (size_t i = 1; i < state->groups.list.len; i++) {
+        struct vnrs_fib_group_ref *group = state->groups.list.items[i];
         if (group && group->sent && group->origin == origin)
             shrink_group(&c, group, set);
     }
@@ -677,9 +573,9 @@ static void set_backend(struct commit *c, struct vnrs_fib_group_ref *group, cons
         if (!(member->flags & VNRS_BPF_NHF_BALANCED) || member->ifindex != backend->ifindex || member->kind == kind ||
             !vnrs_addr_equal(&member->via, &backend->frontend))
             continue;
-        group_unkey(c->state, group);
+        vnrs_fib_groups_unkey(&c->state->groups, group);
         member->kind = kind;
-        if (group_key(c->state, group) < 0)
+        if (vnrs_fib_groups_key(&c->state->groups, group) < 0)
             c->err = -ENOMEM;
         push_group(c, group);
         return;
@@ -691,8 +587,8 @@ int vnrs_fib_set_backend(struct vnrs_fib_state *state, const struct vnrs_fib_bac
 {
     struct commit c = {.state = state, .emit = emit_fn, .arg = arg};
 
-    for (size_t i = 1; i < state->groups.len; i++) {
-        struct vnrs_fib_group_ref *group = state->groups.items[i];
+    for (size_t i = 1; i < state->groups.list.len; i++) {
+        struct vnrs_fib_group_ref *group = state->groups.list.items[i];
         if (group && group->sent)
             set_backend(&c, group, backend);
     }
