@@ -323,7 +323,7 @@ static bool is_acl(const void *item)
 static const struct {
     size_t size;
     bool (*check)(const void *item);
-} fib_kinds[VNRS_AG_FIB_FLUSH + 1] = {
+} fib_kinds[VNRS_AG_FIB_SETTLE + 1] = {
     [VNRS_AG_FIB_GROUPS] = {sizeof(struct vnrs_fib_group), is_group},
     [VNRS_AG_FIB_ROUTES] = {sizeof(struct vnrs_fib_route), is_route},
     [VNRS_AG_FIB_NICS] = {sizeof(struct vnrs_fib_nic), is_nic},
@@ -343,7 +343,7 @@ static int check_fib(struct vnrs_agentd_msg *msg, size_t rest, struct vnrs_err *
     (void)rest;
     if (!vnrs_name_is_lab(fib->lab, sizeof(fib->lab)))
         return wrong(err, "name of the lab");
-    if (fib->kind < VNRS_AG_FIB_BEGIN || fib->kind > VNRS_AG_FIB_FLUSH)
+    if (fib->kind < VNRS_AG_FIB_BEGIN || fib->kind > VNRS_AG_FIB_SETTLE)
         return wrong(err, "kind of routes");
     size_t size = fib_kinds[fib->kind].size;
     if ((uint64_t)size * fib->n != msg->data_size || (!size && fib->n))

@@ -3,6 +3,7 @@
 
 #include "agent/controller.h"
 #include "agent/flows.h"
+#include "agent/guests.h"
 #include "agent/request.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -289,6 +290,7 @@ void vnrs_agentd_conn_free(struct vnrs_agentd_conn *conn)
 {
     if (!conn)
         return;
+    vnrs_agentd_guests_forget_all(conn->ad);
     vnrs_agentd_flows_stop_all(conn->ad); // for another controller, as far as it knows, nobody wants to see packets
     while (!STAILQ_EMPTY(&conn->queue))
         drop_first(conn);

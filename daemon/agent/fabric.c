@@ -2,19 +2,18 @@
 #include "agent/fabric.h"
 
 #include "agent/flows.h"
+#include "agent/guests.h"
 #include "agent/monitor.h"
 #include "agent/names.h"
 #include "fib/bpf_counters.h"
 #include "fib/bpf_pin.h"
 #include "fib/bpf_sink.h"
-#include "fib/guest_sink.h"
 #include "fib/kernel_sink.h"
 #include "lab/netns.h"
 #include "lab/snat.h"
 #include "lab/sysctl.h"
 #include "util/log.h"
 #include "util/vec.h"
-#include "vnrs/rtprot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -284,87 +283,6 @@ int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, u
     return code < 0 ? vnrs_err_errno(err, code, "packet path on link '%s'", ifname) : 0;
 }
 
-// Guest tables.
-
-static int guest_sink(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
-{
-    int code = lab->guest_sink ? 0 : vnrs_guest_sink_new(&lab->guest_sink);
-    return code < 0 ? vnrs_err_errno(err, code, "guest tables") : 0;
-}
-
-static int sink_failed(struct vnrs_sink *sink, int code, struct vnrs_err *err)
-{
-    if (sink->error[0])
-        return vnrs_err_set(err, code, "%s: %s", sink->ops->name, sink->error);
-    return vnrs_err_errno(err, code, "%s", sink->ops->name);
-}
-
-static int table_set(struct vnrs_agentd_object *object, int ns_fd, struct vnrs_err *err)
-{
-    struct vnrs_agentd_lab *lab = object->lab;
-    int fd = vnrs_rtnl_socket(ns_fd);
-
-    if (fd < 0)
-        return vnrs_err_errno(err, fd, "netlink socket of guest table '%s'", object->obj.key);
-    int code = vnrs_guest_sink_table_set(lab->guest_sink, object->obj.key, &object->spec.table, fd);
-    if (code < 0)
-        return sink_failed(lab->guest_sink, code, err);
-    object->live = true;
-    return 0;
-}
-
-int vnrs_agentd_table_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
-{
-    struct vnrs_agentd_lab *lab = object->lab;
-    const struct vnrs_obj_table *spec = &object->spec.table;
-    _close_ int ns_fd = -1;
-    int code = guest_sink(lab, err);
-
-    if (code == 0)
-        code = vnrs_netns_resolve(lab->name, &spec->ns, &ns_fd, err);
-    if (code < 0)
-        return code;
-    uint64_t before = lab->guest_sink->writes;
-    code = table_set(object, ns_fd, err);
-    if (code < 0)
-        return code;
-    // The namespace may be another one behind the same name: the watch is always that of the one just opened.
-    vnrs_agentd_watch_free(object->watch);
-    object->watch = NULL;
-    bool ours = spec->ns.kind == VNRS_AG_NETNS_OURS;
-    struct vnrs_agentd_watch_options options = {.groups = {.links = !ours, .routes = true},
-                                                .apart = !ours || spec->protocol != VNRS_RTPROT};
-    code = vnrs_agentd_watch_new(lab, &object->obj, ns_fd, &options, &object->watch);
-    *ret_outcome = lab->guest_sink->writes == before ? VNRS_AG_UNCHANGED : VNRS_AG_CHANGED;
-    return code < 0 ? vnrs_err_errno(err, code, "watching the namespace of '%s'", object->obj.key) : 0;
-}
-
-int vnrs_agentd_table_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
-{
-    struct vnrs_agentd_lab *lab = object->lab;
-    int code = guest_sink(lab, err);
-
-    if (code == 0 && !object->live) { // of an earlier agent: the sink must see the table to withdraw its routes
-        struct vnrs_err gone = {0};
-        _close_ int ns_fd = -1;
-        int found = vnrs_netns_resolve(lab->name, &object->spec.table.ns, &ns_fd, &gone);
-        if (vnrs_netns_is_gone(found))
-            return 0;
-        if (found < 0)
-            return vnrs_err_set(err, found, "%s", gone.text);
-        if (table_set(object, ns_fd, &gone) < 0)
-            log_debug("lab '%s': %s", lab->name, gone.text); // its link is gone, and so are its routes
-    }
-    if (code == 0)
-        code = vnrs_guest_sink_table_remove(lab->guest_sink, object->obj.key, true);
-    if (code == -ENODEV || code == -ENOENT)
-        code = 0;
-    if (code < 0)
-        return sink_failed(lab->guest_sink, code, err);
-    object->live = false;
-    return 0;
-}
-
 // Routes.
 
 static int give(struct vnrs_sink *sink, uint32_t kind, const void *item)
@@ -386,6 +304,8 @@ static int give(struct vnrs_sink *sink, uint32_t kind, const void *item)
         return sink->ops->sync_end(sink);
     case VNRS_AG_FIB_FLUSH:
         return sink->ops->flush(sink);
+    case VNRS_AG_FIB_SETTLE: // not for sinks
+        break;
     }
     return -EINVAL;
 }
@@ -412,30 +332,23 @@ static int give_all(struct vnrs_sink *sink, const struct vnrs_ag_fib *fib, const
         const void *item = (const char *)data + i * size;
         int code = is_fabric && is_apart(fib->kind, item) ? 0 : give(sink, fib->kind, item);
         if (code < 0 && first == 0)
-            first = sink_failed(sink, code, err);
+            first = vnrs_agentd_sink_failed(sink, code, err);
     }
     return first;
 }
 
-int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, const void *data, uint64_t *ret_writes,
+int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, const void *data, bool *ret_behind,
                     struct vnrs_err *err)
 {
-    struct vnrs_sink *sinks[2];
-    int first = guest_sink(lab, err);
+    int first = vnrs_agentd_guests_open(lab, err);
 
     if (first < 0)
         return first;
-    sinks[0] = lab->fabric_sink;
-    sinks[1] = lab->guest_sink;
-    *ret_writes = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) {
-        struct vnrs_err one = {0};
-        int code = sinks[i] ? give_all(sinks[i], fib, data, sinks[i] == lab->fabric_sink, &one) : 0;
-        if (code < 0 && first == 0) {
-            first = code;
-            *err = one;
-        }
-        *ret_writes += sinks[i] ? sinks[i]->writes : 0;
-    }
-    return first;
+    if (lab->fabric_sink)
+        first = give_all(lab->fabric_sink, fib, data, true, err);
+    struct vnrs_err other = {0}, *err2 = first < 0 ? &other : err;
+    int code = give_all(lab->guest_sink, fib, data, false, err2);
+    if (code == 0 && (fib->kind == VNRS_AG_FIB_END || fib->kind == VNRS_AG_FIB_FLUSH))
+        code = vnrs_agentd_guests_flush(lab, ret_behind, err2);
+    return first < 0 ? first : code;
 }

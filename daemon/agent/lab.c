@@ -3,6 +3,7 @@
 
 #include "agent/fabric.h"
 #include "agent/flows.h"
+#include "agent/guests.h"
 #include "agent/monitor.h"
 #include "agent/runs.h"
 #include "agent/tunnel.h"
@@ -270,14 +271,18 @@ static void free_lab(struct vnrs_agentd_lab *lab)
     vnrs_map_fini(&lab->objects);
     vnrs_agentd_flows_stop(lab);
     vnrs_agentd_fabric_forget(lab);
-    if (lab->guest_sink)
-        lab->guest_sink->ops->free(lab->guest_sink);
+    vnrs_agentd_guests_free(lab);
     if (lab->suspect_timer)
         event_free(lab->suspect_timer);
     if (lab->journal_fd >= 0)
         (void)close(lab->journal_fd);
     free(lab->upload);
     free(lab);
+}
+
+uint64_t vnrs_agentd_lab_writes(const struct vnrs_agentd_lab *lab)
+{
+    return (lab->fabric_sink ? lab->fabric_sink->writes : 0) + (lab->guest_sink ? lab->guest_sink->writes : 0);
 }
 
 void vnrs_agentd_labs_free(struct vnrs_agentd *ad)

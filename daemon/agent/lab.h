@@ -9,6 +9,7 @@
 #include "fib/sink.h"
 #include "lab/link.h"
 #include "lab/proc.h"
+#include "util/vec.h"
 
 struct vnrs_agentd_flows;
 struct vnrs_agentd_speaker;
@@ -32,6 +33,11 @@ struct vnrs_agentd_object {
     struct vnrs_agentd_watch *watch;     // NETNS, TABLE, SNAT
 };
 
+struct vnrs_agentd_settling { // a request that is answered when a pass of the guest sink is done
+    uint32_t seq;
+    uint64_t pass;
+};
+
 struct vnrs_agentd_lab {
     struct vnrs_agentd *ad;
     char name[VNRS_LAB_NAME_MAX];
@@ -50,6 +56,8 @@ struct vnrs_agentd_lab {
     int pins_watch;                      // names.h; -1: none
     struct vnrs_bpf_dataplane *dataplane;
     struct vnrs_sink *fabric_sink, *guest_sink;
+    struct event *guest_turn; // guest tables are not done
+    VEC(struct vnrs_agentd_settling) settling;
     struct vnrs_agentd_flows *flows; // NULL: nobody wants to see packets
 
     struct event *suspect_timer;
@@ -64,6 +72,7 @@ struct vnrs_agentd_lab *vnrs_agentd_lab_find(struct vnrs_agentd *ad, const char 
 // All labs that have a directory. Returns 0 or a negative errno.
 int vnrs_agentd_labs_load(struct vnrs_agentd *ad) VNRS_MUST_CHECK;
 void vnrs_agentd_labs_free(struct vnrs_agentd *ad);
+uint64_t vnrs_agentd_lab_writes(const struct vnrs_agentd_lab *lab); // of its sinks so far
 
 struct vnrs_agentd_object *vnrs_agentd_object_find(const struct vnrs_agentd_lab *lab, uint32_t type, const char *key);
 // Add or change; written to the journal where it differs from what is there. NULL on failure, with `err`.

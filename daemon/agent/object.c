@@ -3,6 +3,7 @@
 
 #include "agent/fabric.h"
 #include "agent/found.h"
+#include "agent/guests.h"
 #include "agent/impair.h"
 #include "agent/monitor.h"
 #include "agent/names.h"

@@ -7,6 +7,7 @@
 #include "agent/fabric.h"
 #include "agent/flows.h"
 #include "agent/found.h"
+#include "agent/guests.h"
 #include "agent/object.h"
 #include "agent/probe.h"
 #include "agent/runs.h"
@@ -22,7 +23,8 @@ struct context {
     struct vnrs_agentd *ad;
     const struct vnrs_agentd_msg *msg;
     struct vnrs_ag_reply reply;
-    int fd; // goes with the reply; -1: none
+    int fd;     // goes with the reply; -1: none
+    bool later; // somebody else replies
     struct vnrs_err err;
 };
 
@@ -111,7 +113,12 @@ static int do_fib(struct context *c)
 
     if (!lab)
         return -ENOMEM;
-    return vnrs_agentd_fib(lab, fib, c->msg->data, &c->reply.writes, &c->err);
+    bool behind = false;
+    int code = fib->kind == VNRS_AG_FIB_SETTLE ? vnrs_agentd_guests_settle(lab, c->msg->hdr.seq, &c->later, &c->err)
+                                               : vnrs_agentd_fib(lab, fib, c->msg->data, &behind, &c->err);
+    c->reply.outcome = behind ? VNRS_AG_BEHIND : VNRS_AG_UNCHANGED;
+    c->reply.writes = vnrs_agentd_lab_writes(lab);
+    return code;
 }
 
 struct counters {
@@ -183,6 +190,8 @@ void vnrs_agentd_request(struct vnrs_agentd *ad, const struct vnrs_agentd_msg *m
     struct context c = {.ad = ad, .msg = msg, .fd = -1};
 
     c.reply.error = handlers[msg->hdr.type](&c);
+    if (c.later)
+        return;
     if (c.reply.error < 0) {
         (void)vnrs_err_errno(&c.err, c.reply.error, "request");
         (void)vnrs_str_copy(c.reply.text, sizeof(c.reply.text), c.err.text);

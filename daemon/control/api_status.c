@@ -104,8 +104,10 @@ static void check_sessions(const struct vnrs_lab *lab, struct condition *c, size
 
 static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t quiet)
 {
-    c->ok = lab->model && vnrs_lab_is_reached(lab) && !lab->dirty && !lab->fib_outstanding && !lab->fib_error &&
-            !lab->fib_hold && !quiet;
+    bool behind = lab->fib_behind || lab->fib_settling;
+
+    c->ok = lab->model && vnrs_lab_is_reached(lab) && !lab->dirty && !lab->fib_outstanding && !behind &&
+            !lab->fib_error && !lab->fib_hold && !quiet;
     if (lab->fib_error)
         (void)snprintf(c->text, sizeof(c->text), "%s", lab->fib_error);
     else if (lab->failed)
@@ -116,7 +118,8 @@ static void check_routes(const struct vnrs_lab *lab, struct condition *c, size_t
     else if (quiet)
         (void)snprintf(c->text, sizeof(c->text), "%zu sessions have not sent all their routes yet", quiet);
     else
-        (void)snprintf(c->text, sizeof(c->text), "%zu routes are programmed", vnrs_fib_routes(lab->fib));
+        (void)snprintf(c->text, sizeof(c->text), "%zu routes are programmed%s", vnrs_fib_routes(lab->fib),
+                       behind ? "; machines' own tables follow" : "");
 }
 
 // Every tunnel shall be up: a gateway with one that is down has lost a half of what it is there for.

@@ -2,6 +2,7 @@
 // Model + learned routes → effective routes → sinks. What a learned route becomes in a domain is decided in one place
 // (want_learned): for all of them when the model or the state of the sinks changed, else for those that changed, in
 // bounded slices, so that the loop stays free and the agent works meanwhile.
+#include "control/fib_send.h"
 #include "control/state.h"
 
 #include "plan/names.h"
@@ -15,9 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS        1000
-#define SLICE_MAX       4096u // prefixes times domains in one turn of the loop
-#define OUTSTANDING_MAX 8u    // messages to the agent before the next slice waits
+#define RETRY_MS  1000
+#define SLICE_MAX 4096u // prefixes times domains in one turn of the loop
 
 struct programmer {
     struct vnrs_lab *lab;
@@ -401,8 +401,7 @@ static void wait_for_damped(struct vnrs_lab *lab)
         (void)evtimer_add(lab->damped, &later);
 }
 
-// Prefixes that changed, but for those that wait.
-static size_t pending(const struct vnrs_lab *lab)
+size_t vnrs_lab_pending(const struct vnrs_lab *lab)
 {
     size_t n = 0;
 
@@ -411,91 +410,7 @@ static size_t pending(const struct vnrs_lab *lab)
     return n;
 }
 
-// ---- to the agent
-
-// Everything that was sent is answered.
-static void end_round(struct vnrs_lab *lab)
-{
-    if (lab->fib_failed) {
-        unsigned ms = vnrs_lab_backoff_ms(lab->fib_retries++);
-        const struct timeval later = {ms / 1000, (ms % 1000) * 1000};
-        lab->fib_failed = false;
-        lab->fib_sync = true;
-        (void)evtimer_add(lab->fib_retry, &later);
-        return;
-    }
-    lab->fib_retries = 0;
-    vnrs_lab_clear_error(&lab->fib_error);
-    (void)evtimer_del(lab->fib_retry);
-    if (lab->stage == VNRS_LAB_IDLE && !lab->failed && !lab->dirty && !pending(lab) && !lab->next && !lab->build_error)
-        lab->reached = lab->generation;
-}
-
-void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    vnrs_lab_dirty(arg);
-}
-
-static void on_fib(struct vnrs_agent_request *request, const struct vnrs_ag_reply *reply)
-{
-    struct vnrs_lab *lab = request->owner;
-
-    lab->fib_outstanding--;
-    if (reply->error < 0 && !lab->fib_failed) { // the first is told for all
-        char text[512];
-        (void)snprintf(text, sizeof(text), "routes: %s", reply->text[0] ? reply->text : strerror(-reply->error));
-        vnrs_lab_keep_error(lab, &lab->fib_error, text);
-        lab->fib_failed = true;
-    }
-    lab->fib_writes = MAX(lab->fib_writes, reply->writes);
-    if (lab->fib_outstanding < OUTSTANDING_MAX && pending(lab))
-        vnrs_lab_learned(lab);
-    if (lab->fib_outstanding == 0)
-        end_round(lab);
-}
-
-static int emit(void *arg, unsigned kind, const void *items, size_t n)
-{
-    static const size_t sizes[] = {
-        [VNRS_AG_FIB_GROUPS] = sizeof(struct vnrs_fib_group),
-        [VNRS_AG_FIB_ROUTES] = sizeof(struct vnrs_fib_route),
-        [VNRS_AG_FIB_NICS] = sizeof(struct vnrs_fib_nic),
-        [VNRS_AG_FIB_ACLS] = sizeof(struct vnrs_fib_acl),
-        [VNRS_AG_FIB_ENDPOINTS] = sizeof(struct vnrs_fib_endpoint),
-        [VNRS_AG_FIB_FLUSH] = 0,
-    };
-    struct vnrs_lab *lab = arg;
-    struct vnrs_agent_request request = {.type = VNRS_AG_FIB, .owner = lab, .done = on_fib};
-    struct vnrs_ag_fib body = {.kind = kind};
-    size_t size = sizes[kind], room = VNRS_AGENT_MSG_MAX - sizeof(struct vnrs_ag_hdr) - sizeof(body), at = 0;
-
-    vnrs_str_copy(body.lab, sizeof(body.lab), lab->name);
-    do {
-        size_t part = size ? MIN(n - at, room / size) : 0;
-        body.n = (uint32_t)part;
-        int r = vnrs_agent_send(lab->control->agent, &request, &body, sizeof(body),
-                                part ? (const char *)items + at * size : NULL, part * size);
-        if (r < 0)
-            return r;
-        lab->fib_outstanding++;
-        at += part;
-    } while (at < n);
-    return 0;
-}
-
-// It does not fit. The sinks keep what they have, and go on forwarding by that, until there is less.
-static int refuse(struct vnrs_lab *lab)
-{
-    unsigned ms = vnrs_lab_backoff_ms(lab->fib_retries++);
-    const struct timeval later = {ms / 1000, (ms % 1000) * 1000};
-    char text[300];
-
-    (void)snprintf(text, sizeof(text), "routes: %s", vnrs_fib_problem(lab->fib));
-    vnrs_lab_keep_error(lab, &lab->fib_error, text);
-    (void)evtimer_add(lab->fib_retry, &later);
-    return 0;
-}
+// ---- both
 
 // `whole`: the model or the sinks changed; else what is learned.
 static int program(struct vnrs_lab *lab, bool whole)
@@ -508,15 +423,17 @@ static int program(struct vnrs_lab *lab, bool whole)
             r = -ENOMEM;
     }
     vnrs_arena_free(p.arena);
-    int committed = r < 0 ? r : vnrs_fib_commit(lab->fib, whole && lab->fib_sync, emit, lab);
+    int committed = r < 0 ? r : vnrs_fib_commit(lab->fib, whole && lab->fib_sync, vnrs_fib_send, lab);
     if (whole || committed < 0)
         lab->fib_sync = lab->fib_items = lab->fib_lost = committed < 0;
     if (committed == -ENOSPC)
-        return refuse(lab);
+        return vnrs_fib_refused(lab);
     if (committed < 0)
         return committed;
+    if (whole)
+        (void)evtimer_del(lab->fib_retry);
     if (lab->fib_outstanding == 0)
-        end_round(lab);
+        vnrs_fib_round_end(lab);
     return 0;
 }
 
@@ -543,7 +460,7 @@ int vnrs_lab_compute(struct vnrs_lab *lab)
     lab->control->recomputes++;
     if (!lab->dirty) {
         int r = is_ready(lab) && !lab->fib_lost ? program(lab, false) : 0;
-        if (r == 0 && pending(lab))
+        if (r == 0 && vnrs_lab_pending(lab))
             vnrs_lab_learned(lab);
         wait_for_damped(lab);
         return again_later(lab, r);
@@ -571,7 +488,8 @@ void vnrs_lab_learned(struct vnrs_lab *lab)
 
     if (!lab->domains.len)
         vnrs_lab_dirty(lab);
-    if (lab->dirty || lab->destroyers.len || lab->fib_lost || lab->fib_outstanding >= OUTSTANDING_MAX || !is_ready(lab))
+    if (lab->dirty || lab->destroyers.len || lab->fib_lost || lab->fib_outstanding >= VNRS_FIB_OUTSTANDING_MAX ||
+        !is_ready(lab))
         return; // a recompute, or the answers of the agent, lead back here
     if (!evtimer_pending(lab->recompute, NULL))
         (void)evtimer_add(lab->recompute, &now);
@@ -589,7 +507,7 @@ void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged)
 
     if (!is_ready(lab) || lab->fib_lost)
         return;
-    int r = vnrs_fib_shrink(lab->fib, merged->origin, merged->set, emit, lab);
+    int r = vnrs_fib_shrink(lab->fib, merged->origin, merged->set, vnrs_fib_send, lab);
     if (r < 0) {
         lab->fib_sync = lab->fib_items = lab->fib_lost = true;
         vnrs_lab_dirty(lab);
@@ -604,7 +522,7 @@ void vnrs_lab_backend_changed(struct vnrs_lab *lab, const struct vnrs_balancer *
 
     if (!is_ready(lab) || lab->fib_lost || !backend.ifindex)
         return; // the next recompute asks for the state
-    int r = vnrs_fib_set_backend(lab->fib, &backend, emit, lab);
+    int r = vnrs_fib_set_backend(lab->fib, &backend, vnrs_fib_send, lab);
     if (r < 0) {
         lab->fib_sync = lab->fib_items = lab->fib_lost = true;
         vnrs_lab_dirty(lab);

@@ -149,12 +149,14 @@ struct vnrs_lab {
     VEC(struct vnrs_lab_routes *) routes;
     VEC(struct vnrs_lab_domain) domains; // as last programmed; empty: the model is another one
     struct vnrs_fib_state *fib;
-    bool fib_sync;   // the next commit of the whole is a synchronisation
-    bool fib_lost;   // nobody knows what the sinks have: no changes before that
-    bool fib_items;  // NICs, endpoints and access lists may have changed
-    bool fib_ready;  // objects exist, so sinks can be told
-    bool fib_hold;   // restored: wait for the speakers
-    bool fib_failed; // one of those that are outstanding, or were answered with them
+    bool fib_sync;     // the next commit of the whole is a synchronisation
+    bool fib_lost;     // nobody knows what the sinks have: no changes before that
+    bool fib_items;    // NICs, endpoints and access lists may have changed
+    bool fib_ready;    // objects exist, so sinks can be told
+    bool fib_hold;     // restored: wait for the speakers
+    bool fib_failed;   // one of those that are outstanding, or were answered with them
+    bool fib_behind;   // guest tables do not have all that the fabric has
+    bool fib_settling; // the agent will say when they have
     bool dirty;
     unsigned recompute_ms; // how long the last one took
     size_t fib_outstanding;
@@ -285,8 +287,9 @@ uint32_t vnrs_lab_link_number(const struct vnrs_lab *lab, const char *key); // 0
 void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena);
 
 // program.c
-void vnrs_lab_dirty(struct vnrs_lab *lab);   // recompute everything in the next turn of the loop
-void vnrs_lab_learned(struct vnrs_lab *lab); // what is learned changed
+void vnrs_lab_dirty(struct vnrs_lab *lab);           // recompute everything in the next turn of the loop
+void vnrs_lab_learned(struct vnrs_lab *lab);         // what is learned changed
+size_t vnrs_lab_pending(const struct vnrs_lab *lab); // prefixes that changed, but for those that wait
 // A merged set of `arg` (struct vnrs_lab) lost next hops: tell the sinks at once.
 void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged);
 // For how long changes of what is learned in a hub have to wait yet (routeChangeDelay), and of how many prefixes; 0:

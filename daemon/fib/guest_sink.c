@@ -1,47 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/guest_sink.h"
 
-#include "fib/guest_table.h"
+#include "fib/guest_pass.h"
 #include "util/strbuf.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-struct guest_sink {
-    struct vnrs_sink sink;
-    struct vnrs_fibdb db;
-    VEC(struct vnrs_guest_table *) tables;
-    VEC(struct vnrs_guest_ns *) namespaces;
-    struct vnrs_map by_key; // tables
-    struct vnrs_map by_id;  // namespaces
-    uint32_t last_owner;
-    bool legacy;
-    bool synced, in_sync;
-};
-
-static struct guest_sink *of(struct vnrs_sink *sink)
+static struct vnrs_guests *of(struct vnrs_sink *sink)
 {
-    return container_of(sink, struct guest_sink, sink);
-}
-
-// Keep the first failure of a call; the rest is still tried.
-static void note(struct guest_sink *self, const struct vnrs_guest_table *table, int r, int *first)
-{
-    if (r == 0 || *first < 0)
-        return;
-    *first = r;
-    (void)snprintf(self->sink.error, sizeof(self->sink.error), "table '%.100s': %.140s", table->key, table->error);
-}
-
-static void count(struct guest_sink *self, uint64_t before, const struct vnrs_guest_ns *ns)
-{
-    self->sink.writes += vnrs_nl_written(ns->nl) - before;
+    return container_of(sink, struct vnrs_guests, sink);
 }
 
 static int sync_begin(struct vnrs_sink *sink)
 {
-    struct guest_sink *self = of(sink);
+    struct vnrs_guests *self = of(sink);
 
+    vnrs_guest_pass_abandon(self);
+    vnrs_guest_queue_fini(&self->said, &self->db);
+    vnrs_guest_queue_fini(&self->taken, &self->db);
     vnrs_fibdb_clear(&self->db);
     self->in_sync = true;
     vec_foreach (table, &self->tables)
@@ -49,9 +26,17 @@ static int sync_begin(struct vnrs_sink *sink)
     return 0;
 }
 
+// A synchronisation fills the db itself: nobody looks at it before its end.
+static bool is_filling(const struct vnrs_guests *self)
+{
+    return self->in_sync || !self->synced;
+}
+
 static int group_set(struct vnrs_sink *sink, const struct vnrs_fib_group *group)
 {
-    int r = vnrs_fibdb_group_set(&of(sink)->db, group);
+    struct vnrs_guests *self = of(sink);
+    int r = is_filling(self) ? vnrs_fibdb_group_set(&self->db, group) : vnrs_guest_queue_group(&self->said, group);
+
     if (r < 0)
         (void)snprintf(sink->error, sizeof(sink->error), "group %u: %s", group->handle, strerror(-r));
     return r;
@@ -59,7 +44,9 @@ static int group_set(struct vnrs_sink *sink, const struct vnrs_fib_group *group)
 
 static int route_set(struct vnrs_sink *sink, const struct vnrs_fib_route *route)
 {
-    int r = vnrs_fibdb_route_set(&of(sink)->db, route);
+    struct vnrs_guests *self = of(sink);
+    int r = is_filling(self) ? vnrs_fibdb_route_set(&self->db, route)
+                             : vnrs_guest_queue_route(&self->said, &self->db, route);
     char prefix[VNRS_PREFIX_STR_MAX];
 
     if (r == -ENOENT)
@@ -85,81 +72,27 @@ static int acl_set(struct vnrs_sink *sink VNRS_UNUSED, const struct vnrs_fib_acl
     return 0;
 }
 
-static void release_slots(void *arg, uint32_t domain, uint32_t handle)
-{
-    struct guest_sink *self = arg;
-
-    vec_foreach (table, &self->tables) {
-        if ((*table)->spec.domain != domain)
-            continue;
-        vnrs_nhset_release(&(*table)->ns->nexthops, (*table)->owner, handle, VNRS_AF_IPV4);
-        vnrs_nhset_release(&(*table)->ns->nexthops, (*table)->owner, handle, VNRS_AF_IPV6);
-    }
-}
-
-static int sweep_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
-{
-    uint64_t before = vnrs_nl_written(ns->nl);
-    int r = vnrs_nhset_sweep(&ns->nexthops);
-
-    count(self, before, ns);
-    if (r < 0)
-        (void)snprintf(self->sink.error, sizeof(self->sink.error), "removing next hops: %s", strerror(-r));
-    return r;
-}
-
-// Next hops that nobody uses can only be told when every table of the namespace is known.
-static int sweep(struct guest_sink *self)
-{
-    int first = 0;
-
-    vec_foreach (ns, &self->namespaces)
-        (*ns)->suspect = false;
-    vec_foreach (table, &self->tables)
-        (*table)->ns->suspect |= (*table)->suspect;
-    vec_foreach (ns, &self->namespaces) {
-        int r = (*ns)->nexthops.sweep && !(*ns)->suspect ? sweep_ns(self, *ns) : 0;
-        if (r < 0 && first == 0)
-            first = r;
-    }
-    return first;
-}
-
-static bool is_suspect(const struct guest_sink *self, const struct vnrs_guest_ns *ns)
-{
-    vec_foreach (table, &self->tables)
-        if ((*table)->ns == ns && (*table)->suspect)
-            return true;
-    return false;
-}
-
 static int flush(struct vnrs_sink *sink)
 {
-    struct guest_sink *self = of(sink);
-    int first = 0;
+    struct vnrs_guests *self = of(sink);
 
-    if (self->in_sync || !self->synced)
+    if (is_filling(self))
         return 0;
-    vec_foreach (table, &self->tables) {
-        uint64_t before = vnrs_nl_written((*table)->ns->nl);
-        note(self, *table, vnrs_guest_table_update(*table, &self->db), &first);
-        count(self, before, (*table)->ns);
-    }
-    int r = vnrs_fibdb_commit(&self->db, release_slots, self);
-    int swept = sweep(self);
-    return first < 0 ? first : r < 0 ? r : swept;
+    vnrs_guest_queue_flush(&self->said, &self->db);
+    self->due = true; // vnrs_guest_sink_work writes
+    return 0;
 }
 
 static int sync_end(struct vnrs_sink *sink)
 {
-    struct guest_sink *self = of(sink);
+    struct vnrs_guests *self = of(sink);
 
     self->in_sync = false;
     self->synced = true;
     return flush(sink);
 }
 
-static void drop_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
+static void drop_ns(struct vnrs_guests *self, struct vnrs_guest_ns *ns)
 {
     if (--ns->users)
         return;
@@ -170,7 +103,7 @@ static void drop_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
     vnrs_guest_ns_free(ns);
 }
 
-static void free_table(struct guest_sink *self, struct vnrs_guest_table *table)
+static void free_table(struct vnrs_guests *self, struct vnrs_guest_table *table)
 {
     vnrs_nhset_release_owner(&table->ns->nexthops, table->owner);
     vnrs_kroutes_fini(&table->routes);
@@ -182,10 +115,14 @@ static void free_sink(struct vnrs_sink *sink)
 {
     if (!sink)
         return;
-    struct guest_sink *self = of(sink);
+    struct vnrs_guests *self = of(sink);
+    vnrs_guest_pass_abandon(self);
     vec_foreach (table, &self->tables)
         free_table(self, *table);
     vec_free(&self->tables);
+    vec_free(&self->released);
+    vnrs_guest_queue_fini(&self->said, &self->db);
+    vnrs_guest_queue_fini(&self->taken, &self->db);
     vec_free(&self->namespaces);
     vnrs_map_fini(&self->by_key);
     vnrs_map_fini(&self->by_id);
@@ -208,7 +145,7 @@ static const struct vnrs_sink_ops guest_ops = {
 
 int vnrs_guest_sink_new(struct vnrs_sink **ret_sink)
 {
-    struct guest_sink *self = calloc(1, sizeof(*self));
+    struct vnrs_guests *self = calloc(1, sizeof(*self));
 
     if (!self)
         return -ENOMEM;
@@ -217,12 +154,12 @@ int vnrs_guest_sink_new(struct vnrs_sink **ret_sink)
     return 0;
 }
 
-static struct vnrs_guest_table *find_table(const struct guest_sink *self, const char *key)
+static struct vnrs_guest_table *find_table(const struct vnrs_guests *self, const char *key)
 {
     return vnrs_map_find(&self->by_key, key, strlen(key));
 }
 
-static int add_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
+static int add_ns(struct vnrs_guests *self, struct vnrs_guest_ns *ns)
 {
     ns->at = self->namespaces.len;
     int r = vec_push(&self->namespaces, ns);
@@ -234,7 +171,7 @@ static int add_ns(struct guest_sink *self, struct vnrs_guest_ns *ns)
 }
 
 // The namespace of the socket: one that is known already, or a new one.
-static int get_ns(struct guest_sink *self, int fd, struct vnrs_guest_ns **ret_ns)
+static int get_ns(struct vnrs_guests *self, int fd, struct vnrs_guest_ns **ret_ns)
 {
     struct vnrs_guest_ns *ns;
     int r = vnrs_guest_ns_new(fd, self->legacy, &ns);
@@ -265,17 +202,32 @@ static bool is_same_place(const struct vnrs_guest_table *table, const struct vnr
            table->spec.protocol == spec->protocol;
 }
 
-static int withdraw(struct guest_sink *self, struct vnrs_guest_table *table)
+static bool is_suspect(const struct vnrs_guests *self, const struct vnrs_guest_ns *ns)
 {
-    uint64_t before = vnrs_nl_written(table->ns->nl);
-    int first = 0;
-
-    note(self, table, vnrs_guest_table_withdraw(table), &first);
-    count(self, before, table->ns);
-    return first;
+    vec_foreach (table, &self->tables)
+        if ((*table)->ns == ns && (*table)->suspect)
+            return true;
+    return false;
 }
 
-static int add_table(struct guest_sink *self, const char *key, const struct vnrs_obj_table *spec,
+// Do something to a table at once.
+static int now(struct vnrs_guests *self, struct vnrs_guest_table *table, bool withdraw)
+{
+    struct vnrs_guest_ns *ns = table->ns;
+    uint64_t before = vnrs_nl_written(ns->nl);
+    int r = withdraw ? vnrs_guest_table_withdraw(table) : vnrs_guest_table_reconcile(table, &self->db);
+
+    if (r < 0) {
+        ns->suspect = true;
+        vnrs_guest_error_format(table, self->sink.error);
+    } else if (!withdraw && ns->nexthops.sweep && (ns->users == 1 || !is_suspect(self, ns))) {
+        r = vnrs_guest_ns_sweep(ns, self->sink.error);
+    }
+    self->sink.writes += vnrs_nl_written(ns->nl) - before;
+    return r;
+}
+
+static int add_table(struct vnrs_guests *self, const char *key, const struct vnrs_obj_table *spec,
                      struct vnrs_guest_ns *ns, struct vnrs_guest_table **ret_table)
 {
     _free_ struct vnrs_guest_table *table = calloc(1, sizeof(*table));
@@ -305,7 +257,7 @@ static int add_table(struct guest_sink *self, const char *key, const struct vnrs
 }
 
 // A table of another key in the same place. NULL: there is none.
-static const struct vnrs_guest_table *find_rival(const struct guest_sink *self, const char *key,
+static const struct vnrs_guest_table *find_rival(const struct vnrs_guests *self, const char *key,
                                                  const struct vnrs_obj_table *spec, const struct vnrs_guest_ns *ns)
 {
     const struct vnrs_guest_table *known = find_table(self, key);
@@ -318,7 +270,7 @@ static const struct vnrs_guest_table *find_rival(const struct guest_sink *self, 
     return NULL;
 }
 
-static int place_table(struct guest_sink *self, const char *key, const struct vnrs_obj_table *spec,
+static int place_table(struct vnrs_guests *self, const char *key, const struct vnrs_obj_table *spec,
                        struct vnrs_guest_ns *ns, struct vnrs_guest_table **ret_table)
 {
     struct vnrs_guest_table *known = find_table(self, key);
@@ -333,6 +285,7 @@ static int place_table(struct guest_sink *self, const char *key, const struct vn
     if (known) {
         if (is_same_place(known, ns, spec)) {
             drop_ns(self, ns); // it holds one already
+            vnrs_guest_table_abandon(known);
             known->spec = *spec;
             known->suspect = true;
             *ret_table = known;
@@ -348,10 +301,9 @@ static int place_table(struct guest_sink *self, const char *key, const struct vn
 int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const struct vnrs_obj_table *spec,
                               int netlink_fd)
 {
-    struct guest_sink *self = of(sink);
+    struct vnrs_guests *self = of(sink);
     struct vnrs_guest_table *table;
     struct vnrs_guest_ns *ns;
-    int first = 0;
 
     int r = get_ns(self, netlink_fd, &ns);
     if (r < 0) {
@@ -366,46 +318,73 @@ int vnrs_guest_sink_table_set(struct vnrs_sink *sink, const char *key, const str
             (void)snprintf(sink->error, sizeof(sink->error), "table '%.100s': %s", key, strerror(-r));
         return r;
     }
-    if (!self->synced || self->in_sync)
+    if (is_filling(self))
         return 0;
-    // A whole flush: changes that wait must not be written twice into the new table.
-    (void)flush(sink);
-    if (table->suspect)
-        note(self, table, -EIO, &first);
-    return first;
+    r = now(self, table, false);
+    vnrs_guest_pass_joined(self, table);
+    return r;
 }
 
 int vnrs_guest_sink_table_remove(struct vnrs_sink *sink, const char *key, bool withdraw_routes)
 {
-    struct guest_sink *self = of(sink);
+    struct vnrs_guests *self = of(sink);
     struct vnrs_guest_table *table = find_table(self, key);
 
     if (!table)
         return 0;
     if (withdraw_routes) {
-        int r = withdraw(self, table);
+        int r = now(self, table, true);
         if (r < 0)
             return r;
     }
     struct vnrs_guest_ns *ns = table->ns;
     ns->users++; // until its next hops are swept
+    vnrs_guest_table_abandon(table);
+    vnrs_guest_pass_left(self, table->at);
     struct vnrs_guest_table *last = self->tables.items[--self->tables.len];
     self->tables.items[table->at] = last;
     last->at = table->at;
     (void)vnrs_map_remove(&self->by_key, table->key, strlen(table->key));
     free_table(self, table);
-    int r = withdraw_routes && ns->nexthops.sweep && !is_suspect(self, ns) ? sweep_ns(self, ns) : 0;
+    bool sweeps = withdraw_routes && ns->nexthops.sweep && !is_suspect(self, ns);
+    int r = sweeps ? vnrs_guest_ns_sweep(ns, self->sink.error) : 0;
     drop_ns(self, ns);
     return r;
 }
 
 void vnrs_guest_sink_table_suspect(struct vnrs_sink *sink, const char *key)
 {
-    struct guest_sink *self = of(sink);
+    struct vnrs_guests *self = of(sink);
     struct vnrs_guest_table *table = find_table(self, key);
 
     if (table)
-        table->suspect = true;
+        vnrs_guest_table_suspect(table);
+}
+
+bool vnrs_guest_sink_work(struct vnrs_sink *sink, unsigned budget_us)
+{
+    return vnrs_guest_pass_run(of(sink), budget_us);
+}
+
+uint64_t vnrs_guest_sink_target(const struct vnrs_sink *sink)
+{
+    const struct vnrs_guests *self = container_of(sink, const struct vnrs_guests, sink);
+    bool waits = self->in_sync || self->due || !vnrs_guest_queue_is_empty(&self->said);
+
+    return waits ? self->pass + 1 : self->phase ? self->pass : self->done;
+}
+
+uint64_t vnrs_guest_sink_done(const struct vnrs_sink *sink)
+{
+    return container_of(sink, const struct vnrs_guests, sink)->done;
+}
+
+int vnrs_guest_sink_result(struct vnrs_sink *sink)
+{
+    const struct vnrs_guests *self = of(sink);
+
+    (void)vnrs_str_copy(sink->error, sizeof(sink->error), self->done_error);
+    return self->done_result;
 }
 
 void vnrs_guest_sink_legacy_set(struct vnrs_sink *sink, bool legacy)

@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#define PIECE 128u // routes: well below a millisecond
+
 int vnrs_guest_ns_new(int fd, bool legacy, struct vnrs_guest_ns **ret_ns)
 {
     _close_ int own = fd;
@@ -43,11 +45,13 @@ void vnrs_guest_ns_free(struct vnrs_guest_ns *ns)
     free(ns);
 }
 
+// The first failure is told for all.
 static int fail(struct vnrs_guest_table *table, int error, const char *text)
 {
-    table->suspect = true;
-    if (text != table->error)
+    if (!table->failure) {
+        table->failure = error;
         (void)vnrs_str_copy(table->error, sizeof(table->error), text);
+    }
     return error;
 }
 
@@ -68,6 +72,7 @@ static int find_link(struct vnrs_guest_table *table)
     struct vnrs_nlmsg request;
     struct link link = {0};
     const char *ifname = table->spec.ifname;
+    char text[64];
 
     vnrs_nllink_encode_get(ifname, &request);
     int r = vnrs_nl_get(table->ns->nl, &request, take_link, &link);
@@ -77,8 +82,8 @@ static int find_link(struct vnrs_guest_table *table)
                        : !(link.flags & IFF_RUNNING) ? "has no carrier"
                                                      : NULL;
     if (what) {
-        (void)snprintf(table->error, sizeof(table->error), "link '%s' %s", ifname, what);
-        return fail(table, r < 0 ? r : -ENETDOWN, table->error);
+        (void)snprintf(text, sizeof(text), "link '%.15s' %s", ifname, what);
+        return fail(table, r < 0 ? r : -ENETDOWN, text);
     }
     table->ifindex = link.ifindex;
     vec_foreach (known, &table->ns->nexthops.links)
@@ -187,177 +192,249 @@ static int target_of(struct vnrs_guest_table *table, const struct vnrs_fibdb *db
     return 0;
 }
 
-// Every route that the domain wants: its target is made, and then either the objects of routes that are there are
-// found again, or the routes are written.
-static int walk_routes(struct vnrs_guest_table *table, const struct vnrs_fibdb *db,
-                       const struct vnrs_fibdb_domain *domain, bool claim)
+// Slots of all routes that the domain wants; the objects of those that are there are found again.
+static int claim_slots(struct vnrs_guest_table *table, const struct vnrs_fibdb *db,
+                       const struct vnrs_fibdb_domain *domain)
 {
     struct vnrs_ktarget target;
     int r = 0;
 
     for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(&domain->routes, id));) {
-        uint32_t handle = vnrs_slots_find(&domain->routes, id);
+        uint32_t handle = vnrs_slots_find(&domain->routes, id), nhid = vnrs_kroutes_nhid(&table->routes, id);
         uint8_t family = vnrs_prefixes_prefix(&db->prefixes, id).family;
         r = target_of(table, db, handle, family, &target);
-        if (r == 0 && !claim)
-            r = vnrs_kroutes_put(&table->routes, id, &target);
-        uint32_t nhid = claim ? vnrs_kroutes_nhid(&table->routes, id) : 0;
         if (r == 0 && nhid && target.nh)
             vnrs_nhset_claim(&table->ns->nexthops, table->owner, handle, family, nhid);
     }
     return r;
 }
 
-// What the kernel refused, once all is sent.
-static int verdict(struct vnrs_guest_table *table, int r)
-{
-    if (r < 0)
-        return fail(table, r, strerror(-r));
-    if (table->ns->nexthops.failed)
-        return fail(table, table->ns->nexthops.first_error, table->ns->nexthops.error);
-    if (table->routes.failed)
-        return fail(table, table->routes.first_error, table->routes.error);
-    table->suspect = false;
-    table->error[0] = '\0';
-    return 0;
-}
-
-static int reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+// Comparing begins.
+static int read_table(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
 {
     const struct vnrs_fibdb_domain *domain = vnrs_fibdb_domain_find(db, table->spec.domain);
     struct vnrs_nhset *nexthops = &table->ns->nexthops;
 
+    table->suspect = true;
+    int r = find_link(table);
+    if (r < 0)
+        return r;
+    table->stage = VNRS_GUEST_COMPARING;
+    table->last_id = VNRS_PREFIX_NONE;
     // Slots are found again by what the routes point to, so a new controller's handles change nothing.
     vnrs_nhset_release_owner(nexthops, table->owner);
-    int r = vnrs_nhset_load(nexthops);
+    r = vnrs_nhset_load(nexthops);
     if (r == 0)
         r = vnrs_kroutes_load(&table->routes);
     if (r == 0 && domain)
-        r = walk_routes(table, db, domain, true);
+        r = claim_slots(table, db, domain);
     if (r == 0)
         r = vnrs_nhset_write(nexthops);
-    if (r == 0)
-        r = vnrs_kroutes_begin(&table->routes);
-    if (r == 0 && domain)
-        r = walk_routes(table, db, domain, false);
-    if (r == 0)
-        r = vnrs_kroutes_remove_unseen(&table->routes);
-    return r;
+    return r < 0 ? r : 1;
 }
 
-int vnrs_guest_table_reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+// Puts the next ones of the domain; what it does not want goes after the last.
+static int put_some(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
 {
-    int r = find_link(table);
+    const struct vnrs_fibdb_domain *domain = vnrs_fibdb_domain_find(db, table->spec.domain);
+    struct vnrs_ktarget target;
+    uint32_t id = table->last_id;
 
-    if (r < 0)
-        return r;
-    r = reconcile(table, db);
-    int flushed = vnrs_kroutes_flush(&table->routes);
-    vnrs_kroutes_forget(&table->routes);
-    return verdict(table, r < 0 ? r : flushed);
+    for (unsigned n = 0; n < PIECE && domain && (id = vnrs_slots_next(&domain->routes, id)); n++) {
+        uint8_t family = vnrs_prefixes_prefix(&db->prefixes, id).family;
+        int r = target_of(table, db, vnrs_slots_find(&domain->routes, id), family, &target);
+        if (r == 0)
+            r = vnrs_kroutes_put(&table->routes, id, &target);
+        if (r < 0)
+            return r;
+    }
+    table->last_id = id;
+    return domain && id ? 1 : vnrs_kroutes_remove_unseen(&table->routes);
 }
 
-// Groups with other members than before. Returns 1 when the table needs a comparison: routes of the group change from
+static int compare_some(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    int r = vnrs_kroutes_begin(&table->routes);
+
+    if (r == 0)
+        r = put_some(table, db);
+    int flushed = vnrs_kroutes_flush(&table->routes);
+    return r < 0 || flushed == 0 ? r : flushed;
+}
+
+// A group with other members than before. Returns 1 when the table needs a comparison: routes of the group change from
 // one kind of target to another.
-static int update_groups(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+static int update_group(struct vnrs_guest_table *table, const struct vnrs_fib_group *group)
 {
     static const uint8_t families[] = {VNRS_AF_IPV4, VNRS_AF_IPV6};
     struct vnrs_nhset *nexthops = &table->ns->nexthops;
-    struct vnrs_map_entry *e;
     struct resolved resolved;
+    bool has_slot = false;
 
-    for (size_t at = 0; db->groups_dirty && (e = vnrs_map_next(&db->groups, &at));) {
-        const struct vnrs_fibdb_group *group = e->value;
-        uint32_t handle = group->group.handle;
-        bool has_slot = false;
-        if (!group->dirty || !vnrs_fibdb_refs(db, table->spec.domain, handle))
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        if (!vnrs_nhset_find(nexthops, table->owner, group->handle, families[i]))
             continue;
-        for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-            if (!vnrs_nhset_find(nexthops, table->owner, handle, families[i]))
-                continue;
-            has_slot = true;
-            resolve(table, &group->group, families[i], &resolved);
-            int r = resolved.drop ? 1
-                                  : vnrs_nhset_put(nexthops, table->owner, handle, families[i], resolved.hops,
-                                                   resolved.n, resolved.direct);
-            if (r != 0)
-                return r;
-        }
-        resolve(table, &group->group, VNRS_AF_IPV4, &resolved);
-        if (!has_slot && !resolved.drop)
-            return 1;
+        has_slot = true;
+        resolve(table, group, families[i], &resolved);
+        int r = resolved.drop ? 1
+                              : vnrs_nhset_put(nexthops, table->owner, group->handle, families[i], resolved.hops,
+                                               resolved.n, resolved.direct);
+        if (r != 0)
+            return r;
     }
-    return 0;
+    resolve(table, group, VNRS_AF_IPV4, &resolved);
+    return !has_slot && !resolved.drop;
 }
 
-static int remove_changes(struct vnrs_guest_table *table, const struct vnrs_fibdb_domain *domain)
+static int update_groups(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
 {
-    VEC(uint32_t) removed = {0};
     int r = 0;
 
-    vec_foreach (change, &domain->changes)
-        if (r == 0 && !change->group && change->written)
-            r = vec_push(&removed, change->prefix);
-    if (r == 0)
-        r = vnrs_kroutes_remove(&table->routes, removed.items, removed.len);
-    vec_free(&removed);
+    for (size_t i = 0; r == 0 && db->groups_dirty && i < db->touched.len; i++) {
+        const struct vnrs_fibdb_group *group = vnrs_fibdb_group_find(db, db->touched.items[i]);
+        if (group && group->dirty && vnrs_fibdb_refs(db, table->spec.domain, group->group.handle))
+            r = update_group(table, &group->group);
+    }
     return r;
 }
 
 static int write_changes(struct vnrs_guest_table *table, const struct vnrs_fibdb *db,
-                         const struct vnrs_fibdb_domain *domain)
+                         const struct vnrs_fibdb_change *changes, size_t n)
 {
     struct vnrs_ktarget target;
-    int r = remove_changes(table, domain);
+    uint32_t removed[PIECE];
+    size_t n_removed = 0;
+    int r = 0;
 
-    for (size_t i = 0; r == 0 && i < domain->changes.len; i++) {
-        const struct vnrs_fibdb_change *change = &domain->changes.items[i];
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const struct vnrs_fibdb_change *change = &changes[i];
+        if (!change->group && change->written)
+            removed[n_removed++] = change->prefix;
         if (!change->group || change->group == change->written)
             continue;
         r = target_of(table, db, change->group, vnrs_prefixes_prefix(&db->prefixes, change->prefix).family, &target);
         if (r == 0)
             r = vnrs_kroutes_write(&table->routes, change->prefix, &target, change->written != 0);
     }
-    return r;
+    return r < 0 || !n_removed ? r : vnrs_kroutes_remove(&table->routes, removed, n_removed);
 }
 
-static int update(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+// Next hops before the routes that lead by them.
+static int change_some(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
 {
     const struct vnrs_fibdb_domain *domain = vnrs_fibdb_domain_find(db, table->spec.domain);
-    struct vnrs_nhset *nexthops = &table->ns->nexthops;
+    size_t rest = domain ? domain->changes.len - table->next_change : 0, n = MIN(rest, PIECE);
+    const struct vnrs_fibdb_change *changes = n ? &domain->changes.items[table->next_change] : NULL;
     struct vnrs_ktarget target;
+    int r = 0;
 
-    nexthops->failed = table->routes.failed = 0;
-    for (size_t i = 0; domain && i < domain->changes.len; i++) {
-        const struct vnrs_fibdb_change *change = &domain->changes.items[i];
-        uint8_t family = vnrs_prefixes_prefix(&db->prefixes, change->prefix).family;
-        int r = change->group ? target_of(table, db, change->group, family, &target) : 0;
-        if (r < 0)
-            return r;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (changes[i].group)
+            r = target_of(table, db, changes[i].group, vnrs_prefixes_prefix(&db->prefixes, changes[i].prefix).family,
+                          &target);
+    if (r == 0)
+        r = vnrs_nhset_write(&table->ns->nexthops);
+    if (r < 0 || !n)
+        return r;
+    table->next_change += n;
+    r = vnrs_kroutes_begin(&table->routes);
+    if (r == 0)
+        r = write_changes(table, db, changes, n);
+    int flushed = vnrs_kroutes_flush(&table->routes);
+    r = r < 0 ? r : flushed;
+    return r < 0 ? r : n < rest;
+}
+
+static int begin(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    table->failure = 0;
+    table->ns->nexthops.failed = table->routes.failed = 0;
+    table->next_change = 0;
+    int r = table->suspect ? 1 : update_groups(table, db);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        return read_table(table, db);
+    table->stage = VNRS_GUEST_CHANGING;
+    return change_some(table, db);
+}
+
+// What the kernel refused, once all is sent.
+static int end(struct vnrs_guest_table *table, int r)
+{
+    if (table->stage == VNRS_GUEST_COMPARING)
+        vnrs_kroutes_forget(&table->routes);
+    table->stage = VNRS_GUEST_RESTING;
+    if (r < 0)
+        (void)fail(table, r, strerror(-r));
+    table->suspect = table->again || table->failure;
+    table->again = false;
+    if (!table->failure)
+        table->error[0] = '\0';
+    return table->failure;
+}
+
+static void note_refusals(struct vnrs_guest_table *table)
+{
+    if (table->ns->nexthops.failed)
+        (void)fail(table, table->ns->nexthops.first_error, table->ns->nexthops.error);
+    else if (table->routes.failed)
+        (void)fail(table, table->routes.first_error, table->routes.error);
+}
+
+int vnrs_guest_table_step(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    int r = 0;
+
+    switch (table->stage) {
+    case VNRS_GUEST_RESTING:
+        r = begin(table, db);
+        break;
+    case VNRS_GUEST_CHANGING:
+        r = change_some(table, db);
+        break;
+    case VNRS_GUEST_COMPARING:
+        r = compare_some(table, db);
+        break;
     }
-    int r = vnrs_nhset_write(nexthops);
-    if (r == 0 && domain && domain->changes.len) {
-        r = vnrs_kroutes_begin(&table->routes);
-        if (r == 0)
-            r = write_changes(table, db, domain);
-        int flushed = vnrs_kroutes_flush(&table->routes);
-        r = r < 0 ? r : flushed;
-    }
+    if (r >= 0)
+        note_refusals(table);
+    return r > 0 ? 1 : end(table, r);
+}
+
+int vnrs_guest_table_reconcile(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+{
+    int r;
+
+    vnrs_guest_table_abandon(table);
+    table->suspect = true;
+    do
+        r = vnrs_guest_table_step(table, db);
+    while (r > 0);
     return r;
 }
 
-int vnrs_guest_table_update(struct vnrs_guest_table *table, const struct vnrs_fibdb *db)
+void vnrs_guest_table_abandon(struct vnrs_guest_table *table)
 {
-    int r = table->suspect ? 1 : update_groups(table, db);
+    if (table->stage == VNRS_GUEST_RESTING)
+        return;
+    (void)end(table, 0);
+    table->suspect = true;
+}
 
-    if (r < 0)
-        return fail(table, r, strerror(-r));
-    return r > 0 ? vnrs_guest_table_reconcile(table, db) : verdict(table, update(table, db));
+void vnrs_guest_table_suspect(struct vnrs_guest_table *table)
+{
+    if (table->stage == VNRS_GUEST_RESTING)
+        table->suspect = true;
+    else
+        table->again = true;
 }
 
 int vnrs_guest_table_withdraw(struct vnrs_guest_table *table)
 {
+    vnrs_guest_table_abandon(table);
     (void)find_link(table); // whose next hops are to go; if it is gone, so are they
+    table->failure = 0;
     vnrs_nhset_release_owner(&table->ns->nexthops, table->owner);
     int r = vnrs_nhset_load(&table->ns->nexthops);
     if (r == 0)
@@ -367,5 +444,9 @@ int vnrs_guest_table_withdraw(struct vnrs_guest_table *table)
     if (r == 0)
         r = vnrs_kroutes_remove_unseen(&table->routes);
     int flushed = vnrs_kroutes_flush(&table->routes);
-    return verdict(table, r < 0 ? r : flushed);
+    vnrs_kroutes_forget(&table->routes);
+    r = r < 0 ? r : flushed;
+    if (r >= 0)
+        note_refusals(table);
+    return end(table, r);
 }

@@ -87,9 +87,14 @@ static struct vnrs_fibdb_group *add_group(struct vnrs_fibdb *db, uint32_t handle
     return added;
 }
 
+bool vnrs_fibdb_is_group(const struct vnrs_fib_group *group)
+{
+    return group->handle && group->n && group->n <= VNRS_GROUP_MEMBERS_MAX;
+}
+
 int vnrs_fibdb_group_set(struct vnrs_fibdb *db, const struct vnrs_fib_group *group)
 {
-    if (group->handle == 0 || group->n == 0 || group->n > VNRS_GROUP_MEMBERS_MAX)
+    if (!vnrs_fibdb_is_group(group))
         return -EINVAL;
     struct vnrs_fibdb_group *known = vnrs_map_find(&db->groups, &group->handle, sizeof(group->handle));
     if (known && known->group.n == group->n &&
@@ -164,28 +169,65 @@ static int change(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain, uint3
     return 0;
 }
 
+int vnrs_fibdb_number_set(struct vnrs_fibdb *db, uint32_t domain, uint32_t prefix, uint32_t group)
+{
+    struct vnrs_fibdb_domain *in;
+
+    if (group && !vnrs_fibdb_group_find(db, group))
+        return -ENOENT;
+    int r = get_domain(db, domain, &in);
+    return r < 0 ? r : change(db, in, prefix, group);
+}
+
+bool vnrs_fibdb_is_route(const struct vnrs_fib_route *route)
+{
+    return route->domain && (route->prefix.family == VNRS_AF_IPV4 || route->prefix.family == VNRS_AF_IPV6) &&
+           route->prefix.len <= vnrs_af_bits(route->prefix.family);
+}
+
 int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *route)
 {
-    struct vnrs_fibdb_domain *domain;
-    unsigned bits = vnrs_af_bits(route->prefix.family);
     uint32_t prefix;
 
-    if (route->domain == 0 || (route->prefix.family != VNRS_AF_IPV4 && route->prefix.family != VNRS_AF_IPV6) ||
-        route->prefix.len > bits)
+    if (!vnrs_fibdb_is_route(route))
         return -EINVAL;
-    if (route->group && !vnrs_fibdb_group_find(db, route->group))
-        return -ENOENT;
-    int r = get_domain(db, route->domain, &domain);
-    if (r < 0)
-        return r;
     if (!route->group && !vnrs_prefixes_find(&db->prefixes, &route->prefix))
         return 0;
-    r = vnrs_prefixes_get(&db->prefixes, &route->prefix, &prefix);
+    int r = vnrs_prefixes_get(&db->prefixes, &route->prefix, &prefix);
     if (r < 0)
         return r;
-    r = change(db, domain, prefix, route->group);
+    r = vnrs_fibdb_number_set(db, route->domain, prefix, route->group);
     vnrs_prefixes_drop(&db->prefixes, prefix);
     return r;
+}
+
+static int cmp_change(const void *a, const void *b, void *arg)
+{
+    const struct vnrs_fibdb_change *x = a, *y = b;
+    const struct vnrs_fibdb *db = arg;
+
+    if (x->group || y->group)
+        return !x->group - !y->group;
+    const struct vnrs_prefix p = vnrs_prefixes_prefix(&db->prefixes, x->prefix),
+                             q = vnrs_prefixes_prefix(&db->prefixes, y->prefix);
+    return vnrs_prefix_cmp(&q, &p);
+}
+
+void vnrs_fibdb_order(struct vnrs_fibdb *db)
+{
+    struct vnrs_map_entry *e;
+
+    for (size_t at = 0; (e = vnrs_map_next(&db->domains, &at));) {
+        struct vnrs_fibdb_domain *domain = e->value;
+        size_t removed = 0;
+        vec_foreach (change, &domain->changes)
+            removed += !change->group;
+        if (!removed)
+            continue;
+        qsort_r(domain->changes.items, domain->changes.len, sizeof(domain->changes.items[0]), cmp_change, db);
+        for (size_t i = 0; i < domain->changes.len; i++)
+            vnrs_slots_replace(&domain->changed, domain->changes.items[i].prefix, (uint32_t)i + 1);
+    }
 }
 
 static int ref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
@@ -231,9 +273,9 @@ static int unref(struct vnrs_fibdb *db, uint32_t domain, uint32_t handle)
     return 0;
 }
 
-static int commit_domain(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain)
+static int commit_domain(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain, size_t *max)
 {
-    while (domain->changes.len) {
+    for (; domain->changes.len && *max; --*max) {
         const struct vnrs_fibdb_change change = domain->changes.items[domain->changes.len - 1];
         int r = change.group ? ref(db, domain->id, change.group) : 0;
         if (r == 0 && change.written)
@@ -244,19 +286,28 @@ static int commit_domain(struct vnrs_fibdb *db, struct vnrs_fibdb_domain *domain
         vnrs_slots_remove(&domain->changed, change.prefix);
         vnrs_prefixes_drop(&db->prefixes, change.prefix);
     }
+    if (domain->changes.len)
+        return 1;
     vec_free(&domain->changes);
     return 0;
 }
 
-int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_t domain, uint32_t handle), void *arg)
+int vnrs_fibdb_commit_routes(struct vnrs_fibdb *db, size_t max)
 {
     struct vnrs_map_entry *e;
+    int r = 0;
 
-    for (size_t at = 0; (e = vnrs_map_next(&db->domains, &at));) {
-        int r = commit_domain(db, e->value);
-        if (r < 0)
-            return r;
-    }
+    for (size_t at = 0; r == 0 && (e = vnrs_map_next(&db->domains, &at));)
+        r = commit_domain(db, e->value, &max);
+    return r;
+}
+
+int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_t domain, uint32_t handle), void *arg)
+{
+    int r = vnrs_fibdb_commit_routes(db, SIZE_MAX);
+
+    if (r < 0)
+        return r;
     vec_foreach (at, &db->emptied) {
         struct vnrs_fibdb_refs *refs = *at;
         if (!refs || refs->n)

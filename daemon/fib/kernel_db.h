@@ -40,7 +40,7 @@ struct vnrs_fibdb {
     struct vnrs_map domains; // by id; struct vnrs_fibdb_domain
     struct vnrs_map groups;  // by handle; struct vnrs_fibdb_group
     struct vnrs_map refs;    // by (domain, handle): how many written routes use it
-    VEC(uint32_t) touched;   // handles to look at with the next commit
+    VEC(uint32_t) touched;   // handles to look at with the next commit: all that are dirty among them
     VEC(struct vnrs_fibdb_refs *) emptied;
     bool groups_dirty;
 };
@@ -51,11 +51,20 @@ void vnrs_fibdb_fini(struct vnrs_fibdb *db);  // no consumer holds numbers any m
 // The calls of a sink. Unknown groups: -ENOENT; too many members or other nonsense: -EINVAL.
 int vnrs_fibdb_group_set(struct vnrs_fibdb *db, const struct vnrs_fib_group *group) VNRS_MUST_CHECK;
 int vnrs_fibdb_route_set(struct vnrs_fibdb *db, const struct vnrs_fib_route *route) VNRS_MUST_CHECK;
+bool vnrs_fibdb_is_group(const struct vnrs_fib_group *group); // else -EINVAL
+bool vnrs_fibdb_is_route(const struct vnrs_fib_route *route);
+// A route by the number of its prefix, which the caller holds.
+int vnrs_fibdb_number_set(struct vnrs_fibdb *db, uint32_t domain, uint32_t prefix, uint32_t group) VNRS_MUST_CHECK;
 
+// Changes in the order that the kernel likes: what is set first, so that nothing is without a route that shall have
+// one, then what goes, in descending order (data-plane.md).
+void vnrs_fibdb_order(struct vnrs_fibdb *db);
 // The consumers have everything now: changes become the state, and groups that lost their last route are freed.
 // `released` is called for every (domain, handle) that no route uses any more.
 int vnrs_fibdb_commit(struct vnrs_fibdb *db, void (*released)(void *arg, uint32_t domain, uint32_t handle),
                       void *arg) VNRS_MUST_CHECK;
+// A piece of that, beforehand: at most `max` changes become the state. Returns 1 while there are more, or 0.
+int vnrs_fibdb_commit_routes(struct vnrs_fibdb *db, size_t max) VNRS_MUST_CHECK;
 
 struct vnrs_fibdb_domain *vnrs_fibdb_domain_find(const struct vnrs_fibdb *db, uint32_t id);
 const struct vnrs_fibdb_group *vnrs_fibdb_group_find(const struct vnrs_fibdb *db, uint32_t handle);

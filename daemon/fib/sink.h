@@ -3,9 +3,10 @@
 // (kernel_sink.h), tables of the machines (guest_sink.h). All take the same calls, from the agent.
 //
 // Calls return 0 or a negative errno; `sink->error` then says in one sentence what the kernel refused (extended ACK
-// text where there is any). A call may buffer: `flush` writes what is buffered. Nothing is written where the kernel
-// already has it; a group that has lost its last route by the time of a flush is forgotten, so that a controller may
-// give new handles for ever. `writes` counts what was written, so that "nothing changed" can be tested.
+// text where there is any). A call may buffer: `flush` writes what is buffered (guest tables follow behind it). Nothing
+// is written where the kernel already has it; a group that has lost its last route by the time of a flush is forgotten,
+// so that a controller may give new handles for ever. `writes` counts what was written, so that "nothing changed" can
+// be tested.
 #pragma once
 
 #include "util/macros.h"

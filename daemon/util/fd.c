@@ -169,9 +169,14 @@ int vnrs_fd_set_nonblock(int fd, bool on)
     return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
-uint64_t vnrs_clock_ms(void)
+uint64_t vnrs_clock_us(void)
 {
     struct timespec ts;
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+uint64_t vnrs_clock_ms(void)
+{
+    return vnrs_clock_us() / 1000u;
 }

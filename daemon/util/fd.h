@@ -29,5 +29,6 @@ int vnrs_file_lock(const char *path) VNRS_MUST_CHECK;
 
 int vnrs_fd_set_nonblock(int fd, bool on) VNRS_MUST_CHECK;
 
-// CLOCK_MONOTONIC in milliseconds.
+// CLOCK_MONOTONIC in milliseconds, in microseconds.
 uint64_t vnrs_clock_ms(void);
+uint64_t vnrs_clock_us(void);

@@ -5,9 +5,9 @@
 // file contents and records are bytes to it.
 //
 // Requests are pipelined and executed in order; each is answered by one REPLY with its seq (LIST and HELLO send their
-// objects before it). An object is named by (lab, type, key). ENSURE is idempotent: it makes the kernel agree with the
-// spec and says whether it had to do anything; REMOVE of what is not there is success. Objects of lower types exist
-// before those of higher types and go after them.
+// objects before it), in order but for FIB SETTLE. An object is named by (lab, type, key). ENSURE is idempotent: it
+// makes the kernel agree with the spec and says whether it had to do anything; REMOVE of what is not there is success.
+// Objects of lower types exist before those of higher types and go after them.
 //
 // Marks: namespaces are named "vnrs.<lab>[.<name>]", links carry the alias "vnrs:<lab>:<key>", routes the protocol
 // VNRS_RTPROT, rules the protocol and a priority range, pins lie below <bpffs>/vnrs/<lab>/, nftables tables are called
@@ -240,7 +240,13 @@ struct vnrs_ag_found {
     uint32_t tunnel;  // PROC: enum vnrs_tunnel_state
 };
 
-enum vnrs_ag_outcome { VNRS_AG_UNCHANGED, VNRS_AG_CREATED, VNRS_AG_CHANGED, VNRS_AG_REMOVED };
+enum vnrs_ag_outcome {
+    VNRS_AG_UNCHANGED,
+    VNRS_AG_CREATED,
+    VNRS_AG_CHANGED,
+    VNRS_AG_REMOVED,
+    VNRS_AG_BEHIND, // FIB END and FLUSH: guest tables are not done yet; SETTLE tells when, and how it went
+};
 
 struct vnrs_ag_reply {
     int32_t error;    // 0 or a negative errno
@@ -257,7 +263,8 @@ enum vnrs_ag_fib_kind {
     VNRS_AG_FIB_ENDPOINTS, // struct vnrs_fib_endpoint[]
     VNRS_AG_FIB_ACLS,      // struct vnrs_fib_acl[]
     VNRS_AG_FIB_END,       // sync ends: what was not mentioned is removed
-    VNRS_AG_FIB_FLUSH,     // deltas are to be in the kernel when this is answered
+    VNRS_AG_FIB_FLUSH,     // deltas are in the fabric when this is answered
+    VNRS_AG_FIB_SETTLE,    // answered, later than what comes behind it, when guest tables have all that was flushed
 };
 
 struct vnrs_ag_fib {

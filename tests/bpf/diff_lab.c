@@ -50,6 +50,8 @@ static int give(struct vnrs_sink *sink, uint32_t kind, const void *items, size_t
         return sink->ops->sync_end(sink);
     case VNRS_AG_FIB_FLUSH:
         return sink->ops->flush(sink);
+    case VNRS_AG_FIB_SETTLE: // for guest tables
+        break;
     }
     return -EINVAL;
 }

@@ -402,7 +402,8 @@ def test_guest_table_and_fabric_routes(agent):
         agent.fib(LAB, h.FIB_BEGIN)
         agent.fib(LAB, h.FIB_GROUPS, h.fib_group(1, [h.fib_member(1, vnet=1)]))
         agent.fib(LAB, h.FIB_ROUTES, *routes)
-        return agent.fib(LAB, h.FIB_END)
+        agent.fib(LAB, h.FIB_END)
+        return agent.fib(LAB, h.FIB_SETTLE)
 
     before = sync()
     assert before > 0
@@ -413,6 +414,7 @@ def test_guest_table_and_fabric_routes(agent):
     sh("ip", "-n", f"vnrs.{LAB}.nva", "route", "del", "10.50.0.0/16")
     agent.wait_event(h.SUSPECT, LAB)
     agent.fib(LAB, h.FIB_FLUSH)
+    agent.fib(LAB, h.FIB_SETTLE)
     assert "10.50.0.0/16" in sh("ip", "-n", f"vnrs.{LAB}.nva", "-N", "route", "show", "proto", "157")
     assert not [e for e in agent.take_events() if e.kind == h.SUSPECT]
     assert agent.remove(LAB, h.TABLE, "nva/eth0") == "removed"
@@ -492,6 +494,7 @@ def test_injector(run_dir):
             agent.fib(LAB, h.FIB_GROUPS, h.fib_group(1, [h.fib_member(1, vnet=1)]))
             agent.fib(LAB, h.FIB_ROUTES, h.fib_route(1, 1, "10.50.0.0/16", 1))
             agent.fib(LAB, h.FIB_END)
+            agent.fib(LAB, h.FIB_SETTLE)
             assert "10.50.0.0/16" in sh("ip", "-n", ns, "route")
             agent.ensure(LAB, h.SPEAKER, "rs-0", h.speaker(own, "10.0.0.4", 1))
             assert agent.speakers["rs-0"].pid

@@ -493,7 +493,8 @@ static void routes_and_groups(void **state)
     assert_int_equal(fib(VNRS_AG_FIB_BEGIN, 1, NULL, 0), -EINVAL);
     assert_int_equal(fib(VNRS_AG_FIB_END, 0, "x", 1), -EINVAL);
     assert_int_equal(fib(0, 0, NULL, 0), -EINVAL);
-    assert_int_equal(fib(VNRS_AG_FIB_FLUSH + 1, 0, NULL, 0), -EINVAL);
+    assert_int_equal(fib(VNRS_AG_FIB_SETTLE, 0, NULL, 0), 0);
+    assert_int_equal(fib(VNRS_AG_FIB_SETTLE + 1, 0, NULL, 0), -EINVAL);
 
     route.type = _VNRS_NH_MAX;
     assert_int_equal(fib(VNRS_AG_FIB_ROUTES, 1, &route, sizeof(route)), -EINVAL);

@@ -32,7 +32,7 @@ struct fake_agent {
     struct vnrs_ag_obj speaker_objs[8];
     size_t n_speakers;
     // What was asked
-    size_t n_ensure, n_created, n_changed, n_remove, n_list, n_fib[VNRS_AG_FIB_FLUSH + 1], n_record, n_requests;
+    size_t n_ensure, n_created, n_changed, n_remove, n_list, n_fib[VNRS_AG_FIB_SETTLE + 1], n_record, n_requests;
     size_t fib_routes_set, fib_routes_removed;
     VEC(struct vnrs_fib_route) routes; // as a sink has them
     VEC(struct vnrs_fib_group) groups; // by handle
@@ -40,6 +40,8 @@ struct fake_agent {
     const char *fail_key;                               // ENSURE of this one fails
     uint32_t fail_type;                                 // and is of this type; 0: any
     int fail_fib;                                       // so many FIB messages fail
+    bool behind;                                        // guest tables are, until fake_settle
+    uint32_t settle;                                    // seq of the SETTLE that waits for that; 0: none
     int fail_remove;                                    // so many REMOVEs fail
     struct vnrs_ag_flows flows;                         // the last FLOWS
     struct vnrs_ag_capture captures[VNRS_CAPTURES_MAX]; // with it
@@ -237,9 +239,21 @@ static inline void fake_fib(struct fake_agent *agent, const struct vnrs_ag_hdr *
     if (agent->fail_fib) {
         agent->fail_fib--;
         fake_reply(agent, hdr->seq, -EIO, 0, "the kernel refuses");
+    } else if (fib->kind == VNRS_AG_FIB_SETTLE && agent->behind) {
+        assert(!agent->settle);
+        agent->settle = hdr->seq;
     } else {
-        fake_reply(agent, hdr->seq, 0, 0, "");
+        bool behind = agent->behind && fib->kind == VNRS_AG_FIB_FLUSH;
+        fake_reply(agent, hdr->seq, 0, behind ? VNRS_AG_BEHIND : VNRS_AG_UNCHANGED, "");
     }
+}
+
+// Guest tables are written, or what was written of them failed.
+static inline void fake_settle(struct fake_agent *agent, int error)
+{
+    assert(agent->settle);
+    fake_reply(agent, agent->settle, error, 0, error ? "guest: table 'vm' fails" : "");
+    agent->settle = 0;
 }
 
 static inline void fake_connect(struct fake_agent *agent, const struct vnrs_ag_hdr *hdr, const void *body)

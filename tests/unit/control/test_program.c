@@ -232,7 +232,7 @@ static void check_all(struct sim *sim)
 
 static void check_nothing_to_do(struct sim *sim)
 {
-    size_t before[VNRS_AG_FIB_FLUSH + 1];
+    size_t before[VNRS_AG_FIB_SETTLE + 1];
 
     memcpy(before, sim->f->agent.n_fib, sizeof(before));
     vnrs_lab_dirty(lab_of(sim->f));
