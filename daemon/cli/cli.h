@@ -21,6 +21,7 @@ struct vnrs_cli {
     const char *nic, *reason, *protocol, *port, *sample;
     const char *file;         // -w, or NULL
     const char *count, *snap; // -c, -s of capture
+    const char *as;           // --format of graph, or NULL
     int argc;
     char **argv; // positional
 };
@@ -32,6 +33,7 @@ int vnrs_verb_validate(const struct vnrs_cli *cli);
 int vnrs_verb_plan(const struct vnrs_cli *cli);
 int vnrs_verb_apply(const struct vnrs_cli *cli);
 int vnrs_verb_schema(const struct vnrs_cli *cli);
+int vnrs_verb_graph(const struct vnrs_cli *cli); // or over a lab
 // lab verbs
 int vnrs_verb_destroy(const struct vnrs_cli *cli);
 int vnrs_verb_status(const struct vnrs_cli *cli);

@@ -54,6 +54,7 @@ static const struct verb {
      "faults and impairments of a NIC's link"},
     {"counters", NULL, vnrs_verb_counters, 0, 1, "[NIC]", "packets per NIC, billing class, next hop type, drop reason"},
     {"doctor", NULL, vnrs_verb_doctor, 0, 0, "", "what this host can do, and how to fix what it cannot"},
+    {"graph", NULL, vnrs_verb_graph, 0, 1, "[FILE] [--format mermaid|dot|svg]", "a lab, or a file, as a drawing"},
     {"bundle", NULL, vnrs_verb_bundle, 0, 1, "[FILE]",
      "all that helps to find a fault, in one archive, without secrets"},
     {"schema", NULL, vnrs_verb_schema, 0, 0, "", "JSON Schema of the topology file"},
@@ -66,8 +67,14 @@ static const struct verb {
 static const struct {
     const char *verb, *formats; // "": one of its own
 } limited[] = {
-    {"peer", "json or yaml"}, {"schema", "json or yaml"}, {"bundle", "json or yaml"}, {"exec", ""}, {"shell", ""},
-    {"capture", ""},          {"completion", ""},
+    {"peer", "json or yaml"},
+    {"schema", "json or yaml"},
+    {"bundle", "json or yaml"},
+    {"graph", "json or yaml"},
+    {"exec", ""},
+    {"shell", ""},
+    {"capture", ""},
+    {"completion", ""},
 };
 
 static void print_usage(FILE *out)
@@ -130,6 +137,7 @@ enum {
     OPT_DROPPED,
     OPT_FORWARDED,
     OPT_ALL,
+    OPT_FORMAT,
     OPT_NO_COLOR,
     OPT_VERSION
 };
@@ -158,6 +166,7 @@ static const struct option options[] = {
     {"write", required_argument, NULL, 'w'},
     {"count", required_argument, NULL, 'c'},
     {"snapshot-length", required_argument, NULL, 's'},
+    {"format", required_argument, NULL, OPT_FORMAT},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -261,6 +270,9 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
         return -1;
     case 's':
         cli->snap = optarg;
+        return -1;
+    case OPT_FORMAT:
+        cli->as = optarg;
         return -1;
     case OPT_NO_COLOR:
         cli->color = false;

@@ -2,33 +2,9 @@
 // Verbs over a topology file. The file is always checked here first, so that errors come with the source line and
 // nothing is sent that the daemon would refuse.
 #include "cli/cli.h"
+#include "cli/file.h"
 
-#include "model/model.h"
-#include "util/fd.h"
-#include "util/strbuf.h"
-
-#include <errno.h>
-#include <libgen.h>
-#include <string.h>
-
-#define SOURCE_MAX (4u << 20)
-
-// Files that the topology names (run.config), read relative to it and sent along: the daemon reads no files.
-static struct {
-    char dir[4096];
-    json_t *files;
-} named;
-
-static int load_named_file(const char *path, char **ret_text)
-{
-    char full[8192];
-
-    (void)snprintf(full, sizeof(full), "%s%s%s", *path == '/' ? "" : named.dir, *path == '/' ? "" : "/", path);
-    int err = vnrs_file_load(full, SOURCE_MAX, ret_text, NULL);
-    if (err == 0 && named.files)
-        (void)json_object_set_new(named.files, path, json_string(*ret_text));
-    return err;
-}
+#include <stdio.h>
 
 static json_t *diag_json(const struct vnrs_diags *diags)
 {
@@ -49,44 +25,6 @@ static json_t *diag_json(const struct vnrs_diags *diags)
         (void)json_array_append_new(list, o);
     }
     return list;
-}
-
-struct checked_file {
-    struct vnrs_arena *arena;
-    struct vnrs_diags diags;
-    struct vnrs_model *model; // NULL: the file has errors
-    char *source;
-};
-
-static void checked_file_fini(struct checked_file *f)
-{
-    vnrs_model_free(f->model);
-    vnrs_diags_fini(&f->diags);
-    vnrs_arena_free(f->arena);
-    free(f->source);
-}
-
-// Load and check one file; diagnostics stay in `f`. A file that cannot be read is told at once.
-static int check_file(const char *path, struct checked_file *f)
-{
-    size_t len = 0;
-    char copy[4096];
-    int err = vnrs_file_load(path, SOURCE_MAX, &f->source, &len);
-
-    if (err < 0) {
-        (void)fprintf(stderr, "vnrs: error: cannot read '%s': %s\n", path,
-                      err == -EFBIG ? "larger than 4 MiB" : strerror(-err));
-        return VNRS_EXIT_FAILED;
-    }
-    f->arena = vnrs_arena_new();
-    if (!f->arena)
-        return VNRS_EXIT_FAILED;
-    (void)vnrs_str_copy(copy, sizeof(copy), path);
-    (void)vnrs_str_copy(named.dir, sizeof(named.dir), dirname(copy));
-    f->diags = (struct vnrs_diags){.arena = f->arena, .file = path, .source = f->source};
-    f->model = vnrs_model_load(path, f->source, len, load_named_file, &f->diags);
-    vnrs_diags_sort(&f->diags);
-    return f->model ? VNRS_EXIT_OK : VNRS_EXIT_INVALID;
 }
 
 // A row for each diagnostic of all files.
@@ -117,8 +55,8 @@ int vnrs_verb_validate(const struct vnrs_cli *cli)
     json_t *all = json_array();
 
     for (int i = 0; i < cli->argc; i++) {
-        _cleanup_(checked_file_fini) struct checked_file f = {0};
-        int rc = check_file(cli->argv[i], &f);
+        _cleanup_(vnrs_checked_file_fini) struct vnrs_checked_file f = {0};
+        int rc = vnrs_checked_file_load(cli->argv[i], &f);
         worst = worst ? worst : rc;
         if (cli->format != VNRS_FORMAT_TABLE) {
             (void)json_array_append_new(all, json_pack("{s:s s:b s:o}", "file", cli->argv[i], "valid", f.model != NULL,
@@ -161,16 +99,13 @@ static void print_changes(const struct vnrs_cli *cli, const json_t *changes)
 // Check the file and post it to `path`; prints what went wrong.
 static int post_file(const struct vnrs_cli *cli, const char *path, struct vnrs_answer *ret_answer)
 {
-    _cleanup_(checked_file_fini) struct checked_file f = {0};
+    _cleanup_(vnrs_checked_file_fini) struct vnrs_checked_file f = {0};
 
-    named.files = json_object();
-    int rc = check_file(cli->argv[0], &f);
+    int rc = vnrs_checked_file_load(cli->argv[0], &f);
     vnrs_diags_print(&f.diags, stderr, cli->color);
-    if (rc) {
-        json_decref(TAKE_PTR(named.files));
+    if (rc)
         return rc;
-    }
-    json_t *body = json_pack("{s:s s:s s:o}", "file", cli->argv[0], "source", f.source, "files", TAKE_PTR(named.files));
+    json_t *body = json_pack("{s:s s:s s:O}", "file", cli->argv[0], "source", f.source, "files", f.files);
     struct vnrs_answer answer = vnrs_client_request(cli->socket, "POST", path, body);
     json_decref(body);
     if (answer.exit) {

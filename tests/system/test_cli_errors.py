@@ -159,7 +159,8 @@ def test_output_that_cannot_be_written():
 
 @pytest.mark.parametrize("words,wanted", [("vnrs pe", "peerings peers peer"), ("vnrs --lab x learned-r", "learned-routes"),
                                           ("vnrs peers --so", "--socket"), ("vnrs bgp re", "refresh"),
-                                          ("vnrs completion f", "fish"), ("vnrs -o y", "yaml")])
+                                          ("vnrs completion f", "fish"), ("vnrs -o y", "yaml"),
+                                          ("vnrs graph --format s", "svg")])
 def test_completion_in_bash(words, wanted):
     script = run("completion", "bash").stdout
     words = words.split(" ")

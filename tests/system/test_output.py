@@ -4,11 +4,13 @@
     a ── net/default ── nva (BIRD) ── BGP ── rs
 """
 import json
+import os
+import subprocess
 
 import pytest
 import yaml
 
-from conftest import Lab
+from conftest import BIN, Lab
 
 LAB = """
 name: output
@@ -105,3 +107,43 @@ def test_streams(lab):
     flows = lab.daemon.cli("flows", "--sample", "1", "-o", "tsv")
     assert flows.stdout.startswith("Time\tNIC\tVerdict\t")
     assert isinstance(yaml.safe_load(lab.daemon.cli("flows", "--sample", "1", "-o", "yaml").stdout), list)
+
+
+def graph(lab, *args, check=True, **env):
+    return subprocess.run([str(BIN / "vnrs"), "--socket", str(lab.daemon.socket), "graph", *map(str, args)], check=check,
+                          capture_output=True, text=True, timeout=60, env={**os.environ, **env})
+
+
+def test_graph_of_a_lab_has_its_states(lab):
+    made = json.loads(graph(lab, "-o", "json").stdout)
+    assert made == yaml.safe_load(graph(lab, "-o", "yaml").stdout)
+    nodes = {n["name"]: n for n in made["nodes"]}
+    [session] = [e for e in made["edges"] if e["kind"] == "bgp"]
+    assert nodes["nva"]["kind"] == "nva" and nodes["nva"]["state"] == "up" and nodes["a"]["in"] == nodes["net/default"]["id"]
+    assert (session["name"], session["state"], session["details"]) == ("nva", "up", ["AS 65001", "Established"])
+    assert '---|"BGP nva<br/>AS 65001<br/>Established"|' in graph(lab).stdout
+    assert graph(lab, "--format", "dot").stdout.startswith('graph "output" {\n')
+    of_file = json.loads(graph(lab, lab.file, "-o", "json").stdout)
+    assert [n["name"] for n in of_file["nodes"]] == [n["name"] for n in made["nodes"]]
+    assert all("state" not in n for n in of_file["nodes"])
+
+
+def test_graph_as_svg(lab, tmp_path):
+    p = graph(lab, "--format", "svg", check=False, PATH="/nonexistent")
+    assert p.returncode == 1 and "graphviz, which is not installed" in p.stderr and "help:" in p.stderr and p.stdout == ""
+    (tmp_path / "dot").write_text('#!/bin/sh\n[ "$1" = -Tsvg ] && read first && echo "<svg>$first</svg>"\n')
+    (tmp_path / "dot").chmod(0o755)
+    assert graph(lab, "--format", "svg", PATH=f"{tmp_path}").stdout == '<svg>graph "output" {</svg>\n'
+    (tmp_path / "dot").write_text("#!/bin/sh\nexit 1\n")
+    p = graph(lab, "--format", "svg", check=False, PATH=f"{tmp_path}")
+    assert p.returncode == 1 and "graphviz failed" in p.stderr
+
+
+def test_graph_refuses(lab, tmp_path):
+    p = graph(lab, "--format", "png", check=False)
+    assert p.returncode == 2 and "mermaid, dot or svg, not 'png'" in p.stderr
+    assert graph(lab, "-o", "tsv", check=False).returncode == 2
+    bad = tmp_path / "bad.vnrs.yml"
+    bad.write_text("name: x\nnonsense: 1\n")
+    p = graph(lab, bad, check=False)
+    assert p.returncode == 3 and "unknown key 'nonsense'" in p.stderr and p.stdout == ""
