@@ -177,6 +177,29 @@ static void tables_come_and_go_while_others_are_written(void **state)
     }
 }
 
+// One that comes when only a part of what was said is a change yet has nothing of it twice, and all of it in the end.
+static void a_table_comes_while_changes_are_taken_over(void **state)
+{
+    enum { MANY = 3000 };
+    struct lab *lab = *state;
+    struct vnrs_sink *sink = lab->sink;
+    char prefix[32];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(prefix, sizeof(prefix), "20.%u.%u.0/24", i / 256, i % 256);
+        route(sink, prefix, 1);
+    }
+    flush_only(sink);
+    uint64_t writes = sink->writes;
+    assert_true(vnrs_guest_sink_work(sink, 0));
+    assert_int_equal(sink->writes, writes);
+    ok(sink, set_table(lab, 2));
+    assert_true(sink->writes > writes && sink->writes < writes + MANY);
+    ok(sink, settle(sink));
+    assert_int_equal(sink->writes, writes + (uint64_t)MANY * TABLES);
+    assert_int_equal(ns_count(lab->ns[2], "ip route show proto 157 | grep -c '^20.*via 10.0.2.4'"), MANY);
+}
+
 static void what_somebody_else_changes_meanwhile_is_repaired_by_the_next_pass(void **state)
 {
     struct lab *lab = *state;
@@ -274,6 +297,7 @@ int main(void)
         TEST(what_waits_is_written_once_with_its_last_state),
         TEST(pieces_are_bounded),
         TEST(tables_come_and_go_while_others_are_written),
+        TEST(a_table_comes_while_changes_are_taken_over),
         TEST(what_somebody_else_changes_meanwhile_is_repaired_by_the_next_pass),
         TEST(one_that_fails_does_not_keep_the_others),
         TEST(a_synchronisation_overtakes_what_waits),
