@@ -194,13 +194,33 @@ static bool is_reported(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp
     return vnrs_bgp_role_reports(sp->rib.sources[p->slot].from);
 }
 
-// The path after `p` that is as good as the best one, of those that are reported; NULL: none.
-static const struct vnrs_bgp_path *next_equal(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
-                                              const struct vnrs_bgp_path *p)
+// What a set is made of: the paths of an entry but for those of one source.
+struct choice {
+    const struct vnrs_bgp_speaker *sp;
+    const struct vnrs_bgp_path *best; // NULL: none that is usable and reported
+    unsigned without;                 // VNRS_BGP_SLOTS: of all sources
+};
+
+static struct choice choose(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest, unsigned without)
 {
-    for (p = p->next; p && vnrs_bgp_step_is_multipath(vnrs_bgp_dest_lost_at(&sp->rib, dest, p)); p = p->next)
-        if (is_reported(sp, p))
+    const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
+
+    while (p && p->slot == without)
+        p = p->next;
+    return (struct choice){sp, p && !p->barred && is_reported(sp, p) ? p : NULL, without};
+}
+
+// The path after `p` that is as good as the best one, of those that are reported; NULL: none.
+static const struct vnrs_bgp_path *next_equal(const struct choice *c, const struct vnrs_bgp_path *p)
+{
+    for (p = p->next; p; p = p->next) {
+        if (p->slot == c->without)
+            continue;
+        if (!vnrs_bgp_step_is_multipath(vnrs_bgp_path_lost_at(&c->sp->rib, c->best, p)))
+            return NULL;
+        if (is_reported(c->sp, p))
             return p;
+    }
     return NULL;
 }
 
@@ -211,26 +231,24 @@ static bool is_blackhole(const struct vnrs_bgp_path *p)
 
 // True when one of the paths that would share the traffic has it dropped, whichever of them is the very best: that is
 // decided by what says nothing about traffic.
-static bool is_dropped(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest)
+static bool is_dropped(const struct choice *c)
 {
-    const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
+    const struct vnrs_bgp_path *p = c->best;
 
-    if (!p || !is_reported(sp, p))
-        return false;
     while (p && !is_blackhole(p))
-        p = next_equal(sp, dest, p);
+        p = next_equal(c, p);
     return p;
 }
 
-void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
-                         struct vnrs_spk_set *ret_set)
+void vnrs_bgp_report_set_without(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest, unsigned without,
+                                 struct vnrs_spk_set *ret_set)
 {
     static const struct vnrs_addr nowhere = {.family = VNRS_AF_NONE};
-    bool dropped = is_dropped(sp, dest);
-    const struct vnrs_bgp_path *p = vnrs_bgp_dest_best(dest);
+    const struct choice c = choose(sp, dest, without);
+    bool dropped = is_dropped(&c);
 
     *ret_set = (struct vnrs_spk_set){0};
-    for (p = p && is_reported(sp, p) ? p : NULL; p; p = next_equal(sp, dest, p)) {
+    for (const struct vnrs_bgp_path *p = c.best; p; p = next_equal(&c, p)) {
         if (dropped && !is_blackhole(p))
             continue;
         const struct vnrs_addr *nexthop = dropped ? &nowhere : &p->attrs->nexthop;
@@ -244,6 +262,12 @@ void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bg
         }
         hop->sources |= UINT64_C(1) << p->slot;
     }
+}
+
+void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *sp, const struct vnrs_bgp_dest *dest,
+                         struct vnrs_spk_set *ret_set)
+{
+    vnrs_bgp_report_set_without(sp, dest, VNRS_BGP_SLOTS, ret_set);
 }
 
 static struct vnrs_spk_path path_make(const struct vnrs_spk_query *query, const struct vnrs_prefix *prefix,
@@ -268,6 +292,7 @@ static const char *standing(const struct vnrs_bgp_speaker *sp, const struct vnrs
 {
     enum vnrs_bgp_step step = vnrs_bgp_dest_lost_at(&sp->rib, dest, p);
     const struct vnrs_bgp_member *m = vnrs_bgp_speaker_member(sp, p->slot);
+    const struct choice all = choose(sp, dest, VNRS_BGP_SLOTS);
 
     path->lost_at = (uint8_t)step;
     path->best = step == VNRS_BGP_STEP_BEST ? 1 : vnrs_bgp_step_is_multipath(step) ? 2 : 0;
@@ -278,7 +303,7 @@ static const char *standing(const struct vnrs_bgp_speaker *sp, const struct vnrs
         return vnrs_bgp_barred_text(p->barred);
     if (m && received && vnrs_bgp_retain_is_stale(m, &dest->prefix, received))
         return "stale: the peer restarts";
-    if (path->best && is_dropped(sp, dest))
+    if (path->best && is_dropped(&all))
         return is_blackhole(p) ? "BLACKHOLE (RFC 7999): packets are dropped"
                                : "packets are dropped: an equally good path is BLACKHOLE (RFC 7999)";
     return path->best ? "" : vnrs_bgp_step_text(step);

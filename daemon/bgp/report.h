@@ -12,6 +12,9 @@ void vnrs_bgp_report_peer(struct vnrs_bgp_member *member, struct vnrs_spk_peer *
 // BLACKHOLE (RFC 7999) its traffic is not shared: no next hop at all is the only one.
 void vnrs_bgp_report_set(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_dest *dest,
                          struct vnrs_spk_set *ret_set);
+// Likewise, of what there will be without the paths of one source.
+void vnrs_bgp_report_set_without(const struct vnrs_bgp_speaker *speaker, const struct vnrs_bgp_dest *dest,
+                                 unsigned without, struct vnrs_spk_set *ret_set);
 
 struct vnrs_bgp_report_cursor { // zero: at the beginning
     unsigned table;   // 0: the RIB; else what the peer in slot `table` - 1 announced, where it has an inbound map

@@ -300,16 +300,22 @@ static int path_cmp(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_path *
     return vnrs_bgp_decide_cmp(&ca, &cb, ret_step);
 }
 
-enum vnrs_bgp_step vnrs_bgp_dest_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
+enum vnrs_bgp_step vnrs_bgp_path_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_path *best,
                                          const struct vnrs_bgp_path *path)
 {
     enum vnrs_bgp_step step = VNRS_BGP_STEP_BEST;
 
     if (path->barred)
         return VNRS_BGP_STEP_BARRED;
-    if (path != dest->paths)
-        (void)path_cmp(rib, dest->paths, path, &step);
+    if (path != best)
+        (void)path_cmp(rib, best, path, &step);
     return step;
+}
+
+enum vnrs_bgp_step vnrs_bgp_dest_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
+                                         const struct vnrs_bgp_path *path)
+{
+    return vnrs_bgp_path_lost_at(rib, dest->paths, path);
 }
 
 // What consumers were told about a prefix, taken before a change.

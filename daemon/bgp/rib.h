@@ -127,6 +127,10 @@ uint32_t vnrs_bgp_path_received_id(const struct vnrs_bgp_path *path); // 0: none
 enum vnrs_bgp_step vnrs_bgp_dest_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_dest *dest,
                                          const struct vnrs_bgp_path *path);
 
+// Likewise, against any other path of the prefix that is better than it, or itself.
+enum vnrs_bgp_step vnrs_bgp_path_lost_at(const struct vnrs_bgp_rib *rib, const struct vnrs_bgp_path *best,
+                                         const struct vnrs_bgp_path *path);
+
 // Lets go of an entry that has no path any more and that nobody has to hear of. After every change to `queued` and
 // `advertised`.
 void vnrs_bgp_rib_done(struct vnrs_bgp_rib *rib, struct vnrs_bgp_dest *dest);

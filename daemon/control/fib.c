@@ -521,6 +521,19 @@ static bool leads_to(const struct vnrs_fib_member *member, const struct vnrs_lea
     return found;
 }
 
+// In place, under its handle.
+static void set_members(struct commit *c, struct vnrs_fib_group_ref *group, const struct vnrs_fib_member *members,
+                        uint32_t n)
+{
+    vnrs_fib_groups_unkey(&c->state->groups, group);
+    group->n = n;
+    memset(group->members, 0, sizeof(group->members));
+    memcpy(group->members, members, n * sizeof(*members));
+    if (vnrs_fib_groups_key(&c->state->groups, group) < 0)
+        c->err = -ENOMEM;
+    push_group(c, group);
+}
+
 static void shrink_group(struct commit *c, struct vnrs_fib_group_ref *group, const struct vnrs_learned_set *set)
 {
     struct vnrs_fib_member kept[VNRS_GROUP_MEMBERS_MAX] = {0};
@@ -529,14 +542,8 @@ static void shrink_group(struct commit *c, struct vnrs_fib_group_ref *group, con
     for (uint32_t i = 0; i < group->n; i++)
         if (leads_to(&group->members[i], set))
             kept[n++] = group->members[i];
-    if (!n || n == group->n)
-        return;
-    vnrs_fib_groups_unkey(&c->state->groups, group);
-    group->n = n;
-    memcpy(group->members, kept, sizeof(kept));
-    if (vnrs_fib_groups_key(&c->state->groups, group) < 0)
-        c->err = -ENOMEM;
-    push_group(c, group);
+    if (n && n != group->n)
+        set_members(c, group, kept, n);
 }
 
 // Send the groups that were set again in place.
@@ -560,6 +567,36 @@ int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct 
         struct vnrs_fib_group_ref *group = state->groups.list.items[i];
         if (group && group->sent && group->origin == origin)
             shrink_group(&c, group, set);
+    }
+    return emit_again(&c);
+}
+
+static const struct vnrs_fib_move *find_move(const struct vnrs_fib_move *moves, size_t n,
+                                             const struct vnrs_fib_group_ref *group)
+{
+    for (size_t i = 0; i < n; i++)
+        if (moves[i].n_from == group->n &&
+            memcmp(moves[i].from, group->members, group->n * sizeof(group->members[0])) == 0)
+            return &moves[i];
+    return NULL;
+}
+
+int vnrs_fib_move(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_fib_move *moves, size_t n,
+                  vnrs_fib_emit emit_fn, void *arg)
+{
+    struct commit c = {.state = state, .emit = emit_fn, .arg = arg};
+
+    for (size_t i = 1; i < state->groups.list.len; i++) {
+        const struct vnrs_fib_group_ref *group = state->groups.list.items[i];
+        if (group && group->sent && group->origin == origin && !find_move(moves, n, group))
+            return -EXDEV;
+    }
+    for (size_t i = 1; i < state->groups.list.len; i++) {
+        struct vnrs_fib_group_ref *group = state->groups.list.items[i];
+        const struct vnrs_fib_move *move =
+            group && group->sent && group->origin == origin ? find_move(moves, n, group) : NULL;
+        if (move)
+            set_members(&c, group, move->to, move->n_to);
     }
     return emit_again(&c);
 }

@@ -62,6 +62,15 @@ int vnrs_fib_commit(struct vnrs_fib_state *state, bool sync, vnrs_fib_emit emit,
 int vnrs_fib_shrink(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_learned_set *set,
                     vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
 
+// Likewise: groups of `origin` have other members, each by those that it has. -EXDEV, and nothing changes: one of them
+// has members that none of the moves is from.
+struct vnrs_fib_move {
+    unsigned n_from, n_to;
+    struct vnrs_fib_member from[VNRS_GROUP_MEMBERS_MAX], to[VNRS_GROUP_MEMBERS_MAX];
+};
+int vnrs_fib_move(struct vnrs_fib_state *state, uint32_t origin, const struct vnrs_fib_move *moves, size_t n,
+                  vnrs_fib_emit emit, void *arg) VNRS_MUST_CHECK;
+
 // Likewise: a backend of a load balancer is out, or in again.
 struct vnrs_fib_backend {
     struct vnrs_addr frontend;

@@ -158,8 +158,23 @@ static int on_down(struct vnrs_instance *instance, const void *items, size_t n)
 
     (void)n;
     for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
-        r = vnrs_learned_down(instance->outlets[i].db, instance->outlets[i].number, down->sources, vnrs_lab_shrink,
+        r = vnrs_learned_down(instance->outlets[i].db, instance->outlets[i].number, down->sources, vnrs_lab_move,
                               instance->lab);
+    vnrs_lab_learned(instance->lab);
+    return r;
+}
+
+// Likewise, of what comes in place of them where nothing is left.
+static int on_next(struct vnrs_instance *instance, const void *items, size_t n)
+{
+    const struct vnrs_spk_next *next = items;
+    int r = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!is_set(&next[i].from) || !is_set(&next[i].to))
+            return -EPROTO;
+    for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
+        r = vnrs_outlet_next(&instance->outlets[i], next, n, vnrs_lab_move, instance->lab);
     vnrs_lab_learned(instance->lab);
     return r;
 }
@@ -284,6 +299,7 @@ static const struct {
     [VNRS_SPK_PEER] = {on_peers, sizeof(struct vnrs_spk_peer), false},
     [VNRS_SPK_SETS] = {on_sets, sizeof(struct vnrs_spk_set), false},
     [VNRS_SPK_DOWN] = {on_down, sizeof(struct vnrs_spk_down), true},
+    [VNRS_SPK_NEXT] = {on_next, sizeof(struct vnrs_spk_next), false},
     [VNRS_SPK_ROUTES] = {on_routes, sizeof(struct vnrs_spk_route), false},
     [VNRS_SPK_SYNCED] = {on_synced, sizeof(struct vnrs_spk_synced), true},
     [VNRS_SPK_CONVERGED] = {on_converged, 0, false},

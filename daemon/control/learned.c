@@ -1,58 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "control/learned.h"
 
-#include "util/hash.h"
-#include "util/vec.h"
+#include "control/learned_db.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/queue.h>
-
-#define STALE     UINT32_C(0x80000000) // in a slot, beside the number of the set
-#define SET(slot) ((slot) & ~STALE)
-
-struct set {
-    uint32_t id, refs;
-    unsigned instance;
-    bool interned; // found by content; after a loss another set may have the same
-    bool rescan;   // its prefixes changed
-    LIST_HEAD(, mix) mixes;
-    uint32_t key_instance, n;      // the key begins here
-    struct vnrs_said_path paths[]; // n of them
-};
-
-struct merged {
-    struct vnrs_learned_merged pub;
-    bool interned;
-    uint32_t split; // the loss in which its prefixes went several ways
-    LIST_HEAD(, mix) mixes;
-    struct vnrs_learned_set set; // allocated for `n` paths
-};
-
-struct mix { // what the instances say together
-    struct {
-        uint32_t set[VNRS_LEARNED_INSTANCES]; // 0: nothing
-    } key;
-    struct merged *merged;
-    LIST_ENTRY(mix) in_set[VNRS_LEARNED_INSTANCES], in_merged;
-};
-
-struct vnrs_learned_db {
-    struct vnrs_prefixes *prefixes;
-    uint32_t *last_origin;
-    struct vnrs_slots said[VNRS_LEARNED_INSTANCES];
-    struct vnrs_slots changed;
-    uint32_t cursor;
-    VEC(struct set *) sets; // by id
-    VEC(uint32_t) free_sets;
-    struct vnrs_map by_content; // sets
-    struct vnrs_map mixes;      // by all sets
-    struct mix *last_mix;       // that was asked for; prefixes that follow each other often have the same
-    struct vnrs_map merged;     // by content
-    uint32_t losses;
-    enum vnrs_hub_preference preference;
-    bool failed;
-};
 
 unsigned vnrs_learned_number(enum vnrs_learned_class class, unsigned index)
 {
@@ -76,26 +28,26 @@ struct vnrs_learned_db *vnrs_learned_db_new(struct vnrs_prefixes *prefixes, uint
 
 // ---- sets
 
-static size_t set_key_len(const struct set *set)
+size_t vnrs_learned_set_key_len(const struct set *set)
 {
     return sizeof(set->key_instance) + sizeof(set->n) + set->n * sizeof(set->paths[0]);
 }
 
-static void set_unmap(struct vnrs_learned_db *db, struct set *set)
+void vnrs_learned_set_unmap(struct vnrs_learned_db *db, struct set *set)
 {
     if (set->interned)
-        (void)vnrs_map_remove(&db->by_content, &set->key_instance, set_key_len(set));
+        (void)vnrs_map_remove(&db->by_content, &set->key_instance, vnrs_learned_set_key_len(set));
     set->interned = false;
 }
 
-static void merged_unmap(struct vnrs_learned_db *db, struct merged *merged)
+void vnrs_learned_merged_unmap(struct vnrs_learned_db *db, struct merged *merged)
 {
     if (merged->interned)
         (void)vnrs_map_remove(&db->merged, merged->set.paths, merged->set.n * sizeof(merged->set.paths[0]));
     merged->interned = false;
 }
 
-static void mix_free(struct vnrs_learned_db *db, struct mix *mix)
+void vnrs_learned_mix_free(struct vnrs_learned_db *db, struct mix *mix)
 {
     if (db->last_mix == mix)
         db->last_mix = NULL;
@@ -105,7 +57,7 @@ static void mix_free(struct vnrs_learned_db *db, struct mix *mix)
             LIST_REMOVE(mix, in_set[i]);
     LIST_REMOVE(mix, in_merged);
     if (LIST_EMPTY(&mix->merged->mixes)) {
-        merged_unmap(db, mix->merged);
+        vnrs_learned_merged_unmap(db, mix->merged);
         free(mix->merged);
     }
     free(mix);
@@ -116,8 +68,8 @@ static void set_unref(struct vnrs_learned_db *db, struct set *set)
     if (--set->refs)
         return;
     while (!LIST_EMPTY(&set->mixes))
-        mix_free(db, LIST_FIRST(&set->mixes));
-    set_unmap(db, set);
+        vnrs_learned_mix_free(db, LIST_FIRST(&set->mixes));
+    vnrs_learned_set_unmap(db, set);
     db->sets.items[set->id] = NULL;
     if (vec_push(&db->free_sets, set->id) < 0)
         db->failed = true; // the number is lost
@@ -143,22 +95,22 @@ static int set_number(struct vnrs_learned_db *db, struct set *set)
 int vnrs_learned_intern(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_said *said, uint32_t *ret_set)
 {
     size_t bytes = said->n * sizeof(said->paths[0]);
-    struct set *set = malloc(sizeof(*set) + bytes);
+    struct set *set = malloc(sizeof(*set));
 
     if (!set)
         return -ENOMEM;
     *set = (struct set){.refs = 1, .instance = instance, .interned = true, .key_instance = instance, .n = said->n};
     memcpy(set->paths, said->paths, bytes);
-    struct set *known = vnrs_map_find(&db->by_content, &set->key_instance, set_key_len(set));
+    struct set *known = vnrs_map_find(&db->by_content, &set->key_instance, vnrs_learned_set_key_len(set));
     if (known) {
         free(set);
         known->refs++;
         *ret_set = known->id;
         return 0;
     }
-    int r = vnrs_map_put(&db->by_content, &set->key_instance, set_key_len(set), set);
+    int r = vnrs_map_put(&db->by_content, &set->key_instance, vnrs_learned_set_key_len(set), set);
     if (r == 0 && (r = set_number(db, set)) < 0)
-        (void)vnrs_map_remove(&db->by_content, &set->key_instance, set_key_len(set));
+        (void)vnrs_map_remove(&db->by_content, &set->key_instance, vnrs_learned_set_key_len(set));
     if (r < 0) {
         free(set);
         return r;
@@ -169,7 +121,7 @@ int vnrs_learned_intern(struct vnrs_learned_db *db, unsigned instance, const str
 
 // ---- prefixes
 
-static int note_change(struct vnrs_learned_db *db, uint32_t id)
+int vnrs_learned_note(struct vnrs_learned_db *db, uint32_t id)
 {
     if (vnrs_slots_find(&db->changed, id))
         return 0;
@@ -187,10 +139,11 @@ static bool says_the_same(const struct set *a, const struct set *b)
 static int forget(struct vnrs_learned_db *db, unsigned instance, uint32_t id)
 {
     uint32_t slot = vnrs_slots_find(&db->said[instance], id);
-    int r = slot ? note_change(db, id) : 0;
+    int r = slot ? vnrs_learned_note(db, id) : 0;
 
     if (!slot || r < 0)
         return r;
+    db->n_stale[instance] -= (slot & STALE) != 0;
     vnrs_slots_remove(&db->said[instance], id);
     vnrs_learned_unref(db, SET(slot));
     vnrs_prefixes_drop(db->prefixes, id);
@@ -204,7 +157,7 @@ static int put_new(struct vnrs_learned_db *db, unsigned instance, const struct v
 
     if (r < 0)
         return r;
-    r = note_change(db, id);
+    r = vnrs_learned_note(db, id);
     if (r == 0)
         r = vnrs_slots_put(&db->said[instance], id, set);
     if (r < 0)
@@ -226,14 +179,16 @@ int vnrs_learned_put(struct vnrs_learned_db *db, unsigned instance, const struct
     struct set *old = db->sets.items[SET(slot)], *new = db->sets.items[set];
     if (old == new || says_the_same(old, new)) { // also after a loss: then it is the set that lost
         vnrs_slots_replace(&db->said[instance], id, old->id);
+        db->n_stale[instance] -= (slot & STALE) != 0;
         return 0;
     }
-    int r = note_change(db, id);
+    int r = vnrs_learned_note(db, id);
     if (r < 0)
         return r;
     new->refs++;
     set_unref(db, old);
     vnrs_slots_replace(&db->said[instance], id, set);
+    db->n_stale[instance] -= (slot & STALE) != 0;
     return 0;
 }
 
@@ -257,6 +212,7 @@ void vnrs_learned_stale(struct vnrs_learned_db *db, unsigned instance)
 
     for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_slots_next(said, id));)
         vnrs_slots_replace(said, id, vnrs_slots_find(said, id) | STALE);
+    db->n_stale[instance] = said->len;
 }
 
 int vnrs_learned_sweep(struct vnrs_learned_db *db, unsigned instance, bool all)
@@ -323,9 +279,9 @@ static void said_by(const struct set *set, struct vnrs_learned_set *ret_set)
         ret_set->paths[i] = set->paths[i].hop;
 }
 
-static struct vnrs_learned_verdict merge(const struct vnrs_learned_db *db,
-                                         const uint32_t sets[static VNRS_LEARNED_INSTANCES],
-                                         struct vnrs_learned_set *ret_set)
+struct vnrs_learned_verdict vnrs_learned_mix_merge(const struct vnrs_learned_db *db,
+                                                   const uint32_t sets[static VNRS_LEARNED_INSTANCES],
+                                                   struct vnrs_learned_set *ret_set)
 {
     struct vnrs_learned_offer offers[VNRS_LEARNED_INSTANCES];
     struct vnrs_learned_set said[VNRS_LEARNED_INSTANCES];
@@ -353,7 +309,7 @@ static struct merged *merged_get(struct vnrs_learned_db *db, const struct vnrs_l
 
     if (merged)
         return merged;
-    merged = calloc(1, offsetof(struct merged, set.paths) + bytes);
+    merged = calloc(1, sizeof(*merged));
     if (!merged)
         return NULL;
     merged->set.n = set->n;
@@ -371,7 +327,7 @@ static void merged_put(struct vnrs_learned_db *db, struct merged *merged)
 {
     if (!LIST_EMPTY(&merged->mixes))
         return;
-    merged_unmap(db, merged);
+    vnrs_learned_merged_unmap(db, merged);
     free(merged);
 }
 
@@ -383,7 +339,7 @@ static struct mix *mix_new(struct vnrs_learned_db *db, const uint32_t sets[stati
     if (!mix)
         return NULL;
     memcpy(mix->key.set, sets, sizeof(mix->key.set));
-    (void)merge(db, sets, &set);
+    (void)vnrs_learned_mix_merge(db, sets, &set);
     mix->merged = merged_get(db, &set);
     if (!mix->merged || vnrs_map_put(&db->mixes, &mix->key, sizeof(mix->key), mix) < 0) {
         if (mix->merged)
@@ -436,7 +392,7 @@ struct vnrs_learned_verdict vnrs_learned_verdict(const struct vnrs_learned_db *d
 
     if (!sets_of(db, prefix, sets))
         return (struct vnrs_learned_verdict){0};
-    return merge(db, sets, &set);
+    return vnrs_learned_mix_merge(db, sets, &set);
 }
 
 static bool is_of_several_classes(const uint32_t sets[static VNRS_LEARNED_INSTANCES])
@@ -461,9 +417,9 @@ int vnrs_learned_prefer(struct vnrs_learned_db *db, enum vnrs_hub_preference pre
             continue;
         struct mix *mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
         if (mix) // made again with the new preference
-            mix_free(db, mix);
+            vnrs_learned_mix_free(db, mix);
         if (r == 0)
-            r = note_change(db, id);
+            r = vnrs_learned_note(db, id);
     }
     return r;
 }
@@ -473,141 +429,6 @@ bool vnrs_learned_failed(struct vnrs_learned_db *db)
     bool failed = db->failed;
     db->failed = false;
     return failed;
-}
-
-// ---- a source dies
-
-// True when the set loses a next hop, or a source of one, and has others.
-static bool set_loses(const struct set *set, uint64_t sources)
-{
-    bool left = false, touched = false;
-
-    for (uint32_t i = 0; i < set->n; i++) {
-        left |= (set->paths[i].sources & ~sources) != 0;
-        touched |= (set->paths[i].sources & sources) != 0;
-    }
-    return touched && left;
-}
-
-static void set_lose(struct vnrs_learned_db *db, struct set *set, uint64_t sources)
-{
-    uint32_t n = 0;
-
-    set_unmap(db, set);
-    for (uint32_t i = 0; i < set->n; i++) {
-        set->paths[i].sources &= ~sources;
-        if (set->paths[i].sources)
-            set->paths[n++] = set->paths[i];
-    }
-    set->n = n;
-    // Where another set says the same already, that one stays the one that is found.
-    if (!vnrs_map_find(&db->by_content, &set->key_instance, set_key_len(set)) &&
-        vnrs_map_put(&db->by_content, &set->key_instance, set_key_len(set), set) == 0)
-        set->interned = true;
-}
-
-static bool is_same(const struct vnrs_learned_set *a, const struct vnrs_learned_set *b)
-{
-    return a->n == b->n && memcmp(a->paths, b->paths, a->n * sizeof(a->paths[0])) == 0;
-}
-
-static bool is_subset(const struct vnrs_learned_set *part, const struct vnrs_learned_set *of)
-{
-    unsigned at = 0;
-
-    for (unsigned i = 0; i < of->n && at < part->n; i++)
-        at += vnrs_addr_equal(&of->paths[i].nexthop, &part->paths[at].nexthop);
-    return part->n && at == part->n;
-}
-
-// True when all prefixes of `merged` now have these next hops, a part of those of before.
-static bool merged_shrinks(const struct vnrs_learned_db *db, const struct merged *merged, struct vnrs_learned_set *ret)
-{
-    const struct mix *mix = LIST_FIRST(&merged->mixes);
-    struct vnrs_learned_set other;
-
-    (void)merge(db, mix->key.set, ret);
-    LIST_FOREACH(mix, &merged->mixes, in_merged)
-    {
-        (void)merge(db, mix->key.set, &other);
-        if (!is_same(ret, &other))
-            return false;
-    }
-    return is_subset(ret, &merged->set);
-}
-
-static void merged_set(struct vnrs_learned_db *db, struct merged *merged, const struct vnrs_learned_set *set)
-{
-    size_t bytes = set->n * sizeof(set->paths[0]);
-
-    merged_unmap(db, merged);
-    merged->set.n = set->n;
-    memcpy(merged->set.paths, set->paths, bytes);
-    if (!vnrs_map_find(&db->merged, merged->set.paths, bytes) &&
-        vnrs_map_put(&db->merged, merged->set.paths, bytes, merged) == 0)
-        merged->interned = true;
-}
-
-static void mixes_update(struct vnrs_learned_db *db, struct set *set,
-                         void (*moved)(void *arg, const struct vnrs_learned_merged *merged), void *arg)
-{
-    struct mix *mix, *next;
-    struct vnrs_learned_set now;
-
-    for (mix = LIST_FIRST(&set->mixes); mix; mix = next) {
-        struct merged *merged = mix->merged;
-        next = LIST_NEXT(mix, in_set[set->instance]);
-        (void)merge(db, mix->key.set, &now);
-        if (is_same(&now, &merged->set))
-            continue;
-        if (merged->split != db->losses && merged_shrinks(db, merged, &now)) {
-            merged_set(db, merged, &now);
-            moved(arg, &merged->pub);
-            continue;
-        }
-        // They go another way than other prefixes of the merged set, or not to a part of it: one by one.
-        merged->split = db->losses;
-        set->rescan = true;
-        mix_free(db, mix);
-    }
-}
-
-static int rescan(struct vnrs_learned_db *db, unsigned instance)
-{
-    struct vnrs_slots *said = &db->said[instance];
-    int r = 0;
-
-    for (uint32_t id = VNRS_PREFIX_NONE; r == 0 && (id = vnrs_slots_next(said, id));)
-        if (db->sets.items[SET(vnrs_slots_find(said, id))]->rescan)
-            r = note_change(db, id);
-    return r;
-}
-
-int vnrs_learned_down(struct vnrs_learned_db *db, unsigned instance, uint64_t sources,
-                      void (*moved)(void *arg, const struct vnrs_learned_merged *merged), void *arg)
-{
-    VEC(struct set *) lost = {0};
-    bool again = false;
-    int r = 0;
-
-    db->losses++;
-    vec_foreach (set, &db->sets)
-        if (r == 0 && *set && (*set)->instance == instance && set_loses(*set, sources))
-            r = vec_push(&lost, *set);
-    if (r == 0) {
-        vec_foreach (set, &lost)
-            set_lose(db, *set, sources);
-        vec_foreach (set, &lost)
-            mixes_update(db, *set, moved, arg);
-        vec_foreach (set, &lost)
-            again |= (*set)->rescan;
-        if (again)
-            r = rescan(db, instance);
-        vec_foreach (set, &lost)
-            (*set)->rescan = false;
-    }
-    vec_free(&lost);
-    return r;
 }
 
 void vnrs_learned_db_free(struct vnrs_learned_db *db)

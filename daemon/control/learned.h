@@ -4,8 +4,9 @@
 // have them; a prefix costs 4 bytes for each instance that has it beside its number. Prefixes whose merged next hops
 // changed are remembered until they are taken.
 //
-// When a source of paths dies, its next hops leave all sets at once, in a time that depends on the number of sets only;
-// the instance then says the same prefix by prefix, which changes nothing any more. Pure.
+// When a source of paths dies, its next hops leave all sets at once, and sets that have no other become what the
+// instance says that comes instead, in a time that depends on the number of sets only; the instance then says the same
+// prefix by prefix, which changes nothing any more. Pure.
 #pragma once
 
 #include "net/prefixes.h"
@@ -60,10 +61,23 @@ void vnrs_learned_stale(struct vnrs_learned_db *db, unsigned instance);
 // Forget what is stale, or everything. Returns 0 or -ENOMEM (the rest stays).
 int vnrs_learned_sweep(struct vnrs_learned_db *db, unsigned instance, bool all) VNRS_MUST_CHECK;
 
-// These peers of the instance are down. `moved` is called for each merged set that lost next hops and has others left.
-// Sets that have none left stay until the instance says what comes instead. Returns 0 or -ENOMEM.
-int vnrs_learned_down(struct vnrs_learned_db *db, unsigned instance, uint64_t sources,
-                      void (*moved)(void *arg, const struct vnrs_learned_merged *merged), void *arg) VNRS_MUST_CHECK;
+// All prefixes of `merged` have the next hops `to` from now on. False: forwarding cannot follow in one step; they
+// change one by one then.
+typedef bool (*vnrs_learned_move)(void *arg, const struct vnrs_learned_merged *merged,
+                                  const struct vnrs_learned_set *to);
+
+// These peers of the instance are down: their next hops leave the sets that have others. Sets that have none left stay
+// until the instance says what comes instead. Returns 0 or -ENOMEM.
+int vnrs_learned_down(struct vnrs_learned_db *db, unsigned instance, uint64_t sources, vnrs_learned_move move,
+                      void *arg) VNRS_MUST_CHECK;
+
+// What the instance says of every prefix of which it said `from`, although of none of them yet.
+struct vnrs_learned_heir {
+    struct vnrs_said from, to; // n is not 0
+};
+// Nothing happens while anything that the instance said is stale. Returns 0 or -ENOMEM.
+int vnrs_learned_inherit(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_learned_heir *heirs, size_t n,
+                         vnrs_learned_move move, void *arg) VNRS_MUST_CHECK;
 
 // Take one prefix that changed, or VNRS_PREFIX_NONE. The reference is the caller's.
 uint32_t vnrs_learned_take(struct vnrs_learned_db *db);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "control/outlet.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void drop_sets(struct vnrs_outlet *outlet)
@@ -84,6 +85,21 @@ int vnrs_outlet_sets(struct vnrs_outlet *outlet, const struct vnrs_spk_set *sets
         outlet->sets.items[outlet->sets.len++] = id;
     }
     return 0;
+}
+
+int vnrs_outlet_next(const struct vnrs_outlet *outlet, const struct vnrs_spk_next *next, size_t n,
+                     vnrs_learned_move move, void *arg)
+{
+    if (outlet->hops != VNRS_OUTLET_AS_RECEIVED || outlet->circuits.len)
+        return 0;
+    _free_ struct vnrs_learned_heir *heirs = calloc(n ? n : 1, sizeof(*heirs));
+    if (!heirs)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        convert(outlet, &next[i].from, &heirs[i].from);
+        convert(outlet, &next[i].to, &heirs[i].to);
+    }
+    return vnrs_learned_inherit(outlet->db, outlet->number, heirs, n, move, arg);
 }
 
 int vnrs_outlet_route(struct vnrs_outlet *outlet, const struct vnrs_spk_route *route)

@@ -83,14 +83,32 @@ static struct vnrs_fib_member injected_member(const struct vnrs_addr *next_hop)
     return (struct vnrs_fib_member){.kind = VNRS_BPF_NH_NIC, .via = *next_hop};
 }
 
-static unsigned hop_members(struct programmer *p, const struct vnrs_vnet *vnet, const struct vnrs_addr *hop,
+static unsigned hop_members(const struct vnrs_lab *lab, const struct vnrs_vnet *vnet, const struct vnrs_addr *hop,
                             struct vnrs_fib_member *out, unsigned room)
 {
     struct vnrs_fwd_member members[VNRS_FWD_MEMBERS_MAX];
-    unsigned n = vnrs_fwd_nexthop(p->lab->reach, vnet, hop, members, MIN(room, (unsigned)ARRAY_SIZE(members)));
+    unsigned n = vnrs_fwd_nexthop(lab->reach, vnet, hop, members, MIN(room, (unsigned)ARRAY_SIZE(members)));
 
     for (unsigned i = 0; i < n; i++)
-        out[i] = make_member(p->lab, p->arena, &members[i]);
+        out[i] = make_member(lab, NULL, &members[i]); // a NIC, or nobody's
+    return n;
+}
+
+unsigned vnrs_lab_members(const struct vnrs_lab *lab, const struct vnrs_vnet *vnet, const struct vnrs_learned_set *set,
+                          struct vnrs_fib_member ret_members[static VNRS_GROUP_MEMBERS_MAX])
+{
+    unsigned n = 0;
+
+    ret_members[0] = (struct vnrs_fib_member){.kind = VNRS_BPF_NH_DROP};
+    if (vnrs_learned_is_drop(set))
+        return 1;
+    for (unsigned i = 0; i < set->n && n < VNRS_GROUP_MEMBERS_MAX; i++) {
+        const struct vnrs_addr *hop = &set->paths[i].nexthop;
+        if (is_injected_only(lab) || !vnet)
+            ret_members[n++] = injected_member(hop);
+        else
+            n += hop_members(lab, vnet, hop, ret_members + n, VNRS_GROUP_MEMBERS_MAX - n);
+    }
     return n;
 }
 
@@ -98,26 +116,17 @@ static struct vnrs_fib_group_ref *learned_group(struct programmer *p, const stru
                                                 const struct vnrs_vnet *vnet)
 {
     struct vnrs_fib_member members[VNRS_GROUP_MEMBERS_MAX];
-    unsigned n = 0;
 
     if (p->group && p->origin == merged->origin && p->vnet == vnet)
         return p->group;
-    members[0] = (struct vnrs_fib_member){.kind = VNRS_BPF_NH_DROP};
-    bool dropped = vnrs_learned_is_drop(merged->set);
-    for (unsigned i = 0; !dropped && i < merged->set->n && n < ARRAY_SIZE(members); i++) {
-        const struct vnrs_addr *hop = &merged->set->paths[i].nexthop;
-        if (is_injected_only(p->lab) || !vnet)
-            members[n++] = injected_member(hop);
-        else
-            n += hop_members(p, vnet, hop, members + n, (unsigned)ARRAY_SIZE(members) - n);
-    }
+    unsigned n = vnrs_lab_members(p->lab, vnet, merged->set, members);
     bool balanced = merged->set->n == 1 && members[0].flags & VNRS_BPF_NHF_BALANCED;
     p->origin = merged->origin;
     p->vnet = vnet;
     // All routes to a load balancer have one group, so that both directions of a flow meet in it; all that are dropped
     // have one with user routes of type None.
-    return p->group =
-               vnrs_fib_want_group(p->lab->fib, balanced || dropped ? 0 : merged->origin, members, dropped ? 1 : n);
+    bool is_shared = balanced || vnrs_learned_is_drop(merged->set);
+    return p->group = vnrs_fib_want_group(p->lab->fib, is_shared ? 0 : merged->origin, members, n);
 }
 
 // ---- routes
@@ -437,7 +446,7 @@ static int program(struct vnrs_lab *lab, bool whole)
     return 0;
 }
 
-static bool is_ready(const struct vnrs_lab *lab)
+bool vnrs_lab_fib_is_ready(const struct vnrs_lab *lab)
 {
     return lab->model && lab->routing && lab->fib_ready && !lab->fib_hold && lab->stage != VNRS_LAB_REMOVING;
 }
@@ -459,14 +468,14 @@ int vnrs_lab_compute(struct vnrs_lab *lab)
 
     lab->control->recomputes++;
     if (!lab->dirty) {
-        int r = is_ready(lab) && !lab->fib_lost ? program(lab, false) : 0;
+        int r = vnrs_lab_fib_is_ready(lab) && !lab->fib_lost ? program(lab, false) : 0;
         if (r == 0 && vnrs_lab_pending(lab))
             vnrs_lab_learned(lab);
         wait_for_damped(lab);
         return again_later(lab, r);
     }
     lab->dirty = false;
-    int r = is_ready(lab) ? program(lab, true) : 0;
+    int r = vnrs_lab_fib_is_ready(lab) ? program(lab, true) : 0;
     lab->recompute_ms = (unsigned)(vnrs_clock_ms() - began);
     return again_later(lab, r);
 }
@@ -489,7 +498,7 @@ void vnrs_lab_learned(struct vnrs_lab *lab)
     if (!lab->domains.len)
         vnrs_lab_dirty(lab);
     if (lab->dirty || lab->destroyers.len || lab->fib_lost || lab->fib_outstanding >= VNRS_FIB_OUTSTANDING_MAX ||
-        !is_ready(lab))
+        !vnrs_lab_fib_is_ready(lab))
         return; // a recompute, or the answers of the agent, lead back here
     if (!evtimer_pending(lab->recompute, NULL))
         (void)evtimer_add(lab->recompute, &now);
@@ -499,34 +508,6 @@ void vnrs_lab_on_damped(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     vnrs_lab_learned(arg);
-}
-
-void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged)
-{
-    struct vnrs_lab *lab = arg;
-
-    if (!is_ready(lab) || lab->fib_lost)
-        return;
-    int r = vnrs_fib_shrink(lab->fib, merged->origin, merged->set, vnrs_fib_send, lab);
-    if (r < 0) {
-        lab->fib_sync = lab->fib_items = lab->fib_lost = true;
-        vnrs_lab_dirty(lab);
-    }
-}
-
-void vnrs_lab_backend_changed(struct vnrs_lab *lab, const struct vnrs_balancer *lb, const struct vnrs_nic *nic)
-{
-    const struct vnrs_fib_backend backend = {.frontend = lb->frontend,
-                                             .ifindex = vnrs_lab_link_number(lab, nic->name),
-                                             .down = vnrs_probe_is_down(lab, lb, nic)};
-
-    if (!is_ready(lab) || lab->fib_lost || !backend.ifindex)
-        return; // the next recompute asks for the state
-    int r = vnrs_fib_set_backend(lab->fib, &backend, vnrs_fib_send, lab);
-    if (r < 0) {
-        lab->fib_sync = lab->fib_items = lab->fib_lost = true;
-        vnrs_lab_dirty(lab);
-    }
 }
 
 void vnrs_lab_release_hold(struct vnrs_lab *lab)

@@ -287,21 +287,28 @@ uint32_t vnrs_lab_link_number(const struct vnrs_lab *lab, const char *key); // 0
 void vnrs_lab_want_nics(struct vnrs_lab *lab, struct vnrs_arena *arena);
 
 // program.c
-void vnrs_lab_dirty(struct vnrs_lab *lab);           // recompute everything in the next turn of the loop
-void vnrs_lab_learned(struct vnrs_lab *lab);         // what is learned changed
-size_t vnrs_lab_pending(const struct vnrs_lab *lab); // prefixes that changed, but for those that wait
-// A merged set of `arg` (struct vnrs_lab) lost next hops: tell the sinks at once.
-void vnrs_lab_shrink(void *arg, const struct vnrs_learned_merged *merged);
+void vnrs_lab_dirty(struct vnrs_lab *lab);              // recompute everything in the next turn of the loop
+void vnrs_lab_learned(struct vnrs_lab *lab);            // what is learned changed
+size_t vnrs_lab_pending(const struct vnrs_lab *lab);    // prefixes that changed, but for those that wait
+bool vnrs_lab_fib_is_ready(const struct vnrs_lab *lab); // the sinks may be told changes
+// The members of the group of routes with these next hops; `vnet` NULL: of a table of an instance's own. Returns how
+// many.
+unsigned vnrs_lab_members(const struct vnrs_lab *lab, const struct vnrs_vnet *vnet, const struct vnrs_learned_set *set,
+                          struct vnrs_fib_member ret_members[static VNRS_GROUP_MEMBERS_MAX]);
 // For how long changes of what is learned in a hub have to wait yet (routeChangeDelay), and of how many prefixes; 0:
 // there are none, or they need not wait.
 uint64_t vnrs_lab_damped_ms(const struct vnrs_lab *lab, const struct vnrs_vnet *hub, size_t *ret_prefixes);
 void vnrs_lab_on_damped(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_on_fib_retry(evutil_socket_t fd, short what, void *arg);
 void vnrs_lab_release_hold(struct vnrs_lab *lab);
-// A backend of a load balancer is out, or in again: tell the sinks at once.
-void vnrs_lab_backend_changed(struct vnrs_lab *lab, const struct vnrs_balancer *lb, const struct vnrs_nic *nic);
 // What is due, now.
 int vnrs_lab_compute(struct vnrs_lab *lab) VNRS_MUST_CHECK;
+
+// move.c
+// As vnrs_learned_move, of `arg` (struct vnrs_lab): tell the sinks at once.
+bool vnrs_lab_move(void *arg, const struct vnrs_learned_merged *merged, const struct vnrs_learned_set *to);
+// A backend of a load balancer is out, or in again: likewise.
+void vnrs_lab_backend_changed(struct vnrs_lab *lab, const struct vnrs_balancer *lb, const struct vnrs_nic *nic);
 
 // instance.c
 void vnrs_instance_attach(struct vnrs_lab *lab, const char *key, int fd); // takes fd

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "speaker/control.h"
 
+#include "bgp/heirs.h"
 #include "bgp/report.h"
 #include "speaker/bfd_link.h"
 #include "speaker/bmp.h"
@@ -181,14 +182,29 @@ static bool send_routes(struct vnrs_speakerd *sp)
     return true;
 }
 
+// What comes where nothing is left. Only when the controller has heard of everything: of a prefix that it has yet to
+// hear of it may have another set than is reported now.
+static void send_heirs(struct vnrs_speakerd *sp, unsigned slot)
+{
+    struct vnrs_bgp_heirs *heirs = (struct vnrs_bgp_heirs *)sp->control->out;
+
+    static_assert(sizeof(*heirs) <= BODY_MAX, "they fit one message");
+    if (!sp->control->synced || !is_in_step(sp) || vnrs_bgp_queue_due(&sp->core->rib, CONSUMER))
+        return;
+    vnrs_bgp_heirs_find(sp->core, slot, heirs);
+    if (heirs->n)
+        (void)vnrs_control_put(sp, VNRS_SPK_NEXT, heirs->n, heirs->list, heirs->n * sizeof(heirs->list[0]));
+}
+
 void vnrs_control_lost(struct vnrs_speakerd *sp, const struct vnrs_bgp_member *member)
 {
     struct vnrs_control *ct = sp->control;
     const struct vnrs_spk_down down = {.sources = UINT64_C(1) << member->slot};
 
     // Without room the controller learns it prefix by prefix only.
-    if (ct && ct->greeted && !ct->hello_due && !ct->blocked)
-        (void)vnrs_control_put(sp, VNRS_SPK_DOWN, 1, &down, sizeof(down));
+    if (ct && ct->greeted && !ct->hello_due && !ct->blocked &&
+        vnrs_control_put(sp, VNRS_SPK_DOWN, 1, &down, sizeof(down)))
+        send_heirs(sp, member->slot);
 }
 
 static bool send_synced(struct vnrs_speakerd *sp)

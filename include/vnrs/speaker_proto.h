@@ -62,6 +62,7 @@ enum vnrs_speaker_msg {
     VNRS_SPK_DUMP, // struct vnrs_spk_dump
     VNRS_SPK_DUMP_DATA, // struct vnrs_spk_dump_data[]: a piece of the MRT file
     VNRS_SPK_DUMP_END,  // struct vnrs_spk_dump_end
+    VNRS_SPK_NEXT,      // struct vnrs_spk_next[]: after DOWN; ROUTES say the same prefix by prefix
     _VNRS_SPK_MAX,
 };
 
@@ -273,6 +274,10 @@ struct vnrs_spk_down {
     uint64_t sources;
 };
 
+struct vnrs_spk_next { // of `from` nothing is left, and every prefix that has it has `to` now
+    struct vnrs_spk_set from, to;
+};
+
 struct vnrs_spk_synced {
     uint64_t routes;
     uint32_t peers;
@@ -431,4 +436,5 @@ static_assert(sizeof(struct vnrs_spk_map_rule) == 72, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map_item) == 28, "wire layout");
 static_assert(sizeof(struct vnrs_spk_nexthop) == 32, "wire layout");
 static_assert(sizeof(struct vnrs_spk_set) == 8 + 32 * VNRS_PATHS_MAX, "wire layout");
+static_assert(sizeof(struct vnrs_spk_next) == 2 * sizeof(struct vnrs_spk_set), "wire layout");
 static_assert(sizeof(struct vnrs_spk_route) == 24, "wire layout");

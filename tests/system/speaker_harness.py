@@ -42,7 +42,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VNRS_BIN_DIR", ROOT / "build/dev/bin"))
 
 (HELLO, CONFIG_BEGIN, OWN, PEER_CONFIG, CONFIG_END, PEER, ROUTES, SYNCED, CONVERGED, QUERY, PATHS, QUERY_END, ACTION,
- SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END) = range(1, 25)
+ SOCKET, MAP, MAP_RULE, MAP_ITEM, DETAIL, SETS, DOWN, BMP, DUMP, DUMP_DATA, DUMP_END, NEXT) = range(1, 26)
 STATES = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]
 LEARNED, ADVERTISED, RIB, PEER_DETAIL = 1, 2, 3, 4
 PROTO = 5
@@ -332,7 +332,7 @@ class Speaker:
         self.peers, self.routes, self.synced, self.converged = {}, {}, None, False
         self.details = []
         self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
-        self.sets, self.downs = [], ()
+        self.sets, self.downs, self.heirs = [], (), []
         self.dumps = {}
 
     def send(self, kind, count=0, body=b"", generation=None):
@@ -400,6 +400,10 @@ class Speaker:
                     self.routes.pop(unpack_prefix(prefix), None)
         elif kind == DOWN:
             self.downs += S_DOWN.unpack(body)
+        elif kind == NEXT:
+            assert len(body) == count * 2 * SET_BYTES
+            sets = [self._unpack_set(body[i * SET_BYTES:(i + 1) * SET_BYTES]) for i in range(2 * count)]
+            self.heirs += zip(sets[::2], sets[1::2])
         elif kind == SYNCED:
             self.synced = S_SYNCED.unpack(body)
         elif kind == CONVERGED:

@@ -14,6 +14,7 @@ from raw_peer import RawPeer
 TOPOLOGY = """
 name: NAME
 dataplane: DATAPLANE
+limits: none
 virtualNetworks:
   - name: net
     addressSpace: [10.0.0.0/16]
@@ -33,6 +34,7 @@ machines:
   - {name: nva2, nics: [{subnet: net/nva, privateIp: 10.0.2.5, enableIPForwarding: true}]}
 """
 PREFIXES = [f"10.{50 + i // 250}.{i % 250}.0/24" for i in range(900)]
+MORE = [f"10.{50 + i // 250}.{i % 250}.0/24" for i in range(5000)]  # more than are computed in one turn
 FEW = 40  # writes to maps and kernel tables: by domain, sink and family, not by prefix
 
 
@@ -57,35 +59,65 @@ def at_rest(lab):
     return all(c["ok"] for c in lab.get("status")["conditions"] if c["name"] != "bgp")
 
 
-def announce(lab, nva, asn):
-    """Sessions of the NVA with both instances, on which it has announced everything."""
+def announce(lab, nva, asn, prefixes=PREFIXES, hops=1):
+    """Sessions of the NVA with both instances, on which it has announced everything, `hops` ASNs away."""
     peers = []
     for instance in ("10.0.1.4", "10.0.1.5"):
         peer = RawPeer(asn=asn, local={"nva1": "10.0.2.4", "nva2": "10.0.2.5"}[nva], remote=instance, netns=lab.ns(nva))
         until(lambda p=peer: p.connect() or True, 20, "a connection")
         peer.establish(hold=0)
-        peer.update(PREFIXES, as_path=[asn])
+        for at in range(0, len(prefixes), 900):
+            peer.update(prefixes[at:at + 900], as_path=[asn] * hops)
         peers.append(peer)
     return peers
 
 
-def leads_to(lab, *hops):
-    return all(lab.next_hops("vm", prefix) == sorted(hops) for prefix in (PREFIXES[0], PREFIXES[-1]))
+def leads_to(lab, *hops, prefixes=PREFIXES):
+    return all(lab.next_hops("vm", prefix) == sorted(hops) for prefix in (prefixes[0], prefixes[-1]))
+
+
+def dies(lab, peers, *hops, prefixes=PREFIXES):
+    """The NVA is gone, and these next hops are left. Returns how many writes that took."""
+    until(lambda: at_rest(lab), 60, "at rest")
+    before = writes(lab)
+    for peer in peers:
+        peer.close()
+    until(lambda: leads_to(lab, *hops, prefixes=prefixes), 60, "the next hops that are left")
+    until(lambda: at_rest(lab), 60, "at rest")
+    return writes(lab) - before
 
 
 def test_few_writes_move_all_prefixes(lab):
     second = announce(lab, "nva2", 65002)
     first = announce(lab, "nva1", 65001)
     until(lambda: leads_to(lab, "10.0.2.4", "10.0.2.5"), 30, "both NVAs")
-    until(lambda: at_rest(lab), 30, "at rest")
-    before = writes(lab)
-    assert before > len(PREFIXES)
-    for peer in first:
-        peer.close()
-    until(lambda: leads_to(lab, "10.0.2.5"), 30, "the other NVA")
-    until(lambda: at_rest(lab), 30, "at rest")
-    took = writes(lab) - before
+    assert writes(lab) > len(PREFIXES)
+    took = dies(lab, first, "10.0.2.5")
     print(f"{took} writes moved {len(PREFIXES)} prefixes")
     assert 0 < took <= FEW
     for peer in second:
         peer.close()
+
+
+def in_force(lab):
+    """How many prefixes of the NVAs the machine has in its own table, as the kernel says."""
+    return sum("via" in line and line.startswith("10.") for line in lab.exec("vm", "ip", "-o", "route").splitlines())
+
+
+def test_a_longer_path_takes_over_in_as_few(lab):
+    """The nearer NVA dies: the other one was no next hop of any prefix. It comes back, and dies again."""
+    for nva in ("nva1", "nva2"):
+        lab.exec(nva, "ip", "address", "add", "10.50.0.1/32", "dev", "lo")  # both answer
+    took = []
+    for prefixes in (PREFIXES, MORE):
+        second = announce(lab, "nva2", 65002, prefixes, hops=3)
+        until(lambda: leads_to(lab, "10.0.2.5", prefixes=prefixes), 60, "the farther NVA")
+        for _ in range(2):
+            first = announce(lab, "nva1", 65001, prefixes)
+            until(lambda: leads_to(lab, "10.0.2.4", prefixes=prefixes), 60, "the nearer NVA")
+            took.append(dies(lab, first, "10.0.2.5", prefixes=prefixes))
+            until(lambda: lab.ping("vm", "10.50.0.1"), 10, "an answer of the other NVA")
+        assert in_force(lab) >= len(prefixes)
+        dies(lab, second, prefixes=prefixes)
+    print(f"{took} writes moved {len(PREFIXES)} and {len(MORE)} prefixes")
+    assert 0 < min(took) and max(took) <= FEW

@@ -326,6 +326,42 @@ static void a_dead_next_hop_leaves_its_groups_in_place(void **test)
     assert_int_equal(vnrs_prefixes_len(&prefixes), 0);
 }
 
+// All routes of a group have other next hops, more of them than before.
+static void other_next_hops_take_the_place_of_all(void **test)
+{
+    struct vnrs_fib_state *state = vnrs_fib_state_new(&prefixes);
+    struct vnrs_fib_member near[] = {via(16, 1)}, seen_from_afar[] = {via(0, 1)}, far[] = {via(17, 2), via(18, 3)};
+    struct vnrs_fib_move moves[2] = {{.n_from = 1, .from = {near[0]}, .n_to = 2, .to = {far[0], far[1]}},
+                                     {.n_from = 1, .from = {seen_from_afar[0]}, .n_to = 1, .to = {far[0]}}};
+    struct sink sink = {0};
+
+    (void)test;
+    vnrs_fib_begin(state, true);
+    want(state, 0, 30, near, 1);
+    want(state, 30, 5, seen_from_afar, 1);
+    struct vnrs_prefix other = prefix_of(50);
+    vnrs_fib_want_route(state, 1, &other, VNRS_NH_APPLIANCE, vnrs_fib_want_group(state, 0, near, 1));
+    assert_true(vnrs_fib_commit(state, true, take, &sink) > 0);
+    clear_counts(&sink);
+    assert_int_equal(vnrs_fib_move(state, ORIGIN + 1, moves, 2, take, &sink), 0);
+    assert_int_equal(vnrs_fib_move(state, ORIGIN, moves, 1, take, &sink), -EXDEV); // one group is in none of them
+    assert_int_equal(total(&sink), 0);
+    assert_int_equal(vnrs_fib_move(state, ORIGIN, moves, 2, take, &sink), 2);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_GROUPS], 2);
+    assert_int_equal(sink.sent[VNRS_AG_FIB_FLUSH], 1);
+    assert_int_equal(group_of(&sink, 0)->n, 2);
+    assert_int_equal(group_of(&sink, 29)->members[1].ifindex, 18);
+    assert_int_equal(group_of(&sink, 31)->members[0].ifindex, 17);
+    assert_int_equal(group_of(&sink, 50)->members[0].ifindex, 16); // the model's
+    clear_counts(&sink);
+    for (unsigned i = 0; i < 35; i++)
+        change(state, i, far, i < 30 ? 2 : 1);
+    assert_int_equal(vnrs_fib_commit(state, false, take, &sink), 0);
+    vec_free(&sink.routes);
+    vnrs_fib_state_free(state);
+    assert_int_equal(vnrs_prefixes_len(&prefixes), 0);
+}
+
 static void want_balanced(struct vnrs_fib_state *state, const struct vnrs_fib_member *members)
 {
     vnrs_fib_begin(state, true);
@@ -519,6 +555,7 @@ int main(void)
         cmocka_unit_test(routes_that_part_are_sent_one_by_one),
         cmocka_unit_test(changes_touch_nothing_else),
         cmocka_unit_test(a_dead_next_hop_leaves_its_groups_in_place),
+        cmocka_unit_test(other_next_hops_take_the_place_of_all),
         cmocka_unit_test(a_backend_is_one_group_whatever_leads_to_it),
         cmocka_unit_test(nics_endpoints_and_lists),
         cmocka_unit_test(after_a_failure_everything_is_sent_again),

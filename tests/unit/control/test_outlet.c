@@ -138,10 +138,11 @@ static void a_path_that_is_not_for_here_withdraws(void **state)
     teardown(&w);
 }
 
-static void on_moved(void *arg, const struct vnrs_learned_merged *merged)
+static bool on_move(void *arg, const struct vnrs_learned_merged *merged, const struct vnrs_learned_set *to)
 {
-    (void)merged;
+    (void)merged, (void)to;
     ++*(unsigned *)arg;
+    return true;
 }
 
 // Two sites announce it; the instance stays the next hop until both are gone.
@@ -155,10 +156,45 @@ static void to_self_all_sources_count(void **state)
     setup(&w, VNRS_OUTLET_TO_SELF);
     assert_string_equal(result(&w, (const char *const[]){"10.1.0.9", "10.1.0.1", NULL}, text), "10.0.0.4 ");
     vnrs_learned_take_all(w.outlet.db);
-    assert_int_equal(vnrs_learned_down(w.outlet.db, 0, 1, on_moved, &moved), 0);
+    assert_int_equal(vnrs_learned_down(w.outlet.db, 0, 1, on_move, &moved), 0);
     assert_int_equal(moved, 0);
     assert_int_equal(vnrs_learned_pending(w.outlet.db), 0);
     teardown(&w);
+}
+
+// What comes instead is taken where next hops are those that were received.
+static void what_comes_instead(void **state)
+{
+    static const char *const was[] = {"10.1.0.1", NULL}, *const becomes[] = {"10.1.0.7", "10.1.0.2", NULL};
+    const struct vnrs_spk_next next = {set_of(was), set_of(becomes)};
+    static const struct {
+        enum vnrs_outlet_hops hops;
+        bool has_circuits;
+        const char *before;
+        unsigned moves;
+    } rows[] = {{VNRS_OUTLET_AS_RECEIVED, false, "10.1.0.1 ", 1},
+                {VNRS_OUTLET_AS_RECEIVED, true, "10.1.0.1 ", 0},
+                {VNRS_OUTLET_TO_SELF, false, "10.0.0.4 ", 0},
+                {VNRS_OUTLET_NOT_SELF, false, "10.1.0.1 ", 0}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        unsigned moves = 0;
+        struct world w;
+        char text[128];
+        setup(&w, rows[i].hops);
+        if (rows[i].has_circuits)
+            assert_int_equal(vec_push(&w.outlet.circuits, (struct vnrs_outlet_circuit){addr_of("10.1.0.9"), 1}), 0);
+        assert_string_equal(result(&w, was, text), rows[i].before);
+        vnrs_learned_take_all(w.outlet.db);
+        assert_int_equal(vnrs_outlet_next(&w.outlet, &next, 1, on_move, &moves), 0);
+        assert_int_equal(moves, rows[i].moves);
+        assert_int_equal(vnrs_learned_pending(w.outlet.db), 0);
+        (void)result(&w, becomes, text);
+        assert_int_equal(vnrs_learned_pending(w.outlet.db), !rows[i].moves);
+        vnrs_learned_take_all(w.outlet.db);
+        teardown(&w);
+    }
 }
 
 int main(void)
@@ -168,6 +204,7 @@ int main(void)
         cmocka_unit_test(of_several_circuits_one_next_hop),
         cmocka_unit_test(a_path_that_is_not_for_here_withdraws),
         cmocka_unit_test(to_self_all_sources_count),
+        cmocka_unit_test(what_comes_instead),
     };
     return cmocka_run_group_tests_name("control.outlet", tests, NULL, NULL);
 }
