@@ -469,6 +469,13 @@ allow to any
     def command(self):
         return [self.binary, "-d", "-v", "-f", self.dir / "bgpd.conf"]
 
+    def die(self):
+        super().die()
+        deadline = time.monotonic() + 10 * PATIENCE
+        while ":179 " in self.run("ip", "netns", "exec", self.ns, "ss", "-Hltn"):  # its other processes end after it
+            assert time.monotonic() < deadline, self.logged()
+            time.sleep(0.02)
+
     def bgpctl(self, *command):
         return self.run("bgpctl", "-s", self.dir / "ctl", *command)
 
