@@ -75,7 +75,7 @@ def container(tmp_path_factory):
     finally:
         if bird:
             bird.terminate()
-            bird.wait(10)
+            bird.wait(60)
         logs = subprocess.run(["podman", "logs", NAME], capture_output=True, text=True)
         print(logs.stdout + logs.stderr)
         subprocess.run(["podman", "rm", "-f", "-t", "3", NAME], capture_output=True)
@@ -89,7 +89,7 @@ def shown():
 
 def test_learned_routes_are_injected(container):
     until(lambda: in_container("vnrs", "list", "-o", "json", check=False).strip() == "[]", 20, "vnrsd in the container")
-    in_container("vnrs", "apply", "/lab/box.vnrs.yml", "--wait", "--timeout", "30s")
+    in_container("vnrs", "apply", "/lab/box.vnrs.yml", "--wait", "--timeout", "90s")
     until(lambda: "via 10.88.9.10 dev eth0" in shown() and "proto vnrs" in shown(), what="the route in the container")
     # a plain injector: what the container had stays, and no system route is added
     routes = in_container("ip", "route")
