@@ -522,11 +522,11 @@ def test_malformed_controller_message_ends_the_speaker(spk):
 
 def test_slow_controller_holds_the_peers_back_and_loses_nothing(spk, raw):
     """The controller reads nothing while 60,000 routes come; then it must hear of each."""
-    spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, max_prefixes=0, hold=3, keepalive=1)])
-    a = raw("a").connect().establish(hold=3)
-    spk.wait(lambda: spk.is_up("a"))
     chunks = [[f"{x}.{y}.{z}.0/24" for z in range(256)] for x in (20, 21) for y in range(117)]
     body = b"".join(message(UPDATE, raw_peer.update_body(raw_peer.path_attrs([65001], "10.0.0.10"), c)) for c in chunks)
+    spk.configure(peers=[Peer("a", "10.0.0.10", 65001, passive=True, max_prefixes=0, hold=3, keepalive=1)])
+    a = raw("a").connect().establish(hold=3)  # and from now on there is no time to lose
+    spk.wait(lambda: spk.is_up("a"))
     all_heard = threading.Event()
 
     def say():  # as fast as it is taken; then it lives on
