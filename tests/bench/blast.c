@@ -99,14 +99,17 @@ static size_t make_open(const struct conn *c, uint8_t *buf)
 // One UPDATE: ORIGIN, an AS_PATH of four that depends on `set`, NEXT_HOP, and n prefixes from `addr` on.
 uint8_t *blast_put_update(uint8_t *msg, const struct conn *c, uint32_t set, uint32_t addr, uint32_t n)
 {
+    const uint8_t hops = c->farther ? 5 : 4, path = (uint8_t)(2 + 4 * hops);
     uint8_t *p = msg + HEADER;
 
     *p++ = 0;
     *p++ = 0;
     *p++ = 0;
-    *p++ = 4 + 3 + 18 + 7;
-    memcpy(p, (const uint8_t[]){0x40, 1, 1, 0, 0x40, 2, 18, 2, 4}, 9);
+    *p++ = (uint8_t)(4 + 3 + path + 7);
+    memcpy(p, (const uint8_t[]){0x40, 1, 1, 0, 0x40, 2, path, 2, hops}, 9);
     p = put32(p + 9, c->asn);
+    if (c->farther)
+        p = put32(p, c->asn);
     p = put32(p, 3000 + set % 211);
     p = put32(p, 10000 + set / 211);
     p = put32(p, 200000 + set % 65521);

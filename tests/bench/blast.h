@@ -21,6 +21,7 @@ struct conn {
     int fd; // -1: to be connected at retry_ms
     uint64_t retry_ms;
     uint32_t addr, asn; // host order
+    bool farther;       // what it announces is one AS more away
     bool established;
     uint8_t *rx;
     size_t rx_len;
@@ -45,8 +46,8 @@ extern struct blast blast;
 uint64_t blast_now_us(void);
 _Noreturn __attribute__((format(printf, 1, 2))) void blast_fail(const char *format, ...);
 void *blast_alloc(size_t n); // zeroed
-// One UPDATE: ORIGIN, an AS_PATH of four that depends on `set`, NEXT_HOP, and n prefixes /24 from `addr` on. Returns
-// where it ends.
+// One UPDATE: ORIGIN, an AS_PATH of four, or five, that depends on `set`, NEXT_HOP, and n prefixes /24 from `addr` on.
+// Returns where it ends.
 uint8_t *blast_put_update(uint8_t *msg, const struct conn *c, uint32_t set, uint32_t addr, uint32_t n);
 // The whole table of a sender and its marker, to be sent once `tx_off` is set to 0.
 void blast_make_table(struct conn *c, uint32_t marker);

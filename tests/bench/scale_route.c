@@ -6,7 +6,8 @@
 //
 // Prints "route DOMAINS P50_US P99_US CPU_US" for PROBES prefixes that the first NVA announces one by one. Then both
 // announce PREFIXES others (0: not); prints "loaded", waits for a line, and lets the first one close its connection:
-// "moved FIRST_US ALL_US CPU_US", until no domain leads to it any more.
+// "moved FIRST_US ALL_US CPU_US", until no domain leads to it any more. Then the same once more, with the second one
+// farther away, so that no packet goes to it before.
 #include "blast.h"
 
 #include "fib/bpf_lpm.h"
@@ -26,7 +27,7 @@
 #define FIRST_PROBE      0x12000000u // 18.0.n.0/24
 #define PROBES_MAX       10000u
 #define SAMPLES          64u
-#define QUIET_US         300000u
+#define QUIET_US         800000u // longer than a computation of everything is put off
 
 static struct {
     struct vnrs_bpf_lpm *lpm;
@@ -273,7 +274,12 @@ int main(int argc, char **argv)
     struct conn *a = connect_from(argv[5], argv[6], 65001);
     find_domains(a);
     probe_all(a, MIN((uint32_t)strtoul(argv[3], NULL, 10), PROBES_MAX));
-    if (blast.routes)
-        move(a, connect_from(argv[7], argv[8], 65002), argv[1]);
+    if (!blast.routes)
+        return 0;
+    struct conn *b = connect_from(argv[7], argv[8], 65002);
+    move(a, b, argv[1]);
+    b->farther = true;
+    load(b);
+    move(connect_from(argv[5], argv[6], 65001), b, argv[1]);
     return 0;
 }
