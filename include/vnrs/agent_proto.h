@@ -18,7 +18,7 @@
 #include "vnrs/fib.h"
 #include "vnrs/impair.h"
 
-#define VNRS_AGENT_PROTO    4
+#define VNRS_AGENT_PROTO    5
 #define VNRS_AGENT_MSG_MAX  131072 // bytes, header included
 #define VNRS_LAB_NAME_MAX   48     // with NUL
 #define VNRS_KEY_MAX        112

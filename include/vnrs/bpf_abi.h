@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define VNRS_BPF_LAYOUT 5
+#define VNRS_BPF_LAYOUT 6
 
 // Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
 #define VNRS_IFINDEX_FIRST 16
