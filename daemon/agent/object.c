@@ -185,6 +185,14 @@ static void drain_link(struct vnrs_agentd_object *object, const struct vnrs_ag_n
         vnrs_agentd_watch_drain(watch, object);
 }
 
+static int attach_nic(void *arg, uint32_t ifindex, struct vnrs_err *err)
+{
+    const struct vnrs_agentd_object *object = arg;
+    const struct vnrs_obj_link *spec = &object->spec.link;
+
+    return spec->kind == VNRS_LINK_NIC ? vnrs_agentd_fabric_attach(object->lab, spec->a.ifname, ifindex, err) : 0;
+}
+
 static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
                        enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
@@ -196,11 +204,11 @@ static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
 
     (void)msg;
     if (code == 0) {
-        const struct vnrs_link_place place = {&nls[0], &nls[1], fds[0], fds[1]};
+        const struct vnrs_link_place place = {&nls[0], &nls[1], fds[0], fds[1], attach_nic, object};
         code = vnrs_link_ensure(lab->name, object->obj.key, spec, &place, ret_outcome, &object->index, err);
     }
-    if (code == 0 && spec->kind == VNRS_LINK_NIC)
-        code = vnrs_agentd_fabric_attach(lab, spec->a.ifname, object->index.a, err);
+    if (code == 0 && *ret_outcome != VNRS_AG_CREATED)
+        code = attach_nic(object, object->index.a, err);
     if (code == 0 && spec->kind == VNRS_LINK_TUNNEL && *ret_outcome == VNRS_AG_CREATED)
         vnrs_agentd_tunnel_link_made(object);
     close_link(fds, nls);

@@ -16,6 +16,7 @@
 
 struct link_state {
     bool exists, veth;
+    bool fresh; // was just made: has no address of ours
     uint32_t ifindex, mtu, flags, peer;
     struct vnrs_mac mac;
     char alias[VNRS_ALIAS_MAX];
@@ -207,11 +208,12 @@ static int write_addr(struct vnrs_rtnl *nl, uint16_t type, uint32_t ifindex, con
 }
 
 // 1: addresses differ (and were written, unless `dry`), 0: they agree, or a negative errno.
-static int sync_addrs(struct vnrs_rtnl *nl, uint32_t ifindex, const struct vnrs_link_end *end, bool dry,
+static int sync_addrs(struct vnrs_rtnl *nl, const struct link_state *link, const struct vnrs_link_end *end, bool dry,
                       struct vnrs_err *err)
 {
+    const uint32_t ifindex = link->ifindex;
     struct have_addrs have = {.ifindex = ifindex};
-    int code = get_addrs(nl, &have), changed = 0;
+    int code = link->fresh ? 0 : get_addrs(nl, &have), changed = 0;
 
     vec_foreach (h, &have.list) {
         if (code < 0 || !h->ours || is_wanted(end, &h->addr))
@@ -270,10 +272,13 @@ static uint32_t flags_of(const struct vnrs_obj_link *spec, const struct vnrs_lin
     return end == &spec->a ? IFF_UP | IFF_NOARP : IFF_NOARP;
 }
 
+// The kernel would make as many queues as there are processors, and then wait for a grace period to use one of them.
 static void put_end(struct nlmsghdr *msg, const struct vnrs_obj_link *spec, const struct vnrs_link_end *end)
 {
     const struct vnrs_mac *mac = mac_of(spec, end);
 
+    mnl_attr_put_u32(msg, IFLA_NUM_TX_QUEUES, 1);
+    mnl_attr_put_u32(msg, IFLA_NUM_RX_QUEUES, 1);
     mnl_attr_put_strz(msg, IFLA_IFNAME, end->ifname);
     if (spec->mtu)
         mnl_attr_put_u32(msg, IFLA_MTU, spec->mtu);
@@ -381,10 +386,10 @@ static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
     int end_b = sync_end(place->b, b, spec, &spec->b, alias, dry);
     if (end_b < 0)
         return vnrs_rtnl_err(place->b, err, end_b, spec->b.ifname);
-    int addrs_a = sync_addrs(place->a, a->ifindex, &spec->a, dry, err);
+    int addrs_a = sync_addrs(place->a, a, &spec->a, dry, err);
     if (addrs_a < 0)
         return addrs_a;
-    int addrs_b = sync_addrs(place->b, b->ifindex, &spec->b, dry, err);
+    int addrs_b = sync_addrs(place->b, b, &spec->b, dry, err);
     return addrs_b < 0 ? addrs_b : end_a || end_b || addrs_a || addrs_b;
 }
 
@@ -406,6 +411,7 @@ static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
     code = get_ends(spec, place, a, b);
     if (code == 0 && !is_usable(spec, a, b))
         code = -EIO;
+    a->fresh = b->fresh = true;
     return code < 0 ? vnrs_err_errno(err, code, "link '%s' after it was made", spec->a.ifname) : 0;
 }
 
@@ -423,6 +429,8 @@ int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_lin
         return vnrs_err_errno(err, code, "reading link '%s'", spec->a.ifname);
     if (foreign_end(spec, &a, &b, alias) || !is_usable(spec, &a, &b)) {
         code = make_pair(spec, place, alias, &a, &b, err);
+        if (code == 0 && place->made)
+            code = place->made(place->arg, a.ifindex, err);
         if (code < 0)
             return code;
         created = true;

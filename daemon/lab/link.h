@@ -17,6 +17,10 @@
 struct vnrs_link_place {
     struct vnrs_rtnl *a, *b;
     int ns_a, ns_b;
+    // Called for a pair that was just made, while both ends are down: the kernel waits for a grace period to change the
+    // queueing disciplines of a link that is up. NULL: nothing is to be done then.
+    int (*made)(void *arg, uint32_t ifindex_a, struct vnrs_err *err);
+    void *arg;
 };
 
 struct vnrs_link_index {

@@ -132,7 +132,9 @@ def test_link_attributes(agent):
     guest = sh("ip", "-n", f"vnrs.{LAB}.nva", "-d", "addr", "show", "eth0")
     assert "mtu 1500" in guest and "02:00:00:00:00:10" in guest and f"alias vnrs:{LAB}:nva/eth0" in guest
     assert "10.0.0.4/24" in guest and "fd00::4/64" in guest and "tentative" not in guest and "state UP" in guest
+    assert "numtxqueues 1 " in guest and "numrxqueues 1 " in guest
     end = sh("ip", "-n", f"vnrs.{LAB}", "-d", "addr", "show", "v16")
+    assert "numtxqueues 1 " in end and "numrxqueues 1 " in end
     assert end.startswith("16: v16") and "12:34:56:78:9a:bc" in end and "inet" not in end
     assert "direct-action" in sh("tc", "-n", f"vnrs.{LAB}", "filter", "show", "dev", "v16", "ingress")
     assert in_ns(f"vnrs.{LAB}.r", "sysctl", "-n", "net.ipv4.ip_forward", "net.ipv4.conf.e1.send_redirects").split() == ["1", "0"]
