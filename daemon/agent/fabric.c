@@ -129,7 +129,7 @@ static int open_watches(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_ob
 {
     bool kernel = object->spec.fabric.dataplane == DATAPLANE_KERNEL;
     const struct vnrs_agentd_watch_options options = {
-        .groups = {.links = true, .routes = kernel, .neighbours = kernel}, .fabric = true, .apart = true};
+        .groups = {.links = true, .routes = kernel, .neighbours = kernel}, .fabric = true, .apart = kernel};
     const struct vnrs_agentd_watch_options nft = {.nft_table = VNRS_KERNEL_NFT_TABLE, .fabric = true};
     int code = 0;
 

@@ -143,7 +143,7 @@ static int watch_with_all(struct vnrs_agentd_watch *watch)
 
     if (err < 0)
         return err;
-    int number = vnrs_notify_number(&ad->ear->nl, watch->ns_fd);
+    int number = vnrs_notify_number(&ad->ear->nl, watch->ns_fd, watch->place.fabric);
     if (number < 0)
         return number;
     watch->number = number;

@@ -10,7 +10,7 @@ struct vnrs_agentd_watch_options {
     struct vnrs_notify_groups groups;
     const char *nft_table; // as in struct vnrs_agentd_place; copied; NULL: none
     bool fabric;
-    bool apart; // on a socket of its own: a namespace of others, or routes of another protocol
+    bool apart; // on a socket of its own: a namespace of others, routes of another protocol, or neighbours
 };
 
 // `owner` (copied) is what an event names, unless it is about a link. The watch keeps the namespace alive.

@@ -17,6 +17,7 @@
 
 #define RECEIVE_BYTES (4 << 20)
 #define BUFFER_BYTES  65536
+#define NUMBERS       131072 // that we give; the kernel gives more
 
 // Only what another hand did, and what carries no number of who did it: every change of a link and of settings, and the
 // removal of an IPv6 address. What else the kernel does on its own follows from what happened to a link. A burst of our
@@ -166,15 +167,28 @@ static struct nlmsghdr *number_message(void *buf, uint16_t type, int ns_fd)
     return msg;
 }
 
-int vnrs_notify_number(struct vnrs_rtnl *nl, int ns_fd)
+// For every notification of any namespace the kernel searches the numbers upwards for the one that it is about. Most
+// are about a namespace that was just made: numbers are given downwards. -1: the kernel's choice.
+static int next_number(bool first)
+{
+    static int low, high = NUMBERS;
+
+    if (low == high)
+        return -1;
+    return first ? low++ : --high;
+}
+
+int vnrs_notify_number(struct vnrs_rtnl *nl, int ns_fd, bool first)
 {
     char buf[VNRS_RTNL_MSG_MAX] __attribute__((aligned(8)));
     struct nlmsghdr *msg = number_message(buf, RTM_NEWNSID, ns_fd);
-    int number = -1;
+    int wanted = next_number(first), number = -1;
 
-    mnl_attr_put_u32(msg, NETNSA_NSID, (uint32_t)-1); // the kernel's choice
+    mnl_attr_put_u32(msg, NETNSA_NSID, (uint32_t)wanted);
     int err = vnrs_rtnl_talk(nl, msg, NULL, NULL);
-    if (err < 0 && err != -EEXIST)
+    if (err == 0 && wanted >= 0)
+        return wanted;
+    if (err < 0 && err != -EEXIST) // it has one already
         return err;
     err = vnrs_rtnl_talk(nl, number_message(buf, RTM_GETNSID, ns_fd), take_number, &number);
     if (err < 0)

@@ -24,7 +24,8 @@ int vnrs_notify_open_nft(int ns_fd) VNRS_MUST_CHECK;
 // negative errno.
 int vnrs_notify_open_all(struct vnrs_rtnl *ret_nl) VNRS_MUST_CHECK;
 // The number of a namespace from now on, for as long as it is there; the same when asked again. Or a negative errno.
-int vnrs_notify_number(struct vnrs_rtnl *nl, int ns_fd) VNRS_MUST_CHECK;
+// `first`: there will be many more notifications of this namespace than of others.
+int vnrs_notify_number(struct vnrs_rtnl *nl, int ns_fd, bool first) VNRS_MUST_CHECK;
 
 // `number` -1: the socket's own namespace.
 typedef void (*vnrs_notify_fn)(const struct nlmsghdr *msg, int number, void *arg);

@@ -31,7 +31,7 @@ static int setup(void **state)
     assert_true(w.all >= 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(vnrs_netns_new(&w.ns[i]), 0);
-        w.number[i] = vnrs_notify_number(&w.nl, w.ns[i]);
+        w.number[i] = vnrs_notify_number(&w.nl, w.ns[i], false);
         assert_true(w.number[i] >= 0);
     }
     *state = &w;
@@ -97,8 +97,28 @@ static void each_namespace_has_its_number(void **state)
     struct world *w = need_root(state);
 
     assert_int_not_equal(w->number[0], w->number[1]);
-    assert_int_equal(vnrs_notify_number(&w->nl, w->ns[1]), w->number[1]);
-    assert_true(vnrs_notify_number(&w->nl, w->nl.fd) < 0); // no namespace
+    assert_int_equal(vnrs_notify_number(&w->nl, w->ns[1], false), w->number[1]);
+    assert_int_equal(vnrs_notify_number(&w->nl, w->ns[1], true), w->number[1]);
+    assert_true(vnrs_notify_number(&w->nl, w->nl.fd, false) < 0); // no namespace
+}
+
+// The kernel finds the latest before the others, and before that what there is most to tell of.
+static void the_latest_number_is_found_first(void **state)
+{
+    struct world *w = need_root(state);
+    int latest, fabric;
+
+    assert_int_equal(vnrs_netns_new(&latest), 0);
+    assert_int_equal(vnrs_netns_new(&fabric), 0);
+    int first = vnrs_notify_number(&w->nl, fabric, true);
+    int number = vnrs_notify_number(&w->nl, latest, false);
+    assert_true(first >= 0 && first < number);
+    assert_true(number < w->number[0] && number < w->number[1]);
+    (void)listen_now(w, w->all, 0);
+    in_ns(latest, "ip link set lo up");
+    assert_true(listen_now(w, w->all, RTM_NEWLINK).of[2] > 0);
+    (void)close(latest);
+    (void)close(fabric);
 }
 
 static void changes_are_heard_from_all_namespaces(void **state)
@@ -229,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_namespace_has_its_number),
+        cmocka_unit_test(the_latest_number_is_found_first),
         cmocka_unit_test(changes_are_heard_from_all_namespaces),
         cmocka_unit_test(only_routes_of_interest_are_heard),
         cmocka_unit_test(what_is_heard_of),
