@@ -8,7 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#define POLL_MS 100
+#define POLL_MIN_MS 10
+#define POLL_MAX_MS 100
+#define POLL_PART   16 // of the time that it took so far: nobody waits much longer than that for the answer
 
 int vnrs_cli_no_format(const char *verb, const char *formats)
 {
@@ -100,11 +102,18 @@ static void print_progress(const struct vnrs_cli *cli, const json_t *status)
                   step ? step : "");
 }
 
+static void pause_since(uint64_t begin_ms)
+{
+    uint64_t ms = (vnrs_clock_ms() - begin_ms) / POLL_PART;
+    const struct timespec pause = {.tv_nsec = (long)MIN(MAX(ms, POLL_MIN_MS), POLL_MAX_MS) * 1000000L};
+
+    (void)nanosleep(&pause, NULL);
+}
+
 int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(const json_t *status, json_int_t wanted),
                   json_int_t wanted)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-    uint64_t deadline = vnrs_clock_ms() + cli->timeout_s * 1000u;
+    uint64_t begin = vnrs_clock_ms(), deadline = begin + cli->timeout_s * 1000u;
     int rc = VNRS_EXIT_NOT_READY;
 
     for (;;) {
@@ -127,7 +136,7 @@ int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(cons
             print_unmet(answer.json);
             break;
         }
-        (void)nanosleep(&pause, NULL);
+        pause_since(begin);
     }
     if (rc == VNRS_EXIT_OK && !cli->quiet && isatty(STDERR_FILENO))
         (void)fputs("\r\033[K", stderr);
