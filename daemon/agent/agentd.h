@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The agent: parent of controller and speakers, executes typed requests with the privileges that they do not have. One
-// event loop, no threads. What it knows of a lab (lab.h) is on disk below the run directory, so that the next agent
-// goes on where a killed one stopped. Nothing in the kernel is torn down when it ends.
+// event loop, no threads but the one that makes namespaces ahead (lab/ahead.h). What it knows of a lab (lab.h) is on
+// disk below the run directory, so that the next agent goes on where a killed one stopped. Nothing in the kernel is
+// torn down when it ends.
 #pragma once
 
 #include "agent/check.h"
@@ -16,6 +17,7 @@ struct vnrs_agentd_conn;
 struct vnrs_agentd_controller;
 struct vnrs_agentd_ear;
 struct vnrs_agentd_names;
+struct vnrs_ahead;
 
 struct vnrs_agentd_options {
     const char *run_dir;     // /run/vnrs
@@ -34,6 +36,7 @@ struct vnrs_agentd {
     struct vnrs_agentd_controller *controller; // NULL: agent_fd
     struct vnrs_agentd_names *names;           // watches namespaces that lose their name
     struct vnrs_agentd_ear *ear;               // hears the namespaces that are watched; NULL: none is
+    struct vnrs_ahead *ahead;                  // NULL: nothing was made ahead yet
     struct event *signals[2], *stop_timer;
     bool stopping;
     int status;                                                       // exit status

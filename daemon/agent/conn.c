@@ -4,7 +4,9 @@
 #include "agent/controller.h"
 #include "agent/flows.h"
 #include "agent/guests.h"
+#include "agent/netns.h"
 #include "agent/request.h"
+#include "lab/ahead.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -18,7 +20,9 @@
 #include <sys/socket.h>
 
 #define SEND_BUFFER_BYTES  (4 << 20)
-#define BATCH              16 // requests before others get their turn
+#define BATCH              16          // requests before others get their turn
+#define AHEAD_MAX          32          // requests that are read before the first of them is handled,
+#define AHEAD_BYTES        (256 << 10) // while they are not longer than that
 #define IDLE_BACKLOG_BYTES (256 << 10)
 #define RECORD_PIECE       (VNRS_AGENT_MSG_MAX - 1024)
 
@@ -29,11 +33,24 @@ struct out_msg {
     char bytes[];
 };
 
+struct in_msg {
+    STAILQ_ENTRY(in_msg) entry;
+    struct vnrs_agentd_msg msg; // points into `bytes`
+    int code;                   // of the check, with `err`
+    struct vnrs_err err;
+    size_t len;
+    char bytes[] __attribute__((aligned(16)));
+};
+
 struct vnrs_agentd_conn {
     struct vnrs_agentd *ad;
     int fd;
     struct event *readable, *writable;
     STAILQ_HEAD(, out_msg) queue;
+    STAILQ_HEAD(, in_msg) incoming;
+    size_t n_incoming, incoming_bytes;
+    bool ended; // nothing comes behind `incoming`
+    int end_err;
     bool broken; // ends at the next turn of the loop
     char buf[VNRS_AGENT_MSG_MAX] __attribute__((aligned(16)));
 };
@@ -101,27 +118,6 @@ static void drop_first(struct vnrs_agentd_conn *conn)
     if (msg->fd >= 0)
         (void)close(msg->fd);
     free(msg);
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct vnrs_agentd_conn *conn = arg;
-
-    (void)fd, (void)what;
-    while (!STAILQ_EMPTY(&conn->queue)) {
-        struct out_msg *msg = STAILQ_FIRST(&conn->queue);
-        struct iovec part = {msg->bytes, msg->len};
-        int err = put_now(conn, &part, 1, msg->fd);
-        if (err == -EAGAIN)
-            return;
-        drop_first(conn);
-        if (err < 0) {
-            break_off(conn, NULL);
-            break;
-        }
-    }
-    (void)event_del(conn->writable);
-    (void)event_add(conn->readable, NULL);
 }
 
 // What goes out.
@@ -218,23 +214,71 @@ bool vnrs_agentd_conn_flows(struct vnrs_agentd_conn *conn, const struct vnrs_ag_
 
 // What comes in.
 
-static void on_request(struct vnrs_agentd_conn *conn, size_t len)
+static void on_request(struct vnrs_agentd_conn *conn, const struct in_msg *in)
 {
-    struct vnrs_agentd_msg msg;
-    struct vnrs_err err = {0};
-    int code = vnrs_agentd_check(conn->buf, len, &msg, &err);
+    if (in->code == -EPROTO) {
+        break_off(conn, in->err.text);
+        return;
+    }
+    if (in->code == 0) {
+        vnrs_agentd_request(conn->ad, &in->msg);
+        return;
+    }
+    struct vnrs_ag_reply reply = {.error = in->code};
+    (void)snprintf(reply.text, sizeof(reply.text), "%s", in->err.text);
+    vnrs_agentd_conn_reply(conn, in->msg.hdr.seq, &reply, -1);
+}
 
-    if (code == -EPROTO) {
-        break_off(conn, err.text);
-        return;
+static void end(struct vnrs_agentd_conn *conn, int err)
+{
+    conn->ended = true;
+    conn->end_err = err;
+}
+
+static bool read_one(struct vnrs_agentd_conn *conn)
+{
+    ssize_t len = vnrs_msg_recv(conn->fd, conn->buf, sizeof(conn->buf), NULL, NULL);
+    struct in_msg *in = len > 0 ? malloc(sizeof(*in) + (size_t)len) : NULL;
+
+    if (!in) {
+        if (len != -EAGAIN)
+            end(conn, len > 0 ? -ENOMEM : (int)len);
+        return false;
     }
-    if (code == 0) {
-        vnrs_agentd_request(conn->ad, &msg);
-        return;
-    }
-    struct vnrs_ag_reply reply = {.error = code};
-    (void)snprintf(reply.text, sizeof(reply.text), "%s", err.text);
-    vnrs_agentd_conn_reply(conn, msg.hdr.seq, &reply, -1);
+    *in = (struct in_msg){.len = (size_t)len};
+    memcpy(in->bytes, conn->buf, in->len);
+    in->code = vnrs_agentd_check(in->bytes, in->len, &in->msg, &in->err);
+    if (in->code == 0 && !STAILQ_EMPTY(&conn->incoming)) // the first one is handled at once
+        vnrs_agentd_netns_ahead(conn->ad, &in->msg);
+    STAILQ_INSERT_TAIL(&conn->incoming, in, entry);
+    conn->n_incoming++;
+    conn->incoming_bytes += in->len;
+    return true;
+}
+
+static void read_ahead(struct vnrs_agentd_conn *conn)
+{
+    while (!conn->ended && conn->n_incoming < AHEAD_MAX && conn->incoming_bytes < AHEAD_BYTES && read_one(conn))
+        continue;
+}
+
+static struct in_msg *take_request(struct vnrs_agentd_conn *conn)
+{
+    struct in_msg *in = STAILQ_FIRST(&conn->incoming);
+
+    if (!in)
+        return NULL;
+    STAILQ_REMOVE_HEAD(&conn->incoming, entry);
+    conn->n_incoming--;
+    conn->incoming_bytes -= in->len;
+    return in;
+}
+
+// What was read already makes the descriptor readable no more.
+static void go_on(struct vnrs_agentd_conn *conn)
+{
+    if (STAILQ_EMPTY(&conn->queue) && !STAILQ_EMPTY(&conn->incoming))
+        event_active(conn->readable, EV_READ, 0);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -242,21 +286,46 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct vnrs_agentd_conn *conn = arg;
     struct vnrs_agentd *ad = conn->ad;
 
-    (void)what;
+    (void)fd, (void)what;
     for (int i = 0; i < BATCH && !conn->broken && STAILQ_EMPTY(&conn->queue); i++) {
-        ssize_t len = vnrs_msg_recv(fd, conn->buf, sizeof(conn->buf), NULL, NULL);
-        if (len == -EAGAIN)
-            return;
-        if (len > 0)
-            on_request(conn, (size_t)len);
+        read_ahead(conn);
+        _free_ struct in_msg *in = take_request(conn);
+        if (in)
+            on_request(conn, in);
+        else if (conn->ended)
+            break_off(conn, conn->end_err == 0 || conn->end_err == -ECONNRESET ? NULL : strerror(-conn->end_err));
         else
-            break_off(conn, len == 0 || len == -ECONNRESET ? NULL : strerror((int)-len));
+            return;
     }
     if (conn->broken) {
         ad->conn = NULL;
         vnrs_agentd_conn_free(conn);
         vnrs_agentd_controller_lost(ad);
+        return;
     }
+    go_on(conn);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct vnrs_agentd_conn *conn = arg;
+
+    (void)fd, (void)what;
+    while (!STAILQ_EMPTY(&conn->queue)) {
+        struct out_msg *msg = STAILQ_FIRST(&conn->queue);
+        struct iovec part = {msg->bytes, msg->len};
+        int err = put_now(conn, &part, 1, msg->fd);
+        if (err == -EAGAIN)
+            return;
+        drop_first(conn);
+        if (err < 0) {
+            break_off(conn, NULL);
+            break;
+        }
+    }
+    (void)event_del(conn->writable);
+    (void)event_add(conn->readable, NULL);
+    go_on(conn);
 }
 
 int vnrs_agentd_conn_new(struct vnrs_agentd *ad, int fd, struct vnrs_agentd_conn **ret_conn)
@@ -271,6 +340,7 @@ int vnrs_agentd_conn_new(struct vnrs_agentd *ad, int fd, struct vnrs_agentd_conn
     conn->ad = ad;
     conn->fd = fd;
     STAILQ_INIT(&conn->queue);
+    STAILQ_INIT(&conn->incoming);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     int err = vnrs_fd_set_nonblock(fd, true);
@@ -294,6 +364,9 @@ void vnrs_agentd_conn_free(struct vnrs_agentd_conn *conn)
     vnrs_agentd_flows_stop_all(conn->ad); // for another controller, as far as it knows, nobody wants to see packets
     while (!STAILQ_EMPTY(&conn->queue))
         drop_first(conn);
+    for (struct in_msg *in; (in = take_request(conn));)
+        free(in);
+    conn->ad->ahead = vnrs_ahead_free(conn->ad->ahead); // nobody asks for what was made any more
     if (conn->readable)
         event_free(conn->readable);
     if (conn->writable)

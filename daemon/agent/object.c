@@ -6,14 +6,13 @@
 #include "agent/guests.h"
 #include "agent/impair.h"
 #include "agent/monitor.h"
-#include "agent/names.h"
+#include "agent/netns.h"
 #include "agent/runs.h"
 #include "agent/tunnel.h"
 #include "lab/netns.h"
 #include "lab/route.h"
 #include "lab/rules.h"
 #include "lab/snat.h"
-#include "lab/sysctl.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,69 +88,11 @@ static bool fabric_is_moved(const struct vnrs_agentd_object *object, const union
     return object->spec.fabric.dataplane != spec->fabric.dataplane;
 }
 
-// Namespaces.
-
-// Of this very namespace, whichever it was before.
-static int watch_place(struct vnrs_agentd_object *object, int fd, const struct vnrs_agentd_watch_options *options)
-{
-    if (object->watch && vnrs_agentd_watch_is_of(object->watch, fd))
-        return 0;
-    vnrs_agentd_watch_free(object->watch);
-    object->watch = NULL;
-    return vnrs_agentd_watch_new(object->lab, &object->obj, fd, options, &object->watch);
-}
-
-// How many were written.
-static int set_carrier(int fd, struct vnrs_err *err)
-{
-    static const char *const paths[] = {"net/ipv4/conf/all/ignore_routes_with_linkdown",
-                                        "net/ipv6/conf/all/ignore_routes_with_linkdown"};
-    int written = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-        int code = vnrs_sysctl_set(fd, paths[i], "1");
-        if (code < 0 && code != -ENOENT)
-            return vnrs_err_errno(err, code, "sysctl '%s'", paths[i]);
-        written += code > 0;
-    }
-    return written;
-}
-
 static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
                         enum vnrs_ag_outcome *ret_outcome, struct vnrs_err *err)
 {
-    char name[VNRS_NETNS_NAME_MAX];
-    const struct vnrs_agentd_watch_options options = {.groups = {.links = true, .own_routes = true}};
-    _close_ int fd = -1;
-    bool forward = object->spec.netns.flags & VNRS_NETNS_FORWARD;
-    int created = vnrs_netns_create(vnrs_mark_netns(object->lab->name, object->obj.key, name), &fd);
-
     (void)msg;
-    if (created < 0)
-        return vnrs_err_errno(err, created, "namespace '%s'", name);
-    vnrs_agentd_names_watch(object->lab->ad);
-    int written = vnrs_sysctl_profile_apply(fd, forward ? VNRS_SYSCTL_ROUTER : VNRS_SYSCTL_HOST, err);
-    if (written < 0)
-        return written;
-    int more = object->spec.netns.flags & VNRS_NETNS_CARRIER ? set_carrier(fd, err) : 0;
-    if (more < 0)
-        return more;
-    int up = vnrs_netns_lo_up(fd);
-    if (up < 0)
-        return vnrs_err_errno(err, up, "lo in namespace '%s'", name);
-    int code = watch_place(object, fd, &options);
-    if (code < 0)
-        return vnrs_err_errno(err, code, "watching namespace '%s'", name);
-    *ret_outcome = created ? VNRS_AG_CREATED : written || more || up ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
-    return 0;
-}
-
-static int netns_remove(struct vnrs_agentd_object *object, struct vnrs_err *err)
-{
-    char name[VNRS_NETNS_NAME_MAX];
-    int code = vnrs_netns_delete(vnrs_mark_netns(object->lab->name, object->obj.key, name));
-
-    return code < 0 ? vnrs_err_errno(err, code, "namespace '%s'", name) : code;
+    return vnrs_agentd_netns_ensure(object, ret_outcome, err);
 }
 
 // Links.
@@ -312,7 +253,7 @@ static int snat_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
     (void)msg;
     if (code < 0)
         return code;
-    code = watch_place(object, fd, &options);
+    code = vnrs_agentd_watch_here(object, fd, &options);
     if (code < 0)
         return vnrs_err_errno(err, code, "watching nftables of '%s'", object->obj.key);
     code = vnrs_snat_ensure(object->obj.key, &object->spec.snat, fd, &object->listing, ret_outcome, err);
@@ -462,7 +403,7 @@ static bool impair_is_there(const struct vnrs_agentd_object *object, struct vnrs
 
 static const struct type types[_VNRS_OBJ_MAX] = {
     [VNRS_OBJ_FABRIC] = {fabric_ensure, fabric_remove, fabric_is_moved, NULL, false},
-    [VNRS_OBJ_NETNS] = {netns_ensure, netns_remove, NULL, NULL, false},
+    [VNRS_OBJ_NETNS] = {netns_ensure, vnrs_agentd_netns_remove, NULL, NULL, false},
     [VNRS_OBJ_LINK] = {link_ensure, link_remove, link_is_moved, NULL, false},
     [VNRS_OBJ_ROUTE] = {route_ensure, route_remove, route_is_moved, route_is_there, false},
     [VNRS_OBJ_SNAT] = {snat_ensure, snat_remove, snat_is_moved, snat_is_there, false},

@@ -174,7 +174,7 @@ static int lo_up(void)
     return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 1;
 }
 
-static int lo_up_here(void *arg)
+int vnrs_netns_lo_up_here(void *arg)
 {
     (void)arg;
     return lo_up();
@@ -182,65 +182,69 @@ static int lo_up_here(void *arg)
 
 int vnrs_netns_lo_up(int ns_fd)
 {
-    return vnrs_netns_run(ns_fd, lo_up_here, NULL);
+    return vnrs_netns_run(ns_fd, vnrs_netns_lo_up_here, NULL);
+}
+
+int vnrs_netns_make(int (*fn)(void *arg), void *arg, int *ret_fd)
+{
+    _close_ int home = -1, fd = -1;
+    int err = open_own(&home);
+
+    if (err < 0)
+        return err;
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    err = open_own(&fd);
+    if (err == 0 && fn)
+        err = fn(arg);
+    come_back(home);
+    if (err >= 0)
+        *ret_fd = TAKE_FD(fd);
+    return MIN(err, 0);
 }
 
 int vnrs_netns_new(int *ret_fd)
 {
-    _close_ int home = -1;
-    int err = open_own(&home);
-
-    if (err < 0)
-        return err;
-    if (unshare(CLONE_NEWNET) < 0)
-        return -errno;
-    err = open_own(ret_fd);
-    come_back(home);
-    return err;
+    return vnrs_netns_make(NULL, NULL, ret_fd);
 }
 
-static int mount_new(const char *path)
-{
-    _close_ int home = -1;
-    int err = open_own(&home);
-
-    if (err < 0)
-        return err;
-    if (unshare(CLONE_NEWNET) < 0)
-        return -errno;
-    err = MIN(lo_up(), 0);
-    if (err == 0 && mount("/proc/thread-self/ns/net", path, "none", MS_BIND, NULL) < 0)
-        err = -errno;
-    come_back(home);
-    return err;
-}
-
-int vnrs_netns_create(const char *name, int *ret_fd)
+int vnrs_netns_name(const char *name, int ns_fd)
 {
     static bool dir_made;
-    char path[NETNS_PATH_MAX];
-    int err = vnrs_netns_open(name, ret_fd);
+    char path[NETNS_PATH_MAX], source[64];
 
-    if (err != -ENOENT)
+    int err = dir_made ? 0 : make_dir();
+    if (err < 0)
         return err;
-    if (!dir_made) {
-        err = make_dir();
-        if (err < 0)
-            return err;
-        dir_made = true;
-    }
+    dir_made = true;
     path_of(name, path);
     _close_ int file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444);
     if (file < 0) {
         dir_made = errno != ENOENT; // somebody removed the directory
         return -errno;
     }
-    err = mount_new(path);
+    (void)snprintf(source, sizeof(source), "/proc/self/fd/%d", ns_fd);
+    if (mount(source, path, "none", MS_BIND, NULL) == 0)
+        return 0;
+    err = -errno;
+    (void)unlink(path);
+    return err;
+}
+
+int vnrs_netns_create(const char *name, int *ret_fd)
+{
+    _close_ int fd = -1;
+    int err = vnrs_netns_open(name, ret_fd);
+
+    if (err != -ENOENT)
+        return err;
+    err = vnrs_netns_make(vnrs_netns_lo_up_here, NULL, &fd);
     if (err == 0)
-        err = open_netns(path, ret_fd);
+        err = vnrs_netns_name(name, fd);
     if (err < 0)
-        (void)unlink(path);
-    return err < 0 ? err : 1;
+        return err;
+    *ret_fd = TAKE_FD(fd);
+    return 1;
 }
 
 int vnrs_netns_delete(const char *name)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Network namespaces: the only module that changes namespaces. Named ones are files below /run/netns with the namespace
 // mounted on them, as `ip netns` makes them, so that the user's tools see ours. Whoever needs something of a namespace
-// gets a descriptor of it, a socket opened inside, or has a function run inside. The process must have one thread.
+// gets a descriptor of it, a socket opened inside, or has a function run inside. Each thread is in a namespace of its
+// own choice; any may call what says so here, all else is for one thread.
 #pragma once
 
 #include "lab/err.h"
@@ -21,8 +22,14 @@ struct vnrs_netns_id {
 int vnrs_netns_create(const char *name, int *ret_fd) VNRS_MUST_CHECK;
 // Sets `lo` up. 1: it was down, 0: it was up, or a negative errno.
 int vnrs_netns_lo_up(int ns_fd) VNRS_MUST_CHECK;
+// The same for whoever is inside. Any thread; `arg` is not used.
+int vnrs_netns_lo_up_here(void *arg) VNRS_MUST_CHECK;
 // One without a name, that is gone with its last descriptor or socket. Returns 0 or a negative errno.
 int vnrs_netns_new(int *ret_fd) VNRS_MUST_CHECK;
+// The same, with `fn` called inside; a negative errno of `fn` ends it. Any thread.
+int vnrs_netns_make(int (*fn)(void *arg), void *arg, int *ret_fd) VNRS_MUST_CHECK;
+// Gives a namespace a name. A file of that name that is no namespace (left by a kill) gets in its place.
+int vnrs_netns_name(const char *name, int ns_fd) VNRS_MUST_CHECK;
 // -ENOENT: no such name, or a file that is no namespace (left by a kill between two steps).
 int vnrs_netns_open(const char *name, int *ret_fd) VNRS_MUST_CHECK;
 // 1: removed, 0: was not there. What runs inside goes on in a namespace without name.

@@ -77,21 +77,25 @@ static int mount_proc(void)
 // there is memory, and every look goes through all of them: with thousands of namespaces that takes longer than
 // everything else about a namespace, and the files that were opened take as much memory as the namespaces. So we look
 // in a procfs of our own, and leave it for a new one now and then.
-static int proc_dir(void)
+static int proc_dir(struct vnrs_sysctl_proc *proc)
 {
-    static int fd = -1;
-    static unsigned uses;
-
-    if (fd >= 0 && uses++ < PROC_USES_MAX)
-        return fd;
-    if (fd >= 0)
-        (void)close(fd);
-    uses = 0;
-    fd = mount_proc();
-    if (fd < 0) // not allowed here
-        fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    if (proc->fd >= 0 && proc->uses++ < PROC_USES_MAX)
+        return proc->fd;
+    vnrs_sysctl_proc_close(proc);
+    proc->fd = mount_proc();
+    if (proc->fd < 0) // not allowed here
+        proc->fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return proc->fd < 0 ? -errno : proc->fd;
 }
+
+void vnrs_sysctl_proc_close(struct vnrs_sysctl_proc *proc)
+{
+    if (proc->fd >= 0)
+        (void)close(proc->fd);
+    *proc = (struct vnrs_sysctl_proc)VNRS_SYSCTL_PROC_NONE;
+}
+
+static struct vnrs_sysctl_proc own_proc = VNRS_SYSCTL_PROC_NONE;
 
 // In the namespace: sys/net is that of whoever opens it. `path` begins at `dir_fd`.
 static int set_here(int dir_fd, const char *path, const char *value)
@@ -139,31 +143,42 @@ static int apply_one(struct profile_args *a, const struct setting *s)
     return err > 0;
 }
 
-static int apply_here(void *arg)
+int vnrs_sysctl_profile_here(struct vnrs_sysctl_proc *proc, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
 {
-    struct profile_args *a = arg;
+    struct profile_args args = {.profile = profile, .proc_fd = proc_dir(proc), .err = err};
     int written = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(settings) && written >= 0; i++) {
-        int one = apply_one(a, &settings[i]);
-        written = one < 0 ? one : written + one;
-    }
-    return written;
-}
-
-int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
-{
-    struct profile_args args = {.profile = profile, .proc_fd = proc_dir(), .err = err};
 
     if (args.proc_fd < 0)
         return vnrs_err_errno(err, args.proc_fd, "procfs");
     for (int i = 0; i < _FOLDERS; i++)
         args.fds[i] = -1;
-    int written = vnrs_netns_run(ns_fd, apply_here, &args);
+    for (size_t i = 0; i < ARRAY_SIZE(settings) && written >= 0; i++) {
+        int one = apply_one(&args, &settings[i]);
+        written = one < 0 ? one : written + one;
+    }
     for (int i = 0; i < _FOLDERS; i++)
         if (args.fds[i] >= 0)
             (void)close(args.fds[i]);
     return written;
+}
+
+struct apply_args {
+    enum vnrs_sysctl_profile profile;
+    struct vnrs_err *err;
+};
+
+static int apply_here(void *arg)
+{
+    const struct apply_args *a = arg;
+
+    return vnrs_sysctl_profile_here(&own_proc, a->profile, a->err);
+}
+
+int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
+{
+    struct apply_args args = {profile, err};
+
+    return vnrs_netns_run(ns_fd, apply_here, &args);
 }
 
 struct set_args {
@@ -183,7 +198,7 @@ static int set_one(void *arg)
 
 int vnrs_sysctl_set(int ns_fd, const char *path, const char *value)
 {
-    struct set_args args = {proc_dir(), path, value};
+    struct set_args args = {proc_dir(&own_proc), path, value};
 
     return args.proc_fd < 0 ? args.proc_fd : vnrs_netns_run(ns_fd, set_one, &args);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Desired state minus what is known of the actual state = requests, in an order that works: removals first, dependents
 // before what they depend on (links and routes after their namespaces where nothing is desired at all); then what is
-// missing or different, in the order of plan/desired.h. Pure.
+// missing or different, in the order of plan/desired.h, but each namespace right before the first link in it. Pure.
 //
 // Actual state is learned in two ways: LIST says what is there, an ENSURE that succeeded says what it is like. After a
 // restart only the first is known, so everything is ensured again; the agent then finds that nothing has to be done.

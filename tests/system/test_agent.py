@@ -142,6 +142,35 @@ def test_link_attributes(agent):
     assert "proto 157" in sh("ip", "-n", f"vnrs.{LAB}.vm1", "-N", "route", "show", "default")
 
 
+def test_many_at_once(agent):
+    """Requests that wait are read ahead, and namespaces made beside the links before them: nothing else shows."""
+    agent.ensure(LAB, h.FABRIC, "fabric", h.fabric())
+    keys = [f"m{i}" for i in range(100)]
+    sent = []
+
+    def add(i):
+        for kind, key, spec in [(h.NETNS, f"m{i}", h.netns(h.FORWARD if i % 2 else 0)),
+                                (h.LINK, f"m{i}/eth0", h.nic(f"m{i}", f"m{i}/eth0", 16 + i, [f"10.0.0.{4 + i}/24"]))]:
+            sent.append(agent.send(h.ENSURE, agent.obj(LAB, kind, key), spec=spec))
+
+    for i in range(len(keys)):
+        add(i)
+        if i == 50:  # in order: gone, and made once more
+            sent.append(agent.send(h.REMOVE, agent.obj(LAB, h.NETNS, "m49")))
+            add(49)
+    replies = [agent.answer(seq) for seq in sent]
+    assert [r.text for r in replies if r.error] == []
+    assert [r.outcome for r in replies if r.outcome != "created"] == ["removed"]
+    seen = {key: in_ns(f"vnrs.{LAB}.{key}", "sh", "-c", "readlink /proc/self/ns/net; sysctl -n net.ipv4.ip_forward "
+                       "net.ipv6.conf.default.accept_ra; cat /sys/class/net/lo/flags") for key in keys}
+    assert len({text.splitlines()[0] for text in seen.values()}) == len(keys)
+    assert [text.split()[1:] for text in seen.values()] == [[str(i % 2), "0", "0x9"] for i in range(len(keys))]
+    assert "10.0.0.53/24" in sh("ip", "-n", f"vnrs.{LAB}.m49", "addr", "show", "eth0")
+    assert not [e for e in agent.take_events() if e.kind == h.SUSPECT]
+    again = [agent.ensure(LAB, h.NETNS, key, h.netns(h.FORWARD if i % 2 else 0)) for i, key in enumerate(keys)]
+    assert set(again) == {"unchanged"}
+
+
 def test_change_in_place(agent):
     ensure_all(agent)
     before = sh("ip", "-n", f"vnrs.{LAB}.vm1", "link", "show", "eth0").split(":")[0]

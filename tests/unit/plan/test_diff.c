@@ -66,6 +66,34 @@ static void unknown_specs_are_ensured_again_and_nothing_is_removed(void **state)
     vnrs_ids_free(ids);
 }
 
+// The agent makes the next namespaces while it makes a link: they come in turns, each before what needs it.
+static void a_namespace_comes_right_before_its_first_link(void **state)
+{
+    struct vnrs_ids *ids = vnrs_ids_new();
+    struct labs_plan a = labs_plan(labs_load_example("hub-spoke"), ids);
+    vnrs_request_list requests = {0};
+    size_t in_turns = 0;
+
+    (void)state;
+    assert_int_equal(vnrs_diff(a.desired.objects.items, a.desired.objects.len, NULL, 0, &requests), 0);
+    assert_int_equal(requests.len, a.desired.objects.len);
+    assert_int_equal(requests.items[0].object->type, VNRS_OBJ_FABRIC);
+    for (size_t i = 1; i < requests.len; i++) {
+        const struct vnrs_object *object = requests.items[i].object, *before = requests.items[i - 1].object;
+        if (object->type == VNRS_OBJ_LINK && before->type == VNRS_OBJ_NETNS) {
+            const struct vnrs_obj_link *link = object->spec;
+            assert_true(strcmp(link->a.ns.name, before->key) == 0 || strcmp(link->b.ns.name, before->key) == 0);
+            in_turns++;
+        } else if (object->type != VNRS_OBJ_LINK && object->type != VNRS_OBJ_NETNS) {
+            assert_true(object->type >= before->type); // as before
+        }
+    }
+    assert_true(in_turns > 3);
+    vec_free(&requests);
+    labs_plan_fini(&a);
+    vnrs_ids_free(ids);
+}
+
 static void removals_come_first_and_dependents_before(void **state)
 {
     struct vnrs_ids *ids = vnrs_ids_new();
@@ -162,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unchanged_is_nothing),
         cmocka_unit_test(unknown_specs_are_ensured_again_and_nothing_is_removed),
+        cmocka_unit_test(a_namespace_comes_right_before_its_first_link),
         cmocka_unit_test(removals_come_first_and_dependents_before),
         cmocka_unit_test(additions_touch_nothing_else),
     };
