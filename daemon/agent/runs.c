@@ -201,6 +201,7 @@ struct vnrs_agentd_speaker {
     struct vnrs_agentd_child child;
     struct vnrs_agentd_object *object;
     struct vnrs_obj_speaker spec; // that it was started with
+    struct vnrs_netns_id ns;      // in which it listens
     int control_fd;               // the controller's end: a new controller gets it again
     int agent_fd;                 // our end of the pair over which it asks for sockets
     struct event *agent_event;
@@ -356,6 +357,9 @@ static int start_speaker_err(struct vnrs_agentd_speaker *speaker, struct vnrs_er
     int code = vnrs_netns_resolve(speaker->object->lab->name, &spec->ns, &ns_fd, err);
     if (code < 0)
         return code;
+    code = vnrs_netns_id_get(ns_fd, &speaker->ns);
+    if (code < 0)
+        return vnrs_err_errno(err, code, "the namespace of speaker '%s'", speaker->object->obj.key);
     if (spec->listen.family != VNRS_AF_NONE) {
         listen_fd = open_listener(spec, ns_fd);
         if (listen_fd < 0 && !spec->listen_optional)
@@ -396,11 +400,23 @@ static void on_speaker_ended(void *arg, const char *how)
     vnrs_agentd_conn_event(object->lab->ad->conn, VNRS_AG_EV_EXITED, &object->obj, how);
 }
 
+// The namespace was removed by another hand and made again: nobody reaches the old one's listener.
+static bool is_elsewhere(const struct vnrs_agentd_speaker *speaker)
+{
+    struct vnrs_netns_id id;
+    struct vnrs_err err = {0};
+    _close_ int ns_fd = -1;
+
+    return vnrs_netns_resolve(speaker->object->lab->name, &speaker->spec.ns, &ns_fd, &err) == 0 &&
+           vnrs_netns_id_get(ns_fd, &id) == 0 && (id.dev != speaker->ns.dev || id.ino != speaker->ns.ino);
+}
+
 int vnrs_agentd_speaker_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_outcome *ret_outcome,
                                struct vnrs_err *err)
 {
     struct vnrs_agentd_speaker *speaker = object->speaker;
-    bool moved = speaker && memcmp(&speaker->spec, &object->spec.speaker, sizeof(speaker->spec)) != 0;
+    bool moved =
+        speaker && (memcmp(&speaker->spec, &object->spec.speaker, sizeof(speaker->spec)) != 0 || is_elsewhere(speaker));
 
     if (speaker && !moved) { // one that has just ended is being started again
         *ret_outcome = VNRS_AG_UNCHANGED;

@@ -421,6 +421,13 @@ def test_speaker_restarts(agent):
     os.kill(first.pid, signal.SIGKILL)
     assert agent.wait_event(h.EXITED, LAB).text == "signal 9 (Killed)"
     until(lambda: agent.receive(0.05) is None and agent.speakers["rs-0"].pid != first.pid, 10, "a new speaker")
+    # Its namespace is another one: it listens there, and not for nobody any more.
+    second = agent.speakers["rs-0"]
+    sh("ip", "netns", "del", f"vnrs.{LAB}.r")
+    assert ensure_all(agent)[h.SPEAKER, "rs-0"] == "changed"
+    until(lambda: agent.receive(0.05) is None and agent.speakers["rs-0"].pid != second.pid, 10, "one in the new namespace")
+    assert "10.1.0.1:179" in in_ns(f"vnrs.{LAB}.r", "ss", "-Hltn")
+    assert ensure_all(agent)[h.SPEAKER, "rs-0"] == "unchanged"
     assert agent.remove(LAB, h.SPEAKER, "rs-0") == "removed"
     assert "10.1.0.1:179" not in in_ns(f"vnrs.{LAB}.r", "ss", "-Hltn")
 

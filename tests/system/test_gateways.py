@@ -153,11 +153,13 @@ def test_an_instance_is_made_again(lab):
         return next(p for p in lab.get("peers", "--all") if (p["speaker"], p["name"]) == ("gateway.vpn-1", "tb"))
 
     until(lambda: session()["state"] == "Established", 60)
-    flaps = session()["flaps"]
+    before = lab.daemon.children("gateway.vpn-1")
     sh("ip", "netns", "del", f"vnrs.{lab.name}.gateway.vpn-1")
-    until(lambda: session()["flaps"] > flaps and session()["state"] == "Established", 90, "BGP through the new tunnel")
+    until(lambda: lab.daemon.children("gateway.vpn-1") not in ([], before), 60, "another speaker")
+    until(lambda: session()["state"] == "Established", 90, "BGP through the new tunnel")
     until(lambda: lab.next_hops("vm", "10.60.0.0/16") == ["10.0.1.4", "10.0.1.5"]
           and all(reaches(lab, "branch") for _ in range(4)), 60, "it is back")
+    until(lambda: all(p["state"] == "Established" for p in lab.get("peers", "--all")), 60, "every session of it")
 
 
 @ONE_PLANE
