@@ -174,7 +174,7 @@ def leftovers(name, run_dir=None):
     for cmdline in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
             there = cmdline.read_bytes() + os.fsencode(os.readlink(cmdline.parent / "cwd"))
-            if f"/labs/{name}/".encode() in there:
+            if f"{run_dir or ''}/labs/{name}/".encode() in there:
                 found.append(f"process {cmdline.parent.name}")
         except OSError:
             pass
