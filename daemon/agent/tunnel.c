@@ -2,6 +2,7 @@
 #include "agent/tunnel.h"
 
 #include "agent/conn.h"
+#include "agent/guests.h"
 #include "agent/runs.h"
 #include "fib/guest_sink.h"
 #include "lab/esp.h"
@@ -258,7 +259,9 @@ static bool is_in(const struct vnrs_ag_netns *x, const struct vnrs_ag_netns *y)
 static void carrier_changed(struct vnrs_agentd_lab *lab, const struct vnrs_ag_netns *ns)
 {
     struct vnrs_map_entry *e;
+    struct vnrs_err err = {0};
     size_t at = 0;
+    bool behind; // the rest follows in its own turns
 
     if (!lab->guest_sink)
         return;
@@ -267,8 +270,8 @@ static void carrier_changed(struct vnrs_agentd_lab *lab, const struct vnrs_ag_ne
         if (object->obj.type == VNRS_OBJ_TABLE && is_in(&object->spec.table.ns, ns))
             vnrs_guest_sink_table_suspect(lab->guest_sink, object->obj.key);
     }
-    if (lab->guest_sink->ops->flush(lab->guest_sink) < 0)
-        log_debug("lab '%s': %s", lab->name, lab->guest_sink->error);
+    if (lab->guest_sink->ops->flush(lab->guest_sink) < 0 || vnrs_agentd_guests_flush(lab, &behind, &err) < 0)
+        log_debug("lab '%s': %s", lab->name, err.text);
 }
 
 void vnrs_agentd_tunnel_link_made(const struct vnrs_agentd_object *link)
