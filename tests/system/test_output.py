@@ -65,7 +65,10 @@ def shape(value):
 
 @pytest.mark.parametrize("verb", STEADY, ids=" ".join)
 def test_yaml_is_json(lab, verb):
-    assert yaml.safe_load(out(lab, verb, "yaml")) == json.loads(out(lab, verb, "json"))
+    said = yaml.safe_load(out(lab, verb, "yaml")), json.loads(out(lab, verb, "json"))
+    if verb[:2] == ["bgp", "rib"]:  # whichever instance answers first comes first
+        said = [sorted(rows, key=json.dumps) for rows in said]
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("verb", MOVING, ids=" ".join)
