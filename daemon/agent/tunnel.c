@@ -270,7 +270,10 @@ static void carrier_changed(struct vnrs_agentd_lab *lab, const struct vnrs_ag_ne
         if (object->obj.type == VNRS_OBJ_TABLE && is_in(&object->spec.table.ns, ns))
             vnrs_guest_sink_table_suspect(lab->guest_sink, object->obj.key);
     }
-    if (lab->guest_sink->ops->flush(lab->guest_sink) < 0 || vnrs_agentd_guests_flush(lab, &behind, &err) < 0)
+    int code = lab->guest_sink->ops->flush(lab->guest_sink);
+    code =
+        code < 0 ? vnrs_agentd_sink_failed(lab->guest_sink, code, &err) : vnrs_agentd_guests_flush(lab, &behind, &err);
+    if (code < 0)
         log_debug("lab '%s': %s", lab->name, err.text);
 }
 

@@ -5,20 +5,18 @@
 #include "lab/netns.h"
 #include "util/fd.h"
 #include "util/strbuf.h"
+#include "util/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <time.h>
 
-#define ITEMS_MAX   64
-#define STACK_BYTES (256u << 10)
-#define IDLE_S      1
-#define FDS         16384 // a lab of 4,000 machines has some 12,000
+#define ITEMS_MAX 64
+#define IDLE_S    1
+#define FDS       16384 // a lab of 4,000 machines has some 12,000
 
 struct item {
     TAILQ_ENTRY(item) entry;
@@ -37,23 +35,17 @@ struct vnrs_ahead {
 
     pthread_t thread; // of the caller alone, as all below
     bool started;
-    struct vnrs_sysctl_proc proc;
 };
 
 // The thread.
 
-struct making {
-    struct vnrs_sysctl_proc *proc;
-    enum vnrs_sysctl_profile profile;
-};
-
 static int prepare_here(void *arg)
 {
-    const struct making *m = arg;
+    const enum vnrs_sysctl_profile *profile = arg;
     struct vnrs_err err = {0}; // the caller comes upon it, too
     int code = vnrs_netns_lo_up_here(NULL);
 
-    return code < 0 ? code : vnrs_sysctl_profile_here(m->proc, m->profile, &err);
+    return code < 0 ? code : vnrs_sysctl_profile_here(*profile, &err);
 }
 
 static struct item *first_waiting(struct vnrs_ahead *ahead)
@@ -83,14 +75,13 @@ static struct item *next_item(struct vnrs_ahead *ahead)
 }
 
 // With the lock, which is open while the namespace is made.
-static void make(struct vnrs_ahead *ahead, struct item *item, struct vnrs_sysctl_proc *proc)
+static void make(struct vnrs_ahead *ahead, struct item *item)
 {
-    struct making making = {proc, item->profile};
     int fd = -1;
 
     item->state = MAKING; // everybody else leaves it alone now
     (void)pthread_mutex_unlock(&ahead->lock);
-    int code = vnrs_netns_make(prepare_here, &making, &fd);
+    int code = vnrs_netns_make(prepare_here, &item->profile, &fd);
     (void)pthread_mutex_lock(&ahead->lock);
     item->ns_fd = code < 0 ? -1 : fd;
     item->state = MADE;
@@ -99,34 +90,16 @@ static void make(struct vnrs_ahead *ahead, struct item *item, struct vnrs_sysctl
 
 static void *work(void *arg)
 {
-    struct vnrs_sysctl_proc proc = VNRS_SYSCTL_PROC_NONE;
     struct vnrs_ahead *ahead = arg;
     struct item *item;
 
     (void)pthread_mutex_lock(&ahead->lock);
     while ((item = next_item(ahead)))
-        make(ahead, item, &proc);
+        make(ahead, item);
     ahead->runs = false;
     (void)pthread_mutex_unlock(&ahead->lock);
-    vnrs_sysctl_proc_close(&proc);
+    vnrs_sysctl_proc_close();
     return NULL;
-}
-
-// Signals are the main loop's business.
-static int create_thread(struct vnrs_ahead *ahead)
-{
-    sigset_t all, old;
-    pthread_attr_t attr;
-
-    (void)sigfillset(&all);
-    if (pthread_attr_init(&attr) != 0)
-        return -ENOMEM;
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = -pthread_create(&ahead->thread, &attr, work, ahead);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    (void)pthread_attr_destroy(&attr);
-    return err;
 }
 
 // The caller.
@@ -146,7 +119,6 @@ int vnrs_ahead_new(struct vnrs_ahead **ret_ahead)
     (void)pthread_cond_init(&ahead->made, NULL);
     (void)pthread_condattr_destroy(&attr);
     TAILQ_INIT(&ahead->items);
-    ahead->proc = (struct vnrs_sysctl_proc)VNRS_SYSCTL_PROC_NONE;
     *ret_ahead = ahead;
     return 0;
 }
@@ -174,7 +146,6 @@ struct vnrs_ahead *vnrs_ahead_free(struct vnrs_ahead *ahead)
         (void)pthread_join(ahead->thread, NULL);
     while ((item = TAILQ_FIRST(&ahead->items)))
         drop(ahead, item);
-    vnrs_sysctl_proc_close(&ahead->proc);
     (void)pthread_cond_destroy(&ahead->made);
     (void)pthread_cond_destroy(&ahead->wanted);
     (void)pthread_mutex_destroy(&ahead->lock);
@@ -229,7 +200,7 @@ static void start(struct vnrs_ahead *ahead)
         (void)pthread_join(ahead->thread, NULL);
     else
         grow_descriptors();
-    ahead->started = create_thread(ahead) == 0;
+    ahead->started = vnrs_thread_start(&ahead->thread, work, ahead) == 0;
     ahead->runs = ahead->started;
 }
 
@@ -260,7 +231,7 @@ static void help(struct vnrs_ahead *ahead)
     struct item *item = first_waiting(ahead);
 
     if (item)
-        make(ahead, item, &ahead->proc);
+        make(ahead, item);
     else
         (void)pthread_cond_wait(&ahead->made, &ahead->lock);
 }

@@ -60,6 +60,11 @@ static const struct setting settings[] = {
     {IPV6_DEFAULT, "disable_ipv6", {"0", "0", "1", "0"}},
 };
 
+static _Thread_local struct {
+    int fd;
+    unsigned uses;
+} own_proc = {.fd = -1};
+
 // A procfs that is mounted nowhere, or a negative errno.
 static int mount_proc(void)
 {
@@ -77,25 +82,24 @@ static int mount_proc(void)
 // there is memory, and every look goes through all of them: with thousands of namespaces that takes longer than
 // everything else about a namespace, and the files that were opened take as much memory as the namespaces. So we look
 // in a procfs of our own, and leave it for a new one now and then.
-static int proc_dir(struct vnrs_sysctl_proc *proc)
+static int proc_dir(void)
 {
-    if (proc->fd >= 0 && proc->uses++ < PROC_USES_MAX)
-        return proc->fd;
-    vnrs_sysctl_proc_close(proc);
-    proc->fd = mount_proc();
-    if (proc->fd < 0) // not allowed here
-        proc->fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return proc->fd < 0 ? -errno : proc->fd;
+    if (own_proc.fd >= 0 && own_proc.uses++ < PROC_USES_MAX)
+        return own_proc.fd;
+    vnrs_sysctl_proc_close();
+    own_proc.fd = mount_proc();
+    if (own_proc.fd < 0) // not allowed here
+        own_proc.fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return own_proc.fd < 0 ? -errno : own_proc.fd;
 }
 
-void vnrs_sysctl_proc_close(struct vnrs_sysctl_proc *proc)
+void vnrs_sysctl_proc_close(void)
 {
-    if (proc->fd >= 0)
-        (void)close(proc->fd);
-    *proc = (struct vnrs_sysctl_proc)VNRS_SYSCTL_PROC_NONE;
+    if (own_proc.fd >= 0)
+        (void)close(own_proc.fd);
+    own_proc.fd = -1;
+    own_proc.uses = 0;
 }
-
-static struct vnrs_sysctl_proc own_proc = VNRS_SYSCTL_PROC_NONE;
 
 // In the namespace: sys/net is that of whoever opens it. `path` begins at `dir_fd`.
 static int set_here(int dir_fd, const char *path, const char *value)
@@ -143,9 +147,9 @@ static int apply_one(struct profile_args *a, const struct setting *s)
     return err > 0;
 }
 
-int vnrs_sysctl_profile_here(struct vnrs_sysctl_proc *proc, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
+int vnrs_sysctl_profile_here(enum vnrs_sysctl_profile profile, struct vnrs_err *err)
 {
-    struct profile_args args = {.profile = profile, .proc_fd = proc_dir(proc), .err = err};
+    struct profile_args args = {.profile = profile, .proc_fd = proc_dir(), .err = err};
     int written = 0;
 
     if (args.proc_fd < 0)
@@ -171,7 +175,7 @@ static int apply_here(void *arg)
 {
     const struct apply_args *a = arg;
 
-    return vnrs_sysctl_profile_here(&own_proc, a->profile, a->err);
+    return vnrs_sysctl_profile_here(a->profile, a->err);
 }
 
 int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struct vnrs_err *err)
@@ -198,7 +202,7 @@ static int set_one(void *arg)
 
 int vnrs_sysctl_set(int ns_fd, const char *path, const char *value)
 {
-    struct set_args args = {proc_dir(&own_proc), path, value};
+    struct set_args args = {proc_dir(), path, value};
 
     return args.proc_fd < 0 ? args.proc_fd : vnrs_netns_run(ns_fd, set_one, &args);
 }

@@ -14,19 +14,10 @@ enum vnrs_sysctl_profile {
 // Returns how many were written, or a negative errno. A setting that this kernel does not have is skipped.
 int vnrs_sysctl_profile_apply(int ns_fd, enum vnrs_sysctl_profile profile, struct vnrs_err *err) VNRS_MUST_CHECK;
 
-// Where a thread looks for settings: a procfs of its own. Begins as NONE.
-struct vnrs_sysctl_proc {
-    int fd;
-    unsigned uses;
-};
-#define VNRS_SYSCTL_PROC_NONE                                                                                          \
-    {                                                                                                                  \
-        .fd = -1                                                                                                       \
-    }
 // The same in the namespace that the calling thread is in.
-int vnrs_sysctl_profile_here(struct vnrs_sysctl_proc *proc, enum vnrs_sysctl_profile profile,
-                             struct vnrs_err *err) VNRS_MUST_CHECK;
-void vnrs_sysctl_proc_close(struct vnrs_sysctl_proc *proc);
+int vnrs_sysctl_profile_here(enum vnrs_sysctl_profile profile, struct vnrs_err *err) VNRS_MUST_CHECK;
+// Each thread keeps a procfs to look in; one that ends gives it up.
+void vnrs_sysctl_proc_close(void);
 
 // One setting; `path` is below /proc/sys. Returns 1: written, 0: was so, -ENOENT: not there, or another negative errno.
 int vnrs_sysctl_set(int ns_fd, const char *path, const char *value) VNRS_MUST_CHECK;

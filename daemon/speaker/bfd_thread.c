@@ -3,14 +3,11 @@
 
 #include "speaker/bfd_engine.h"
 #include "util/fd.h"
+#include "util/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <sys/socket.h>
-
-#define STACK_BYTES (256u << 10)
 
 struct vnrs_bfd_thread {
     pthread_t thread;
@@ -40,20 +37,10 @@ static void thread_free(struct vnrs_bfd_thread *t)
     free(t);
 }
 
-// Signals are the main loop's business.
 static int create(struct vnrs_bfd_thread *t)
 {
-    sigset_t all, old;
-    pthread_attr_t attr;
+    int err = vnrs_thread_start(&t->thread, run, t);
 
-    (void)sigfillset(&all);
-    if (pthread_attr_init(&attr) != 0)
-        return -ENOMEM;
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = -pthread_create(&t->thread, &attr, run, t);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    (void)pthread_attr_destroy(&attr);
     while (err == 0 && sem_wait(&t->runs) < 0)
         ;
     return err;
