@@ -21,7 +21,7 @@ struct vnrs_cli {
     const char *nic, *reason, *protocol, *port, *sample;
     const char *file;         // -w, or NULL
     const char *count, *snap; // -c, -s of capture
-    const char *as;           // --format of graph, or NULL
+    const char *as;           // --format of graph and test, or NULL
     int argc;
     char **argv; // positional
 };
@@ -74,6 +74,9 @@ int vnrs_cli_lab(const struct vnrs_cli *cli, char **ret_lab);
 int vnrs_cli_no_format(const char *verb, const char *formats);
 // GET of /v1/labs/<lab><suffix>; on failure the sentence is printed. Returns the exit status.
 int vnrs_cli_get(const struct vnrs_cli *cli, const char *suffix, struct vnrs_answer *ret_answer);
+// Check a topology file, and POST it to `path`. What is wrong with it, or with that, is printed. Returns the exit
+// status.
+int vnrs_cli_post_file(const struct vnrs_cli *cli, const char *file, const char *path, struct vnrs_answer *ret_answer);
 void vnrs_cli_print_link(const json_t *link); // a line: link.c
 // Poll the lab's status until `done` says so or the time is up. Prints what is unmet on a time-out.
 int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(const json_t *status, json_int_t wanted),

@@ -11,6 +11,24 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+static bool verbose; // of the whole program, as -v is
+
+void vnrs_client_be_verbose(void)
+{
+    verbose = true;
+}
+
+static void tell(const char *method, const char *path, CURL *curl, CURLcode rc, long status)
+{
+    double seconds = 0;
+
+    if (!verbose)
+        return;
+    curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME, &seconds);
+    (void)fprintf(stderr, "vnrs: %s %s: %ld, %.1f ms%s%s\n", method, path, status, seconds * 1000, rc ? ": " : "",
+                  rc ? curl_easy_strerror(rc) : "");
+}
+
 void vnrs_answer_fini(struct vnrs_answer *answer)
 {
     json_decref(answer->json);
@@ -79,6 +97,7 @@ struct vnrs_answer vnrs_client_request(const char *socket, const char *method, c
     }
     CURLcode rc = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    tell(method, path, curl, rc, status);
     curl_slist_free_all(headers);
     answer.status = (int)status;
     answer.exit = rc == CURLE_OK ? exit_of_status(status) : exit_of_socket(socket);
@@ -158,6 +177,7 @@ struct vnrs_answer vnrs_client_stream(const char *socket, const char *path, cons
         }
         CURLcode rc = curl_easy_perform(stream.curl);
         curl_easy_getinfo(stream.curl, CURLINFO_RESPONSE_CODE, &status);
+        tell("GET", path, stream.curl, rc, status);
         answer.status = (int)status;
         answer.exit = rc == CURLE_OK ? exit_of_status(status) : status ? VNRS_EXIT_FAILED : exit_of_socket(socket);
         if (stream.refusal.text)

@@ -30,7 +30,10 @@ struct vnrs_answer {
 
 void vnrs_answer_fini(struct vnrs_answer *answer);
 
-// One request; `body` is borrowed and may be NULL. Never prints.
+// From now on each request is told on standard error, with its status and how long it took.
+void vnrs_client_be_verbose(void);
+
+// One request; `body` is borrowed and may be NULL. Prints nothing.
 struct vnrs_answer vnrs_client_request(const char *socket, const char *method, const char *path, const json_t *body);
 // Who takes an answer that comes in pieces.
 struct vnrs_stream_reader {

@@ -31,7 +31,7 @@ static void print_bash(FILE *out, const struct vnrs_completion_verb *verbs, cons
         "    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == -o ]]; then\n"
         "        COMPREPLY=($(compgen -W 'table json yaml tsv' -- \"$word\"))\n"
         "    elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --format ]]; then\n"
-        "        COMPREPLY=($(compgen -W 'mermaid dot svg' -- \"$word\"))\n"
+        "        COMPREPLY=($(compgen -W 'mermaid dot svg junit' -- \"$word\"))\n"
         "    elif [[ $word == -* ]]; then\n"
         "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
         "    elif [[ -z $verb ]]; then\n"

@@ -3,6 +3,8 @@
 #include "cli/cli.h"
 #include "cli/completion.h"
 
+#include "model/schema.h"
+
 #include <curl/curl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #define DEFAULT_TIMEOUT_S 60
 
 static int print_completion(const struct vnrs_cli *cli);
+static int usage_error(const char *what, const char *value);
 
 static const struct verb {
     const char *name, *alias;
@@ -40,7 +43,8 @@ static const struct verb {
     {"exec", NULL, vnrs_verb_exec, 2, -1, "MACHINE -- CMD...", "run a command inside a machine"},
     {"shell", NULL, vnrs_verb_shell, 1, 1, "MACHINE", "a shell inside a machine"},
     {"ping", NULL, vnrs_verb_ping, 0, -1, "--all [MACHINE...]", "who answers whom, and why not"},
-    {"test", NULL, vnrs_verb_test, 0, 1, "[LAB] [--timeout 60s]", "the file's assertions, with wait and retry"},
+    {"test", NULL, vnrs_verb_test, 0, 1, "[LAB|FILE] [--format junit] [--timeout 60s]",
+     "the file's assertions, with wait and retry"},
     {"events", NULL, vnrs_verb_events, 0, 0, "[-f]", "what happened: sessions, objects, daemons, files"},
     {"flows", NULL, vnrs_verb_flows, 0, 0,
      "[-f] [--nic NIC] [--reason REASON] [--from A] [--to A] [--protocol P] [--port N] [--dropped|--forwarded] "
@@ -90,9 +94,35 @@ static void print_usage(FILE *out)
                 "  --timeout TIME    how long to wait: 30, 30s or 2m (default 60s)\n"
                 "  --no-color        no colour (also NO_COLOR)\n"
                 "  -q                no progress\n"
+                "  -v                tell each request to the daemon\n"
                 "\nexit status: 0 ok, 1 failed, 2 usage, 3 invalid file, 4 timed out or not ready, 5 not permitted,\n"
                 "6 daemon not reachable\n",
                 out);
+}
+
+// Each name and alias in turn, for vnrs_schema_suggest().
+static const char *next_verb(void *arg)
+{
+    size_t *at = arg;
+
+    while (*at < 2 * ARRAY_SIZE(verbs)) {
+        const struct verb *verb = &verbs[*at / 2];
+        const char *name = (*at)++ % 2 ? verb->alias : verb->name;
+        if (name && verb->help)
+            return name;
+    }
+    return NULL;
+}
+
+static int unknown_verb(const char *name)
+{
+    size_t at = 0;
+    const char *meant = vnrs_schema_suggest(name, next_verb, &at);
+
+    if (!meant)
+        return usage_error("unknown verb", name);
+    (void)fprintf(stderr, "vnrs: error: unknown verb '%s'\nhelp: did you mean '%s'?\n", name, meant);
+    return VNRS_EXIT_USAGE;
 }
 
 static const struct verb *find_verb(const char *name)
@@ -169,12 +199,11 @@ static const struct option options[] = {
     {"format", required_argument, NULL, OPT_FORMAT},
     {"no-color", no_argument, NULL, OPT_NO_COLOR},
     {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPT_VERSION},
     {0},
 };
-
-static int usage_error(const char *what, const char *value);
 
 static int print_completion(const struct vnrs_cli *cli)
 {
@@ -280,6 +309,9 @@ static int take_option(struct vnrs_cli *cli, int opt, char **argv)
     case 'q':
         cli->quiet = true;
         return -1;
+    case 'v':
+        vnrs_client_be_verbose();
+        return -1;
     case 'h':
         print_usage(stdout);
         return VNRS_EXIT_OK;
@@ -316,7 +348,7 @@ int main(int argc, char **argv)
     int opt;
 
     opterr = 0;
-    while ((opt = getopt_long(argc, argv, ":o:w:c:s:fqh", options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, ":o:w:c:s:fqvh", options, NULL)) != -1) {
         int rc = take_option(&cli, opt, argv);
         if (rc >= 0)
             return rc;
@@ -327,7 +359,7 @@ int main(int argc, char **argv)
     }
     const struct verb *verb = find_verb(argv[optind]);
     if (!verb)
-        return usage_error("unknown verb", argv[optind]);
+        return unknown_verb(argv[optind]);
     cli.argc = argc - optind - 1;
     cli.argv = argv + optind + 1;
     if (cli.argc < verb->min_args || (verb->max_args >= 0 && cli.argc > verb->max_args)) {

@@ -96,16 +96,15 @@ static void print_changes(const struct vnrs_cli *cli, const json_t *changes)
         (void)puts("no changes");
 }
 
-// Check the file and post it to `path`; prints what went wrong.
-static int post_file(const struct vnrs_cli *cli, const char *path, struct vnrs_answer *ret_answer)
+int vnrs_cli_post_file(const struct vnrs_cli *cli, const char *file, const char *path, struct vnrs_answer *ret_answer)
 {
     _cleanup_(vnrs_checked_file_fini) struct vnrs_checked_file f = {0};
 
-    int rc = vnrs_checked_file_load(cli->argv[0], &f);
+    int rc = vnrs_checked_file_load(file, &f);
     vnrs_diags_print(&f.diags, stderr, cli->color);
     if (rc)
         return rc;
-    json_t *body = json_pack("{s:s s:s s:O}", "file", cli->argv[0], "source", f.source, "files", f.files);
+    json_t *body = json_pack("{s:s s:s s:O}", "file", file, "source", f.source, "files", f.files);
     struct vnrs_answer answer = vnrs_client_request(cli->socket, "POST", path, body);
     json_decref(body);
     if (answer.exit) {
@@ -120,7 +119,7 @@ static int post_file(const struct vnrs_cli *cli, const char *path, struct vnrs_a
 int vnrs_verb_plan(const struct vnrs_cli *cli)
 {
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
-    int rc = post_file(cli, "/v1/plan", &answer);
+    int rc = vnrs_cli_post_file(cli, cli->argv[0], "/v1/plan", &answer);
 
     if (rc)
         return rc;
@@ -132,7 +131,7 @@ int vnrs_verb_plan(const struct vnrs_cli *cli)
 int vnrs_verb_apply(const struct vnrs_cli *cli)
 {
     _cleanup_(vnrs_answer_fini) struct vnrs_answer answer = {0};
-    int rc = post_file(cli, "/v1/labs", &answer);
+    int rc = vnrs_cli_post_file(cli, cli->argv[0], "/v1/labs", &answer);
 
     if (rc)
         return rc;

@@ -31,6 +31,7 @@ static const struct {
 } endpoints[] = {
     {EVHTTP_REQ_POST, "/v1/validate", vnrs_api_validate},
     {EVHTTP_REQ_POST, "/v1/plan", vnrs_api_plan},
+    {EVHTTP_REQ_POST, "/v1/tests", vnrs_api_file_tests},
     {EVHTTP_REQ_POST, "/v1/labs", vnrs_api_apply},
     {EVHTTP_REQ_GET, "/v1/labs", vnrs_api_labs},
     {EVHTTP_REQ_GET, "/v1/labs/*", vnrs_api_inspect},

@@ -13,6 +13,7 @@
 
 struct vnrs_control;
 struct vnrs_lab;
+struct vnrs_model;
 struct vnrs_speaker;
 
 struct vnrs_api_call {
@@ -55,6 +56,7 @@ typedef void (*vnrs_api_handler)(struct vnrs_api_call *call);
 void vnrs_api_validate(struct vnrs_api_call *call);
 void vnrs_api_plan(struct vnrs_api_call *call);
 void vnrs_api_apply(struct vnrs_api_call *call);
+void vnrs_api_file_tests(struct vnrs_api_call *call);
 void vnrs_api_destroy(struct vnrs_api_call *call);
 void vnrs_api_config(struct vnrs_api_call *call);
 // api_lab.c
@@ -62,6 +64,7 @@ void vnrs_api_labs(struct vnrs_api_call *call);
 void vnrs_api_inspect(struct vnrs_api_call *call);
 void vnrs_api_peerings(struct vnrs_api_call *call);
 void vnrs_api_tests(struct vnrs_api_call *call);
+json_t *vnrs_api_tests_of(const struct vnrs_model *model); // the answer to it
 // api_status.c
 void vnrs_api_status(struct vnrs_api_call *call);
 bool vnrs_api_lab_is_ready(struct vnrs_lab *lab);

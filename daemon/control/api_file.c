@@ -161,6 +161,29 @@ void vnrs_api_apply(struct vnrs_api_call *call)
     input_fini(&in);
 }
 
+// The assertions of a file, which may be another one than the lab that runs was made of: what they start from must run.
+void vnrs_api_file_tests(struct vnrs_api_call *call)
+{
+    struct input in;
+    char message[256] = "";
+
+    if (!load(call, &in))
+        return;
+    const struct vnrs_lab *lab = vnrs_control_find_lab(call->control, in.model->name);
+    if (!lab || !lab->model)
+        (void)snprintf(message, sizeof(message), "lab '%.64s' of '%.100s' does not run", in.model->name, in.file);
+    list_foreach (test, &in.model->tests) {
+        if (!*message && !vnrs_model_find_machine(lab->model, test->from->name))
+            (void)snprintf(message, sizeof(message), "machine '%.64s' is not in the lab that runs", test->from->name);
+    }
+    if (*message)
+        vnrs_api_error(call, 409, "not-running", message,
+                       "`vnrs plan FILE` shows the difference, `vnrs apply` makes it");
+    else
+        vnrs_api_reply(call, 200, vnrs_api_tests_of(in.model));
+    input_fini(&in);
+}
+
 void vnrs_api_destroy(struct vnrs_api_call *call)
 {
     struct vnrs_lab *lab = call->lab;

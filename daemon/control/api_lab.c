@@ -233,7 +233,7 @@ void vnrs_api_peerings(struct vnrs_api_call *call)
     vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
 }
 
-static json_t *test_json(const struct vnrs_lab *lab, struct vnrs_arena *arena, const struct vnrs_test *test)
+static json_t *test_json(struct vnrs_arena *arena, const struct vnrs_model *model, const struct vnrs_test *test)
 {
     static const char *const kinds[] = {"ping", "next-hop", "connect"};
     char to[VNRS_ADDR_STR_MAX];
@@ -243,19 +243,24 @@ static json_t *test_json(const struct vnrs_lab *lab, struct vnrs_arena *arena, c
                      (int)test->port, "expectFail", test->expect_fail, "nextHopType",
                      test->has_type ? json_string(vnrs_next_hop_name(test->type, test->ecmp)) : json_null(),
                      "nextHopIps", test->has_next_hops ? addr_list(&test->next_hops) : json_null(), "netns",
-                     vnrs_machine_netns(arena, lab->model, test->from));
+                     vnrs_machine_netns(arena, model, test->from));
+}
+
+json_t *vnrs_api_tests_of(const struct vnrs_model *model)
+{
+    struct vnrs_arena *arena = vnrs_arena_new();
+    json_t *list = json_array();
+
+    list_foreach (test, &model->tests) {
+        if (arena)
+            (void)json_array_append_new(list, test_json(arena, model, test));
+    }
+    vnrs_arena_free(arena);
+    return json_pack("{s:s, s:o}", "lab", model->name, "value", list);
 }
 
 void vnrs_api_tests(struct vnrs_api_call *call)
 {
-    if (!has_model(call))
-        return;
-    struct vnrs_arena *arena = vnrs_arena_new();
-    json_t *list = json_array();
-    list_foreach (test, &call->lab->model->tests) {
-        if (arena)
-            (void)json_array_append_new(list, test_json(call->lab, arena, test));
-    }
-    vnrs_arena_free(arena);
-    vnrs_api_reply(call, 200, json_pack("{s:o}", "value", list));
+    if (has_model(call))
+        vnrs_api_reply(call, 200, vnrs_api_tests_of(call->lab->model));
 }

@@ -33,6 +33,11 @@ def test_usage(daemon, args):
     assert p.returncode == 2 and p.stderr
 
 
+def test_the_verb_that_was_meant():
+    p = run("statsu")
+    assert p.returncode == 2 and "unknown verb 'statsu'" in p.stderr and "did you mean 'status'?" in p.stderr
+
+
 def test_missing_file(daemon):
     p = daemon.cli("apply", "/nonexistent.vnrs.yml", check=False)
     assert p.returncode == 1 and "cannot read '/nonexistent.vnrs.yml': No such file" in p.stderr

@@ -6,6 +6,7 @@
 import json
 import os
 import subprocess
+import xml.etree.ElementTree
 
 import pytest
 import yaml
@@ -38,9 +39,10 @@ tests:
 # What is said of the same thing twice is equal, but for what counts and ages.
 STEADY = [["list"], ["inspect"], ["effective-routes", "a"], ["effective-routes", "a", "--wide"],
           ["next-hop", "--from", "a", "--to", "10.0.0.5"], ["trace", "--from", "a", "--to", "10.0.0.5"], ["peerings"],
-          ["link", "a"], ["version"], ["test"], ["ping", "--all"], ["learned-routes", "nva"],
+          ["link", "a"], ["version"], ["ping", "--all"], ["learned-routes", "nva"],
           ["advertised-routes", "nva"], ["bgp", "rib", "--why"]]
-MOVING = [["peers"], ["peer", "nva"], ["status"], ["counters"], ["counters", "a"], ["doctor"], ["events"]]
+MOVING = [["peers"], ["peer", "nva"], ["status"], ["counters"], ["counters", "a"], ["doctor"], ["events"],
+          ["test"]]
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +152,31 @@ def test_graph_refuses(lab, tmp_path):
     bad.write_text("name: x\nnonsense: 1\n")
     p = graph(lab, bad, check=False)
     assert p.returncode == 3 and "unknown key 'nonsense'" in p.stderr and p.stdout == ""
+
+
+def test_assertions_of_another_file(lab, tmp_path):
+    """vnrs test FILE: its assertions, in the lab that runs, as JUnit XML; one that fails is told, and is no usage error."""
+    file = tmp_path / "other.vnrs.yml"
+    file.write_text(LAB.replace("a reaches nva, from: a, ping: nva", "a < nva, from: a, ping: nva") +
+                    "  - {name: nva is nowhere, from: a, to: 10.0.0.5, expect: {nextHopType: None}}\n")
+    p = lab.daemon.cli("test", file, "--format", "junit", "--timeout", "2s", check=False)
+    suite = xml.etree.ElementTree.fromstring(p.stdout)
+    assert p.returncode == 1 and "1 passed, 1 failed" in p.stderr
+    assert {k: suite.get(k) for k in ("name", "tests", "failures")} == {"name": "output", "tests": "2", "failures": "1"}
+    assert [case.get("name") for case in suite] == ["a < nva", "nva is nowhere"]
+    assert "VnetLocal" in suite[1].find("failure").get("message") and suite[0].find("failure") is None
+
+
+@pytest.mark.parametrize("text, message", [
+    (LAB.replace("name: output", "name: nobody"), "lab 'nobody' of"),
+    (LAB.replace("name: a,", "name: b,").replace("from: a,", "from: b,"), "machine 'b' is not in the lab")])
+def test_assertions_of_what_does_not_run(lab, tmp_path, text, message):
+    file = tmp_path / "other.vnrs.yml"
+    file.write_text(text)
+    p = lab.daemon.cli("test", file, check=False)
+    assert p.returncode == 1 and message in p.stderr and "help:" in p.stderr and p.stdout == ""
+
+
+def test_requests_are_told(lab):
+    p = lab.daemon.cli("list", "-v")
+    assert "vnrs: GET /v1/labs: 200, " in p.stderr and p.stdout == lab.daemon.cli("list").stdout

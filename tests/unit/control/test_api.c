@@ -181,6 +181,9 @@ static void plan_changes_nothing(void **state)
     answer = fixture_http(f, "POST", "/v1/validate", text);
     assert_int_equal(answer.status, 200);
     json_decref(answer.json);
+    answer = fixture_http(f, "POST", "/v1/tests", text); // assertions of a lab that does not run
+    assert_int_equal(answer.status, 409);
+    json_decref(answer.json);
     assert_int_equal(f->agent.n_requests, 0);
     assert_int_equal(f->control->labs.len, 0);
     free(text);
