@@ -39,6 +39,6 @@ int vnrs_bpf_lpm_sync_end(struct vnrs_bpf_lpm *lpm, vnrs_lpm_entry_fn removed, v
 // or a negative errno: -ENOSPC when VNRS_LPM_CHUNKS_MAX are full.
 int vnrs_bpf_lpm_publish(struct vnrs_bpf_lpm *lpm) VNRS_MUST_CHECK;
 
-// What a packet would find, for tests: the value or 0.
+// What a packet would find now: the value or 0.
 uint32_t vnrs_bpf_lpm_find(const struct vnrs_bpf_lpm *lpm, uint32_t table, const struct vnrs_addr *addr);
 void vnrs_bpf_lpm_usage(const struct vnrs_bpf_lpm *lpm, struct vnrs_lpm_usage *ret_usage);

@@ -131,13 +131,13 @@ static int binding_to_slot(struct vnrs_bpf_routes *routes, struct handle *handle
     return 0;
 }
 
-// Likewise, to whichever slot has `members`.
+// Likewise, to a slot with `members`.
 static int binding_with(struct vnrs_bpf_routes *routes, struct handle *handle, const struct vnrs_bpf_members *members,
-                        struct binding **ret_binding)
+                        uint32_t preferred, struct binding **ret_binding)
 {
     struct vnrs_bpf_group_slot *slot;
 
-    int err = vnrs_bpf_slots_get(routes->slots, members, &slot);
+    int err = vnrs_bpf_slots_get(routes->slots, members, preferred, &slot);
     if (err)
         return err;
     err = binding_to_slot(routes, handle, slot, ret_binding);
@@ -147,17 +147,30 @@ static int binding_with(struct vnrs_bpf_routes *routes, struct handle *handle, c
 
 // --- routes ---
 
-// Where a route of `handle` belongs: the slot it is in if that one is right, else any that the handle has or gets.
-static int route_target(struct vnrs_bpf_routes *routes, struct handle *handle, const struct binding *now,
-                        struct binding **ret_binding)
+// The slot that packets to the prefix, or to the first of its addresses, go by: of an earlier process there is no
+// better knowledge of which of its slots were whose. 0: none.
+static uint32_t slot_in_force(const struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *route)
 {
-    if (now && vnrs_bpf_members_equal(&now->slot->members, &handle->members))
+    struct vnrs_addr first = vnrs_prefix_addr(&route->prefix);
+    uint32_t value = vnrs_bpf_lpm_find(routes->lpm, VNRS_TABLE_DOMAIN(route->domain), &first);
+
+    return value & VNRS_ENDPOINT_MARK ? 0 : VNRS_ROUTE_GROUP(value);
+}
+
+// Where a route of `handle` belongs: the slot it is in if that one is right and the handle would not be drawn into that
+// of another for its sake, else any that the handle has or gets.
+static int route_target(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route *route, struct handle *handle,
+                        const struct binding *now, struct binding **ret_binding)
+{
+    bool drawn = now && now->handle && now->handle != handle && !LIST_EMPTY(&handle->bindings);
+
+    if (now && !drawn && vnrs_bpf_members_equal(&now->slot->members, &handle->members))
         return binding_to_slot(routes, handle, now->slot, ret_binding);
     if (!LIST_EMPTY(&handle->bindings)) {
         *ret_binding = LIST_FIRST(&handle->bindings);
         return 0;
     }
-    return binding_with(routes, handle, &handle->members, ret_binding);
+    return binding_with(routes, handle, &handle->members, slot_in_force(routes, route), ret_binding);
 }
 
 static size_t *route_count(struct vnrs_bpf_routes *routes, uint8_t family)
@@ -193,7 +206,7 @@ static int route_put(struct vnrs_bpf_routes *routes, const struct vnrs_fib_route
 {
     struct binding *binding;
 
-    int err = route_target(routes, handle, now, &binding);
+    int err = route_target(routes, route, handle, now, &binding);
     if (err)
         return err;
     const struct vnrs_lpm_entry entry = {.value = VNRS_ROUTE_VALUE(binding->slot->index, route->type),
@@ -284,7 +297,7 @@ static int binding_move(struct vnrs_bpf_routes *routes, struct binding *from, co
 {
     struct binding *to;
 
-    int err = binding_with(routes, from->handle, members, &to);
+    int err = binding_with(routes, from->handle, members, 0, &to);
     if (err)
         return err;
     struct move move = {from, to};

@@ -5,8 +5,9 @@
 // A binding ties a handle to a slot and is the owner of the routes of that handle in that slot; a route is an entry of
 // its table and nothing else. A handle has one binding as a rule, more after a new controller took over the routes of
 // the last one, none while it has no routes. Changes of routes reach the packets with the next publish; a slot is not
-// given up, or changed for the sake of others, while a published route may still lead to it. Only where two handles
-// with the same members share a slot, and one of them changes, all routes are looked at.
+// given up, or changed for the sake of others, while a published route may still lead to it. Handles with the same
+// members have a slot each. Only where two share one (routes that went from one handle to the other, many such
+// handles), and one of them changes, all routes are looked at.
 #pragma once
 
 #include "fib/bpf_lpm.h"

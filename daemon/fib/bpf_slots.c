@@ -18,7 +18,7 @@ struct vnrs_bpf_nexthop_slot {
 // that is still under way could see it with another meaning.
 struct index_table {
     void **by_index;
-    uint32_t max, last;
+    uint32_t max, last, used;
 };
 
 struct vnrs_bpf_slots {
@@ -96,6 +96,18 @@ static int index_find_free(const struct index_table *table, uint32_t *ret_index)
     return -ENOSPC;
 }
 
+static void index_put(struct index_table *table, uint32_t index, void *object)
+{
+    table->by_index[index] = object;
+    table->used++;
+}
+
+static void index_drop(struct index_table *table, uint32_t index)
+{
+    table->by_index[index] = NULL;
+    table->used--;
+}
+
 static void index_free_all(struct index_table *table)
 {
     for (uint32_t i = 0; table->by_index && i < table->max; i++)
@@ -111,7 +123,7 @@ static void nexthop_put(struct vnrs_bpf_slots *slots, struct vnrs_bpf_nexthop_sl
         return;
     if (vnrs_map_find(&slots->nexthops_by_content, &nexthop->content, sizeof(nexthop->content)) == nexthop)
         (void)vnrs_map_remove(&slots->nexthops_by_content, &nexthop->content, sizeof(nexthop->content));
-    slots->nexthops.by_index[nexthop->index] = NULL;
+    index_drop(&slots->nexthops, nexthop->index);
     free(nexthop);
 }
 
@@ -128,7 +140,7 @@ static int nexthop_enter(struct vnrs_bpf_slots *slots, const struct vnrs_bpf_nex
         free(nexthop);
         return -ENOMEM;
     }
-    slots->nexthops.by_index[index] = nexthop;
+    index_put(&slots->nexthops, index, nexthop);
     *ret_nexthop = nexthop;
     return 0;
 }
@@ -251,13 +263,35 @@ int vnrs_bpf_slots_rewrite(struct vnrs_bpf_slots *slots, struct vnrs_bpf_group_s
     return 0;
 }
 
-int vnrs_bpf_slots_get(struct vnrs_bpf_slots *slots, const struct vnrs_bpf_members *members,
+// References that only wait for the next publish are nobody's.
+static bool is_in_use(const struct vnrs_bpf_group_slot *slot)
+{
+    return slot->refs > slot->retired;
+}
+
+static bool has_room_for_twin(const struct vnrs_bpf_slots *slots)
+{
+    return slots->groups.used - slots->groups_by_members.len < VNRS_GROUPS_TWINS;
+}
+
+// Of those with these members, the one that is preferred if nobody uses it.
+static struct vnrs_bpf_group_slot *group_find(const struct vnrs_bpf_slots *slots,
+                                              const struct vnrs_bpf_members *members, uint32_t preferred)
+{
+    struct vnrs_bpf_group_slot *slot = preferred < slots->groups.max ? slots->groups.by_index[preferred] : NULL;
+
+    if (slot && !is_in_use(slot) && vnrs_bpf_members_equal(&slot->members, members))
+        return slot;
+    return vnrs_map_find(&slots->groups_by_members, members, sizeof(*members));
+}
+
+int vnrs_bpf_slots_get(struct vnrs_bpf_slots *slots, const struct vnrs_bpf_members *members, uint32_t preferred,
                        struct vnrs_bpf_group_slot **ret_slot)
 {
-    struct vnrs_bpf_group_slot *slot = vnrs_map_find(&slots->groups_by_members, members, sizeof(*members));
+    struct vnrs_bpf_group_slot *slot = group_find(slots, members, preferred);
     uint32_t index;
 
-    if (slot) {
+    if (slot && (!is_in_use(slot) || !has_room_for_twin(slots))) {
         slot->refs++;
         *ret_slot = slot;
         return 0;
@@ -274,7 +308,7 @@ int vnrs_bpf_slots_get(struct vnrs_bpf_slots *slots, const struct vnrs_bpf_membe
         free(slot);
         return err;
     }
-    slots->groups.by_index[index] = slot;
+    index_put(&slots->groups, index, slot);
     slots->groups.last = index;
     *ret_slot = slot;
     return 0;
@@ -335,7 +369,7 @@ int vnrs_bpf_slots_adopt(struct vnrs_bpf_slots *slots, uint32_t index, struct vn
         free(slot);
         return err;
     }
-    slots->groups.by_index[index] = slot;
+    index_put(&slots->groups, index, slot);
     group_offer_members(slots, slot);
     *ret_slot = slot;
     return 0;
@@ -347,7 +381,7 @@ void vnrs_bpf_slots_put(struct vnrs_bpf_slots *slots, struct vnrs_bpf_group_slot
         return;
     group_forget_members(slots, slot);
     held_put(slots, slot->held);
-    slots->groups.by_index[slot->index] = NULL;
+    index_drop(&slots->groups, slot->index);
     free(slot);
 }
 

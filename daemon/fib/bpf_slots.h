@@ -25,7 +25,7 @@ struct vnrs_bpf_group_slot {
     struct vnrs_bpf_members members;
     struct vnrs_bpf_nexthop_slot *held[VNRS_GROUP_MEMBERS_MAX]; // of each member
     struct vnrs_bpf_group buckets;                              // as in the map
-    uint32_t retired;                                           // for the owner of the references: how many to put
+    uint32_t retired;                                           // of the references: how many the owner is to put
     SLIST_ENTRY(vnrs_bpf_group_slot) in_retired;                // when no published route leads here any more
 };
 
@@ -38,9 +38,11 @@ int vnrs_bpf_slots_new(int groups_fd, int nexthops_fd, uint64_t *writes,
                        struct vnrs_bpf_slots **ret_slots) VNRS_MUST_CHECK;
 struct vnrs_bpf_slots *vnrs_bpf_slots_free(struct vnrs_bpf_slots *slots); // forgets; returns NULL
 
-// A slot with these members, one reference more: one that exists, or a new one, written before this returns.
-// -ENOSPC: no slot left; nothing changed then.
-int vnrs_bpf_slots_get(struct vnrs_bpf_slots *slots, const struct vnrs_bpf_members *members,
+// A slot with these members, one reference more: one that nobody else uses, or a new one, written before this returns;
+// so that who changes its members later has to move nobody out of the way. Past VNRS_GROUPS_TWINS of those that others
+// have the members of, one that is in use. `preferred`: if it is one of several that will do; 0: any. -ENOSPC: no slot
+// left; nothing changed then.
+int vnrs_bpf_slots_get(struct vnrs_bpf_slots *slots, const struct vnrs_bpf_members *members, uint32_t preferred,
                        struct vnrs_bpf_group_slot **ret_slot) VNRS_MUST_CHECK;
 // The slot that a route of an earlier process names, one reference more.
 int vnrs_bpf_slots_adopt(struct vnrs_bpf_slots *slots, uint32_t index,

@@ -12,7 +12,7 @@ struct vnrs_room vnrs_room_of(enum vnrs_dataplane dataplane)
 {
     const struct vnrs_room maps = {
         .routes = VNRS_ROUTES_MAX,
-        .groups = VNRS_GROUPS_MAX - 1, // slot 0 is none
+        .groups = VNRS_GROUPS_MAX - 1 - VNRS_GROUPS_TWINS, // slot 0 is none
         .acls = VNRS_ACLS_MAX,
     };
 

@@ -21,6 +21,7 @@
 #define VNRS_DOMAINS_MAX   65536     // and as many virtual networks
 #define VNRS_ROUTES_MAX    (1 << 21) // of each family
 #define VNRS_GROUPS_MAX    65536
+#define VNRS_GROUPS_TWINS  4096 // of them at most with the members of another
 #define VNRS_NEXTHOPS_MAX  65536
 #define VNRS_ACLS_MAX      65536
 #define VNRS_GROUP_BUCKETS 64 // a power of two; 8 peers times 8 buckets

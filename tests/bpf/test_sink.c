@@ -154,11 +154,60 @@ static void changed_group_is_one_write_for_all_its_routes(void **state)
     assert_in_range(fx.sink->writes - writes, 2, 10); // root and the nodes on the way, whatever the number of routes
 }
 
+// As HANDLE_NVA1, and many routes that no two nodes are alike for.
+static void fill_twin(uint32_t handle)
+{
+    char text[32];
+
+    GROUP(fx.sink, handle, TO_NIC(NVA1));
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(text, sizeof(text), "30.%d.%d.0/24", i, i * i % 251);
+        route_set(fx.sink, DOMAIN_VM, text, handle, VNRS_NH_APPLIANCE);
+    }
+    flush();
+}
+
+static void expect_twin_moves_at_once(uint32_t handle)
+{
+    struct route before = route_read("30.7.49.0/24");
+
+    assert_int_not_equal(before.group, route_read("10.3.0.0/16").group);
+    uint64_t writes = fx.sink->writes;
+    GROUP(fx.sink, handle, TO_NIC(NVA2), TO_NIC(VM_B));
+    flush();
+    assert_int_equal(fx.sink->writes - writes, 1);
+    assert_int_equal(route_read("30.7.49.0/24").group, before.group);
+    GROUP(fx.sink, handle, TO_NIC(NVA1));
+    flush();
+    assert_int_equal(fx.sink->writes - writes, 2);
+}
+
+static void equal_members_tie_no_handles(void **state)
+{
+    (void)state;
+    fixture_fill(fx.sink);
+    fill_twin(550);
+    expect_twin_moves_at_once(550);
+    reopen();
+    assert_int_equal(fx.sink->ops->sync_begin(fx.sink), 0);
+    fixture_fill_routes(fx.sink, 1000);
+    fill_twin(551);
+    assert_int_equal(fx.sink->writes, 0);
+    assert_int_equal(fx.sink->ops->sync_end(fx.sink), 0);
+    expect_twin_moves_at_once(551);
+    // A route of the other handle that becomes one of this does not draw it there.
+    route_set(fx.sink, DOMAIN_VM, "10.3.0.0/16", 551, VNRS_NH_APPLIANCE);
+    assert_int_equal(route_read("10.3.0.0/16").group, route_read("30.7.49.0/24").group);
+    fixture_fill(fx.sink);
+}
+
+// They share one after a route went from one handle to the other.
 static void handle_that_shares_its_slot_moves_alone(void **state)
 {
     (void)state;
     fixture_fill(fx.sink);
     GROUP(fx.sink, 600, TO_NIC(NVA1));
+    route_set(fx.sink, DOMAIN_VM, "31.0.0.0/16", HANDLE_NVA1, VNRS_NH_APPLIANCE);
     route_set(fx.sink, DOMAIN_VM, "31.0.0.0/16", 600, VNRS_NH_APPLIANCE);
     uint32_t shared = route_read("10.3.0.0/16").group;
     assert_int_equal(route_read("31.0.0.0/16").group, shared);
@@ -381,13 +430,14 @@ static void next_process_changes_nothing_before_its_sync_ends(void **state)
     assert_int_equal(reason_of("10.0.1.4"), VNRS_DROP_NONE_ROUTE);
 }
 
-// Two handles with the same members share a slot. What one of them becomes is not seen by packets that still follow
+// Two handles share a slot. What one of them becomes is not seen by packets that still follow
 // routes of the other, even when those are gone already but for the publishing.
 static void slot_with_unpublished_changes_is_not_rewritten(void **state)
 {
     (void)state;
     fixture_fill(fx.sink);
     GROUP(fx.sink, 800, TO_NIC(NVA1));
+    route_set(fx.sink, DOMAIN_VM, "33.0.0.0/16", HANDLE_NVA1, VNRS_NH_APPLIANCE);
     route_set(fx.sink, DOMAIN_VM, "33.0.0.0/16", 800, VNRS_NH_APPLIANCE);
     flush();
     route_set(fx.sink, DOMAIN_VM, "10.3.0.0/16", 0, 0);
@@ -472,6 +522,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(next_process_writes_nothing_even_with_other_handles, setup, teardown),
         cmocka_unit_test_setup_teardown(next_process_adopts_a_group_with_a_history, setup, teardown),
         cmocka_unit_test_setup_teardown(changed_group_is_one_write_for_all_its_routes, setup, teardown),
+        cmocka_unit_test_setup_teardown(equal_members_tie_no_handles, setup, teardown),
         cmocka_unit_test_setup_teardown(handle_that_shares_its_slot_moves_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(route_moves_between_groups_and_types, setup, teardown),
         cmocka_unit_test_setup_teardown(freed_slots_rest_before_they_are_used_again, setup, teardown),

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An NVA dies, another one announces the same prefixes: forwarding follows by next-hop slots, whatever the number of prefixes.
+A user route leads to the first one, too, beside what was learned; it stays.
 
     vm ── workload ─ net ─ RouteServerSubnet (two instances)
                       └── nva ── nva1, nva2 (scripted peers)
 """
+import random
 import re
 
 import pytest
@@ -21,7 +23,10 @@ virtualNetworks:
     subnets:
       - {name: RouteServerSubnet, addressPrefix: 10.0.1.0/26}
       - {name: nva, addressPrefix: 10.0.2.0/24}
-      - {name: workload, addressPrefix: 10.0.3.0/24}
+      - {name: workload, addressPrefix: 10.0.3.0/24, routeTable: out}
+routeTables:
+  - name: out
+    routes: [{name: all, addressPrefix: 0.0.0.0/0, nextHopType: VirtualAppliance, nextHopIpAddress: 10.0.2.4}]
 routeServers:
   - name: rs
     virtualNetwork: net
@@ -33,8 +38,9 @@ machines:
   - {name: nva1, nics: [{subnet: net/nva, privateIp: 10.0.2.4, enableIPForwarding: true}]}
   - {name: nva2, nics: [{subnet: net/nva, privateIp: 10.0.2.5, enableIPForwarding: true}]}
 """
-PREFIXES = [f"10.{50 + i // 250}.{i % 250}.0/24" for i in range(900)]
-MORE = [f"10.{50 + i // 250}.{i % 250}.0/24" for i in range(5000)]  # more than are computed in one turn
+RANDOM = random.Random(1)  # no two parts of a table are alike, or one write would do for many prefixes
+MORE = [f"10.{50 + i // 250}.{i % 250}.{i and RANDOM.randrange(64) * 4}/30" for i in range(5000)]  # than in one turn
+PREFIXES = MORE[:900]
 FEW = 40  # writes to maps and kernel tables: by domain, sink and family, not by prefix
 
 
@@ -66,8 +72,8 @@ def announce(lab, nva, asn, prefixes=PREFIXES, hops=1):
         peer = RawPeer(asn=asn, local={"nva1": "10.0.2.4", "nva2": "10.0.2.5"}[nva], remote=instance, netns=lab.ns(nva))
         until(lambda p=peer: p.connect() or True, 20, "a connection")
         peer.establish(hold=0)
-        for at in range(0, len(prefixes), 900):
-            peer.update(prefixes[at:at + 900], as_path=[asn] * hops)
+        for at in range(0, len(prefixes), 700):
+            peer.update(prefixes[at:at + 700], as_path=[asn] * hops)
         peers.append(peer)
     return peers
 
