@@ -33,6 +33,7 @@ int vnrs_verb_validate(const struct vnrs_cli *cli);
 int vnrs_verb_plan(const struct vnrs_cli *cli);
 int vnrs_verb_apply(const struct vnrs_cli *cli);
 int vnrs_verb_schema(const struct vnrs_cli *cli);
+int vnrs_verb_import(const struct vnrs_cli *cli);
 int vnrs_verb_graph(const struct vnrs_cli *cli); // or over a lab
 // lab verbs
 int vnrs_verb_destroy(const struct vnrs_cli *cli);

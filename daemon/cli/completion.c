@@ -38,7 +38,7 @@ static void print_bash(FILE *out, const struct vnrs_completion_verb *verbs, cons
         "        COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\"))\n"
         "    else\n"
         "        case $verb in\n"
-        "        validate|plan|apply|up|graph|bundle) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
+        "        validate|plan|apply|up|graph|bundle|import) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
         "        destroy|down|status|inspect|test)\n"
         "            COMPREPLY=($(compgen -W \"$(" NAMES(
             "list") ")\" -- \"$word\")) ;;\n"

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Functions of lists and objects, and lambdas: arm_list.c.
+#include "cli/arm.h"
+
+static const struct arm_row rows[] = {
+    {"[createArray(1, 'a')]", "[1,\"a\"]"},
+    {"[createObject('a', 1, 'b', createArray())]", "{\"a\":1,\"b\":[]}"},
+    {"[createObject(1, 1)]", "!createObject() needs names"},
+    {"[array('a')]", "[\"a\"]"},
+    {"[array(createArray(1))]", "[1]"},
+    {"[length('abc')]", "3"},
+    {"[length(createArray(1, 2))]", "2"},
+    {"[length(createObject('a', 1))]", "1"},
+    {"[empty('')]", "true"},
+    {"[empty(createArray(1))]", "false"},
+    {"[contains('abc', 'bc')]", "true"},
+    {"[contains(createArray(1, 2), 3)]", "false"},
+    {"[contains(createObject('Name', 1), 'name')]", "true"},
+    {"[first('abc')]", "\"a\""},
+    {"[last(createArray(1, 2))]", "2"},
+    {"[first(createArray())]", "!there is nothing in it"},
+    {"[skip(createArray(1, 2, 3), 1)]", "[2,3]"},
+    {"[skip(createArray(1), 5)]", "[]"},
+    {"[take('abc', 2)]", "\"ab\""},
+    {"[take(createArray(1, 2), 9)]", "[1,2]"},
+    {"[union(createArray(1, 2), createArray(2, 3))]", "[1,2,3]"},
+    {"[union(createObject('a', 1), createObject('a', 2, 'b', 3))]", "{\"a\":2,\"b\":3}"},
+    {"[intersection(createArray(1, 2, 3), createArray(3, 2))]", "[2,3]"},
+    {"[range(5, 3)]", "[5,6,7]"},
+    {"[range(0, 100001)]", "!range() is too long"},
+    {"[items(createObject('a', 1))]", "[{\"key\":\"a\",\"value\":1}]"},
+    {"[objectKeys(createObject('a', 1, 'b', 2))]", "[\"a\",\"b\"]"},
+    {"[flatten(createArray(createArray(1), createArray(2)))]", "[1,2]"},
+    {"[shallowMerge(createArray(createObject('a', 1), createObject('b', 2)))]", "{\"a\":1,\"b\":2}"},
+    {"[tryGet(parameters('object'), 'name')]", "\"n\""},
+    {"[tryGet(parameters('object'), 'nothing', 0)]", "null"},
+    {"[tryGet(createArray(4, 5), 1)]", "5"},
+    {"[map(range(1, 3), lambda('i', mul(lambdaVariables('i'), 10)))]", "[10,20,30]"},
+    {"[map(createArray('a', 'b'), lambda('v', 'i', format('{0}{1}', lambdaVariables('v'), lambdaVariables('i'))))]",
+     "[\"a0\",\"b1\"]"},
+    {"[filter(range(0, 5), lambda('i', equals(mod(lambdaVariables('i'), 2), 0)))]", "[0,2,4]"},
+    {"[reduce(range(1, 4), 0, lambda('sum', 'i', add(lambdaVariables('sum'), lambdaVariables('i'))))]", "10"},
+    {"[toObject(createArray('a', 'b'), lambda('k', lambdaVariables('k')), lambda('k', toUpper(lambdaVariables('k'))))]",
+     "{\"a\":\"A\",\"b\":\"B\"}"},
+    {"[toObject(createArray(1), lambda('k', lambdaVariables('k')))]", "!toObject() needs names"},
+    {"[map(createArray(1), lambda('i', parameters('none')))]", "!parameter 'none' has no value"},
+    {"[map(createArray(1), 'x')]", "!a lambda is missing"},
+    {"[lambdaVariables('i')]", "!no lambda has the variable 'i'"},
+    // one lambda inside another sees both variables
+    {"[map(range(0, 2), lambda('i', map(range(0, 2), lambda('j', add(mul(lambdaVariables('i'), 2), "
+     "lambdaVariables('j'))))))]",
+     "[[0,1],[2,3]]"},
+};
+
+ARM_TEST_MAIN("cli.arm_list")
