@@ -8,6 +8,7 @@
 #include "fib/bpf_counters.h"
 #include "fib/bpf_pin.h"
 #include "fib/bpf_sink.h"
+#include "fib/kernel_drops.h"
 #include "fib/kernel_sink.h"
 #include "lab/netns.h"
 #include "lab/snat.h"
@@ -124,6 +125,43 @@ static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     return 0;
 }
 
+// The other end has no IPv6 before it is up: what the kernel says of its own on a link must not come in as a packet.
+static int mute_drop_end(void *arg, uint32_t ifindex VNRS_UNUSED, struct vnrs_err *err)
+{
+    const struct vnrs_agentd_lab *lab = arg;
+    int code = vnrs_sysctl_set(lab->fabric_fd, "net/ipv6/conf/" VNRS_KERNEL_DROP_END "/disable_ipv6", "1");
+
+    return code < 0 && code != -ENOENT ? vnrs_err_errno(err, code, "IPv6 of link '%s'", VNRS_KERNEL_DROP_END) : 0;
+}
+
+// It is the fabric's and no object of a lab, so that its alias names none. 1: it was made, or was not right.
+static int keep_drop_link(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
+{
+    static const struct vnrs_obj_link spec = {
+        .kind = VNRS_LINK_PLAIN,
+        .mtu = VNRS_KERNEL_DROP_MTU,
+        .a = {.ns.kind = VNRS_AG_NETNS_OURS,
+              .ifname = VNRS_KERNEL_DROP_LINK,
+              .ifindex = VNRS_KERNEL_DROP_IFINDEX,
+              .mac.bytes = {0x02, [5] = 1}},
+        .b = {.ns.kind = VNRS_AG_NETNS_OURS,
+              .ifname = VNRS_KERNEL_DROP_END,
+              .ifindex = VNRS_KERNEL_DROP_END_IFINDEX,
+              .mac.bytes = {0x02, [5] = 2}},
+    };
+    enum vnrs_ag_outcome outcome = VNRS_AG_UNCHANGED;
+    struct vnrs_rtnl nl = {.fd = -1};
+    struct vnrs_link_index index;
+    int code = vnrs_rtnl_open(lab->fabric_fd, &nl);
+
+    if (code < 0)
+        return vnrs_err_errno(err, code, "netlink socket in the fabric");
+    const struct vnrs_link_place place = {&nl, &nl, lab->fabric_fd, lab->fabric_fd, mute_drop_end, lab};
+    code = vnrs_link_ensure("", "drop", &spec, &place, &outcome, &index, err);
+    vnrs_rtnl_close(&nl);
+    return code < 0 ? code : outcome != VNRS_AG_UNCHANGED;
+}
+
 // Where the packet path is the kernel's there is more to listen to.
 static int open_watches(struct vnrs_agentd_lab *lab, const struct vnrs_agentd_object *object)
 {
@@ -216,10 +254,13 @@ int vnrs_agentd_fabric_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_ou
     int up = vnrs_netns_lo_up(lab->fabric_fd);
     if (up < 0)
         return vnrs_err_errno(err, up, "lo in namespace '%s'", name);
-    int code = open_parts(lab, object, err);
+    int link = object->spec.fabric.dataplane == DATAPLANE_KERNEL ? keep_drop_link(lab, err) : 0;
+    int code = link < 0 ? link : open_parts(lab, object, err);
     int pinned = code == 0 ? keep_pins(lab, err) : code;
     if (pinned >= 0)
-        *ret_outcome = created ? VNRS_AG_CREATED : written || up || pinned ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
+        *ret_outcome = created                           ? VNRS_AG_CREATED
+                       : written || up || link || pinned ? VNRS_AG_CHANGED
+                                                         : VNRS_AG_UNCHANGED;
     return MIN(pinned, 0);
 }
 

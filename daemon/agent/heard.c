@@ -6,6 +6,7 @@
 #include "agent/tunnel.h"
 #include "fib/guest_sink.h"
 #include "fib/kernel_counters.h"
+#include "fib/kernel_drops.h"
 #include "fib/kernel_nexthops.h"
 #include "fib/nlfilter.h"
 #include "lab/qdisc.h"
@@ -147,6 +148,11 @@ static void on_link(const struct vnrs_agentd_place *place, const struct nlmsghdr
     }
     if (event.ifindex == LOOPBACK) {
         if (!(event.flags & IFF_UP))
+            vnrs_agentd_suspect(place->lab, &place->owner);
+        return;
+    }
+    if (place->fabric && (event.ifindex == VNRS_KERNEL_DROP_IFINDEX || event.ifindex == VNRS_KERNEL_DROP_END_IFINDEX)) {
+        if (msg->nlmsg_type == RTM_DELLINK || !(event.flags & IFF_LOWER_UP))
             vnrs_agentd_suspect(place->lab, &place->owner);
         return;
     }

@@ -252,8 +252,7 @@ int vnrs_verb_counters(const struct vnrs_cli *cli)
     else
         (is_tsv ? vnrs_counter_tsv : vnrs_counter_text)(stdout, answer.json);
     if (!cli->quiet && !json_array_size(json_object_get(answer.json, "nextHopTypes")))
-        (void)fputs("vnrs: this data plane counts no next hop types, and no drops by routing; `dataplane: ebpf` does\n",
-                    stderr);
+        (void)fputs("vnrs: this data plane counts no next hop types; `dataplane: ebpf` does\n", stderr);
     return VNRS_EXIT_OK;
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the kernel's data plane counts by itself: a table of nftables between the checks and their verdicts
 // (kernel_fabric.c) has a counter for each pair of NICs that had a packet, twice: those that the receiver has the
-// address of, and those that it is only the next hop of; and one for each reason of a check to drop. From that follow
-// billing classes. What the kernel's routing drops (no route, None, too big) is not counted, and next hop types are not
-// known.
+// address of, and those that it is only the next hop of; and one for each reason to drop. From that follow billing
+// classes. What is too big is not counted, and next hop types are not known.
 #pragma once
 
 #include "util/hash.h"

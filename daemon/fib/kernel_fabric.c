@@ -2,6 +2,7 @@
 #include "fib/kernel_fabric.h"
 
 #include "fib/kernel_counters.h"
+#include "fib/kernel_drops.h"
 #include "vnrs/drop_reason.h"
 
 #include <errno.h>
@@ -252,17 +253,18 @@ static int collect(const struct vnrs_fabric *fabric, struct sets *sets)
 #define R_MULTICAST   REFUSE("04")
 #define R_SOURCE      REFUSE("06")
 #define R_NO_ROUTE    REFUSE("07")
-#define R_NO_ENDPOINT REFUSE("09")
+#define R_DEAD        REFUSE("0a")
 #define R_DESTINATION REFUSE("0b")
 #define R_SERVICE     REFUSE("0c")
 #define R_PROTOCOL    REFUSE("0e")
 #define R_PLATFORM    REFUSE("0f")
 #define R_FORWARDED   REFUSE("10")
 static_assert(VNRS_DROP_MULTICAST == 0x04 && VNRS_DROP_SOURCE == 0x06 && VNRS_DROP_NO_ROUTE == 0x07 &&
-                  VNRS_DROP_NO_ENDPOINT == 0x09 && VNRS_DROP_DESTINATION == 0x0b && VNRS_DROP_SERVICE_DENIED == 0x0c &&
-                  VNRS_DROP_PROTOCOL == 0x0e && VNRS_DROP_PLATFORM == 0x0f && VNRS_DROP_NOT_FORWARDED == 0x10 &&
-                  VNRS_KERNEL_MARK_DROP == 0x10000 && VNRS_KERNEL_MARK_PASS == 0x20000,
-              "marks in the text below");
+                  VNRS_DROP_NONE_ROUTE == 0x08 && VNRS_DROP_NO_ENDPOINT == 0x09 && VNRS_DROP_DEAD_NEXTHOP == 0x0a &&
+                  VNRS_DROP_DESTINATION == 0x0b && VNRS_DROP_SERVICE_DENIED == 0x0c && VNRS_DROP_PROTOCOL == 0x0e &&
+                  VNRS_DROP_PLATFORM == 0x0f && VNRS_DROP_NOT_FORWARDED == 0x10 && VNRS_KERNEL_MARK_DROP == 0x10000 &&
+                  VNRS_KERNEL_MARK_PASS == 0x20000 && VNRS_KERNEL_DROP_IFINDEX == 8192,
+              "marks and numbers in the text below");
 
 static const char chains[] =
     "  chain source {\n"
@@ -281,11 +283,16 @@ static const char chains[] =
     "    type filter hook prerouting priority raw + 2; policy accept;\n"
     "    meta mark & 0x00010000 != 0 drop\n"
     "  }\n"
+    "  chain routed {\n" // what routing drops: the gateway tells why (kernel_drops.h)
+    "    meta mark set rt ip nexthop map { 192.0.0.7 : 0x00010007, 192.0.0.8 : 0x00010008, 192.0.0.9 : 0x00010009 } "
+    "accept\n"
+    "    meta mark set rt ip6 nexthop map { fe80::7 : 0x00010007, fe80::8 : 0x00010008, fe80::9 : 0x00010009 } accept\n"
+    "   " R_DEAD "  }\n"
     "  chain deliver {\n"
     "    type filter hook forward priority filter; policy accept;\n"
     "    icmpv6 type nd-neighbor-solicit drop\n"
-    "    oif lo" R_NO_ENDPOINT "    oif @restricted iif . oif != @allowed" R_SERVICE
-    "    meta mark set iif map @senders\n"
+    "    oif 8192 goto routed\n"
+    "    oif @restricted iif . oif != @allowed" R_SERVICE "    meta mark set iif map @senders\n"
     "    oif @inside meta mark . oif != @lets meta mark . ip saddr != @origins4 meta mark != 0" R_FORWARDED
     "    oif @inside meta mark . oif != @lets meta mark . ip6 saddr != @origins6 meta mark != 0" R_FORWARDED
     "    oif . ip daddr @addrs4 meta mark set 0x00020001 accept\n"

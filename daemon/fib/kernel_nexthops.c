@@ -319,7 +319,6 @@ static int cmp_id(const void *a, const void *b)
 
 static int slot_members(struct vnrs_nhset *set, const struct vnrs_nhslot *slot, struct vnrs_nlnexthop *group)
 {
-    const struct vnrs_nlhop drop = {0};
     struct hop *hop;
     int r;
 
@@ -331,7 +330,7 @@ static int slot_members(struct vnrs_nhset *set, const struct vnrs_nhslot *slot, 
             group->members[group->n_members++] = hop->id;
     }
     if (group->n_members == 0) {
-        r = ensure_hop(set, &drop, VNRS_AF_NONE, &hop);
+        r = ensure_hop(set, &set->drop, VNRS_AF_NONE, &hop);
         if (r < 0)
             return r;
         group->members[group->n_members++] = hop->id;

@@ -8,7 +8,8 @@
 // protocol, in our range, whose hops leave by links in `links` (unless the whole namespace is ours).
 //
 // A hop that the kernel refuses (link down, gateway not reachable) is left out of its groups; a group without hops
-// drops packets. Where the kernel has no next-hop objects, `legacy` is set and routes carry the hops of their slot.
+// drops packets, or has `drop` as its hop. Where the kernel has no next-hop objects, `legacy` is set and routes carry
+// the hops of their slot.
 #pragma once
 
 #include "fib/nlroute.h"
@@ -32,10 +33,11 @@ struct vnrs_nhslot {
 struct vnrs_nhset {
     struct vnrs_nl *nl;
     bool exclusive, resilient, legacy;
-    struct vnrs_map have;  // by id: what the kernel has in our range, others' too
-    struct vnrs_map hops;  // by hop: the id that it has
-    struct vnrs_map slots; // by key
-    VEC(uint32_t) links;   // whose next hops are ours
+    struct vnrs_nlhop drop; // where a slot without hops leads; ifindex 0: a blackhole
+    struct vnrs_map have;   // by id: what the kernel has in our range, others' too
+    struct vnrs_map hops;   // by hop: the id that it has
+    struct vnrs_map slots;  // by key
+    VEC(uint32_t) links;    // whose next hops are ours
     uint32_t next_id;
     bool sweep;      // something may be unused
     bool dirty;      // a slot is

@@ -222,6 +222,9 @@ static void set_target(const struct vnrs_kroutes *routes, const struct vnrs_ktar
         route->hops[0] = *target->hop;
     } else if (!routes->nexthops->legacy) {
         route->nhid = target->nh->id;
+    } else if (target->nh->n_hops == 0 && routes->nexthops->drop.ifindex) {
+        route->n_hops = 1;
+        route->hops[0] = routes->nexthops->drop;
     } else if (target->nh->n_hops == 0) {
         route->type = RTN_BLACKHOLE;
     } else {

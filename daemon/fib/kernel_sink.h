@@ -5,11 +5,11 @@
 // source, destination and service checks. See kernel_tables.h for how a packet finds its way.
 //
 // Differences to the BPF program, which a kernel FIB cannot avoid: TTL is decremented, no ICMP errors come from the
-// fabric (it has no addresses), next hop types and what routing drops are not accounted, ARP for an address that a
-// route of type None covers is not answered.
+// fabric (it has no addresses), next hop types are not accounted, nor packets that are too big.
 //
 // The caller: opens the rtnetlink socket inside the fabric namespace, sets lo and the fabric ends up, gives the fabric
-// ends VNRS_FABRIC_MAC, and writes the sysctls below. The set calls only remember; flush and sync_end write.
+// ends VNRS_FABRIC_MAC, makes the link that kernel_drops.h names, and writes the sysctls below. The set calls only
+// remember; flush and sync_end write.
 #pragma once
 
 #include "fib/sink.h"

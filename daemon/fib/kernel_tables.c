@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fib/kernel_tables.h"
 
+#include "fib/kernel_drops.h"
 #include "fib/kernel_links.h"
 #include "util/strbuf.h"
 #include "vnrs/rtprot.h"
@@ -14,8 +15,6 @@ struct domain {
     uint32_t id;
     struct vnrs_kroutes routes;
 };
-
-static const struct vnrs_nlhop to_nowhere = {.ifindex = VNRS_NL_LO};
 
 enum target_class { TO_DROP, TO_ENDPOINT, TO_HOPS };
 
@@ -63,10 +62,9 @@ static struct vnrs_addr gateway_of(const struct vnrs_fib_nic *nic)
     return gateway;
 }
 
-static struct vnrs_ktarget nowhere(uint8_t family)
+static struct vnrs_ktarget to_drop(uint8_t family, enum vnrs_drop_reason reason)
 {
-    return family == VNRS_AF_IPV4 ? (struct vnrs_ktarget){.type = RTN_UNICAST, .hop = &to_nowhere}
-                                  : (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
+    return (struct vnrs_ktarget){.type = RTN_UNICAST, .hop = vnrs_kernel_drop_hop(family, reason)};
 }
 
 // Where a route of a domain leads in the kernel. The slots that it needs are made.
@@ -85,10 +83,10 @@ static int target_of(struct vnrs_ktables *tables, const struct vnrs_prefix *pref
     memset(hops, 0, sizeof(hops));
     switch (resolve(&vnrs_fibdb_group_find(&tables->db, handle)->group, hops, &n, &vnet)) {
     case TO_DROP:
-        *ret_target = (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
+        *ret_target = to_drop(prefix->family, VNRS_DROP_NONE_ROUTE);
         return 0;
     case TO_ENDPOINT:
-        *ret_target = nowhere(prefix->family);
+        *ret_target = to_drop(prefix->family, VNRS_DROP_NO_ENDPOINT);
         if (prefix->len == vnrs_af_bits(prefix->family)) {
             const struct vnrs_addr addr = vnrs_prefix_addr(prefix);
             uint32_t ifindex = vnrs_fabric_endpoint_find(&tables->fabric, vnet, &addr);
@@ -259,7 +257,7 @@ static int wanted_target(struct vnrs_ktables *tables, const struct vnrs_fibdb_do
         return r < 0 ? r : 1;
     }
     if (prefix.len == 0) { // no lookup leaves the table
-        *ret_target = (struct vnrs_ktarget){.type = RTN_BLACKHOLE};
+        *ret_target = to_drop(prefix.family, VNRS_DROP_NO_ROUTE);
         return 1;
     }
     if (prefix.len != vnrs_af_bits(prefix.family))
@@ -272,7 +270,7 @@ static int wanted_target(struct vnrs_ktables *tables, const struct vnrs_fibdb_do
     }
     if (!is_gateway(tables, routes->id, &addr))
         return 0;
-    *ret_target = nowhere(VNRS_AF_IPV4);
+    *ret_target = to_drop(VNRS_AF_IPV4, VNRS_DROP_NO_ENDPOINT);
     return 1;
 }
 
@@ -508,6 +506,7 @@ void vnrs_ktables_init(struct vnrs_ktables *tables, struct vnrs_nl *nl)
     *tables = (struct vnrs_ktables){.nl = nl};
     vnrs_nhset_init(&tables->nexthops, nl);
     tables->nexthops.exclusive = tables->nexthops.resilient = true;
+    tables->nexthops.drop = *vnrs_kernel_drop_hop(VNRS_AF_IPV6, VNRS_DROP_DEAD_NEXTHOP);
 }
 
 void vnrs_ktables_fini(struct vnrs_ktables *tables)

@@ -8,10 +8,9 @@
 //     gateway address for both families and every link: nothing is ever resolved, whatever the destination;
 //   - a host route to an endpoint. The table has one for each endpoint whose longest match among the domain's routes
 //     leads to endpoints of its virtual network, so precedence is exactly that of the domain's routes;
-//   - a route whose next hop type leads to endpoints, for addresses that nobody has: IPv4 `dev lo`, where packets end
-//     (nothing there is routed on), but for which proxy ARP answers as for every address; IPv6 blackhole;
-//   - None, and where the domain has no default route, the default: blackhole. So no lookup leaves the table;
-//   - the gateway addresses of the subnets (.1): `dev lo`, for ARP alone.
+//   - a route whose next hop type leads to endpoints, for addresses that nobody has, as are the gateway addresses of
+//     the subnets (.1); None; and where the domain has no default route, the default, so that no lookup leaves the
+//     table: to the link where packets are dropped (kernel_drops.h). Proxy ARP answers for these as for every address.
 // ARP is answered by the kernel (proxy_arp; proxy_arp_pvlan, where the way leads back to the asker's link), neighbour
 // solicitations by proxy neighbours.
 #pragma once

@@ -11,6 +11,8 @@
 #include "diff_wire.h"
 #include "fixture.h"
 
+#include "fib/kernel_counters.h"
+#include "fib/kernel_drops.h"
 #include "fib/kernel_sink.h"
 #include "lab/rtnl.h"
 #include "lab/snat.h"
@@ -41,6 +43,9 @@ static struct vnrs_sink *kernel;
 static struct wire wire;
 static unsigned met[DIFF_RULES_MAX];      // how often each difference was looked at
 static unsigned carried[_VNRS_NH_MAX][2]; // by the kernel, as the model says; IPv4, IPv6
+static struct {
+    unsigned sure, maybe;
+} dropped[_VNRS_DROP_MAX]; // packets of one topology, by reason, as the model says
 
 static void fail_frame(const struct check *c, const char *backend, const char *what) __attribute__((noreturn));
 static void fail_frame(const struct check *c, const char *backend, const char *what)
@@ -187,9 +192,8 @@ static void check_rule(const struct check *c, const struct diff_rule *rule)
         fail_frame(c, rule->what, "no answer for the next hop");
 }
 
-static void check_kernel(const struct check *c)
+static void check_kernel(const struct check *c, const struct diff_rule *rule)
 {
-    const struct diff_rule *rule = diff_kernel_rule(diff_lab_world(c->lab), &c->frame, &c->result);
     const char *wrong = NULL;
 
     if (rule) {
@@ -209,32 +213,114 @@ static void check_kernel(const struct check *c)
     fail_frame(c, "the kernel", wrong);
 }
 
+// ---- what the kernel counts
+
+struct drops {
+    uint64_t packets[_VNRS_DROP_MAX];
+};
+
+static uint32_t no_link(void *arg, const char *name)
+{
+    (void)arg, (void)name;
+    return 0;
+}
+
+static void take_drops(void *arg, const struct vnrs_kernel_count *count)
+{
+    ((struct drops *)arg)->packets[count->reason] = count->packets;
+}
+
+static void read_drops(struct drops *ret_drops)
+{
+    const struct vnrs_kernel_counting counting = {.ifindex = no_link, .count = take_drops, .arg = ret_drops};
+
+    memset(ret_drops, 0, sizeof(*ret_drops));
+    assert_int_equal(vnrs_kernel_sink_counters(kernel, &counting), 0);
+}
+
+// What becomes of packets that routing leads nowhere. Other reasons some packets have that the kernel drops before it
+// asks nftables (no protocol of its, a source that no router takes, too big), or two, of which it finds the other
+// first.
+static bool is_of_routing(unsigned reason)
+{
+    return reason == VNRS_DROP_NO_ROUTE || reason == VNRS_DROP_NONE_ROUTE || reason == VNRS_DROP_NO_ENDPOINT ||
+           reason == VNRS_DROP_DEAD_NEXTHOP;
+}
+
+static bool is_link_local(const struct vnrs_addr *addr)
+{
+    return addr->family == VNRS_AF_IPV4 ? addr->bytes[0] == 169 && addr->bytes[1] == 254
+                                        : addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
+}
+
+// Sure is what has one outcome, unless it is too old to be routed on, which the kernel looks at first.
+static void expect_drop(const struct check *c)
+{
+    const struct pm_result *r = &c->result;
+    bool sure = r->packet.family && c->frame.bytes[14 + (r->packet.family == VNRS_AF_IPV4 ? 8 : 7)] > 1;
+
+    for (unsigned i = 1; i < r->n; i++)
+        sure &= r->outcomes[i].verdict == r->outcomes[0].verdict && r->outcomes[i].reason == r->outcomes[0].reason;
+    for (unsigned i = 0; i < (sure ? 1 : r->n); i++) {
+        const struct pm_outcome *o = &r->outcomes[i];
+        if (o->verdict == VNRS_BPF_VERDICT_DROP)
+            sure ? dropped[o->reason].sure++ : dropped[o->reason].maybe++;
+        if (o->reason != VNRS_DROP_NO_ROUTE && is_link_local(&r->packet.dst))
+            dropped[VNRS_DROP_NO_ROUTE].maybe++;
+    }
+}
+
 // ---- a topology
 
-static void check_frame(struct check *c, bool ebpf)
+enum pass { EBPF, KERNEL_ALIKE, KERNEL_OTHERWISE }; // where the kernel does as the model says, and where rules apply
+
+static void check_frame(struct check *c, enum pass pass)
 {
     struct pm_world world = *diff_lab_world(c->lab);
 
     diff_lab_frame(c->lab, c->number, &c->frame);
-    world.lenient = !ebpf;
+    world.lenient = pass != EBPF;
     pm_decide(&world, c->frame.from, c->frame.bytes, c->frame.len, &c->result);
+    const struct diff_rule *rule = pass == EBPF ? NULL : diff_kernel_rule(&world, &c->frame, &c->result);
+    if (pass != EBPF && (rule != NULL) != (pass == KERNEL_OTHERWISE))
+        return;
     int r = wire_send(&wire, c->frame.from->ifindex, c->frame.bytes, c->frame.len);
     if (r == -EMSGSIZE || r == -EINVAL) // no frame for this link
         return;
     assert_int_equal(r, 0);
-    if (ebpf)
+    if (pass == EBPF)
         check_ebpf(c);
     else
-        check_kernel(c);
+        check_kernel(c, rule);
+    if (pass == KERNEL_ALIKE)
+        expect_drop(c);
 }
 
-static void check_frames(const struct diff_lab *lab, bool ebpf)
+static void check_frames(const struct diff_lab *lab, enum pass pass)
 {
     struct check c = {.lab = lab, .number = args.has_frame ? args.frame : 0};
 
-    check_frame(&c, ebpf);
+    check_frame(&c, pass);
     while (!args.has_frame && ++c.number < args.frames)
-        check_frame(&c, ebpf);
+        check_frame(&c, pass);
+}
+
+// What routing dropped is counted, with the model's reason.
+static void check_kernel_frames(const struct diff_lab *lab)
+{
+    struct drops before, after;
+
+    memset(dropped, 0, sizeof(dropped));
+    read_drops(&before);
+    check_frames(lab, KERNEL_ALIKE);
+    read_drops(&after);
+    for (unsigned i = 0; i < _VNRS_DROP_MAX; i++) {
+        uint64_t n = after.packets[i] - before.packets[i];
+        if (is_of_routing(i) && (n < dropped[i].sure || n > dropped[i].sure + dropped[i].maybe))
+            fail_msg("%llu packets dropped for reason %u, not %u to %u", (unsigned long long)n, i, dropped[i].sure,
+                     dropped[i].sure + dropped[i].maybe);
+    }
+    check_frames(lab, KERNEL_OTHERWISE);
 }
 
 static void set_links(const struct diff_lab *lab)
@@ -272,9 +358,9 @@ static void both_data_planes_and_the_model_agree(void **state)
         if (args.has_topology && i != args.topology)
             continue;
         attach(lab, true);
-        check_frames(lab, true);
+        check_frames(lab, EBPF);
         attach(lab, false);
-        check_frames(lab, false);
+        check_kernel_frames(lab);
     }
     diff_lab_free(lab);
 }
@@ -338,6 +424,10 @@ static void open_kernel(void)
         (void)snprintf(link, sizeof(link), "f%u", i);
         set_sysctls(sysctls, n, link);
     }
+    sh("ip link add " VNRS_KERNEL_DROP_LINK " index %u mtu %u type veth peer name " VNRS_KERNEL_DROP_END
+       " index %u mtu %u && sysctl -qw net/ipv6/conf/" VNRS_KERNEL_DROP_END
+       "/disable_ipv6=1 && ip link set " VNRS_KERNEL_DROP_END " up && ip link set " VNRS_KERNEL_DROP_LINK " up",
+       VNRS_KERNEL_DROP_IFINDEX, VNRS_KERNEL_DROP_MTU, VNRS_KERNEL_DROP_END_IFINDEX, VNRS_KERNEL_DROP_MTU);
     int fd = vnrs_rtnl_socket(wire.fabric_fd);
     assert_true(fd >= 0);
     assert_int_equal(vnrs_kernel_sink_new(fd, &kernel), 0);

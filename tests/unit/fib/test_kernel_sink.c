@@ -7,11 +7,14 @@
 //     nva  10.0.1.4   forwards, domain 2; holds 10.50.0.0/16 (announced) on lo
 #include "fib/kernel_sink.h"
 
+#include "fib/kernel_counters.h"
+#include "fib/kernel_drops.h"
 #include "guest_netns.h"
 #include "net/addr.h"
 #include "util/fd.h"
 
 #define PING  "ping -q -c1 -W1 "
+#define TRY   "ping -q -c1 -W0.05 "                               // nobody is to answer
 #define ECHOS "awk '/^Icmp: [0-9]/ { print $10 }' /proc/net/snmp" // echo requests that arrived
 
 enum { A, B, NVA, D, N_GUESTS };
@@ -185,6 +188,18 @@ static void sync_lab(const struct lab *lab)
     ok(lab, lab->sink->ops->sync_end(lab->sink));
 }
 
+// As the agent makes it.
+static void make_drop_link(const struct lab *lab)
+{
+    assert_int_equal(ns_run(lab->fabric,
+                            "ip link add %s index %u mtu %u type veth peer name %s index %u mtu %u;"
+                            "echo 1 >/proc/sys/net/ipv6/conf/%s/disable_ipv6; ip link set %s up; ip link set %s up",
+                            VNRS_KERNEL_DROP_LINK, VNRS_KERNEL_DROP_IFINDEX, VNRS_KERNEL_DROP_MTU, VNRS_KERNEL_DROP_END,
+                            VNRS_KERNEL_DROP_END_IFINDEX, VNRS_KERNEL_DROP_MTU, VNRS_KERNEL_DROP_END,
+                            VNRS_KERNEL_DROP_END, VNRS_KERNEL_DROP_LINK),
+                     0);
+}
+
 static int setup(void **state, bool legacy)
 {
     static struct lab lab;
@@ -199,6 +214,7 @@ static int setup(void **state, bool legacy)
     lab.fabric = ns_new();
     const struct vnrs_sysctl *sysctls = vnrs_kernel_sink_sysctls(&n);
     write_sysctls(sysctls, n, "");
+    make_drop_link(&lab);
     for (size_t i = 0; i < N_GUESTS; i++)
         add_guest(&lab, &lab.guests[i]);
     assert_int_equal(ns_run(lab.guests[NVA].ns, "ip addr add 10.50.0.1/16 dev lo"), 0);
@@ -332,6 +348,66 @@ static void test_checks(void **state)
     assert_true(reaches(lab, NVA, "10.2.0.4"));
 }
 
+static uint32_t no_link(void *arg VNRS_UNUSED, const char *name VNRS_UNUSED)
+{
+    return 0;
+}
+
+static void add_drops(void *arg, const struct vnrs_kernel_count *count)
+{
+    assert_true(count->dropped);
+    ((uint64_t *)arg)[count->reason] = count->packets;
+}
+
+static void read_drops(const struct lab *lab, uint64_t ret_packets[static _VNRS_DROP_MAX])
+{
+    const struct vnrs_kernel_counting counting = {.ifindex = no_link, .count = add_drops, .arg = ret_packets};
+
+    memset(ret_packets, 0, _VNRS_DROP_MAX * sizeof(*ret_packets));
+    assert_int_equal(vnrs_kernel_sink_counters(lab->sink, &counting), 0);
+}
+
+static void expect_drop(const struct lab *lab, const char *target, enum vnrs_drop_reason reason)
+{
+    uint64_t before[_VNRS_DROP_MAX], after[_VNRS_DROP_MAX];
+
+    read_drops(lab, before);
+    assert_int_not_equal(ns_run(lab->guests[A].ns, TRY "%s >/dev/null 2>&1", target), 0);
+    read_drops(lab, after);
+    for (unsigned i = 0; i < _VNRS_DROP_MAX; i++)
+        if (i != VNRS_DROP_MULTICAST && after[i] != before[i] + (i == reason)) // machines report groups that they join
+            fail_msg("%s: reason %u from %u to %u", target, i, (unsigned)before[i], (unsigned)after[i]);
+}
+
+// What routing drops is counted by reason, in both families; what answers comes only from machines.
+static void test_counts_drops(void **state)
+{
+    const struct lab *lab = *state;
+
+    expect_drop(lab, "10.51.0.1", VNRS_DROP_NONE_ROUTE);
+    expect_drop(lab, "10.0.0.77", VNRS_DROP_NO_ENDPOINT);
+    expect_drop(lab, "10.0.0.1", VNRS_DROP_NO_ENDPOINT);
+    expect_drop(lab, "8.8.8.8", VNRS_DROP_NO_ROUTE);
+    set_route(lab, 1, "fd02::/16", 3);
+    set_route(lab, 1, "fd03::/16", 4);
+    set_route(lab, 1, "fd04::/16", 1);
+    set_group(lab, 3, VNRS_BPF_NH_DEAD, 0, NVA);
+    ok(lab, lab->sink->ops->flush(lab->sink));
+    expect_drop(lab, "fd03::1", VNRS_DROP_NONE_ROUTE);
+    expect_drop(lab, "fd04::1", VNRS_DROP_NO_ENDPOINT);
+    expect_drop(lab, "fd01::1", VNRS_DROP_NO_ROUTE);
+    expect_drop(lab, "10.50.0.1", VNRS_DROP_DEAD_NEXTHOP);
+    expect_drop(lab, "fd02::1", VNRS_DROP_DEAD_NEXTHOP);
+    sync_lab(lab);
+    assert_true(reaches(lab, A, "10.50.0.1"));
+    // Gone and made again: the next sync leads there again.
+    assert_int_equal(ns_run(lab->fabric, "ip link del " VNRS_KERNEL_DROP_LINK), 0);
+    make_drop_link(lab);
+    sync_lab(lab);
+    expect_drop(lab, "10.51.0.1", VNRS_DROP_NONE_ROUTE);
+    expect_drop(lab, "fd01::1", VNRS_DROP_NO_ROUTE);
+}
+
 static void test_changes(void **state)
 {
     const struct lab *lab = *state;
@@ -404,9 +480,10 @@ int main(void)
 {
 #define T(test, how) cmocka_unit_test_setup_teardown(test, how, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_forwards, setup_objects), T(test_writes_nothing_again, setup_objects),
-        T(test_checks, setup_objects),   T(test_changes, setup_objects),
-        T(test_many, setup_objects),     T(test_forwards, setup_legacy),
+        T(test_forwards, setup_objects),     T(test_writes_nothing_again, setup_objects),
+        T(test_checks, setup_objects),       T(test_changes, setup_objects),
+        T(test_many, setup_objects),         T(test_forwards, setup_legacy),
+        T(test_counts_drops, setup_objects), T(test_counts_drops, setup_legacy),
     };
     if (geteuid() != 0) {
         (void)puts("needs root");
