@@ -176,28 +176,58 @@ static int cmp_addr(const void *a, const void *b)
     return vnrs_addr_cmp(a, b);
 }
 
-static int add_host(struct vnrs_ktables *tables, const struct vnrs_addr *addr)
+static int cmp_gateway(const void *a, const void *b)
 {
-    return vec_push(&tables->hosts, *addr);
+    const struct vnrs_kgateway *x = a, *y = b;
+    int c = vnrs_addr_cmp(&x->addr, &y->addr);
+
+    if (c == 0)
+        c = x->domain < y->domain ? -1 : x->domain > y->domain;
+    return c ? c : x->vnet < y->vnet ? -1 : x->vnet > y->vnet;
+}
+
+static size_t sort_unique(void *items, size_t n, size_t size, int (*cmp)(const void *a, const void *b))
+{
+    uint8_t *bytes = items;
+    size_t kept = 0;
+
+    if (n)
+        qsort(items, n, size, cmp);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || cmp(bytes + i * size, bytes + (kept - 1) * size) != 0)
+            memmove(bytes + kept++ * size, bytes + i * size, size);
+    return kept;
+}
+
+// Of all NICs, of which thousands share one.
+static int find_gateways(struct vnrs_ktables *tables)
+{
+    struct vnrs_map_entry *e;
+    int r = 0;
+
+    vec_clear(&tables->gateways);
+    for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->fabric.nics, &at));) {
+        const struct vnrs_fib_nic *nic = e->value;
+        if (nic->nic.gateway_be)
+            r = vec_push(&tables->gateways, (struct vnrs_kgateway){gateway_of(nic), nic->nic.domain, nic->nic.vnet});
+    }
+    tables->gateways.len =
+        sort_unique(tables->gateways.items, tables->gateways.len, sizeof(tables->gateways.items[0]), cmp_gateway);
+    return r;
 }
 
 // Endpoints, and gateways of NICs.
 static int find_hosts(struct vnrs_ktables *tables)
 {
     struct vnrs_map_entry *e;
-    int r = 0;
+    int r = find_gateways(tables);
 
     vec_clear(&tables->hosts);
     for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->fabric.endpoints, &at));)
-        r = add_host(tables, &((const struct vnrs_fabric_endpoint *)e->value)->key.addr);
-    for (size_t at = 0; r == 0 && (e = vnrs_map_next(&tables->fabric.nics, &at));) {
-        const struct vnrs_fib_nic *nic = e->value;
-        const struct vnrs_addr gateway = gateway_of(nic);
-        if (nic->nic.gateway_be)
-            r = add_host(tables, &gateway);
-    }
-    if (tables->hosts.len)
-        qsort(tables->hosts.items, tables->hosts.len, sizeof(tables->hosts.items[0]), cmp_addr);
+        r = vec_push(&tables->hosts, ((const struct vnrs_fabric_endpoint *)e->value)->key.addr);
+    for (size_t i = 0; r == 0 && i < tables->gateways.len; i++)
+        r = vec_push(&tables->hosts, tables->gateways.items[i].addr);
+    tables->hosts.len = sort_unique(tables->hosts.items, tables->hosts.len, sizeof(tables->hosts.items[0]), cmp_addr);
     return r;
 }
 
@@ -228,18 +258,28 @@ static uint32_t endpoint_nic(const struct vnrs_ktables *tables, const struct vnr
     return vnrs_fabric_endpoint_find(&tables->fabric, vnet, addr);
 }
 
+// A NIC of the domain calls the address its gateway, and nobody in the NIC's network has it.
 static bool is_gateway(const struct vnrs_ktables *tables, uint32_t domain, const struct vnrs_addr *addr)
 {
-    struct vnrs_map_entry *e;
-    bool is = false;
+    const struct vnrs_kgateway *gateways = tables->gateways.items;
+    size_t low = 0, high = tables->gateways.len;
 
-    for (size_t at = 0; !is && addr->family == VNRS_AF_IPV4 && (e = vnrs_map_next(&tables->fabric.nics, &at));) {
-        const struct vnrs_fib_nic *nic = e->value;
-        const struct vnrs_addr gateway = gateway_of(nic);
-        is = nic->nic.gateway_be && nic->nic.domain == domain && vnrs_addr_equal(&gateway, addr) &&
-             !vnrs_fabric_endpoint_find(&tables->fabric, nic->nic.vnet, addr);
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = vnrs_addr_cmp(&gateways[mid].addr, addr);
+        if (c < 0 || (c == 0 && gateways[mid].domain < domain))
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return is;
+    for (; low < tables->gateways.len; low++) {
+        const struct vnrs_kgateway *at = &gateways[low];
+        if (at->domain != domain || !vnrs_addr_equal(&at->addr, addr))
+            return false;
+        if (!vnrs_fabric_endpoint_find(&tables->fabric, at->vnet, addr))
+            return true;
+    }
+    return false;
 }
 
 // ---- routes
@@ -513,6 +553,7 @@ void vnrs_ktables_fini(struct vnrs_ktables *tables)
 {
     free_domains(tables);
     vec_free(&tables->hosts);
+    vec_free(&tables->gateways);
     vnrs_fabric_fini(&tables->fabric);
     vnrs_fibdb_fini(&tables->db);
     vnrs_nhset_fini(&tables->nexthops);

@@ -19,14 +19,21 @@
 #include "fib/kernel_fabric.h"
 #include "fib/kernel_routes.h"
 
+struct vnrs_kgateway { // that a NIC's subnet calls so; found by the first two
+    struct vnrs_addr addr;
+    uint32_t domain;
+    uint32_t vnet;
+};
+
 struct vnrs_ktables {
     struct vnrs_nl *nl;
     struct vnrs_nhset nexthops;
-    struct vnrs_fibdb db;        // what is wanted
-    struct vnrs_fabric fabric;   // likewise
-    struct vnrs_map domains;     // what the kernel has, by domain
-    VEC(struct vnrs_addr) hosts; // endpoints and gateways, sorted
-    char error[256];             // of the last vnrs_ktables_write that failed
+    struct vnrs_fibdb db;               // what is wanted
+    struct vnrs_fabric fabric;          // likewise
+    struct vnrs_map domains;            // what the kernel has, by domain
+    VEC(struct vnrs_addr) hosts;        // endpoints and gateways, sorted, each once
+    VEC(struct vnrs_kgateway) gateways; // likewise
+    char error[256];                    // of the last vnrs_ktables_write that failed
 };
 
 void vnrs_ktables_init(struct vnrs_ktables *tables, struct vnrs_nl *nl);

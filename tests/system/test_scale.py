@@ -13,11 +13,12 @@ import pytest
 from conftest import BIN, Monitor, leftovers, sh, until
 from raw_peer import RawPeer
 
-SIZES = [50, pytest.param(400, marks=pytest.mark.skipif("VNRS_SLOW" not in os.environ, reason="VNRS_SLOW is not set"))]
+SLOW = pytest.mark.skipif("VNRS_SLOW" not in os.environ, reason="VNRS_SLOW is not set")
+SIZES = [50, pytest.param(400, marks=SLOW)]
 PREFIXES = [f"198.18.{i}.0/24" for i in range(20)]
 
 
-def source(name, per_network):
+def source(name, per_network, dataplane="ebpf"):
     more = ", {name: RouteServerSubnet, addressPrefix: 10.0.250.0/26}, {name: nva, addressPrefix: 10.0.251.0/24}"
     networks = "".join(f"  - {{name: v{i}, addressSpace: [10.{i}.0.0/16], "
                        f"subnets: [{{name: s, addressPrefix: 10.{i}.0.0/20}}{more if i == 0 else ''}]}}\n" for i in range(10))
@@ -25,6 +26,7 @@ def source(name, per_network):
                        f"  - {{virtualNetwork: v{i}, remoteVirtualNetwork: v0, useRemoteGateways: true}}\n" for i in range(1, 9))
     machines = "".join(f"  - {{name: 'vm{i}-{{1..{per_network}}}', nics: [{{subnet: v{i}/s}}]}}\n" for i in range(10))
     return f"""name: {name}
+dataplane: {dataplane}
 limits: none
 virtualNetworks:
 {networks}virtualNetworkPeerings:
@@ -61,10 +63,11 @@ def sink_writes(daemon, name):
     return int(re.search(rf'^vnrs_lab_sink_writes_total{{lab="{name}"}} (\d+)$', text, re.M)[1])
 
 
+@pytest.mark.parametrize("dataplane", ["ebpf", "kernel"])
 @pytest.mark.parametrize("per_network", SIZES)
-def test_many_machines(make_lab, daemon, per_network):
-    name = f"many-{per_network}"
-    lab = make_lab(source(name, per_network), name)
+def test_many_machines(make_lab, daemon, per_network, dataplane):
+    name = f"many-{dataplane[0]}{per_network}"
+    lab = make_lab(source(name, per_network, dataplane), name)
     progress = [(int(done), int(total)) for done, total, step in apply_on_terminal(daemon, lab) if int(total)]
     assert any(0 < done < total for done, total in progress)
     assert [done for done, _ in progress] == sorted(done for done, _ in progress)
