@@ -206,7 +206,7 @@ static void take_message(struct conn *c, const uint8_t *msg, size_t len)
         take_update(c, msg + HEADER, len - HEADER);
         break;
     case NOTIFICATION:
-        if (c->established)
+        if (c->established && !c->returns)
             blast_fail("NOTIFICATION %u/%u", msg[HEADER], msg[HEADER + 1]);
         break;
     default:
@@ -216,10 +216,11 @@ static void take_message(struct conn *c, const uint8_t *msg, size_t len)
 
 static void lost(struct conn *c)
 {
-    if (c->established)
+    if (c->established && !c->returns)
         blast_fail("connection of AS %u was closed", c->asn);
     (void)close(c->fd);
     c->fd = -1;
+    c->established = false;
     c->rx_len = 0;
     c->retry_ms = blast_now_us() / 1000 + RETRY_MS;
 }

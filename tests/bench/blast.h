@@ -22,6 +22,7 @@ struct conn {
     uint64_t retry_ms;
     uint32_t addr, asn; // host order
     bool farther;       // what it announces is one AS more away
+    bool returns;       // connects again, however the connection ended
     bool established;
     uint8_t *rx;
     size_t rx_len;

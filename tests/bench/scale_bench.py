@@ -7,7 +7,8 @@
 Bare creation (scale_bare.c) and the lab take turns. In the last round, while the lab is there: the unchanged file again,
 single routes, kill -9 of everything while a ping goes on. Then single routes and the death of an NVA (scale_route.c) in
 labs of 4 machines and of all, without guest tables (with them every route is written once for each machine, by the
-kernel's nature). Then the data plane alone with as many NICs (scale_nics.c).
+kernel's nature). Then kill -9 of everything with a million routes of an NVA that comes back with all of them (bgp_hold.c),
+learned by one network alone. Then the data plane alone with as many NICs (scale_nics.c).
 """
 import argparse
 import datetime
@@ -28,11 +29,13 @@ BUILD = pathlib.Path(os.environ.get("VNRS_BUILD_DIR", ROOT / "build/release")).r
 os.environ["VNRS_BIN_DIR"] = str(BUILD / "bin")
 sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/bench")]
 from bgp_bench import machine  # noqa: E402
-from conftest import Daemon, Monitor, Pinger, children_of, until  # noqa: E402
+from conftest import Daemon, Monitor, Pinger, children_of, in_ns, until  # noqa: E402
+from many_routes import announced, has_learned, last_address  # noqa: E402
 
 NAME = "scale"
 PROBES = 100
 PREFIXES = 100_000
+MANY = 1_000_000
 UNCHANGED = 3
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -51,12 +54,16 @@ GOALS = [
     ("S2", "packets lost by that", "0", "", 0, "replace_lost"),
     ("S3", "kill -9 of everything, all objects adopted", "≤ 5 s", "s", 5.0, "adopt_s"),
     ("S3", "pings lost by that", "0", "", 0, "adopt_lost"),
+    ("S3", f"the same with {MANY:,} routes", "≤ 5 s", "s", 5.0, "many_adopt_s"),
+    ("S3", "pings lost by that, along a learned route", "0", "", 0, "many_adopt_lost"),
+    ("S3", "kernel writes of that, all routes announced again", "0", "", 0, "many_writes"),
     ("U1", "one route, peer to all domains, 99 %", "≤ 1 ms", "ms", 1.0, "route_p99_ms"),
     ("U3", "kernel writes for the dead NVA", "≤ 100", "", 100, "moved_writes"),
 ]
 
 
-def topology(machines, inject):
+def topology(machines, inject, alone=False):
+    """`alone`: only the first network learns, of one NVA."""
     networks, peerings, sets = "", "", ""
     for i in range(10):
         more = ", {name: RouteServerSubnet, addressPrefix: 10.0.250.0/26}, {name: nva, addressPrefix: 10.0.251.0/24}" if i == 0 else ""
@@ -64,10 +71,15 @@ def topology(machines, inject):
                      f"subnets: [{{name: s, addressPrefix: 10.{i}.0.0/17}}{more}]}}\n")
         count = machines // 10 + (i < machines % 10)
         if i:
-            peerings += f"  - {{virtualNetwork: v0, remoteVirtualNetwork: v{i}, allowGatewayTransit: true}}\n"
-            peerings += f"  - {{virtualNetwork: v{i}, remoteVirtualNetwork: v0, useRemoteGateways: true}}\n"
+            transit, remote = ("", "") if alone else (", allowGatewayTransit: true", ", useRemoteGateways: true")
+            peerings += f"  - {{virtualNetwork: v0, remoteVirtualNetwork: v{i}{transit}}}\n"
+            peerings += f"  - {{virtualNetwork: v{i}, remoteVirtualNetwork: v0{remote}}}\n"
         if count:
             sets += f"  - {{name: 'vm{i}-{{1..{count}}}', inject: {'on' if inject else 'off'}, nics: [{{subnet: v{i}/s}}]}}\n"
+    connections, nvas = "", ""
+    for i in range(1, 2 if alone else 3):
+        connections += f"      - {{name: nva{i}, peerIp: 10.0.251.{3 + i}, peerAsn: 6500{i}, bgp: {{keepalive: 60, hold: 180}}}}\n"
+        nvas += f"  - {{name: nva{i}, nics: [{{subnet: v0/nva, privateIp: 10.0.251.{3 + i}, enableIPForwarding: true}}]}}\n"
     return f"""name: {NAME}
 limits: none
 virtualNetworks:
@@ -77,12 +89,8 @@ virtualNetworks:
     virtualNetwork: v0
     instanceIps: [10.0.250.4, 10.0.250.5]
     bgpConnections:
-      - {{name: nva1, peerIp: 10.0.251.4, peerAsn: 65001, bgp: {{keepalive: 60, hold: 180}}}}
-      - {{name: nva2, peerIp: 10.0.251.5, peerAsn: 65002, bgp: {{keepalive: 60, hold: 180}}}}
-machines:
-  - {{name: nva1, nics: [{{subnet: v0/nva, privateIp: 10.0.251.4, enableIPForwarding: true}}]}}
-  - {{name: nva2, nics: [{{subnet: v0/nva, privateIp: 10.0.251.5, enableIPForwarding: true}}]}}
-{sets}"""
+{connections}machines:
+{nvas}{sets}"""
 
 
 def kernel_mib():
@@ -147,9 +155,9 @@ def bare(machines):
 
 
 class Lab:
-    def __init__(self, directory, machines, inject=True):
+    def __init__(self, directory, machines, inject=True, alone=False):
         self.file = directory / "scale.vnrs.yml"
-        self.file.write_text(topology(machines, inject))
+        self.file.write_text(topology(machines, inject, alone))
         self.daemon = Daemon(directory / "run")
         (directory / "run").mkdir(exist_ok=True)
         self.figures = {}
@@ -174,10 +182,13 @@ class Lab:
         self.daemon.stop()
         rest(self.existing)
 
+    def status(self):
+        return json.loads(self.daemon.cli("status", "--lab", NAME, "-o", "json", check=False).stdout)
+
     def is_adopted(self):
         """Every object was looked at and is right. Learned routes are not touched before the sessions are back, or half
-        a minute has passed: the scripted NVAs stay away."""
-        status = json.loads(self.daemon.cli("status", "--lab", NAME, "-o", "json", check=False).stdout)
+        a minute has passed: scale_route stays away."""
+        status = self.status()
         return status["progress"]["done"] >= status["progress"]["total"] > 0 and status["conditions"][0]["ok"]
 
     def unchanged(self):
@@ -210,30 +221,52 @@ class Lab:
         p.stdin.close()
         p.wait()
 
-    def killed(self):
-        nic = json.loads(self.daemon.cli("inspect", "--lab", NAME, "-o", "json").stdout)["machines"][-1]["nics"][0]
-        pinger = Pinger(f"vnrs.{NAME}.nva1", nic["privateIpAddresses"][0])
+    def killed(self, name, sender, address, learn=None):
+        """`learn`: is called when all objects are adopted, and done when all is as before."""
+        pinger = Pinger(f"vnrs.{NAME}.{sender}", address)
         self.daemon.kill_everything()
         begin = time.monotonic()
         self.daemon.start()
         until(self.is_adopted, 120, "adopted")
-        self.figures["adopt_s"] = time.monotonic() - begin
-        self.figures["adopt_cpu_s"] = cpu_s(pids_of(self.daemon))
+        self.figures[f"{name}_s"] = time.monotonic() - begin
+        self.figures[f"{name}_cpu_s"] = cpu_s(pids_of(self.daemon))
+        if learn:
+            learn()
+            self.figures[f"{name}_learned_s"] = time.monotonic() - begin
         sent, received = pinger.stop()
-        self.figures["adopt_lost"] = sent - received
+        self.figures[f"{name}_lost"] = sent - received
+
+    def many(self):
+        """The same with many routes of an NVA that lives on."""
+        nva, address = f"vnrs.{NAME}.nva1", last_address(MANY)
+        in_ns(nva, "ip", "addr", "add", f"{address}/32", "dev", "lo")
+        with announced(BUILD / "tests/bgp_hold", nva, MANY) as sent:
+            def learn():
+                sent()
+                until(lambda: has_learned(self.status(), MANY), 100, "the routes are there", 0.05)
+
+            begin = time.monotonic()
+            learn()
+            self.figures["many_load_s"] = time.monotonic() - begin
+            self.figures["many_pss_mib"] = pss_mib(pids_of(self.daemon))
+            self.killed("many_adopt", "vm0-1", address, learn)
+            self.figures["many_writes"] = writes(self.daemon)
 
 
-def lab(machines, whole=False, inject=True, route=True, prefixes=0):
+def lab(machines, whole=False, inject=True, route=True, prefixes=0, many=False):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vnrs-bench-"))
     directory.chmod(0o755)
     try:
-        with Lab(directory, machines, inject) as it:
+        with Lab(directory, machines, inject, alone=many) as it:
             if whole:
                 it.unchanged()
             if route:
                 it.route(prefixes)
             if whole:
-                it.killed()
+                nic = json.loads(it.daemon.cli("inspect", "--lab", NAME, "-o", "json").stdout)["machines"][-1]["nics"][0]
+                it.killed("adopt", "nva1", nic["privateIpAddresses"][0])
+            if many:
+                it.many()
         return it.figures
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -254,7 +287,7 @@ def median(samples, key):
     return statistics.median(s[key] for s in samples)
 
 
-def figures_of(bares, labs, route_labs, spread):
+def figures_of(bares, labs, route_labs, many, spread):
     """What the goals are about. `route_labs`: of 4 machines and of all, both without guest tables."""
     small, fabric = route_labs
     whole = labs[-1]
@@ -274,6 +307,7 @@ def figures_of(bares, labs, route_labs, spread):
         "replace_lost": sum(r[3] for r in spread["replace"]),
         "adopt_s": whole["adopt_s"],
         "adopt_lost": whole["adopt_lost"],
+        **{key: many[key] for key in ("many_adopt_s", "many_adopt_lost", "many_writes")},
         "route_p99_ms": whole["route_p99_us"] / 1000,
     }
 
@@ -307,6 +341,15 @@ def route_table(named):
     return rows
 
 
+def many_table(named):
+    rows = [f"| lab with {MANY:,} routes | learned s | memory of ours, PSS MiB | adopted after kill -9 s | CPU of it s | "
+            "all learned again s |", "|---|---|---|---|---|---|"]
+    for name, f in named:
+        rows.append(f"| {name} | {f['many_load_s']:.2f} | {f['many_pss_mib']:.0f} | {f['many_adopt_s']:.2f} | "
+                    f"{f['many_adopt_cpu_s']:.2f} | {f['many_adopt_learned_s']:.2f} |")
+    return rows
+
+
 def nic_table(spread):
     rows = ["| | min | median | max |", "|---|---|---|---|"]
     for name, text, column in [("bare", "bare redirect_peer, ns a packet", 0), ("ours", "vnrs, ns a packet", 0),
@@ -336,6 +379,7 @@ def main():
         print(f"  round {r + 1}: bare {bares[-1]['up_s']:.2f} s, {bares[-1]['mib']:.0f} MiB; "
               f"lab {labs[-1]['up_s']:.2f} s, {labs[-1]['mib']:.0f} MiB", flush=True)
     small, fabric = (lab(size, inject=False, prefixes=PREFIXES) for size in (4, n))
+    many = [(size, lab(size, inject=False, route=False, many=True)) for size in (4, n)]
     spread = nics(n, max(5, args.rounds))
 
     whole = labs[-1]
@@ -346,9 +390,10 @@ def main():
         f"- Version {version}; {n:,} machines in 10 virtual networks; {args.rounds} rounds, interleaved; medians", "",
         *lab_table(bares, labs), "",
         *route_table([("4 machines, without guest tables", small), (f"{n:,}, without guest tables", fabric), (f"{n:,}", whole)]), "",
+        *many_table([(f"{size:,} machines", figures) for size, figures in many]), "",
         *nic_table(spread), "",
         f"Adopted after kill -9 of everything in {whole['adopt_s']:.2f} s ({whole['adopt_cpu_s']:.2f} s of CPU).", "",
-        *goal_table(figures_of(bares, labs, (small, fabric), spread)),
+        *goal_table(figures_of(bares, labs, (small, fabric), many[-1][1], spread)),
     ]) + "\n"
     print("\n" + text)
     if not args.no_record:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Many machines: a lab of 500, and one of 4,000 where VNRS_SLOW is set (10 virtual networks, counted sets of machines).
+Many routes: 20,000 of one peer, and a million where VNRS_SLOW is set.
 
   v0  Route Server, nva (a scripted peer, AS 65001)  ── peered with each of ──  v1 … v8      v9 is alone
 """
@@ -10,11 +11,13 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, Monitor, leftovers, sh, until
+from conftest import BIN, Monitor, Pinger, leftovers, sh, until
+from many_routes import announced, has_learned, last_address
 from raw_peer import RawPeer
 
 SLOW = pytest.mark.skipif("VNRS_SLOW" not in os.environ, reason="VNRS_SLOW is not set")
 SIZES = [50, pytest.param(400, marks=SLOW)]
+ROUTES = [20000, pytest.param(1000000, marks=SLOW)]
 PREFIXES = [f"198.18.{i}.0/24" for i in range(20)]
 
 
@@ -118,3 +121,37 @@ def test_a_route_costs_the_same_whatever_the_number_of_nics(make_lab, daemon):
         few, many = many, learn(lab, daemon)
         lab.destroy()
     assert few > 0 and many <= few * 1.1, (few, many)
+
+
+def is_adopted(lab):
+    """Every object was looked at; learned routes wait for the peers."""
+    progress = lab.get("status")["progress"]
+    return progress["done"] >= progress["total"] > 0
+
+
+@pytest.mark.parametrize("dataplane", ["ebpf", "kernel"])
+@pytest.mark.parametrize("routes", ROUTES)
+def test_killed_with_many_routes(make_lab, daemon, routes, dataplane):
+    """Packets go on by what is there, which is found to be right: nothing is written."""
+    name = f"routes-{dataplane[0]}"
+    alone = re.sub(", (allowGatewayTransit|useRemoteGateways): true", "", source(name, 1, dataplane))  # a domain that learns
+    lab = make_lab(alone.replace("}', nics:", "}', inject: off, nics:"), name)
+    daemon.cli("apply", lab.file)
+    last = last_address(routes)
+    lab.exec("nva", "ip", "addr", "add", f"{last}/32", "dev", "lo")
+    with announced(BIN.parent / "tests/bgp_hold", lab.ns("nva"), routes) as sent:
+        sent()
+        until(lambda: has_learned(lab.get("status"), routes), 60, "the routes are there", 0.2)
+        until(lambda: lab.ping("vm0-1", last), 20, "a ping")
+        pinger = Pinger(lab.ns("vm0-1"), last)
+        until(pinger.answered, 20, "answers")
+        daemon.kill_everything()
+        daemon.start()
+        until(lambda: is_adopted(lab), 5, "adopted")
+        sent()
+        until(lambda: has_learned(lab.get("status"), routes), 60, "the routes are back", 0.2)
+        requests, answers = pinger.stop()
+        assert requests == answers
+        assert sink_writes(daemon, name) == 0
+    lab.destroy()
+    assert leftovers(name, daemon.run_dir) == []
