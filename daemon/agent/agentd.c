@@ -86,7 +86,7 @@ int vnrs_agentd_new(const struct vnrs_agentd_options *options, struct vnrs_agent
     if (!ad)
         return vnrs_err_set(err, -ENOMEM, "out of memory");
     ad->options = *options;
-    ad->lock_fd = ad->listen_fd = -1;
+    ad->lock_fd = ad->listen_fd = ad->tcp_fd = -1;
     int code = vnrs_priv_probe(&ad->priv, err);
     if (code == 0)
         code = lock_run_dir(ad, err);
@@ -198,6 +198,8 @@ void vnrs_agentd_free(struct vnrs_agentd *ad)
         event_base_free(ad->base);
     if (ad->listen_fd >= 0)
         (void)close(ad->listen_fd);
+    if (ad->tcp_fd >= 0)
+        (void)close(ad->tcp_fd);
     if (ad->lock_fd >= 0)
         (void)close(ad->lock_fd);
     free(ad);

@@ -8,6 +8,7 @@
 #include "agent/check.h"
 #include "agent/priv.h"
 #include "util/hash.h"
+#include "vnrs/addr.h"
 
 #include <event2/event.h>
 
@@ -22,15 +23,17 @@ struct vnrs_ahead;
 struct vnrs_agentd_options {
     const char *run_dir;     // /run/vnrs
     const char *socket_path; // API; NULL: <run_dir>/vnrs.sock
-    int agent_fd;            // serve requests on this descriptor instead of starting a controller; -1: no
-    const char *log_level;   // handed to the controller; NULL: default
+    struct vnrs_addr tcp;    // of this host: the API for everybody on it, who may only read; NONE: nowhere
+    uint16_t tcp_port;
+    int agent_fd;          // serve requests on this descriptor instead of starting a controller; -1: no
+    const char *log_level; // handed to the controller; NULL: default
 };
 
 struct vnrs_agentd {
     struct event_base *base;
     struct vnrs_agentd_options options;
     struct vnrs_priv priv;
-    int lock_fd, listen_fd;
+    int lock_fd, listen_fd, tcp_fd;
     struct vnrs_map labs;                      // struct vnrs_agentd_lab by name
     struct vnrs_agentd_conn *conn;             // NULL: no controller at the moment
     struct vnrs_agentd_controller *controller; // NULL: agent_fd

@@ -3,9 +3,12 @@
 
 #include "agent/child.h"
 #include "agent/conn.h"
+#include "control/control.h"
+#include "net/addr.h"
 #include "util/log.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,12 +26,14 @@ static int start_child(void *arg)
 {
     struct vnrs_agentd *ad = arg;
     const char *argv[6] = {"vnrsd", "--controller"};
-    int pair[2], err;
+    int pair[2], err, n = 2;
 
     if (ad->options.log_level) {
-        argv[2] = "--log-level";
-        argv[3] = ad->options.log_level;
+        argv[n++] = "--log-level";
+        argv[n++] = ad->options.log_level;
     }
+    if (ad->tcp_fd >= 0)
+        argv[n] = VNRS_CONTROL_ARG_TCP;
     vnrs_agentd_conn_free(ad->conn);
     ad->conn = NULL;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -37,7 +42,7 @@ static int start_child(void *arg)
     err = vnrs_agentd_conn_new(ad, pair[0], &ad->conn);
     if (err == 0) {
         struct vnrs_agentd_program program = {
-            .path = "/proc/self/exe", .argv = argv, .fds = {theirs, ad->listen_fd, -1}};
+            .path = "/proc/self/exe", .argv = argv, .fds = {theirs, ad->listen_fd, ad->tcp_fd}};
         err = vnrs_agentd_child_spawn(&ad->controller->child, &program);
     }
     if (err < 0) {
@@ -92,6 +97,27 @@ static int open_listen(struct vnrs_agentd *ad, struct vnrs_err *err)
     return 0;
 }
 
+// For everybody on this host, so on a loopback address only.
+static int open_tcp(struct vnrs_agentd *ad, struct vnrs_err *err)
+{
+    const struct vnrs_agentd_options *o = &ad->options;
+    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(o->tcp_port)};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(o->tcp_port)};
+    bool is_v4 = o->tcp.family == VNRS_AF_IPV4;
+    const struct sockaddr *to = is_v4 ? (const struct sockaddr *)&to4 : (const struct sockaddr *)&to6;
+    char text[VNRS_ADDR_STR_MAX];
+    const int on = 1;
+
+    memcpy(&to4.sin_addr, o->tcp.bytes, sizeof(to4.sin_addr));
+    memcpy(&to6.sin6_addr, o->tcp.bytes, sizeof(to6.sin6_addr));
+    _close_ int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        bind(fd, to, is_v4 ? sizeof(to4) : sizeof(to6)) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+        return vnrs_err_errno(err, -errno, "API on %s port %u", vnrs_addr_format(&o->tcp, text), o->tcp_port);
+    ad->tcp_fd = TAKE_FD(fd);
+    return 0;
+}
+
 int vnrs_agentd_controller_start(struct vnrs_agentd *ad, struct vnrs_err *err)
 {
     int code;
@@ -101,6 +127,8 @@ int vnrs_agentd_controller_start(struct vnrs_agentd *ad, struct vnrs_err *err)
         return code < 0 ? vnrs_err_errno(err, code, "descriptor %d", ad->options.agent_fd) : 0;
     }
     code = open_listen(ad, err);
+    if (code == 0 && ad->options.tcp.family != VNRS_AF_NONE)
+        code = open_tcp(ad, err);
     if (code < 0)
         return code;
     ad->controller = calloc(1, sizeof(*ad->controller));

@@ -2,6 +2,7 @@
 // vnrsd: the agent; with --controller (by the agent only) the controller.
 #include "agent/agentd.h"
 #include "control/control.h"
+#include "net/addr.h"
 #include "util/log.h"
 #include "util/strbuf.h"
 
@@ -20,6 +21,7 @@ static const char usage[] =
     "  --run-dir DIR      keep records, sockets and private directories of daemons in DIR (default /run/vnrs);\n"
     "                     several vnrsd with a directory each may run side by side\n"
     "  --socket PATH      listen for vnrs(1) on PATH (default DIR/vnrs.sock)\n"
+    "  --listen ADDR:PORT let everybody on this host read the API at a loopback address too, as 127.0.0.1:9180\n"
     "  --foreground       stay in the foreground; this is the default\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
     "  --agent-fd N       start no controller, serve the one at the other end of the SOCK_SEQPACKET descriptor N\n"
@@ -27,11 +29,12 @@ static const char usage[] =
     "  --version          print the version\n"
     "  --help             print this\n";
 
-enum { OPT_RUN_DIR = 256, OPT_SOCKET, OPT_FOREGROUND, OPT_LOG_LEVEL, OPT_AGENT_FD, OPT_VERSION, OPT_HELP };
+enum { OPT_RUN_DIR = 256, OPT_SOCKET, OPT_LISTEN, OPT_FOREGROUND, OPT_LOG_LEVEL, OPT_AGENT_FD, OPT_VERSION, OPT_HELP };
 
 static const struct option long_options[] = {
     {"run-dir", required_argument, NULL, OPT_RUN_DIR},
     {"socket", required_argument, NULL, OPT_SOCKET},
+    {"listen", required_argument, NULL, OPT_LISTEN},
     {"foreground", no_argument, NULL, OPT_FOREGROUND},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"agent-fd", required_argument, NULL, OPT_AGENT_FD},
@@ -68,6 +71,24 @@ static void notify_ready(void)
         log_warn("the service manager cannot be told that vnrsd is ready");
 }
 
+// 127.0.0.1:9180, [::1]:9180
+static bool parse_listen(const char *text, struct vnrs_agentd_options *options)
+{
+    static const struct vnrs_addr loopback6 = {.family = VNRS_AF_IPV6, .bytes = {[15] = 1}};
+    const char *colon = strrchr(text, ':');
+    bool has_brackets = *text == '[' && colon && colon > text + 2 && colon[-1] == ']';
+    char addr[VNRS_ADDR_STR_MAX], *end;
+
+    if (!colon || (strchr(text, ':') != colon && !has_brackets))
+        return false;
+    (void)snprintf(addr, sizeof(addr), "%.*s", (int)(colon - text - 2 * has_brackets), text + has_brackets);
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    options->tcp_port = (uint16_t)port;
+    return vnrs_addr_parse(addr, &options->tcp) == 0 && end != colon + 1 && !*end && port > 0 && port <= UINT16_MAX &&
+           (options->tcp.family == VNRS_AF_IPV4 ? options->tcp.bytes[0] == 127
+                                                : vnrs_addr_equal(&options->tcp, &loopback6));
+}
+
 static int bad_usage(const char *what)
 {
     (void)fprintf(stderr, "vnrsd: %s\nTry 'vnrsd --help'.\n", what);
@@ -87,6 +108,10 @@ static int parse_options(int argc, char **argv, struct vnrs_agentd_options *opti
             break;
         case OPT_SOCKET:
             options->socket_path = optarg;
+            break;
+        case OPT_LISTEN:
+            if (!parse_listen(optarg, options))
+                return 1 + bad_usage("--listen is a loopback address and a port, as 127.0.0.1:9180 or [::1]:9180");
             break;
         case OPT_FOREGROUND:
             break;

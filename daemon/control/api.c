@@ -2,6 +2,7 @@
 #include "control/api.h"
 
 #include "control/state.h"
+#include "net/addr.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/strbuf.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -254,6 +256,38 @@ static vnrs_api_handler find_handler(struct vnrs_api_call *call, const char *pat
     return NULL;
 }
 
+// By name a page of the web could come here that a browser on this host shows (DNS rebinding): only the addresses
+// themselves and "localhost" are ours.
+static bool is_local_name(const char *host)
+{
+    struct vnrs_addr addr;
+    char text[VNRS_ADDR_STR_MAX] = "";
+    bool has_brackets = host && *host == '[';
+
+    if (!host || strcasecmp(host, "localhost") == 0)
+        return host != NULL;
+    bool fits = vnrs_str_copy(text, sizeof(text), host + has_brackets);
+    text[strcspn(text, "]")] = '\0';
+    return fits && vnrs_addr_parse(text, &addr) == 0;
+}
+
+// What anybody on this host may ask for. False: the call was answered.
+static bool may_ask(struct vnrs_api_call *call, vnrs_api_handler handler)
+{
+    if (!call->by_tcp)
+        return true;
+    if (!is_local_name(evhttp_request_get_host(call->request)))
+        vnrs_api_error(call, 403, "bad-host", "the API on TCP has no other name than its address and 'localhost'",
+                       NULL);
+    else if (evhttp_request_get_command(call->request) != EVHTTP_REQ_GET)
+        vnrs_api_error(call, 403, "read-only", "the API on TCP only reads", "use the socket of vnrsd");
+    else if (handler == vnrs_api_capture)
+        vnrs_api_error(call, 403, "read-only", "packets are only for who may use the socket", "use `vnrs capture`");
+    else
+        return true;
+    return false;
+}
+
 static void dispatch(struct vnrs_api_call *call)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(call->request);
@@ -269,6 +303,8 @@ static void dispatch(struct vnrs_api_call *call)
             vnrs_api_error(call, 404, "not-found", "there is nothing here", "the API begins at /v1/");
         return;
     }
+    if (!may_ask(call, handler))
+        return;
     if (query && evhttp_parse_query_str(query, call->query) < 0) {
         vnrs_api_error(call, 400, "bad-request", "the query cannot be read", NULL);
         return;
@@ -291,7 +327,7 @@ static void dispatch(struct vnrs_api_call *call)
     handler(call);
 }
 
-static void on_request(struct evhttp_request *request, void *arg)
+static void begin_call(struct evhttp_request *request, struct vnrs_control *control, bool by_tcp)
 {
     struct vnrs_api_call *call = calloc(1, sizeof(*call));
     struct evkeyvalq *query = calloc(1, sizeof(*query));
@@ -303,45 +339,69 @@ static void on_request(struct evhttp_request *request, void *arg)
         return;
     }
     TAILQ_INIT(query);
-    *call = (struct vnrs_api_call){.control = arg, .request = request, .query = query};
-    call->control->http_requests++;
+    *call = (struct vnrs_api_call){.control = control, .request = request, .query = query, .by_tcp = by_tcp};
+    control->http_requests++;
     struct evhttp_connection *conn = evhttp_request_get_connection(request);
     if (conn)
         evhttp_connection_set_closecb(conn, on_closed, call);
     dispatch(call);
 }
 
-int vnrs_api_start(struct vnrs_control *control, int listen_fd)
+static void on_request(struct evhttp_request *request, void *control)
 {
+    begin_call(request, control, false);
+}
+
+static void on_tcp_request(struct evhttp_request *request, void *control)
+{
+    begin_call(request, control, true);
+}
+
+// Takes the descriptor. NULL: no memory.
+static struct evhttp *serve(struct vnrs_control *control, int listen_fd,
+                            void (*handler)(struct evhttp_request *request, void *control))
+{
+    struct evhttp *http = evhttp_new(control->base);
     struct evconnlistener *listener = NULL;
 
-    control->http = evhttp_new(control->base);
-    if (!control->http || vnrs_fd_set_nonblock(listen_fd, true) < 0) {
+    if (http && vnrs_fd_set_nonblock(listen_fd, true) == 0)
+        listener =
+            evconnlistener_new(control->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
+    if (!listener)
         (void)close(listen_fd);
-        return -ENOMEM;
+    if (listener && evhttp_bind_listener(http, listener)) {
+        evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE | EVHTTP_REQ_PUT |
+                                             EVHTTP_REQ_HEAD | EVHTTP_REQ_PATCH);
+        evhttp_set_max_body_size(http, BODY_HARD_MAX);
+        evhttp_set_max_headers_size(http, HEADERS_MAX);
+        evhttp_set_timeout(http, TIMEOUT_S);
+        evhttp_set_gencb(http, handler, control);
+        return http;
     }
-    evhttp_set_allowed_methods(control->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE | EVHTTP_REQ_PUT |
-                                                  EVHTTP_REQ_HEAD | EVHTTP_REQ_PATCH);
-    evhttp_set_max_body_size(control->http, BODY_HARD_MAX);
-    evhttp_set_max_headers_size(control->http, HEADERS_MAX);
-    evhttp_set_timeout(control->http, TIMEOUT_S);
-    evhttp_set_gencb(control->http, on_request, control);
-    listener =
-        evconnlistener_new(control->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
-    if (!listener) {
-        (void)close(listen_fd);
-        return -ENOMEM;
-    }
-    if (!evhttp_bind_listener(control->http, listener)) {
+    if (listener)
         evconnlistener_free(listener);
-        return -ENOMEM;
-    }
-    return 0;
+    if (http)
+        evhttp_free(http);
+    return NULL;
+}
+
+int vnrs_api_start(struct vnrs_control *control, int listen_fd)
+{
+    control->http = serve(control, listen_fd, on_request);
+    return control->http ? 0 : -ENOMEM;
+}
+
+int vnrs_api_listen_tcp(struct vnrs_control *control, int listen_fd)
+{
+    control->tcp = serve(control, listen_fd, on_tcp_request);
+    return control->tcp ? 0 : -ENOMEM;
 }
 
 void vnrs_api_stop(struct vnrs_control *control)
 {
     if (control->http)
         evhttp_free(control->http);
-    control->http = NULL;
+    if (control->tcp)
+        evhttp_free(control->tcp);
+    control->http = control->tcp = NULL;
 }

@@ -23,6 +23,7 @@ struct vnrs_api_call {
     char lab_name[64];
     struct evkeyvalq *query;
     json_t *body;                             // POST
+    bool by_tcp;                              // from anybody on this host: only reads, and no packets
     bool streaming;                           // the answer comes in chunks
     void (*gone)(struct vnrs_api_call *call); // streaming: the client went away; the call is freed then
     // State of handlers that answer later.
@@ -32,6 +33,8 @@ struct vnrs_api_call {
 };
 
 int vnrs_api_start(struct vnrs_control *control, int listen_fd) VNRS_MUST_CHECK; // takes the descriptor
+// Clients at this descriptor (loopback TCP) may only read. Takes it.
+int vnrs_api_listen_tcp(struct vnrs_control *control, int listen_fd) VNRS_MUST_CHECK;
 void vnrs_api_stop(struct vnrs_control *control);
 
 // Both end the call. `json` is taken; NULL (out of memory) becomes an error.

@@ -202,8 +202,12 @@ int vnrs_control_main(int argc, char **argv)
     struct event_base *base = event_base_new();
     struct vnrs_control *control = base ? vnrs_control_new(base, VNRS_CONTROL_FD_AGENT, VNRS_CONTROL_FD_LISTEN) : NULL;
     struct event *term = base ? evsignal_new(base, SIGTERM, on_signal, base) : NULL;
+    bool has_tcp = strcmp(argv[argc - 1], VNRS_CONTROL_ARG_TCP) == 0;
 
-    (void)argc, (void)argv;
+    if (has_tcp && control && vnrs_api_listen_tcp(control, VNRS_CONTROL_FD_TCP) < 0) {
+        vnrs_control_free(control);
+        control = NULL;
+    }
     if (!control || !term || evsignal_add(term, NULL) < 0) {
         log_error("out of memory");
         return EXIT_FAILURE;

@@ -193,7 +193,7 @@ struct vnrs_event_entry {
 struct vnrs_control {
     struct event_base *base;
     struct vnrs_agent *agent;
-    struct evhttp *http;
+    struct evhttp *http, *tcp; // the second: clients that only read, or NULL
     uint64_t generation; // of this controller and of the last HELLO to a speaker, never reused
     bool ready;          // HELLO is answered: the labs are known
     bool lost;           // the agent is gone

@@ -27,7 +27,7 @@
 #define VNRS_RECORD_MAX     (8u << 20)
 
 // Descriptors of the controller at exec: agent pair, listening API socket.
-enum { VNRS_CONTROL_FD_AGENT = 3, VNRS_CONTROL_FD_LISTEN = 4 };
+enum { VNRS_CONTROL_FD_AGENT = 3, VNRS_CONTROL_FD_LISTEN = 4, VNRS_CONTROL_FD_TCP = 5 };
 
 enum vnrs_agent_msg {
     VNRS_AG_HELLO = 1, // controller: struct vnrs_ag_hello. Agent answers: RECORDs, SPEAKERs that run, then REPLY

@@ -79,8 +79,8 @@ class Daemon:
     def socket(self):
         return self.run_dir / "vnrs.sock"
 
-    def start(self):
-        self.process = subprocess.Popen([BIN / "vnrsd", "--run-dir", self.run_dir], stdout=self.log, stderr=self.log)
+    def start(self, *options):
+        self.process = subprocess.Popen([BIN / "vnrsd", "--run-dir", self.run_dir, *options], stdout=self.log, stderr=self.log)
         until(lambda: self.process.poll() is not None or self.cli("list", check=False).returncode == 0, 20, "vnrsd answers")
         assert self.process.poll() is None, self.logged()
         return self
