@@ -194,9 +194,9 @@ struct vnrs_control {
     struct event_base *base;
     struct vnrs_agent *agent;
     struct evhttp *http, *tcp; // the second: clients that only read, or NULL
-    uint64_t generation; // of this controller and of the last HELLO to a speaker, never reused
-    bool ready;          // HELLO is answered: the labs are known
-    bool lost;           // the agent is gone
+    uint64_t generation;       // of this controller and of the last HELLO to a speaker, never reused
+    bool ready;                // HELLO is answered: the labs are known
+    bool lost;                 // the agent is gone
     VEC(struct vnrs_lab *) labs;
     struct vnrs_event_entry events[VNRS_EVENTS_MAX];
     uint64_t n_events;
