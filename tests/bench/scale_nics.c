@@ -6,6 +6,7 @@
 #include "scale_nics.h"
 
 #include "fib/bpf_sink.h"
+#include "lab/sysctl.h"
 #include "scale_links.h"
 #include "util/macros.h"
 
@@ -62,14 +63,23 @@ static long available_kib(void)
     return kib;
 }
 
+// With the settings of a fabric, for the guest ends too: the kernel would give each of them a link-local IPv6 address,
+// and write all their routes to fe80::/64 one after the other under the lock that attaching waits for.
+static int make_namespace(void)
+{
+    struct vnrs_err err = {0};
+
+    scale_must(unshare(CLONE_NEWNET) == 0, "a namespace");
+    check(vnrs_sysctl_profile_here(VNRS_SYSCTL_FABRIC, &err), "settings");
+    return scale_namespace_own();
+}
+
 static void make_links(struct world *w)
 {
     long before = available_kib();
 
-    scale_must(unshare(CLONE_NEWNET) == 0, "a namespace");
-    w->guests = scale_namespace_own();
-    scale_must(unshare(CLONE_NEWNET) == 0, "a namespace");
-    w->fabric = scale_namespace_own();
+    w->guests = make_namespace();
+    w->fabric = make_namespace();
     struct mnl_socket *nl = scale_netlink();
     for (unsigned i = 0; i < w->n; i++) {
         char ifname[16], peer[16];
