@@ -20,9 +20,9 @@
 #include <sys/socket.h>
 
 #define SEND_BUFFER_BYTES  (4 << 20)
-#define BATCH              16          // requests before others get their turn
-#define AHEAD_MAX          32          // requests that are read before the first of them is handled,
-#define AHEAD_BYTES        (256 << 10) // while they are not longer than that
+#define BATCH              16  // requests before others get their turn
+#define AHEAD_MAX          128 // requests that are read before the first is handled: all that a controller sends
+#define AHEAD_BYTES        (256 << 10) // before it has an answer, while they are not longer than that
 #define IDLE_BACKLOG_BYTES (256 << 10)
 #define RECORD_PIECE       (VNRS_AGENT_MSG_MAX - 1024)
 

@@ -10,6 +10,7 @@
 #include "fib/bpf_sink.h"
 #include "fib/kernel_drops.h"
 #include "fib/kernel_sink.h"
+#include "fib/nlfilter.h"
 #include "lab/netns.h"
 #include "lab/snat.h"
 #include "lab/sysctl.h"
@@ -41,6 +42,7 @@ void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab)
     vnrs_agentd_watch_free(lab->nft_watch);
     lab->nft_watch = NULL;
     vnrs_agentd_names_pins_leave(lab);
+    vnrs_rtnl_close(&lab->fabric_nl);
     if (lab->fabric_fd >= 0)
         (void)close(TAKE_FD(lab->fabric_fd));
 }
@@ -126,7 +128,8 @@ static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
 }
 
 // The other end has no IPv6 before it is up: what the kernel says of its own on a link must not come in as a packet.
-static int mute_drop_end(void *arg, uint32_t ifindex VNRS_UNUSED, struct vnrs_err *err)
+static int mute_drop_end(void *arg, struct vnrs_rtnl *nl VNRS_UNUSED, uint32_t ifindex VNRS_UNUSED,
+                         struct vnrs_err *err)
 {
     const struct vnrs_agentd_lab *lab = arg;
     int code = vnrs_sysctl_set(lab->fabric_fd, "net/ipv6/conf/" VNRS_KERNEL_DROP_END "/disable_ipv6", "1");
@@ -156,7 +159,7 @@ static int keep_drop_link(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
 
     if (code < 0)
         return vnrs_err_errno(err, code, "netlink socket in the fabric");
-    const struct vnrs_link_place place = {&nl, &nl, lab->fabric_fd, lab->fabric_fd, mute_drop_end, lab};
+    const struct vnrs_link_place place = {&nl, &nl, lab->fabric_fd, mute_drop_end, lab};
     code = vnrs_link_ensure("", "drop", &spec, &place, &outcome, &index, err);
     vnrs_rtnl_close(&nl);
     return code < 0 ? code : outcome != VNRS_AG_UNCHANGED;
@@ -311,17 +314,62 @@ static int link_sysctls(struct vnrs_agentd_lab *lab, const char *ifname, struct 
     return 0;
 }
 
-int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex, struct vnrs_err *err)
+// What belongs to a NIC in either data plane. 1: the program is to be attached.
+static int prepare_link(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex, struct vnrs_err *err)
 {
-    struct attach_args args = {lab->dataplane, ifindex};
-
     if (!lab->fabric_sink)
         return vnrs_err_set(err, -ENOENT, "the fabric of lab '%s' is not there", lab->name);
     vnrs_agentd_flows_link(lab, ifindex);
-    if (!lab->dataplane)
-        return link_sysctls(lab, ifname, err);
-    int code = vnrs_netns_run(lab->fabric_fd, attach_here, &args);
+    return lab->dataplane ? 1 : link_sysctls(lab, ifname, err);
+}
+
+int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex, struct vnrs_err *err)
+{
+    struct attach_args args = {lab->dataplane, ifindex};
+    int code = prepare_link(lab, ifname, ifindex, err);
+
+    if (code <= 0)
+        return code;
+    code = vnrs_netns_run(lab->fabric_fd, attach_here, &args);
     return code < 0 ? vnrs_err_errno(err, code, "packet path on link '%s'", ifname) : 0;
+}
+
+static int send_one(struct vnrs_rtnl *nl, struct vnrs_nlmsg *msg)
+{
+    struct nlmsghdr *head = (struct nlmsghdr *)msg->bytes;
+
+    head->nlmsg_flags |= NLM_F_ACK;
+    return vnrs_rtnl_talk(nl, head, NULL, NULL);
+}
+
+int vnrs_agentd_fabric_attach_new(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex,
+                                  struct vnrs_rtnl *nl, struct vnrs_err *err)
+{
+    struct vnrs_nlmsg msg;
+    char what[64];
+    int code = prepare_link(lab, ifname, ifindex, err);
+
+    if (code <= 0)
+        return code;
+    vnrs_nlfilter_encode_ingress(ifindex, &msg);
+    code = send_one(nl, &msg);
+    if (code == 0) {
+        vnrs_nlfilter_encode(ifindex, vnrs_bpf_dataplane_program(lab->dataplane), &msg);
+        code = send_one(nl, &msg);
+    }
+    (void)snprintf(what, sizeof(what), "packet path on link '%s'", ifname);
+    return code < 0 ? vnrs_rtnl_err(nl, err, code, what) : 0;
+}
+
+struct vnrs_rtnl *vnrs_agentd_fabric_socket(struct vnrs_agentd_lab *lab)
+{
+    char name[VNRS_NETNS_NAME_MAX];
+
+    if (lab->fabric_fd < 0 || !vnrs_netns_has_name(lab->fabric_fd, vnrs_mark_netns(lab->name, "", name)))
+        return NULL;
+    if (lab->fabric_nl.fd < 0 && vnrs_rtnl_open(lab->fabric_fd, &lab->fabric_nl) < 0)
+        return NULL;
+    return &lab->fabric_nl;
 }
 
 // Routes.

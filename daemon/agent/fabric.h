@@ -16,6 +16,13 @@ void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab);
 // Puts the packet path on the fabric end of a NIC.
 int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex,
                               struct vnrs_err *err) VNRS_MUST_CHECK;
+// The same where the link was just made, by a socket of the fabric: nothing is there yet that would have to be asked
+// for.
+int vnrs_agentd_fabric_attach_new(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex,
+                                  struct vnrs_rtnl *nl, struct vnrs_err *err) VNRS_MUST_CHECK;
+// A socket of the fabric that stays open, and is the lab's; NULL: the name of the fabric means no namespace that is
+// open here.
+struct vnrs_rtnl *vnrs_agentd_fabric_socket(struct vnrs_agentd_lab *lab);
 
 // One FIB message to every sink of the lab. *ret_behind: guest tables are not done with it.
 int vnrs_agentd_fib(struct vnrs_agentd_lab *lab, const struct vnrs_ag_fib *fib, const void *data, bool *ret_behind,

@@ -251,7 +251,7 @@ struct vnrs_agentd_lab *vnrs_agentd_lab_find(struct vnrs_agentd *ad, const char 
     if (!lab)
         return NULL;
     lab->ad = ad;
-    lab->journal_fd = lab->fabric_fd = lab->pins_watch = -1;
+    lab->journal_fd = lab->fabric_fd = lab->fabric_nl.fd = lab->pins_watch = -1;
     if (!vnrs_str_copy(lab->name, sizeof(lab->name), name) ||
         snprintf(lab->dir, sizeof(lab->dir), "%s/labs/%s", ad->options.run_dir, name) >= (int)sizeof(lab->dir) ||
         vnrs_map_put(&ad->labs, lab->name, strlen(lab->name), lab) < 0) {

@@ -51,6 +51,7 @@ struct vnrs_agentd_lab {
 
     // The fabric, while it is known to be there.
     int fabric_fd;
+    struct vnrs_rtnl fabric_nl; // closed: not needed yet
     struct vnrs_agentd_watch *fabric_watch;
     struct vnrs_agentd_watch *nft_watch; // kernel's data plane
     int pins_watch;                      // names.h; -1: none

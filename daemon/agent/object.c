@@ -97,20 +97,31 @@ static int netns_ensure(struct vnrs_agentd_object *object, const struct vnrs_age
 
 // Links.
 
-static int open_link(struct vnrs_agentd_lab *lab, const struct vnrs_obj_link *spec, int fds[static 2],
-                     struct vnrs_rtnl nls[static 2], struct vnrs_err *err)
+// One end of a link; what is open for longer is only borrowed.
+struct end {
+    struct vnrs_rtnl *nl, own_nl;
+    int fd, own_fd; // of the namespace
+};
+
+static int open_end(struct vnrs_agentd_lab *lab, const struct vnrs_ag_netns *ns, struct end *end, struct vnrs_err *err)
 {
-    int code = open_place(lab, &spec->a.ns, &fds[0], &nls[0], err);
-    return code < 0 ? code : open_place(lab, &spec->b.ns, &fds[1], &nls[1], err);
+    bool is_fabric = ns->kind == VNRS_AG_NETNS_OURS && !ns->name[0];
+
+    end->nl = is_fabric ? vnrs_agentd_fabric_socket(lab) : NULL;
+    end->fd = lab->fabric_fd;
+    if (end->nl)
+        return 0;
+    end->nl = &end->own_nl;
+    int code = open_place(lab, ns, &end->own_fd, &end->own_nl, err);
+    end->fd = end->own_fd;
+    return code;
 }
 
-static void close_link(int fds[static 2], struct vnrs_rtnl nls[static 2])
+static void close_end(struct end *end)
 {
-    for (int i = 0; i < 2; i++) {
-        vnrs_rtnl_close(&nls[i]);
-        if (fds[i] >= 0)
-            (void)close(fds[i]);
-    }
+    vnrs_rtnl_close(&end->own_nl);
+    if (end->own_fd >= 0)
+        (void)close(end->own_fd);
 }
 
 // What we did ourselves is no news to the watches of both namespaces.
@@ -126,12 +137,13 @@ static void drain_link(struct vnrs_agentd_object *object, const struct vnrs_ag_n
         vnrs_agentd_watch_drain(watch, object);
 }
 
-static int attach_nic(void *arg, uint32_t ifindex, struct vnrs_err *err)
+static int attach_made(void *arg, struct vnrs_rtnl *nl, uint32_t ifindex, struct vnrs_err *err)
 {
     const struct vnrs_agentd_object *object = arg;
     const struct vnrs_obj_link *spec = &object->spec.link;
 
-    return spec->kind == VNRS_LINK_NIC ? vnrs_agentd_fabric_attach(object->lab, spec->a.ifname, ifindex, err) : 0;
+    return spec->kind == VNRS_LINK_NIC ? vnrs_agentd_fabric_attach_new(object->lab, spec->a.ifname, ifindex, nl, err)
+                                       : 0;
 }
 
 static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agentd_msg *msg,
@@ -139,20 +151,22 @@ static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
 {
     struct vnrs_agentd_lab *lab = object->lab;
     const struct vnrs_obj_link *spec = &object->spec.link;
-    struct vnrs_rtnl nls[2] = {{.fd = -1}, {.fd = -1}};
-    int fds[2] = {-1, -1};
-    int code = open_link(lab, spec, fds, nls, err);
+    struct end a = {.own_nl.fd = -1, .own_fd = -1}, b = a;
+    int code = open_end(lab, &spec->a.ns, &a, err);
 
     (void)msg;
+    if (code == 0)
+        code = open_end(lab, &spec->b.ns, &b, err);
     if (code == 0) {
-        const struct vnrs_link_place place = {&nls[0], &nls[1], fds[0], fds[1], attach_nic, object};
+        const struct vnrs_link_place place = {a.nl, b.nl, b.fd, attach_made, object};
         code = vnrs_link_ensure(lab->name, object->obj.key, spec, &place, ret_outcome, &object->index, err);
     }
-    if (code == 0 && *ret_outcome != VNRS_AG_CREATED)
-        code = attach_nic(object, object->index.a, err);
+    if (code == 0 && *ret_outcome != VNRS_AG_CREATED && spec->kind == VNRS_LINK_NIC)
+        code = vnrs_agentd_fabric_attach(lab, spec->a.ifname, object->index.a, err);
     if (code == 0 && spec->kind == VNRS_LINK_TUNNEL && *ret_outcome == VNRS_AG_CREATED)
         vnrs_agentd_tunnel_link_made(object);
-    close_link(fds, nls);
+    close_end(&a);
+    close_end(&b);
     if (code < 0 || *ret_outcome != VNRS_AG_UNCHANGED) {
         drain_link(object, &spec->a.ns);
         drain_link(object, &spec->b.ns);

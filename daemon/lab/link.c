@@ -393,6 +393,17 @@ static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
     return addrs_b < 0 ? addrs_b : end_a || end_b || addrs_a || addrs_b;
 }
 
+// End b of a pair that was just made: end a knows its index, and everything else is what was asked for.
+static struct link_state peer_of(const struct vnrs_obj_link *spec, const struct link_state *a)
+{
+    return (struct link_state){.exists = a->exists,
+                               .veth = a->veth,
+                               .ifindex = a->peer,
+                               .peer = a->ifindex,
+                               .mtu = spec->mtu,
+                               .mac = *mac_of(spec, &spec->b)};
+}
+
 static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, const char *alias,
                      struct link_state *a, struct link_state *b, struct vnrs_err *err)
 {
@@ -408,7 +419,8 @@ static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
     code = create_pair(spec, place);
     if (code < 0)
         return vnrs_rtnl_err(place->a, err, code, spec->a.ifname);
-    code = get_ends(spec, place, a, b);
+    code = get_link(place->a, spec->a.ifname, a);
+    *b = peer_of(spec, a);
     if (code == 0 && !is_usable(spec, a, b))
         code = -EIO;
     a->fresh = b->fresh = true;
@@ -430,7 +442,7 @@ int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_lin
     if (foreign_end(spec, &a, &b, alias) || !is_usable(spec, &a, &b)) {
         code = make_pair(spec, place, alias, &a, &b, err);
         if (code == 0 && place->made)
-            code = place->made(place->arg, a.ifindex, err);
+            code = place->made(place->arg, place->a, a.ifindex, err);
         if (code < 0)
             return code;
         created = true;

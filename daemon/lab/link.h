@@ -12,14 +12,13 @@
 
 #include <stdbool.h>
 
-// Where a pair lives. The sockets are the caller's, opened in the namespaces; the descriptors are those of the
-// namespaces.
+// Where a pair lives. The sockets are the caller's, opened in the namespaces.
 struct vnrs_link_place {
     struct vnrs_rtnl *a, *b;
-    int ns_a, ns_b;
+    int ns_b; // the namespace of end b
     // Called for a pair that was just made, while both ends are down: the kernel waits for a grace period to change the
-    // queueing disciplines of a link that is up. NULL: nothing is to be done then.
-    int (*made)(void *arg, uint32_t ifindex_a, struct vnrs_err *err);
+    // queueing disciplines of a link that is up. `a` may be used. NULL: nothing is to be done then.
+    int (*made)(void *arg, struct vnrs_rtnl *a, uint32_t ifindex_a, struct vnrs_err *err);
     void *arg;
 };
 

@@ -135,6 +135,16 @@ static void path_of(const char *name, char ret[static NETNS_PATH_MAX])
     (void)snprintf(ret, NETNS_PATH_MAX, "%s/%s", VNRS_NETNS_DIR, name);
 }
 
+bool vnrs_netns_has_name(int ns_fd, const char *name)
+{
+    char path[NETNS_PATH_MAX];
+    struct vnrs_netns_id id = {0};
+    struct stat st;
+
+    path_of(name, path);
+    return vnrs_netns_id_get(ns_fd, &id) == 0 && stat(path, &st) == 0 && st.st_dev == id.dev && st.st_ino == id.ino;
+}
+
 int vnrs_netns_open(const char *name, int *ret_fd)
 {
     char path[NETNS_PATH_MAX];

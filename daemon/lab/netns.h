@@ -36,6 +36,7 @@ int vnrs_netns_open(const char *name, int *ret_fd) VNRS_MUST_CHECK;
 int vnrs_netns_delete(const char *name) VNRS_MUST_CHECK;
 int vnrs_netns_id_get(int ns_fd, struct vnrs_netns_id *ret_id) VNRS_MUST_CHECK;
 bool vnrs_netns_is_own(int ns_fd); // that of this process
+bool vnrs_netns_has_name(int ns_fd, const char *name);
 
 // The namespace that a message means. `err` gets a sentence on failure; vnrs_netns_is_gone tells whether the code means
 // that there is no such namespace (any more), or only that it could not be opened now.

@@ -171,6 +171,21 @@ def test_many_at_once(agent):
     assert set(again) == {"unchanged"}
 
 
+def test_links_go_where_the_fabrics_name_leads(agent):
+    """The fabric's socket stays open from link to link: not beyond the namespace that has the name."""
+    ensure_all(agent, objects()[:1] + [(h.NETNS, "a", h.netns(), b""), (h.NETNS, "b", h.netns(), b"")])
+    a, b = (h.nic(m, f"{m}/eth0", 16 + i, [f"10.0.0.{4 + i}/24"]) for i, m in enumerate("ab"))
+    assert agent.ensure(LAB, h.LINK, "a/eth0", a) == "created"
+    sh("ip", "netns", "del", f"vnrs.{LAB}")
+    with pytest.raises(AgentError, match=f"namespace 'vnrs.{LAB}'") as e:
+        agent.ensure(LAB, h.LINK, "b/eth0", b)
+    assert e.value.errno == 2
+    assert agent.ensure(LAB, h.FABRIC, "fabric", h.fabric()) == "created"
+    assert [agent.ensure(LAB, h.LINK, f"{m}/eth0", spec) for m, spec in (("a", a), ("b", b))] == ["created"] * 2
+    for link in ("v16", "v17"):
+        assert "direct-action" in sh("tc", "-n", f"vnrs.{LAB}", "filter", "show", "dev", link, "ingress")
+
+
 def test_change_in_place(agent):
     ensure_all(agent)
     before = sh("ip", "-n", f"vnrs.{LAB}.vm1", "link", "show", "eth0").split(":")[0]
