@@ -33,7 +33,7 @@ from conftest import Daemon, Monitor, Pinger, children_of, in_ns, until  # noqa:
 from many_routes import announced, has_learned, last_address  # noqa: E402
 
 NAME = "scale"
-PROBES = 100
+PROBES = 200
 PREFIXES = 100_000
 MANY = 1_000_000
 UNCHANGED = 3
