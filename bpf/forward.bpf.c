@@ -135,7 +135,7 @@ SUBPROGRAM forward_any(struct __sk_buff *skb, const struct vnrs_bpf_cached *c)
         if (c)
             cache_use(skb, c, &decision);
         else
-            decide(skb, &packet, &decision, cache_epoch());
+            decide(skb, &packet, &decision, cache_epoch(switch_now()));
     }
     return finish(skb, &packet, &decision);
 }
@@ -144,9 +144,13 @@ SEC("tc")
 int forward(struct __sk_buff *skb)
 {
     __u8 *frame = (void *)(long)skb->data;
-    const struct vnrs_bpf_cached *c = cache_find(skb, frame);
+    const struct vnrs_bpf_flow_switch *now = switch_now();
+    const struct vnrs_bpf_cached *c;
 
-    if (!c || asked_for())
+    if (!now)
+        return TC_ACT_SHOT; // never: an array has what it was made with
+    c = cache_find(skb, frame, cache_epoch(now));
+    if (!c || now->on)
         return forward_any(skb, c);
     return finish_again(skb, frame, c);
 }

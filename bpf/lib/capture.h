@@ -96,7 +96,6 @@ SUBPROGRAM capture_tell(struct __sk_buff *skb, const struct packet *p, const str
                         __u32 captured)
 {
     struct capture c = {.p = p, .d = d, .bytes = bytes, .captured = captured};
-    __u32 index = 0;
 
     if (!p || !d)
         return 0;
@@ -107,7 +106,7 @@ SUBPROGRAM capture_tell(struct __sk_buff *skb, const struct packet *p, const str
         c.bytes = len;
     if (capture_put_any(skb, &c))
         return 0;
-    struct vnrs_bpf_flow_switch *asked = bpf_map_lookup_elem(&flow_switch, &index);
+    struct vnrs_bpf_flow_switch *asked = switch_now();
     if (asked)
         __sync_fetch_and_add(&asked->lost, 1);
     return 0;
@@ -143,8 +142,8 @@ SUBPROGRAM capture_question(struct __sk_buff *skb, const struct packet *p, struc
 {
     if (!p || !d)
         return 0;
-    __u32 index = 0, decided = d->verdict;
-    const struct vnrs_bpf_flow_switch *asked = bpf_map_lookup_elem(&flow_switch, &index);
+    __u32 decided = d->verdict;
+    const struct vnrs_bpf_flow_switch *asked = switch_now();
     __u32 bytes = asked && asked->on & VNRS_BPF_CAPTURES ? capture_bytes(skb->ifindex) : 0;
 
     if (!bytes)

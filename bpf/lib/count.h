@@ -59,13 +59,13 @@ STAGE void count_kept(__u32 from, const struct decision *d, __u32 packets, __u32
 }
 
 // For test runs.
-STAGE void leave(struct __sk_buff *skb, __u32 verdict, __u32 reason, __u32 nexthop, __u32 ifindex, __u32 type)
+STAGE void leave(struct __sk_buff *skb, __u32 verdict, __u32 reason, __u32 nexthop, __u32 ifindex, __u32 account)
 {
     skb->cb[VNRS_BPF_CB_VERDICT] = verdict;
     skb->cb[VNRS_BPF_CB_REASON] = reason;
     skb->cb[VNRS_BPF_CB_NEXTHOP] = nexthop;
     skb->cb[VNRS_BPF_CB_IFINDEX] = ifindex;
-    skb->cb[VNRS_BPF_CB_TYPE] = type;
+    skb->cb[VNRS_BPF_CB_ACCOUNT] = account;
 }
 
 STAGE __u32 packets_in(const struct __sk_buff *skb)
@@ -76,8 +76,7 @@ STAGE __u32 packets_in(const struct __sk_buff *skb)
 // Whether somebody is to be told of packets, or links are not as they should be.
 STAGE struct vnrs_bpf_flow_switch *asked_for(void)
 {
-    __u32 index = 0;
-    struct vnrs_bpf_flow_switch *asked = bpf_map_lookup_elem(&flow_switch, &index);
+    struct vnrs_bpf_flow_switch *asked = switch_now();
 
     return asked && asked->on ? asked : NULL;
 }
@@ -89,7 +88,7 @@ STAGE int finish(struct __sk_buff *skb, const struct packet *p, struct decision 
 
     if (asked && asked->on & VNRS_BPF_IMPAIRED)
         impair_decision(skb, d);
-    leave(skb, d->verdict, d->reason, d->nexthop, d->ifindex, VNRS_BPF_TYPE(d->type, d->billing));
+    leave(skb, d->verdict, d->reason, d->nexthop, d->ifindex, VNRS_BPF_ACCOUNT(d->type, d->billing));
     if (asked)
         flow_tell(skb, asked, p, d);
 
@@ -107,11 +106,11 @@ STAGE int finish(struct __sk_buff *skb, const struct packet *p, struct decision 
 // The same for a packet that was decided before, whose frame begins at `frame`: it is forwarded.
 STAGE int finish_again(struct __sk_buff *skb, __u8 *frame, const struct vnrs_bpf_cached *c)
 {
-    __u32 to = c->to, type = c->account & 15, billing = c->account >> 4;
+    __u32 to = c->to, account = c->account;
 
     frame_set_macs(frame, c->mac);
     frame_release(skb);
-    leave(skb, VNRS_BPF_VERDICT_FORWARD, 0, c->nexthop, to, VNRS_BPF_TYPE(type, billing));
-    count_forwarded(c->from, to, type, billing, packets_in(skb), skb->len - ETH_HLEN);
+    leave(skb, VNRS_BPF_VERDICT_FORWARD, 0, c->nexthop, to, account);
+    count_forwarded(skb->ifindex, to, account & 15, account >> 4, packets_in(skb), skb->len - ETH_HLEN);
     return bpf_redirect_peer(to, 0);
 }

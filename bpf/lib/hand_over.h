@@ -19,9 +19,16 @@ STAGE void frame_keep_macs(const __u8 *mac, struct decision *d)
 
 STAGE void frame_set_macs(__u8 *mac, const __u8 *to)
 {
+    const __u8 fabric[6] = VNRS_FABRIC_MAC;
+    __u32 high;
+    __u16 low;
+
+    __builtin_memcpy(&high, fabric, 4);
+    __builtin_memcpy(&low, fabric + 4, 2);
     *(__u32 *)mac = *(const __u32 *)to;
     *(__u16 *)(mac + 4) = *(const __u16 *)(to + 4);
-    fabric_mac(mac + 6);
+    *(__u32 *)(mac + 6) = high;
+    *(__u16 *)(mac + 10) = low;
 }
 
 // Nothing but the packet goes with it.

@@ -62,27 +62,11 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, 1); // CPUs: set at load
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
-    __type(value, __u64);
-} epoch SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1 << VNRS_CACHE_BITS); // times CPUs: set at load
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __type(key, __u32);
-    __type(value, struct vnrs_bpf_cache4_set);
-} cache4 SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1 << VNRS_CACHE_BITS); // times CPUs: set at load
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __type(key, __u32);
-    __type(value, struct vnrs_bpf_cache6_set);
-} cache6 SEC(".maps");
+    __type(value, struct vnrs_bpf_cache);
+} cache SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -109,6 +93,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
     __type(value, struct vnrs_bpf_flow_switch);
 } flow_switch SEC(".maps");
@@ -131,3 +116,11 @@ struct {
     __type(key, __u32);
     __type(value, struct vnrs_bpf_impair);
 } impairments SEC(".maps");
+
+// What every packet has to ask for, in one place.
+static __always_inline struct vnrs_bpf_flow_switch *switch_now(void)
+{
+    __u32 index = 0;
+
+    return bpf_map_lookup_elem(&flow_switch, &index);
+}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -97,17 +98,26 @@ static int event_handle(void *arg, void *data, size_t size)
     return --events->left && more ? 0 : -EAGAIN;
 }
 
+// Changes of `on`: bits that are kept, and those that are set. In place: what else is in there is not ours to write.
+static int switch_turn(int fd, uint32_t kept, uint32_t set, const struct vnrs_bpf_flow_switch *readers)
+{
+    struct vnrs_bpf_flow_switch *now = mmap(NULL, sizeof(*now), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (now == MAP_FAILED)
+        return -errno;
+    if (readers) {
+        now->sample = readers->sample;
+        now->lost = readers->lost;
+    }
+    __atomic_store_n(&now->on, (now->on & kept) | set, __ATOMIC_RELEASE);
+    (void)munmap(now, sizeof(*now));
+    return 0;
+}
+
 // Whether links are impaired stays as it is.
 static int switch_set(int fd, const struct vnrs_bpf_flow_switch *want)
 {
-    struct vnrs_bpf_flow_switch value = {0}, now = {0};
-    uint32_t index = 0;
-
-    if (bpf_map_lookup_elem(fd, &index, &now))
-        return -errno;
-    value = *want;
-    value.on |= now.on & VNRS_BPF_IMPAIRED;
-    return bpf_map_update_elem(fd, &index, &value, BPF_ANY);
+    return switch_turn(fd, VNRS_BPF_IMPAIRED, want->on, want);
 }
 
 int vnrs_bpf_impair_set(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, const struct vnrs_bpf_impair *impair)
@@ -126,16 +136,8 @@ int vnrs_bpf_impair_get(const struct vnrs_bpf_dataplane *dp, uint32_t ifindex, s
 
 int vnrs_bpf_impair_switch(const struct vnrs_bpf_dataplane *dp, bool on)
 {
-    int fd = vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_FLOW_SWITCH);
-    struct vnrs_bpf_flow_switch value = {0};
-    uint32_t index = 0;
-
-    if (bpf_map_lookup_elem(fd, &index, &value))
-        return -errno;
-    if (on == !!(value.on & VNRS_BPF_IMPAIRED))
-        return 0;
-    value.on ^= VNRS_BPF_IMPAIRED;
-    return bpf_map_update_elem(fd, &index, &value, BPF_ANY);
+    return switch_turn(vnrs_bpf_dataplane_map(dp, VNRS_BPF_MAP_FLOW_SWITCH), ~(uint32_t)VNRS_BPF_IMPAIRED,
+                       on ? VNRS_BPF_IMPAIRED : 0, NULL);
 }
 
 int vnrs_bpf_events_open(const struct vnrs_bpf_dataplane *dp, vnrs_bpf_event_fn fn, void *arg,

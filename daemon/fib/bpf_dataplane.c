@@ -36,9 +36,7 @@ static const char *const map_names[_VNRS_BPF_MAP_MAX] = {
     [VNRS_BPF_MAP_GROUPS] = "groups",
     [VNRS_BPF_MAP_NEXTHOPS] = "nexthops",
     [VNRS_BPF_MAP_ACCESS] = "access",
-    [VNRS_BPF_MAP_EPOCH] = "epoch",
-    [VNRS_BPF_MAP_CACHE4] = "cache4",
-    [VNRS_BPF_MAP_CACHE6] = "cache6",
+    [VNRS_BPF_MAP_CACHE] = "cache",
     [VNRS_BPF_MAP_NIC_COUNTERS] = "nic_counters",
     [VNRS_BPF_MAP_DROP_COUNTERS] = "drop_counters",
     [VNRS_BPF_MAP_FLOW_SWITCH] = "flow_switch",
@@ -119,15 +117,12 @@ static bool map_matches(const struct bpf_map *map, int fd)
            info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
 }
 
-// Slots for each processor there may ever be.
-static int size_caches(struct vnrs_bpf_dataplane *dp)
+// An element for each processor there may ever be.
+static int size_cache(struct vnrs_bpf_dataplane *dp)
 {
     int cpus = libbpf_num_possible_cpus();
 
-    if (cpus < 0)
-        return cpus;
-    int err = bpf_map__set_max_entries(dp->skel->maps.cache4, (uint32_t)cpus << VNRS_CACHE_BITS);
-    return err ? err : bpf_map__set_max_entries(dp->skel->maps.cache6, (uint32_t)cpus << VNRS_CACHE_BITS);
+    return cpus < 0 ? cpus : bpf_map__set_max_entries(dp->skel->maps.cache, (uint32_t)cpus);
 }
 
 static int adopt_maps(struct vnrs_bpf_dataplane *dp)
@@ -232,7 +227,7 @@ static int load(struct vnrs_bpf_dataplane *dp, const char **ret_error)
         *ret_error = explain("read the eBPF program", -errno);
         return -errno;
     }
-    if ((err = size_caches(dp))) {
+    if ((err = size_cache(dp))) {
         *ret_error = explain("count processors", err);
         return err;
     }

@@ -24,9 +24,9 @@ struct bpf_sink {
     struct vnrs_bpf_dataplane *dp; // borrowed
     struct vnrs_bpf_routes *routes;
     struct vnrs_bpf_table acl;
-    struct nic *nics; // VNRS_NICS_MAX, by ifindex
-    uint64_t *epoch;  // the map `epoch`, mapped
-    uint64_t told;    // writes that are said by it
+    struct nic *nics;                 // VNRS_NICS_MAX, by ifindex
+    struct vnrs_bpf_flow_switch *now; // the map `flow_switch`, mapped
+    uint64_t told;                    // writes that are said by it
 };
 
 static struct bpf_sink *self(struct vnrs_sink *sink)
@@ -53,7 +53,7 @@ static int fail(struct vnrs_sink *sink, int err, const char *fmt, ...)
 static int forget_decisions(struct bpf_sink *b, int err)
 {
     if (b->told != b->sink.writes)
-        __atomic_store_n(b->epoch, *b->epoch + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&b->now->epoch, b->now->epoch + 1, __ATOMIC_RELEASE);
     b->told = b->sink.writes;
     return err;
 }
@@ -268,8 +268,8 @@ static void sink_free(struct vnrs_sink *sink)
 {
     struct bpf_sink *b = self(sink);
 
-    if (b->epoch)
-        (void)munmap(b->epoch, sizeof(*b->epoch));
+    if (b->now)
+        (void)munmap(b->now, sizeof(*b->now));
     vnrs_bpf_routes_free(b->routes);
     vnrs_bpf_table_fini(&b->acl);
     free(b->nics);
@@ -292,12 +292,12 @@ static const struct vnrs_sink_ops ops = {
 // What an earlier process left may have been changed since, and its program may have decided otherwise.
 static int epoch_open(struct bpf_sink *b)
 {
-    void *at = mmap(NULL, sizeof(*b->epoch), PROT_READ | PROT_WRITE, MAP_SHARED,
-                    vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_EPOCH), 0);
+    void *at = mmap(NULL, sizeof(*b->now), PROT_READ | PROT_WRITE, MAP_SHARED,
+                    vnrs_bpf_dataplane_map(b->dp, VNRS_BPF_MAP_FLOW_SWITCH), 0);
 
     if (at == MAP_FAILED)
         return -errno;
-    b->epoch = at;
+    b->now = at;
     b->told = b->sink.writes + 1;
     return forget_decisions(b, 0);
 }

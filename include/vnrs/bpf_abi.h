@@ -6,7 +6,7 @@
 //
 // A packet from a NIC is handled with: nics[ingress ifindex] → tables[domain], destination → groups[group] →
 // nexthops[member] → (tables[vnet], destination) → nics[egress ifindex]; or, where one with the same addresses was
-// handled since anything changed, with cache4 or cache6 alone.
+// handled since anything changed, with cache alone.
 #pragma once
 
 #include "vnrs/billing.h"
@@ -127,23 +127,22 @@ struct vnrs_bpf_acl_key { // map `access`: HASH, value __u32 1
     __u32 to, from;
 };
 
-// What was decided for a packet, for the next one with the same NIC, addresses and protocol. It holds as long as
-// `epoch` (map `epoch`: ARRAY of one __u64, mapped) is what it was: user space adds 1 after each change of what
-// decisions come from. Packets that the same could not be decided for are not in here: dropped ones, and those of a
-// group of several next hops.
+// What was decided for a packet, for the next one with the same NIC, addresses and protocol. It holds as long as the
+// epoch (in map `flow_switch`) is what it was: user space adds 1 after each change of what decisions come from. Packets
+// that the same could not be decided for are not in here: dropped ones, and those of a group of several next hops.
 struct vnrs_bpf_cached {
-    __u64 epoch;
-    __u16 from, to; // ifindexes
-    __u16 nexthop;  // index into `nexthops`
-    __u16 mtu;      // of `to`, or less; larger packets are decided anew
-    __u8 mac[6];    // of `to`
+    __u64 valid;       // VNRS_BPF_VALID
+    __u16 to;          // ifindex
+    __u16 nexthop;     // index into `nexthops`
+    __u16 least, more; // IP bytes: so many, and up to so many more; other packets are decided anew
+    __u8 mac[6];       // of `to`
     __u8 protocol;
     __u8 account; // VNRS_BPF_ACCOUNT
 };
-#define VNRS_BPF_ACCOUNT(type, billing) ((__u8)((billing) << 4 | (type))) // enum vnrs_nexthop_type, vnrs_billing
+// One number to compare. The NIC's ifindex has less than 16 bits; one with more says an epoch that is not yet.
+#define VNRS_BPF_VALID(epoch, from)     (((__u64)(epoch) << 16) + (from))
+#define VNRS_BPF_ACCOUNT(type, billing) ((__u32)(billing) << 4 | (type)) // enum vnrs_nexthop_type, vnrs_billing
 
-// Maps `cache4` and `cache6`: ARRAYs with 1 << VNRS_CACHE_BITS sets of two for each possible CPU, in order; none looks
-// at those of another. Mapped only for the sake of sets that do not lie across cache lines.
 struct vnrs_bpf_cache4 {
     struct vnrs_bpf_cached decided;
     __u64 addrs; // both, as they lie in the header
@@ -158,6 +157,13 @@ struct vnrs_bpf_cache6 {
 };
 struct vnrs_bpf_cache6_set {
     struct vnrs_bpf_cache6 way[2];
+};
+
+// Map `cache`: ARRAY by CPU, one element for each possible one; none looks at that of another. Mapped only for the sake
+// of sets that do not lie across cache lines.
+struct vnrs_bpf_cache {
+    struct vnrs_bpf_cache4_set set4[1 << VNRS_CACHE_BITS];
+    struct vnrs_bpf_cache6_set set6[1 << VNRS_CACHE_BITS];
 };
 
 struct vnrs_bpf_counter {
@@ -175,7 +181,7 @@ struct vnrs_bpf_nic_counters { // map `nic_counters`: PERCPU_ARRAY by ifindex; b
 };
 
 // map `drop_counters`: PERCPU_ARRAY, index enum vnrs_drop_reason
-// map `flow_switch`: ARRAY of one struct vnrs_bpf_flow_switch
+// map `flow_switch`: ARRAY of one struct vnrs_bpf_flow_switch, mapped: what every packet has to ask for
 // map `flow_events`: RINGBUF of struct vnrs_bpf_flow_event, each with the bytes of the packet behind it where it has
 // any map `captures`: ARRAY by ifindex of __u32: how many bytes of each packet of this NIC are wanted; 0: none
 
@@ -199,6 +205,7 @@ struct vnrs_bpf_flow_switch {
     __u32 on;     // enum vnrs_bpf_flow_on; 0: nobody reads, nothing is written, all links are as they should be
     __u32 sample; // of the forwarded packets one in so many is told; 0: none
     __u64 lost;   // events that found no room
+    __u64 epoch;  // of decisions
 };
 
 // For whom a packet is captured, and as what.
@@ -246,21 +253,21 @@ enum vnrs_bpf_cb {
     VNRS_BPF_CB_REASON,  // enum vnrs_drop_reason
     VNRS_BPF_CB_NEXTHOP, // index into `nexthops`
     VNRS_BPF_CB_IFINDEX,
-    VNRS_BPF_CB_TYPE, // VNRS_BPF_TYPE
+    VNRS_BPF_CB_ACCOUNT, // VNRS_BPF_ACCOUNT
 };
-#define VNRS_BPF_TYPE(type, billing) ((__u32)(billing) << 16 | (type)) // enum vnrs_nexthop_type, vnrs_billing
 
 #ifndef __bpf__
 #include <assert.h>
 static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");
 static_assert(sizeof(struct vnrs_bpf_nic_record) == 80, "layout of struct vnrs_bpf_nic_record");
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
+static_assert(VNRS_NICS_MAX <= 1 << 16, "VNRS_BPF_VALID has 16 bits for a NIC");
 static_assert(sizeof(struct vnrs_bpf_cache4) == 32, "two in a cache line");
 static_assert(sizeof(struct vnrs_bpf_cache6) == 64, "a cache line");
 static_assert(sizeof(struct vnrs_bpf_counter) == 16, "layout of struct vnrs_bpf_counter");
 static_assert(sizeof(struct vnrs_bpf_nic_counters) == 640, "layout of struct vnrs_bpf_nic_counters");
 static_assert(_VNRS_BILL_MAX <= 16 && VNRS_BPF_TYPES_MAX <= 16, "VNRS_BPF_ACCOUNT is one byte");
 static_assert(_VNRS_NIC_KIND_MAX <= VNRS_IFINDEX_FIRST, "no NIC has the numbers of those that are gone");
-static_assert(sizeof(struct vnrs_bpf_flow_switch) == 16, "layout of struct vnrs_bpf_flow_switch");
+static_assert(sizeof(struct vnrs_bpf_flow_switch) == 24, "layout of struct vnrs_bpf_flow_switch");
 static_assert(sizeof(struct vnrs_bpf_flow_event) == 88, "layout of struct vnrs_bpf_flow_event");
 #endif

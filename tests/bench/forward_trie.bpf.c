@@ -61,6 +61,6 @@ STAGE __u32 reference_find(__u32 table, __u32 family, const __u32 *addr)
     return value ? *value : 0;
 }
 
-#define lpm_find               reference_find
-#define cache_find(skb, frame) NULL
+#define lpm_find                    reference_find
+#define cache_find(skb, frame, now) NULL
 #include "../../bpf/forward.bpf.c" // NOLINT(bugprone-suspicious-include)

@@ -6,7 +6,7 @@
 #include <linux/bpf.h>
 
 struct native_maps { // elements of each, in order
-    void *nics, *tables, *groups, *nexthops, *flow_switch, *epoch, *cache4, *cache6;
+    void *nics, *tables, *groups, *nexthops, *flow_switch, *cache;
     void *nic_counters, *drop_counters;
     void *chunks[8]; // of `lines`
 };

@@ -123,9 +123,7 @@ void native_open(const struct vnrs_bpf_dataplane *dp)
         .groups = map_copy(dp, VNRS_BPF_MAP_GROUPS),
         .nexthops = map_copy(dp, VNRS_BPF_MAP_NEXTHOPS),
         .flow_switch = map_copy(dp, VNRS_BPF_MAP_FLOW_SWITCH),
-        .epoch = map_copy(dp, VNRS_BPF_MAP_EPOCH),
-        .cache4 = zeros(1 << VNRS_CACHE_BITS, sizeof(struct vnrs_bpf_cache4_set)),
-        .cache6 = zeros(1 << VNRS_CACHE_BITS, sizeof(struct vnrs_bpf_cache6_set)),
+        .cache = zeros(1, sizeof(struct vnrs_bpf_cache)),
         .nic_counters = zeros(VNRS_NICS_MAX, sizeof(struct vnrs_bpf_nic_counters)),
         .drop_counters = zeros(256, sizeof(struct vnrs_bpf_counter)),
         .chunks = {chunk_map(dp)},
@@ -134,8 +132,8 @@ void native_open(const struct vnrs_bpf_dataplane *dp)
 
 void native_close(void)
 {
-    void *const copies[] = {native.nics,  native.tables, native.groups, native.nexthops,     native.flow_switch,
-                            native.epoch, native.cache4, native.cache6, native.nic_counters, native.drop_counters};
+    void *const copies[] = {native.nics,        native.tables, native.groups,       native.nexthops,
+                            native.flow_switch, native.cache,  native.nic_counters, native.drop_counters};
 
     for (size_t i = 0; i < ARRAY_SIZE(copies); i++)
         free(copies[i]);

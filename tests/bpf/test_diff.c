@@ -115,7 +115,7 @@ static bool is_decision(const struct pm_outcome *o, const struct __sk_buff *ctx)
     return o->verdict == ctx->cb[VNRS_BPF_CB_VERDICT] && o->reason == ctx->cb[VNRS_BPF_CB_REASON] &&
            (o->verdict != VNRS_BPF_VERDICT_FORWARD ||
             (o->to->ifindex == ctx->cb[VNRS_BPF_CB_IFINDEX] &&
-             VNRS_BPF_TYPE(o->type, o->billing) == ctx->cb[VNRS_BPF_CB_TYPE]));
+             VNRS_BPF_ACCOUNT(o->type, o->billing) == ctx->cb[VNRS_BPF_CB_ACCOUNT]));
 }
 
 // The outcome that the program's decision and what it made of the frame are right for.
@@ -132,7 +132,7 @@ static const struct pm_outcome *find_outcome(struct check *c, const struct __sk_
             return o;
     }
     FAIL(c, "the program says: verdict %u, reason %u, class and type %#x, interface %u%s%s",
-         ctx->cb[VNRS_BPF_CB_VERDICT], ctx->cb[VNRS_BPF_CB_REASON], ctx->cb[VNRS_BPF_CB_TYPE],
+         ctx->cb[VNRS_BPF_CB_VERDICT], ctx->cb[VNRS_BPF_CB_REASON], ctx->cb[VNRS_BPF_CB_ACCOUNT],
          ctx->cb[VNRS_BPF_CB_IFINDEX], wrong ? "; the bytes: " : "", wrong ? wrong : "");
 }
 

@@ -38,7 +38,7 @@ static void assert_forwarded(const struct test_case *c, const struct frame *in, 
     mac_parse(FABRIC_MAC, expected.bytes + 6);
     assert_int_equal(run->ret, TC_ACT_REDIRECT);
     assert_int_equal(run->cb[VNRS_BPF_CB_IFINDEX], c->to);
-    assert_int_equal(run->cb[VNRS_BPF_CB_TYPE], VNRS_BPF_TYPE(c->type, billing_of(c)));
+    assert_int_equal(run->cb[VNRS_BPF_CB_ACCOUNT], VNRS_BPF_ACCOUNT(c->type, billing_of(c)));
     assert_int_equal(run->mark, 0);
     assert_int_equal(run->out.len, expected.len);
     assert_memory_equal(run->out.bytes, expected.bytes, expected.len); // nothing but the MACs: TTL as it was
@@ -232,7 +232,7 @@ static void platform_address_with_an_owner_is_reached_whatever_the_routes(void *
     fixture_run(&fx, VM_A, &in, 0, &run);
     assert_int_equal(run.cb[VNRS_BPF_CB_VERDICT], FORWARD);
     assert_int_equal(run.cb[VNRS_BPF_CB_IFINDEX], OPEN);
-    assert_int_equal(run.cb[VNRS_BPF_CB_TYPE], VNRS_BPF_TYPE(VNRS_NH_VNET_LOCAL, VNRS_BILL_PLATFORM));
+    assert_int_equal(run.cb[VNRS_BPF_CB_ACCOUNT], VNRS_BPF_ACCOUNT(VNRS_NH_VNET_LOCAL, VNRS_BILL_PLATFORM));
     endpoint_set(fx.sink, 1, "168.63.129.16", 0);
     assert_int_equal(fx.sink->ops->flush(fx.sink), 0);
 }
