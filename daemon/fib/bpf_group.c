@@ -32,8 +32,8 @@ static void share_out(const unsigned *has, unsigned n, unsigned *ret_quota)
     }
 }
 
-void vnrs_bpf_group_fill(const uint32_t *old, const uint32_t *members, unsigned n,
-                         uint32_t ret_buckets[static VNRS_GROUP_BUCKETS])
+void vnrs_bpf_group_fill(const uint16_t *old, const uint32_t *members, unsigned n,
+                         uint16_t ret_buckets[static VNRS_GROUP_BUCKETS])
 {
     unsigned owner[VNRS_GROUP_BUCKETS], has[VNRS_GROUP_MEMBERS_MAX] = {0}, quota[VNRS_GROUP_MEMBERS_MAX];
 
@@ -58,11 +58,11 @@ void vnrs_bpf_group_fill(const uint32_t *old, const uint32_t *members, unsigned 
             has[next]++;
             next = (next + 1) % n;
         }
-        ret_buckets[b] = members[owner[b]];
+        ret_buckets[b] = (uint16_t)members[owner[b]];
     }
 }
 
-unsigned vnrs_bpf_group_members(const uint32_t buckets[static VNRS_GROUP_BUCKETS],
+unsigned vnrs_bpf_group_members(const uint16_t buckets[static VNRS_GROUP_BUCKETS],
                                 uint32_t ret_members[static VNRS_GROUP_MEMBERS_MAX])
 {
     unsigned n = 0, has[VNRS_GROUP_MEMBERS_MAX] = {0};

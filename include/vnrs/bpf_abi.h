@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define VNRS_BPF_LAYOUT 6
+#define VNRS_BPF_LAYOUT 7
 
 // Fabric ends get ifindexes VNRS_IFINDEX_FIRST.. assigned by us, so that the NIC record is an array access.
 #define VNRS_IFINDEX_FIRST 16
@@ -93,7 +93,7 @@ struct vnrs_bpf_nic_record { // map `nics`: ARRAY by ifindex
 // Resilient: a lost member only gives away its own buckets. Filled by daemon/fib/bpf.
 struct vnrs_bpf_group {               // map `groups`: ARRAY
     __u32 n;                          // of members; 1: all buckets are the same
-    __u32 bucket[VNRS_GROUP_BUCKETS]; // index into `nexthops`
+    __u16 bucket[VNRS_GROUP_BUCKETS]; // index into `nexthops`
 };
 
 enum vnrs_bpf_nexthop_kind {
@@ -260,6 +260,7 @@ enum vnrs_bpf_cb {
 #include <assert.h>
 static_assert(sizeof(struct vnrs_bpf_nic) == 48, "layout of struct vnrs_bpf_nic");
 static_assert(sizeof(struct vnrs_bpf_nic_record) == 80, "layout of struct vnrs_bpf_nic_record");
+static_assert(VNRS_NEXTHOPS_MAX <= 65536, "a bucket of a group is 16 bits");
 static_assert(sizeof(struct vnrs_bpf_nexthop) == 16, "layout of struct vnrs_bpf_nexthop");
 static_assert(VNRS_NICS_MAX <= 1 << 16, "VNRS_BPF_VALID has 16 bits for a NIC");
 static_assert(sizeof(struct vnrs_bpf_cache4) == 32, "two in a cache line");

@@ -107,10 +107,11 @@ static uint32_t nic_of(uint32_t value)
 {
     struct vnrs_bpf_group group;
     struct vnrs_bpf_nexthop nexthop;
-    uint32_t index = VNRS_ROUTE_GROUP(value);
+    uint32_t index = VNRS_ROUTE_GROUP(value), first;
 
     if (bpf_map_lookup_elem(maps.groups, &index, &group) ||
-        bpf_map_lookup_elem(maps.nexthops, &group.bucket[0], &nexthop) || nexthop.kind != VNRS_BPF_NH_NIC)
+        (first = group.bucket[0], bpf_map_lookup_elem(maps.nexthops, &first, &nexthop)) ||
+        nexthop.kind != VNRS_BPF_NH_NIC)
         blast_fail("a route leads to no NIC");
     return nexthop.ifindex;
 }

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static unsigned count(const uint32_t *buckets, uint32_t member)
+static unsigned count(const uint16_t *buckets, uint32_t member)
 {
     unsigned n = 0;
 
@@ -20,7 +20,7 @@ static unsigned count(const uint32_t *buckets, uint32_t member)
     return n;
 }
 
-static void assert_fair(const uint32_t *buckets, const uint32_t *members, unsigned n)
+static void assert_fair(const uint16_t *buckets, const uint32_t *members, unsigned n)
 {
     unsigned sum = 0;
 
@@ -32,7 +32,7 @@ static void assert_fair(const uint32_t *buckets, const uint32_t *members, unsign
     assert_int_equal(sum, VNRS_GROUP_BUCKETS);
 }
 
-static unsigned moved(const uint32_t *before, const uint32_t *after)
+static unsigned moved(const uint16_t *before, const uint16_t *after)
 {
     unsigned n = 0;
 
@@ -44,8 +44,8 @@ static unsigned moved(const uint32_t *before, const uint32_t *after)
 static void fresh_filling_depends_on_members_alone(void **state)
 {
     (void)state;
-    uint32_t members[VNRS_GROUP_MEMBERS_MAX], a[VNRS_GROUP_BUCKETS], b[VNRS_GROUP_BUCKETS],
-        read[VNRS_GROUP_MEMBERS_MAX];
+    uint32_t members[VNRS_GROUP_MEMBERS_MAX], read[VNRS_GROUP_MEMBERS_MAX];
+    uint16_t a[VNRS_GROUP_BUCKETS], b[VNRS_GROUP_BUCKETS];
 
     for (unsigned n = 1; n <= VNRS_GROUP_MEMBERS_MAX; n++) {
         for (unsigned m = 0; m < n; m++)
@@ -63,7 +63,7 @@ static void losing_a_member_moves_only_its_flows(void **state)
 {
     (void)state;
     const uint32_t three[] = {5, 6, 7}, two[] = {5, 7};
-    uint32_t before[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
+    uint16_t before[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
 
     vnrs_bpf_group_fill(NULL, three, 3, before);
     vnrs_bpf_group_fill(before, two, 2, after);
@@ -78,7 +78,7 @@ static void gaining_a_member_moves_only_its_share(void **state)
 {
     (void)state;
     const uint32_t two[] = {5, 7}, three[] = {5, 6, 7};
-    uint32_t before[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
+    uint16_t before[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
 
     vnrs_bpf_group_fill(NULL, two, 2, before);
     vnrs_bpf_group_fill(before, three, 3, after);
@@ -90,7 +90,7 @@ static void replacing_a_member_hands_its_buckets_over(void **state)
 {
     (void)state;
     const uint32_t live[] = {5, 6, 7}, dead[] = {5, 7, 900};
-    uint32_t before[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
+    uint16_t before[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
 
     vnrs_bpf_group_fill(NULL, live, 3, before);
     vnrs_bpf_group_fill(before, dead, 3, after);
@@ -102,7 +102,8 @@ static void replacing_a_member_hands_its_buckets_over(void **state)
 static void random_changes_stay_fair_and_minimal(void **state)
 {
     (void)state;
-    uint32_t buckets[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS], members[VNRS_GROUP_MEMBERS_MAX];
+    uint16_t buckets[VNRS_GROUP_BUCKETS], after[VNRS_GROUP_BUCKETS];
+    uint32_t members[VNRS_GROUP_MEMBERS_MAX];
     unsigned seed = (unsigned)time(NULL), n = 1;
 
     print_message("seed %u\n", seed);
@@ -137,10 +138,11 @@ static void random_changes_stay_fair_and_minimal(void **state)
 static void foreign_fillings_are_recognised(void **state)
 {
     (void)state;
-    uint32_t buckets[VNRS_GROUP_BUCKETS], read[VNRS_GROUP_MEMBERS_MAX];
+    uint16_t buckets[VNRS_GROUP_BUCKETS];
+    uint32_t read[VNRS_GROUP_MEMBERS_MAX];
 
     for (unsigned b = 0; b < VNRS_GROUP_BUCKETS; b++)
-        buckets[b] = b;
+        buckets[b] = (uint16_t)b;
     assert_int_equal(vnrs_bpf_group_members(buckets, read), VNRS_GROUP_BUCKETS); // one each
     buckets[0] = buckets[1] = buckets[2];
     assert_int_equal(vnrs_bpf_group_members(buckets, read), 0);
