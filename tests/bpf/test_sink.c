@@ -288,6 +288,9 @@ static void mistakes_are_refused_with_a_sentence(void **state)
     struct vnrs_fib_route route = {.domain = 1, .group = 9999, .prefix = {.family = VNRS_AF_IPV4, .len = 8}};
     struct vnrs_fib_group empty = {.handle = 1}, odd = {.handle = 1, .n = 1, .members = {{.kind = 99}}};
     struct vnrs_fib_nic nic = {.ifindex = VNRS_NICS_MAX, .nic.flags = VNRS_NIC_PRESENT};
+    struct vnrs_fib_route far = {.domain = VNRS_DOMAINS_MAX, .group = 1, .prefix = route.prefix};
+    struct vnrs_fib_endpoint network = {.vnet = VNRS_DOMAINS_MAX, .addr = {VNRS_AF_IPV4, {10}}, .ifindex = VM_A},
+                             owner = {.vnet = 1, .addr = {VNRS_AF_IPV4, {10}}, .ifindex = VNRS_NICS_MAX};
 
     (void)state;
     uint64_t writes = fx.sink->writes;
@@ -296,6 +299,9 @@ static void mistakes_are_refused_with_a_sentence(void **state)
     assert_int_equal(fx.sink->ops->group_set(fx.sink, &empty), -EINVAL);
     assert_int_equal(fx.sink->ops->group_set(fx.sink, &odd), -EINVAL);
     assert_int_equal(fx.sink->ops->nic_set(fx.sink, &nic), -ERANGE);
+    assert_int_equal(fx.sink->ops->route_set(fx.sink, &far), -ERANGE);
+    assert_int_equal(fx.sink->ops->endpoint_set(fx.sink, &network), -ERANGE);
+    assert_int_equal(fx.sink->ops->endpoint_set(fx.sink, &owner), -ERANGE);
     assert_int_equal(fx.sink->writes, writes);
 }
 
@@ -331,6 +337,59 @@ static void full_group_table_is_an_error_and_harms_nobody(void **state)
     fixture_fill(fx.sink);
     assert_int_equal(fx.sink->writes, writes);
     assert_int_not_equal(route_read("10.3.0.0/16").group, 0);
+}
+
+static uint32_t nexthops_in_use(void)
+{
+    static const struct vnrs_bpf_nexthop none;
+    struct vnrs_bpf_nexthop nexthop;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < VNRS_NEXTHOPS_MAX; i++) {
+        assert_int_equal(bpf_map_lookup_elem(vnrs_bpf_dataplane_map(fx.dp, VNRS_BPF_MAP_NEXTHOPS), &i, &nexthop), 0);
+        n += memcmp(&nexthop, &none, sizeof(none)) != 0;
+    }
+    return n;
+}
+
+// Groups of `size` new next hops each, one route a group, until one is refused. Returns how many were not.
+static uint32_t fill_nexthops(uint32_t size, uint32_t first_vnet, uint8_t octet)
+{
+    struct vnrs_fib_group group = {.n = size};
+    struct vnrs_fib_route route = {.domain = 50, .prefix = {.family = VNRS_AF_IPV4, .len = 32, .bytes = {40, octet}}};
+
+    for (uint32_t n = 0; n <= VNRS_NEXTHOPS_MAX / size; n++) {
+        group.handle = route.group = (octet + 1u) << 16 | n;
+        for (uint32_t m = 0; m < size; m++)
+            group.members[m] = (struct vnrs_fib_member)TO_ENDPOINT(first_vnet + size * n + m);
+        route.prefix.bytes[2] = (uint8_t)(n >> 8);
+        route.prefix.bytes[3] = (uint8_t)n;
+        assert_int_equal(fx.sink->ops->group_set(fx.sink, &group), 0); // takes them with its first route
+        int err = fx.sink->ops->route_set(fx.sink, &route);
+        if (err == 0)
+            continue;
+        assert_int_equal(err, -ENOSPC);
+        assert_non_null(strstr(fx.sink->error, "full"));
+        return n;
+    }
+    fail_msg("there is no end to next hops");
+    return 0;
+}
+
+// 65,535 next hops fit. A group that needs more of them than are left gets none: others get the rest, one by one.
+static void full_nexthop_table_is_an_error_and_harms_nobody(void **state)
+{
+    (void)state;
+    fixture_fill(fx.sink);
+    uint32_t others = nexthops_in_use(), eights = fill_nexthops(8, 100, 0), ones = fill_nexthops(1, 100000, 1);
+    assert_in_range(ones, 0, 7);
+    assert_int_equal(others + 8 * eights + ones, VNRS_NEXTHOPS_MAX - 2); // number 0, and nobody, are all zero
+    flush();
+    assert_int_not_equal(route_read("10.3.0.0/16").group, 0);
+    fixture_fill(fx.sink); // the routes of this test go
+    uint64_t writes = fx.sink->writes;
+    fixture_fill(fx.sink);
+    assert_int_equal(fx.sink->writes, writes);
 }
 
 // 65,536 entries fit, those of the fixture with them.
@@ -527,6 +586,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(end_of_sync_removes_what_was_not_said, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_are_refused_with_a_sentence, setup, teardown),
         cmocka_unit_test_setup_teardown(full_group_table_is_an_error_and_harms_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_nexthop_table_is_an_error_and_harms_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(full_access_list_is_an_error_and_harms_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(full_route_table_is_an_error_and_harms_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(next_process_changes_nothing_before_its_sync_ends, setup, teardown),

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Message builders against golden bytes, and back through the decoders. Little endian hosts only, as the bytes are.
+// Message builders against golden bytes, and back through the decoders; what is made of the kernel's answers. Little
+// endian hosts only, as the bytes are.
 #include "fib/nlroute.h"
+
+#include "fib/scripted_kernel.h"
+#include "util/strbuf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -345,6 +349,170 @@ static void test_sockets_in_turns(void **state)
     assert_int_equal(refusals[2].n, 0);
 }
 
+static struct { // of a scripted kernel
+    unsigned heard, acks, asked, restarts, got;
+} seen;
+static struct vnrs_nlmsg refused; // the message that the last answers are about
+
+static void refuse_one_of_three(const struct nlmsghdr *msg, bool last)
+{
+    seen.acks += msg->nlmsg_flags & NLM_F_ACK ? 1 : 0;
+    if (seen.heard++ % 3 == 1)
+        memcpy(refused.bytes, msg, msg->nlmsg_len);
+    if (!last)
+        return;
+    assert_true(msg->nlmsg_flags & NLM_F_ACK);
+    struct nlmsghdr *head = (struct nlmsghdr *)refused.bytes,
+                    stale = {.nlmsg_len = 16, .nlmsg_seq = msg->nlmsg_seq - 3};
+    kernel_answer(&stale, -EPERM, "of an earlier batch", false);
+    kernel_answer(head, -EINVAL, seen.heard > 3 ? NULL : "Nexthop has invalid gateway", seen.heard <= 3);
+    kernel_answer(msg, 0, NULL, false);
+}
+
+static char told[64];
+
+static void keep(void *arg, uint64_t cookie, int error, const char *text)
+{
+    note(arg, cookie, error, text);
+    assert_int_equal(error, -EINVAL);
+    assert_true(vnrs_str_copy(told, sizeof(told), text));
+}
+
+// Each failure belongs to the message of its number, in the kernel's own words where it has some.
+static void test_refusals_find_their_message(void **state)
+{
+    struct refusals refusals = {0};
+    struct vnrs_nl *nl;
+    (void)state;
+
+    memset(&seen, 0, sizeof(seen));
+    kernel_open(refuse_one_of_three, &nl);
+    assert_int_equal(vnrs_nl_handler_set(nl, keep, &refusals), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint64_t cookie = 0; cookie < 3; cookie++)
+            queue_refused(nl, 70 + 10 * round + cookie);
+        assert_int_equal(vnrs_nl_flush(nl), 0);
+        assert_int_equal(refusals.n, round + 1);
+        assert_int_equal(refusals.cookies[round], 71 + 10 * round);
+        assert_string_equal(told, round ? strerror(EINVAL) : "Nexthop has invalid gateway");
+        assert_int_equal(vnrs_nl_written(nl), 2 * (round + 1));
+        assert_int_equal(seen.acks, round + 1); // of the last alone
+    }
+    kernel_close(nl);
+}
+
+static void say_nothing(const struct nlmsghdr *msg, bool last)
+{
+    (void)last;
+    (void)msg;
+}
+
+static void test_lost_answer_is_an_error(void **state)
+{
+    struct vnrs_nl *nl;
+    (void)state;
+
+    kernel_open(say_nothing, &nl);
+    queue_refused(nl, 1);
+    assert_int_equal(vnrs_nl_flush(nl), -ENOBUFS);
+    assert_int_equal(vnrs_nl_written(nl), 0);
+    assert_int_equal(vnrs_nl_flush(nl), 0); // nothing is sent twice
+    kernel_close(nl);
+}
+
+static void take_all(const struct nlmsghdr *msg, bool last)
+{
+    seen.heard++;
+    seen.acks += msg->nlmsg_flags & NLM_F_ACK ? 1 : 0;
+    if (last)
+        kernel_answer(msg, 0, NULL, false);
+}
+
+static void test_batches_have_an_end(void **state)
+{
+    struct vnrs_nl *nl;
+    (void)state;
+
+    memset(&seen, 0, sizeof(seen));
+    kernel_open(take_all, &nl);
+    for (unsigned i = 0; i < VNRS_NL_BATCH_MAX + 1; i++)
+        queue_refused(nl, i);
+    assert_int_equal(kernel.datagrams, 1);
+    assert_int_equal(seen.heard, VNRS_NL_BATCH_MAX);
+    assert_int_equal(vnrs_nl_flush(nl), 0);
+    assert_int_equal(kernel.datagrams, 2);
+    assert_int_equal(seen.acks, 2);
+    assert_int_equal(vnrs_nl_written(nl), VNRS_NL_BATCH_MAX + 1);
+    kernel_close(nl);
+}
+
+static void say_object(const struct nlmsghdr *to, uint16_t type, uint16_t flags)
+{
+    struct {
+        struct nlmsghdr head;
+        int32_t value;
+    } msg = {{sizeof(msg), type, (uint16_t)(NLM_F_MULTI | flags), to->nlmsg_seq, 0}, 0};
+
+    kernel_say(&msg.head);
+}
+
+// First interrupted by a change, then without an end, for which there was no room, then whole.
+static void dump_at_the_third_attempt(const struct nlmsghdr *msg, bool last)
+{
+    assert_true(last);
+    assert_int_equal(msg->nlmsg_flags & NLM_F_DUMP, NLM_F_DUMP);
+    seen.asked++;
+    say_object(msg, RTM_NEWROUTE, seen.asked == 1 ? NLM_F_DUMP_INTR : 0);
+    say_object(msg, RTM_NEWROUTE, 0);
+    if (seen.asked == 2)
+        return;
+    if (seen.asked == 3)
+        say_object(msg, RTM_NEWROUTE, 0);
+    say_object(msg, NLMSG_DONE, 0);
+}
+
+static void dump_in_vain(const struct nlmsghdr *msg, bool last)
+{
+    (void)last;
+    seen.asked++;
+    say_object(msg, NLMSG_DONE, NLM_F_DUMP_INTR);
+}
+
+static void restart(void *arg)
+{
+    (void)arg;
+    seen.restarts++;
+    seen.got = 0;
+}
+
+static int take_object(const struct nlmsghdr *msg, void *arg)
+{
+    (void)arg;
+    assert_int_equal(msg->nlmsg_type, RTM_NEWROUTE);
+    seen.got++;
+    return 0;
+}
+
+static void test_dumps_begin_anew(void **state)
+{
+    struct vnrs_nlmsg request;
+    struct vnrs_nl *nl;
+    (void)state;
+
+    memset(&seen, 0, sizeof(seen));
+    vnrs_nlroute_encode_dump(VNRS_AF_IPV4, 0, 0, &request);
+    kernel_open(dump_at_the_third_attempt, &nl);
+    assert_int_equal(vnrs_nl_dump(nl, &request, restart, take_object, NULL), 0);
+    assert_int_equal(seen.asked, 3);
+    assert_int_equal(seen.restarts, 3);
+    assert_int_equal(seen.got, 3);
+    kernel.hear = dump_in_vain;
+    seen.asked = 0;
+    assert_int_equal(vnrs_nl_dump(nl, &request, restart, take_object, NULL), -EAGAIN);
+    assert_in_range(seen.asked, 2, 100);
+    kernel_close(nl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +522,10 @@ int main(void)
         cmocka_unit_test(test_bent_messages),
         cmocka_unit_test(test_neighbours_and_rules),
         cmocka_unit_test(test_sockets_in_turns),
+        cmocka_unit_test(test_refusals_find_their_message),
+        cmocka_unit_test(test_lost_answer_is_an_error),
+        cmocka_unit_test(test_batches_have_an_end),
+        cmocka_unit_test(test_dumps_begin_anew),
     };
     return cmocka_run_group_tests_name("netlink", tests, NULL, NULL);
 }
