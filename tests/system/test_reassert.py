@@ -7,6 +7,7 @@ import collections
 import json
 import pathlib
 import re
+import signal
 import time
 
 import pytest
@@ -185,6 +186,24 @@ def test_is_back(lab, case):
     print(f"{case}: noticed after {noticed:.2f} s, right after {took:.2f} s")
     until(lambda: flows(lab), 10, "packets flow")
     assert len(suspects(lab, before)) <= 8, "our own repair is no news"  # each of several commands may be
+
+
+def test_what_goes_unheard_is_back(lab):
+    """While nobody listens more happens than there is room to tell of (4 MB); what goes then is not among what is told."""
+    flood = ["link add flood type veth peer floodp", *(f"link set flood mtu {1300 + i % 2}" for i in range(20000)), "link del flood"]
+    hand = "ip -n {A} nexthop flush; ip -n {A} addr del 10.0.0.4/24 dev eth0"
+    if lab.dataplane == "kernel":
+        hand += "; ip -n {F} route flush table 10001"
+    before = max(suspects(lab), default=0)
+    lab.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        sh("ip", "-n", lab.words["N"], "-batch", "-", stdin="\n".join(flood))
+        sh("sh", "-ec", hand.format(**lab.words))
+    finally:
+        lab.daemon.process.send_signal(signal.SIGCONT)
+    until(lambda: suspects(lab, before), 10, "somebody noticed")
+    until(lambda: not wrong(lab), 20, "all as it was")
+    until(lambda: flows(lab), 10, "packets flow")
 
 
 FOREIGN = """
