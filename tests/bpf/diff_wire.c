@@ -146,7 +146,7 @@ static bool is_own(const struct wire_arrival *a)
     if (a->len <= 54 || a->bytes[12] != 0x86 || a->bytes[13] != 0xdd)
         return false;
     if (memcmp(source, none, sizeof(none)) == 0)
-        return destination[0] == 0xff;
+        return destination[0] == 0xff && a->bytes[20] == IPPROTO_HOPOPTS; // an answer for the address :: has none
     return memcmp(source, from, sizeof(from)) == 0 && (destination[0] == 0xff || a->bytes[54] == 135);
 }
 
