@@ -10,7 +10,7 @@
 
 #define POLL_MIN_MS 10
 #define POLL_MAX_MS 100
-#define POLL_PART   16 // of the time that it took so far: nobody waits much longer than that for the answer
+#define POLL_PART   16 // of the time that this step took so far: nobody waits much longer than that for the answer
 
 int vnrs_cli_no_format(const char *verb, const char *formats)
 {
@@ -102,6 +102,14 @@ static void print_progress(const struct vnrs_cli *cli, const json_t *status)
                   step ? step : "");
 }
 
+// What is left then, routes and sessions, may take no longer than a moment, whatever the objects took.
+static bool has_all_objects(const json_t *status)
+{
+    const json_t *p = json_object_get(status, "progress");
+
+    return json_integer_value(json_object_get(p, "done")) >= json_integer_value(json_object_get(p, "total"));
+}
+
 static void pause_since(uint64_t begin_ms)
 {
     uint64_t ms = (vnrs_clock_ms() - begin_ms) / POLL_PART;
@@ -114,6 +122,7 @@ int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(cons
                   json_int_t wanted)
 {
     uint64_t begin = vnrs_clock_ms(), deadline = begin + cli->timeout_s * 1000u;
+    bool had_all = false;
     int rc = VNRS_EXIT_NOT_READY;
 
     for (;;) {
@@ -136,6 +145,9 @@ int vnrs_cli_wait(const struct vnrs_cli *cli, const char *lab, bool (*done)(cons
             print_unmet(answer.json);
             break;
         }
+        bool has_all = has_all_objects(answer.json);
+        begin = has_all && !had_all ? vnrs_clock_ms() : begin;
+        had_all = has_all;
         pause_since(begin);
     }
     if (rc == VNRS_EXIT_OK && !cli->quiet && isatty(STDERR_FILENO))
