@@ -159,7 +159,8 @@ static int keep_drop_link(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
 
     if (code < 0)
         return vnrs_err_errno(err, code, "netlink socket in the fabric");
-    const struct vnrs_link_place place = {&nl, &nl, lab->fabric_fd, mute_drop_end, lab};
+    const struct vnrs_link_place place = {
+        .a = &nl, .b = &nl, .ns_b = lab->fabric_fd, .made = mute_drop_end, .arg = lab};
     code = vnrs_link_ensure("", "drop", &spec, &place, &outcome, &index, err);
     vnrs_rtnl_close(&nl);
     return code < 0 ? code : outcome != VNRS_AG_UNCHANGED;

@@ -26,6 +26,7 @@ struct vnrs_agentd_object {
     uint64_t listing;                    // SNAT: hash of what nft showed
     bool unwritten;                      // the journal does not have this spec
     bool live;                           // TABLE: the guest sink knows it
+    bool fresh;                          // NETNS: it was made by this agent
     struct vnrs_agentd_proc *proc;       // PROC: its processes are watched
     struct vnrs_agentd_tunnel *tunnel;   // PROC: it is the end of one
     bool carrier;                        // LINK of a tunnel: end a had one

@@ -99,6 +99,7 @@ int vnrs_agentd_netns_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_out
     int code = vnrs_agentd_watch_here(object, fd, &options);
     if (code < 0)
         return vnrs_err_errno(err, code, "watching namespace '%s'", name);
+    object->fresh = created;
     *ret_outcome = created ? VNRS_AG_CREATED : written || more ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
     return 0;
 }

@@ -124,14 +124,20 @@ static void close_end(struct end *end)
         (void)close(end->own_fd);
 }
 
+// NULL: it is somebody else's, or the fabric.
+static const struct vnrs_agentd_object *netns_of(const struct vnrs_agentd_lab *lab, const struct vnrs_ag_netns *ns)
+{
+    return ns->kind == VNRS_AG_NETNS_OURS ? vnrs_agentd_object_find(lab, VNRS_OBJ_NETNS, ns->name) : NULL;
+}
+
 // What we did ourselves is no news to the watches of both namespaces.
 static void drain_link(struct vnrs_agentd_object *object, const struct vnrs_ag_netns *ns)
 {
     const struct vnrs_agentd_lab *lab = object->lab;
+    const struct vnrs_agentd_object *netns = netns_of(lab, ns);
 
     if (ns->kind != VNRS_AG_NETNS_OURS)
         return;
-    const struct vnrs_agentd_object *netns = vnrs_agentd_object_find(lab, VNRS_OBJ_NETNS, ns->name);
     struct vnrs_agentd_watch *watch = !ns->name[0] ? lab->fabric_watch : netns ? netns->watch : NULL;
     if (watch)
         vnrs_agentd_watch_drain(watch, object);
@@ -152,13 +158,15 @@ static int link_ensure(struct vnrs_agentd_object *object, const struct vnrs_agen
     struct vnrs_agentd_lab *lab = object->lab;
     const struct vnrs_obj_link *spec = &object->spec.link;
     struct end a = {.own_nl.fd = -1, .own_fd = -1}, b = a;
-    int code = open_end(lab, &spec->a.ns, &a, err);
 
     (void)msg;
+    int code = open_end(lab, &spec->a.ns, &a, err);
     if (code == 0)
         code = open_end(lab, &spec->b.ns, &b, err);
     if (code == 0) {
-        const struct vnrs_link_place place = {a.nl, b.nl, b.fd, attach_made, object};
+        const struct vnrs_agentd_object *netns = netns_of(lab, &spec->b.ns);
+        const bool fresh = netns && netns->fresh && !object->index.a;
+        const struct vnrs_link_place place = {a.nl, b.nl, b.fd, attach_made, object, fresh};
         code = vnrs_link_ensure(lab->name, object->obj.key, spec, &place, ret_outcome, &object->index, err);
     }
     if (code == 0 && *ret_outcome != VNRS_AG_CREATED && spec->kind == VNRS_LINK_NIC)

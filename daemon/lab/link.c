@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 struct link_state {
     bool exists, veth;
@@ -393,15 +394,46 @@ static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
     return addrs_b < 0 ? addrs_b : end_a || end_b || addrs_a || addrs_b;
 }
 
-// End b of a pair that was just made: end a knows its index, and everything else is what was asked for.
-static struct link_state peer_of(const struct vnrs_obj_link *spec, const struct link_state *a)
+// The index of a link that is there. Unlike a message this does not wait for the kernel's lock of all links.
+static int get_index(const struct vnrs_rtnl *nl, const char *ifname, uint32_t *ret_index)
 {
-    return (struct link_state){.exists = a->exists,
-                               .veth = a->veth,
-                               .ifindex = a->peer,
-                               .peer = a->ifindex,
+    struct ifreq request = {0};
+
+    (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
+    if (ioctl(nl->fd, SIOCGIFINDEX, &request) < 0)
+        return -errno;
+    *ret_index = (uint32_t)request.ifr_ifindex;
+    return 0;
+}
+
+static struct link_state made_end(const struct vnrs_obj_link *spec, const struct vnrs_link_end *end, uint32_t ifindex,
+                                  uint32_t peer)
+{
+    return (struct link_state){.exists = true,
+                               .veth = true,
+                               .fresh = true,
+                               .ifindex = ifindex,
+                               .peer = peer,
                                .mtu = spec->mtu,
-                               .mac = *mac_of(spec, &spec->b)};
+                               .mac = *mac_of(spec, end)};
+}
+
+// Both ends are what was asked for, but for the indexes that the kernel chose.
+static int create_both(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, struct link_state *ret_a,
+                       struct link_state *ret_b)
+{
+    uint32_t a = 0, b = 0;
+    int err = create_pair(spec, place);
+
+    if (err == 0)
+        err = get_index(place->a, spec->a.ifname, &a);
+    if (err == 0)
+        err = get_index(place->b, spec->b.ifname, &b);
+    if (err < 0)
+        return err;
+    *ret_a = made_end(spec, &spec->a, a, b);
+    *ret_b = made_end(spec, &spec->b, b, a);
+    return 0;
 }
 
 static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, const char *alias,
@@ -416,15 +448,8 @@ static int make_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_pl
         code = delete_link(place->b, b->ifindex); // gone with its peer, if that was it
     if (code < 0)
         return vnrs_err_errno(err, code, "removing the old link '%s'", spec->a.ifname);
-    code = create_pair(spec, place);
-    if (code < 0)
-        return vnrs_rtnl_err(place->a, err, code, spec->a.ifname);
-    code = get_link(place->a, spec->a.ifname, a);
-    *b = peer_of(spec, a);
-    if (code == 0 && !is_usable(spec, a, b))
-        code = -EIO;
-    a->fresh = b->fresh = true;
-    return code < 0 ? vnrs_err_errno(err, code, "link '%s' after it was made", spec->a.ifname) : 0;
+    code = create_both(spec, place, a, b);
+    return code < 0 ? vnrs_rtnl_err(place->a, err, code, spec->a.ifname) : 0;
 }
 
 int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_link *spec,
@@ -433,20 +458,20 @@ int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_lin
 {
     char alias[VNRS_ALIAS_MAX];
     struct link_state a, b;
-    bool created = false;
-    int code = get_ends(spec, place, &a, &b);
+    bool created = place->fresh && create_both(spec, place, &a, &b) == 0; // the kernel refuses it where one is there
+    int code = created ? 0 : get_ends(spec, place, &a, &b);
 
     (void)vnrs_mark_alias(lab, key, alias);
     if (code < 0)
         return vnrs_err_errno(err, code, "reading link '%s'", spec->a.ifname);
-    if (foreign_end(spec, &a, &b, alias) || !is_usable(spec, &a, &b)) {
+    if (!created && (foreign_end(spec, &a, &b, alias) || !is_usable(spec, &a, &b))) {
         code = make_pair(spec, place, alias, &a, &b, err);
-        if (code == 0 && place->made)
-            code = place->made(place->arg, place->a, a.ifindex, err);
-        if (code < 0)
-            return code;
-        created = true;
+        created = code == 0;
     }
+    if (created && place->made)
+        code = place->made(place->arg, place->a, a.ifindex, err);
+    if (code < 0)
+        return code;
     code = sync_both(spec, place, alias, &a, &b, false, err);
     if (code < 0)
         return code;

@@ -20,6 +20,7 @@ struct vnrs_link_place {
     // queueing disciplines of a link that is up. `a` may be used. NULL: nothing is to be done then.
     int (*made)(void *arg, struct vnrs_rtnl *a, uint32_t ifindex_a, struct vnrs_err *err);
     void *arg;
+    bool fresh; // the namespace of end b was just made: nobody looks whether the pair is there before it is made
 };
 
 struct vnrs_link_index {
