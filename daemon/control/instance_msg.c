@@ -9,6 +9,7 @@
 #include "vnrs/bfd.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <string.h>
 
 #define ROUTES_MAX   2000000 // of one instance
@@ -310,7 +311,8 @@ static const struct {
     [VNRS_SPK_DUMP_END] = {vnrs_instance_on_dump_end, sizeof(struct vnrs_spk_dump_end), true},
 };
 
-int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len)
+// Takes the first message; returns its length or a negative errno.
+static ssize_t take_message(struct vnrs_instance *instance, const char *bytes, size_t len)
 {
     struct vnrs_spk_hdr hdr;
 
@@ -320,10 +322,25 @@ int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, siz
     if (hdr.proto != VNRS_SPEAKER_PROTO || hdr.type >= _VNRS_SPK_MAX || !messages[hdr.type].take)
         return -EPROTO;
     if (hdr.generation != instance->generation)
-        return 0; // for an earlier controller, or of an earlier speaker
-    size_t size = messages[hdr.type].size;
-    if ((uint64_t)hdr.count * size != len - sizeof(hdr) || (messages[hdr.type].one && hdr.count != 1))
+        return (ssize_t)len; // for an earlier controller, or of an earlier speaker
+    uint64_t size = (uint64_t)hdr.count * messages[hdr.type].size, rest = len - sizeof(hdr);
+    if (size > rest || (size < rest && hdr.type != VNRS_SPK_SETS) || (messages[hdr.type].one && hdr.count != 1))
         return -EPROTO;
-    // The receive buffer is aligned and so is what follows the header.
-    return messages[hdr.type].take(instance, (const char *)bytes + sizeof(hdr), hdr.count);
+    // The receive buffer is aligned, and so is what follows the header, also behind SETS.
+    static_assert(sizeof(struct vnrs_spk_set) % alignof(uint64_t) == 0, "as long as it is aligned");
+    int r = messages[hdr.type].take(instance, bytes + sizeof(hdr), hdr.count);
+    return r < 0 ? r : (ssize_t)(sizeof(hdr) + size);
+}
+
+int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len)
+{
+    size_t at = 0;
+
+    do {
+        ssize_t r = take_message(instance, (const char *)bytes + at, len - at);
+        if (r < 0)
+            return (int)r;
+        at += (size_t)r;
+    } while (at < len);
+    return 0;
 }

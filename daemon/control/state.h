@@ -338,7 +338,7 @@ int vnrs_instance_on_dump_data(struct vnrs_instance *instance, const void *items
 int vnrs_instance_on_dump_end(struct vnrs_instance *instance, const void *items, size_t n) VNRS_MUST_CHECK;
 int vnrs_instance_send(struct vnrs_instance *instance, enum vnrs_speaker_msg type, const void *items, size_t n,
                        size_t size) VNRS_MUST_CHECK;
-// instance_msg.c: one message of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
+// instance_msg.c: one datagram of the speaker. Returns 0 or a negative errno (the speaker is not to be trusted).
 int vnrs_instance_message(struct vnrs_instance *instance, const void *bytes, size_t len) VNRS_MUST_CHECK;
 void vnrs_instance_drop_stale(struct vnrs_instance *instance); // routes
 void vnrs_instance_end_queries(struct vnrs_instance *instance, int error);

@@ -60,13 +60,16 @@ struct vnrs_control {
 
 // --- sending
 
-bool vnrs_control_put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size_t count, const void *body, size_t len)
+static struct vnrs_spk_hdr make_hdr(const struct vnrs_control *ct, enum vnrs_speaker_msg type, size_t count)
+{
+    return (struct vnrs_spk_hdr){
+        .proto = VNRS_SPEAKER_PROTO, .type = (uint16_t)type, .count = (uint32_t)count, .generation = ct->generation};
+}
+
+static bool put_parts(struct vnrs_speakerd *sp, const struct iovec *parts, size_t n)
 {
     struct vnrs_control *ct = sp->control;
-    struct vnrs_spk_hdr hdr = {
-        .proto = VNRS_SPEAKER_PROTO, .type = (uint16_t)type, .count = (uint32_t)count, .generation = ct->generation};
-    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)body, len}};
-    int err = vnrs_msg_send(VNRS_SPEAKER_FD_CONTROL, parts, len ? 2 : 1, NULL, 0);
+    int err = vnrs_msg_send(VNRS_SPEAKER_FD_CONTROL, parts, n, NULL, 0);
 
     if (err == 0)
         return true;
@@ -78,6 +81,14 @@ bool vnrs_control_put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size
         vnrs_speakerd_exit(sp, EXIT_FAILURE);
     }
     return false;
+}
+
+bool vnrs_control_put(struct vnrs_speakerd *sp, enum vnrs_speaker_msg type, size_t count, const void *body, size_t len)
+{
+    struct vnrs_spk_hdr hdr = make_hdr(sp->control, type, count);
+    struct iovec parts[] = {{&hdr, sizeof(hdr)}, {(void *)body, len}};
+
+    return put_parts(sp, parts, len ? 2 : 1);
 }
 
 static bool send_hello(struct vnrs_speakerd *sp)
@@ -139,12 +150,19 @@ static void give_back_route(struct vnrs_speakerd *sp, struct vnrs_bgp_dest *dest
         vnrs_bgp_queue_unwalk(&sp->core->rib, CONSUMER, dest, BIT);
 }
 
-static bool put_routes(struct vnrs_speakerd *sp, const struct vnrs_spk_route *list, size_t n)
+static bool put_routes(struct vnrs_speakerd *sp, struct vnrs_spk_route *list, size_t n)
 {
-    const struct vnrs_route_sets *sets = &sp->control->sets;
+    struct vnrs_route_sets *sets = &sp->control->sets;
+    size_t sets_len = sets->n * sizeof(sets->sets[0]), len = n * sizeof(*list);
+    struct vnrs_spk_hdr sets_hdr = make_hdr(sp->control, VNRS_SPK_SETS, sets->n),
+                        hdr = make_hdr(sp->control, VNRS_SPK_ROUTES, n);
+    struct iovec parts[] = {{&sets_hdr, sizeof(sets_hdr)}, {sets->sets, sets_len}, {&hdr, sizeof(hdr)}, {list, len}};
 
-    return (!sets->n || vnrs_control_put(sp, VNRS_SPK_SETS, sets->n, sets->sets, sets->n * sizeof(sets->sets[0]))) &&
-           vnrs_control_put(sp, VNRS_SPK_ROUTES, n, list, n * sizeof(*list));
+    if (!sets->n)
+        return put_parts(sp, parts + 2, 2);
+    if (sizeof(sets_hdr) + sets_len + sizeof(hdr) + len <= VNRS_SPEAKER_MSG_MAX)
+        return put_parts(sp, parts, 4);
+    return put_parts(sp, parts, 2) && put_parts(sp, parts + 2, 2);
 }
 
 static bool send_routes(struct vnrs_speakerd *sp)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Messages between the controller and one vnrs-speaker (one BGP instance), over a SOCK_SEQPACKET pair whose ends the
-// agent keeps. One datagram is one message: header, then a fixed struct or an array of one fixed struct. Both sides
-// check every length and count and close on the first that is wrong.
+// agent keeps. One datagram is one message: header, then a fixed struct or an array of one fixed struct. Only behind
+// SETS there may be another one, so that the reader is not woken for sets alone: it would take the processor from the
+// writer, and wait for what it has to do with them. Both sides check every length and count and close on the first that
+// is wrong.
 //
 // The controller speaks first: HELLO with its generation. The speaker answers HELLO and replays its whole state: PEER
 // for each peer, SETS and ROUTES for the prefixes with usable paths, then SYNCED. Whatever was queued for an earlier

@@ -332,6 +332,7 @@ class Speaker:
         self.peers, self.routes, self.synced, self.converged = {}, {}, None, False
         self.details = []
         self.paths, self.query_ends, self.speaker_pid, self.route_messages = [], {}, None, 0
+        self.alone = 0  # SETS without ROUTES in the same datagram
         self.sets, self.downs, self.heirs = [], (), []
         self.dumps = {}
 
@@ -372,10 +373,15 @@ class Speaker:
             msg = self.control.recv(65536)
             if not msg:
                 raise EOFError("the speaker is gone\n" + self.logged())
-            proto, kind, count, generation = HDR.unpack(msg[:HDR.size])
-            assert proto == PROTO and len(msg) <= 32768
-            if generation == self.generation:
-                self._take(kind, count, msg[HDR.size:])
+            assert len(msg) <= 32768
+            while msg:
+                proto, kind, count, generation = HDR.unpack(msg[:HDR.size])
+                assert proto == PROTO
+                end = HDR.size + count * SET_BYTES if kind == SETS else len(msg)  # another one only behind SETS
+                if generation == self.generation:
+                    self.alone += kind == SETS and end == len(msg)
+                    self._take(kind, count, msg[HDR.size:end])
+                msg = msg[end:]
 
     def _take(self, kind, count, body):
         if kind == HELLO:

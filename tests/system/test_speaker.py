@@ -89,6 +89,7 @@ def test_routes_between_peers(spk, raw):
     assert got.as_path == [65515, 65001, 65100] and got.nexthop == "10.0.0.4" and got.med is None
     assert got.communities == ["65001:7", "65517:65517"] and got.local_pref is None
     spk.wait(lambda: spk.routes.get("192.168.0.0/16") == [("10.0.0.10", 2)])
+    assert spk.alone == 0
     assert "192.168.0.0/16" not in a.routes()
     a.withdraw(["192.168.0.0/16"])
     until(lambda: "192.168.0.0/16" not in b.routes())

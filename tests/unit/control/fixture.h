@@ -246,13 +246,19 @@ static inline bool speaker_hear(struct fake_speaker *speaker)
 
 static inline void speaker_say_set(struct fake_speaker *speaker, const char *prefix, const struct vnrs_spk_set *set)
 {
-    struct vnrs_spk_route route = {.set = set->n > 0};
-    int r = vnrs_prefix_parse(prefix, &route.prefix);
+    struct {
+        struct vnrs_spk_set set;
+        struct vnrs_spk_hdr hdr;
+        struct vnrs_spk_route route;
+    } both = {*set, {VNRS_SPEAKER_PROTO, VNRS_SPK_ROUTES, 1, speaker->generation}, {.set = set->n > 0}};
+    int r = vnrs_prefix_parse(prefix, &both.route.prefix);
+    size_t len = offsetof(__typeof__(both), route) + sizeof(both.route); // without what pads it
 
     assert(r == 0);
     if (set->n)
-        speaker_say(speaker, VNRS_SPK_SETS, set, sizeof(*set), 1);
-    speaker_say(speaker, VNRS_SPK_ROUTES, &route, sizeof(route), 1);
+        speaker_say(speaker, VNRS_SPK_SETS, &both, len, 1);
+    else
+        speaker_say(speaker, VNRS_SPK_ROUTES, &both.route, sizeof(both.route), 1);
 }
 
 // Packets to "10.50.0.7/32" are dropped: a BLACKHOLE route of peer 4.

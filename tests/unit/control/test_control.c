@@ -569,6 +569,13 @@ static void malformed_speaker_messages_end_the_channel(void **state)
     }
     const struct vnrs_spk_set address = {.n = 1, .paths[0].nexthop.bytes = {10}};
     ends_the_channel(f, "address without family", VNRS_SPK_SETS, 1, &address, sizeof(address));
+    const struct {
+        struct vnrs_spk_set set;
+        struct vnrs_spk_hdr next;
+    } two = {{.n = 1}, {VNRS_SPEAKER_PROTO, VNRS_SPK_SYNCED, 1, 0}};
+    ends_the_channel(f, "half a header behind SETS", VNRS_SPK_SETS, 1, &two, sizeof(two) - 8);
+    ends_the_channel(f, "another protocol behind SETS", VNRS_SPK_SETS, 0, &two, sizeof(two));
+    ends_the_channel(f, "a message behind others than SETS", VNRS_SPK_CONVERGED, 0, &two.next, sizeof(two.next));
     for (size_t i = 0; i < ARRAY_SIZE(details); i++)
         ends_the_channel(f, details[i].what, VNRS_SPK_DETAIL, 1, &details[i].detail, sizeof(details[i].detail));
     f->agent.n_speakers = 0;
