@@ -9,6 +9,7 @@
 #include "fib/bpf_pin.h"
 #include "fib/bpf_sink.h"
 #include "fib/kernel_drops.h"
+#include "fib/kernel_fabric.h"
 #include "fib/kernel_sink.h"
 #include "fib/nlfilter.h"
 #include "lab/netns.h"
@@ -113,6 +114,17 @@ static int run_nft(void *arg, const char *script, char **ret_out, char *error, s
     return code;
 }
 
+int vnrs_agentd_fabric_log(struct vnrs_agentd_lab *lab, bool on, uint32_t sample)
+{
+    _free_ char *script = vnrs_fabric_log_script(on, sample), *out = NULL;
+    char error[128] = "";
+    int code = script ? run_nft(lab, script, &out, error, sizeof(error)) : -ENOMEM;
+
+    if (code < 0 && error[0])
+        log_warn("lab '%s': %s", lab->name, error);
+    return code;
+}
+
 static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
 {
     int fd = vnrs_rtnl_socket(lab->fabric_fd);
@@ -123,8 +135,10 @@ static int open_kernel(struct vnrs_agentd_lab *lab, struct vnrs_err *err)
     if (code < 0)
         return vnrs_err_errno(err, code, "kernel data plane");
     vnrs_kernel_sink_nft_set(lab->fabric_sink, run_nft, lab);
+    if (!lab->flows) // what a killed agent wanted to see nobody reads
+        code = vnrs_agentd_fabric_log(lab, false, 0);
     vnrs_agentd_flows_resume(lab);
-    return 0;
+    return code < 0 ? vnrs_err_errno(err, code, "kernel data plane") : 0;
 }
 
 // The other end has no IPv6 before it is up: what the kernel says of its own on a link must not come in as a packet.
@@ -261,6 +275,8 @@ int vnrs_agentd_fabric_ensure(struct vnrs_agentd_object *object, enum vnrs_ag_ou
     int link = object->spec.fabric.dataplane == DATAPLANE_KERNEL ? keep_drop_link(lab, err) : 0;
     int code = link < 0 ? link : open_parts(lab, object, err);
     int pinned = code == 0 ? keep_pins(lab, err) : code;
+    if (code == 0)
+        vnrs_agentd_flows_keep(lab);
     if (pinned >= 0)
         *ret_outcome = created                           ? VNRS_AG_CREATED
                        : written || up || link || pinned ? VNRS_AG_CHANGED

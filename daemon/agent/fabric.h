@@ -13,6 +13,9 @@ int vnrs_agentd_fabric_remove(struct vnrs_agentd_lab *lab, enum vnrs_ag_outcome 
                               struct vnrs_err *err) VNRS_MUST_CHECK;
 // Close what is open; everything stays in the kernel.
 void vnrs_agentd_fabric_forget(struct vnrs_agentd_lab *lab);
+// Every packet that the kernel's data plane drops, and one in `sample` of those that it delivers (0: none), goes to
+// group VNRS_KERNEL_LOG_GROUP of NFLOG; `on` false: none.
+int vnrs_agentd_fabric_log(struct vnrs_agentd_lab *lab, bool on, uint32_t sample) VNRS_MUST_CHECK;
 // Puts the packet path on the fabric end of a NIC.
 int vnrs_agentd_fabric_attach(struct vnrs_agentd_lab *lab, const char *ifname, uint32_t ifindex,
                               struct vnrs_err *err) VNRS_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "fib/guest_sink.h"
 #include "fib/kernel_counters.h"
 #include "fib/kernel_drops.h"
+#include "fib/kernel_fabric.h"
 #include "fib/kernel_nexthops.h"
 #include "fib/nlfilter.h"
 #include "lab/qdisc.h"
@@ -386,7 +387,8 @@ static void on_nftables(const struct vnrs_agentd_place *place, const struct nlms
     if (mnl_attr_get_type(attr) != NFTA_TABLE_NAME || mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
         return;
     const char *table = mnl_attr_get_str(attr);
-    if (strcmp(table, place->nft_table) == 0 || (place->fabric && strcmp(table, VNRS_KERNEL_COUNT_TABLE) == 0))
+    if (strcmp(table, place->nft_table) == 0 ||
+        (place->fabric && (strcmp(table, VNRS_KERNEL_COUNT_TABLE) == 0 || strcmp(table, VNRS_KERNEL_LOG_TABLE) == 0)))
         vnrs_agentd_suspect(place->lab, &place->owner);
 }
 

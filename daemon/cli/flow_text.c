@@ -28,8 +28,8 @@ void vnrs_flow_text(FILE *out, const json_t *flow)
 
     (void)fprintf(out, "%s  %s  %s  ", clock ? clock + 1 : time, text_of(flow, "nic", "?"),
                   text_of(flow, "verdict", "?"));
-    if (type)
-        (void)fprintf(out, "%s → %s  ", type, text_of(flow, "toNic", "?"));
+    if (strcmp(text_of(flow, "verdict", ""), "forwarded") == 0)
+        (void)fprintf(out, "%s%s→ %s  ", type ? type : "", type ? " " : "", text_of(flow, "toNic", "?"));
     else
         (void)fprintf(out, "%s (%s)  ", text_of(flow, "reason", "?"), text_of(flow, "text", "?"));
     if (json_is_string(json_object_get(flow, "protocol"))) {

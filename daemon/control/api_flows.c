@@ -43,9 +43,8 @@ void vnrs_api_flows(struct vnrs_api_call *call)
         return;
     if (nic)
         (void)vnrs_str_copy(watcher.filter.nic, sizeof(watcher.filter.nic), nic);
-    if (model && model->dataplane != VNRS_DATAPLANE_EBPF) {
-        vnrs_api_error(call, 409, "unsupported",
-                       "only the eBPF data plane tells of single packets; the lab has another",
+    if (model && model->dataplane == VNRS_DATAPLANE_NONE) {
+        vnrs_api_error(call, 409, "unsupported", "the lab has no data plane that could tell of single packets",
                        "`dataplane: ebpf` in the file, or tcpdump in a machine: `vnrs exec MACHINE -- tcpdump`");
         return;
     }

@@ -271,10 +271,11 @@ json_t *vnrs_flow_json(const struct vnrs_bpf_flow_event *event, const char *nic,
                      format_time((int64_t)event->time_ns + offset_ns, time_text), "nic", nic, "verdict",
                      forwarded ? "forwarded" : "dropped", "reason", forwarded ? NULL : vnrs_drop_name(event->reason),
                      "text", forwarded ? NULL : vnrs_drop_text(event->reason), "nextHopType",
-                     forwarded ? vnrs_nexthop_type_name(event->type) : NULL, "toNic", forwarded ? to_nic : NULL,
-                     "protocol", protocol_json(event), "from", addr_json(event, event->saddr), "fromPort",
-                     port_json(event, event->sport_be), "to", addr_json(event, event->daddr), "toPort",
-                     port_json(event, event->dport_be), "bytes", (json_int_t)event->len);
+                     forwarded && event->type < _VNRS_NH_MAX ? vnrs_nexthop_type_name(event->type) : NULL, "toNic",
+                     forwarded ? to_nic : NULL, "protocol", protocol_json(event), "from",
+                     addr_json(event, event->saddr), "fromPort", port_json(event, event->sport_be), "to",
+                     addr_json(event, event->daddr), "toPort", port_json(event, event->dport_be), "bytes",
+                     (json_int_t)event->len);
 }
 
 void vnrs_flow_comment(const struct vnrs_bpf_flow_event *event, bool inbound, const char *nic, const char *to_nic,

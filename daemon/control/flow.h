@@ -37,7 +37,8 @@ int vnrs_flow_filter_parse(const struct vnrs_flow_query *query, struct vnrs_flow
 // `nic`, `to_nic`: names of the NIC that sent it and the one that gets it, or NULL.
 bool vnrs_flow_filter_matches(const struct vnrs_flow_filter *filter, const struct vnrs_bpf_flow_event *event,
                               const char *nic, const char *to_nic);
-// Fills in what is in the headers, where the event has verdict UNKNOWN; `event->bytes` bytes of the packet.
+// Fills in what is in the headers, where the event does not have it (vnrs/bpf_abi.h); `event->bytes` bytes of the
+// packet.
 void vnrs_flow_read_bytes(struct vnrs_bpf_flow_event *event, const uint8_t *bytes);
 bool vnrs_flow_is_forwarded(const struct vnrs_bpf_flow_event *event);
 // A packet that the fabric answered itself, or took without a word (ARP), is neither.

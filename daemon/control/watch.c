@@ -245,7 +245,7 @@ static bool take_event(const struct run *run, const struct vnrs_bpf_flow_event *
 
     if (!is_meant(watcher, run->batch, &event))
         return true;
-    if (event.verdict == VNRS_BPF_VERDICT_UNKNOWN)
+    if (event.verdict == VNRS_BPF_VERDICT_UNKNOWN || (!event.captured && event.bytes))
         vnrs_flow_read_bytes(&event, packet.bytes);
     if (!vnrs_flow_filter_matches(&watcher->filter, &event, packet.nic, packet.to_nic))
         return true;

@@ -391,3 +391,32 @@ void vnrs_fabric_nft_mark(const char *script, char ret_mark[static 18])
     const char *at = strstr(script, "set m");
     (void)snprintf(ret_mark, 18, "%.17s", at + 4);
 }
+
+static_assert(VNRS_KERNEL_LOG_GROUP == 1, "the group in the text below");
+
+char *vnrs_fabric_log_script(bool on, uint32_t sample)
+{
+    static const char dropped[] = "    meta mark & 0x00010000 != 0 log group 1\n";
+    struct vnrs_strbuf out = {0};
+
+    // Added first so that deleting never fails.
+    vnrs_strbuf_puts(&out, "table inet " VNRS_KERNEL_LOG_TABLE "\ndelete table inet " VNRS_KERNEL_LOG_TABLE "\n");
+    if (!on)
+        return vnrs_strbuf_take(&out);
+    vnrs_strbuf_printf(&out,
+                       "table inet " VNRS_KERNEL_LOG_TABLE " {\n"
+                       "  chain source {\n"
+                       "    type filter hook prerouting priority raw + 1; policy accept;\n"
+                       "%s"
+                       "  }\n"
+                       "  chain deliver {\n"
+                       "    type filter hook forward priority filter + 1; policy accept;\n"
+                       "%s",
+                       dropped, dropped);
+    if (sample > 1)
+        vnrs_strbuf_printf(&out, "    meta mark & 0x00020000 != 0 numgen random mod %u == 0 log group 1\n", sample);
+    else if (sample)
+        vnrs_strbuf_puts(&out, "    meta mark & 0x00020000 != 0 log group 1\n");
+    vnrs_strbuf_puts(&out, "  }\n}\n");
+    return vnrs_strbuf_take(&out);
+}

@@ -42,3 +42,10 @@ uint32_t vnrs_fabric_endpoint_find(const struct vnrs_fabric *fabric, uint32_t vn
 // It holds a set named `vnrs_fabric_nft_mark(…)`, by which the table is recognised.
 char *vnrs_fabric_nft_script(const struct vnrs_fabric *fabric) VNRS_MUST_CHECK; // NULL: out of memory
 void vnrs_fabric_nft_mark(const char *script, char ret_mark[static 18]);        // of the rest of the script
+
+// The script that has every packet that these tables drop handed over to group VNRS_KERNEL_LOG_GROUP of NFLOG, and one
+// in `sample` of those that are delivered (0: none), with the mark that the counters go by (kernel_counters.h). `on`
+// false: no packet any more.
+#define VNRS_KERNEL_LOG_TABLE "vnrs_flows" // of family inet
+#define VNRS_KERNEL_LOG_GROUP 1
+char *vnrs_fabric_log_script(bool on, uint32_t sample) VNRS_MUST_CHECK; // NULL: out of memory

@@ -230,7 +230,9 @@ struct vnrs_bpf_flow_event { // a packet that was dropped, a sample of those tha
     __u8 type;    // FORWARD: enum vnrs_nexthop_type
     __u8 family;  // 4, 6, or 0: not IP
     __u8 protocol;
-    __u8 captured; // enum vnrs_bpf_captured; 0: told of as a drop or a sample, without bytes
+    __u8
+        captured; // enum vnrs_bpf_captured; 0: told of as a drop or a sample: without bytes by the program; of what the
+                  // kernel forwards with the headers' bytes, which are to be read, and type _VNRS_NH_MAX: not known
     __u8 pad[3];
     __u32 bytes;         // of the frame, from its beginning, behind this
     __u8 sent_macs[12];  // FORWARD: Ethernet addresses as the NIC sent it; the bytes have those it was delivered with

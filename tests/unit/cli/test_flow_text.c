@@ -34,6 +34,10 @@ static void one_line_each(void **state)
         {"{\"time\":\"2026-01-12T13:46:41.500500Z\",\"nic\":null,\"verdict\":\"dropped\",\"reason\":\"ETHERTYPE\","
          "\"text\":\"not ARP, IPv4 or IPv6\",\"protocol\":null,\"from\":null,\"to\":null,\"bytes\":46}",
          "13:46:41.500500Z  ?  dropped  ETHERTYPE (not ARP, IPv4 or IPv6)  46 bytes\n"},
+        {"{\"time\":\"2026-01-12T13:46:41.500500Z\",\"nic\":\"a/eth0\",\"verdict\":\"forwarded\",\"reason\":null,"
+         "\"text\":null,\"nextHopType\":null,\"toNic\":\"b/eth0\",\"protocol\":\"icmp\",\"from\":\"10.0.0.4\","
+         "\"to\":\"10.0.1.4\",\"bytes\":84}",
+         "13:46:41.500500Z  a/eth0  forwarded  → b/eth0  icmp 10.0.0.4 → 10.0.1.4  84 bytes\n"},
         {"{}", "  ?  ?  ? (?)  0 bytes\n"},
     };
 

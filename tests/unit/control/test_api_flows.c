@@ -92,6 +92,35 @@ static void each_gets_what_he_asked_for(void **state)
     leave(f, all), leave(f, tenth), leave(f, drops), leave(f, other);
 }
 
+// The kernel's data plane tells of no headers, but has them behind the event, and does not know next hop types.
+static void headers_are_read_from_bytes(void **state)
+{
+    static const uint8_t frame[] = {0,  0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, 8, 0, // Ethernet
+                                    69, 0, 0, 84, 0, 0, 0, 0, 9, 6, 0, 0,       // IPv4, TCP
+                                    10, 0, 0, 4,  9, 9, 9, 9, 0, 7, 0, 80};
+    struct {
+        struct vnrs_bpf_flow_event event;
+        uint8_t bytes[40];
+    } told[2] = {
+        {.event = {.verdict = VNRS_BPF_VERDICT_DROP, .reason = 8, .len = 84, .bytes = sizeof(frame)}},
+        {.event = {.verdict = VNRS_BPF_VERDICT_FORWARD, .type = _VNRS_NH_MAX, .len = 84, .bytes = sizeof(frame)}}};
+    const struct vnrs_ag_flow_events head = {.lab = "l", .n = 2};
+    struct fixture *f = *state;
+
+    up(f, small);
+    struct stream *s = watch(f, "?sample=1&port=80&from=10.0.0.4");
+    for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+        told[i].event.ifindex = number(f, "a/eth0");
+        told[i].event.egress = i ? number(f, "b/eth0") : 0;
+        memcpy(told[i].bytes, frame, sizeof(frame));
+    }
+    fake_send(&f->agent, VNRS_AG_FLOW_EVENTS, 0, &head, sizeof(head), 1, told, sizeof(told), -1);
+    RUN_UNTIL(f, (hear(s), count(s, "\"fromPort\":7,\"to\":\"9.9.9.9\",\"toPort\":80,\"bytes\":84") == 2));
+    assert_int_equal(count(s, "\"reason\":\"NONE_ROUTE\""), 1);
+    assert_int_equal(count(s, "\"nextHopType\":null,\"toNic\":\"b/eth0\""), 1);
+    leave(f, s);
+}
+
 static void one_that_does_not_read_loses(void **state)
 {
     struct fixture *f = *state;
@@ -160,16 +189,23 @@ static void refusals(void **state)
     assert_int_equal(f->control->watchers.len, 0);
 }
 
-static void kernel_data_plane_has_none(void **state)
+static void without_data_plane_there_are_none(void **state)
 {
+    static const char text[] = "name: l\n"
+                               "dataplane: none\n"
+                               "virtualNetworks:\n"
+                               "  - name: net\n"
+                               "    addressSpace: [10.0.0.0/16]\n"
+                               "    subnets:\n"
+                               "      - {name: default, addressPrefix: 10.0.0.0/24}\n"
+                               "machines:\n"
+                               "  - {name: a, nics: [{subnet: net/default, attach: eth0}]}\n";
     struct fixture *f = *state;
-    char text[1024];
 
-    (void)snprintf(text, sizeof(text), "dataplane: kernel\n%s", small);
     up(f, text);
     struct answer answer = fixture_http(f, "GET", "/v1/labs/l/flows", NULL);
     assert_int_equal(answer.status, 409);
-    assert_non_null(strstr(answer.text, "only the eBPF data plane"));
+    assert_non_null(strstr(answer.text, "no data plane"));
     json_decref(answer.json);
     assert_int_equal(f->agent.n_flows, 0);
 }
@@ -178,12 +214,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(agent_reads_while_somebody_watches),
-        TEST(each_gets_what_he_asked_for),
-        TEST(one_that_does_not_read_loses),
-        TEST(stream_ends_in_time_and_with_the_lab),
-        TEST(refusals),
-        TEST(kernel_data_plane_has_none),
+        TEST(agent_reads_while_somebody_watches),   TEST(each_gets_what_he_asked_for),
+        TEST(headers_are_read_from_bytes),          TEST(one_that_does_not_read_loses),
+        TEST(stream_ends_in_time_and_with_the_lab), TEST(refusals),
+        TEST(without_data_plane_there_are_none),
     };
     return cmocka_run_group_tests_name("control.api_flows", tests, NULL, NULL);
 }
