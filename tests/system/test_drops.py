@@ -69,8 +69,11 @@ def lab(request, daemon, tmp_path_factory):
     assert leftovers(name, daemon.run_dir) == []
 
 
+NOISE = ("MULTICAST", "NO_ROUTE", "SOURCE")  # what machines say of their own, to groups, to and from link-local addresses
+
+
 def drops(lab):
-    return {d["reason"]: (d["packets"], d["bytes"]) for d in lab.get("counters")["drops"] if d["reason"] != "MULTICAST"}
+    return {d["reason"]: (d["packets"], d["bytes"]) for d in lab.get("counters")["drops"]}
 
 
 @pytest.mark.parametrize("way", DROPS, ids=lambda way: f"{way[0]}-{way[1]}")
@@ -81,7 +84,13 @@ def test_counted_by_reason(lab, way):
     assert "3 packets transmitted, 0 received" in out, out
     size = 104 if ":" in to else 84
     packets, octets = before.get(reason, (0, 0))
-    assert drops(lab) == {**before, reason: (packets + 3, octets + 3 * size)}
+    after = drops(lab)
+    if reason in NOISE:
+        assert after[reason][0] >= packets + 3 and after[reason][1] >= octets + 3 * size
+    else:
+        assert after[reason] == (packets + 3, octets + 3 * size)
+    others = {*before, *after} - {reason, *NOISE}
+    assert {r: after.get(r) for r in others} == {r: before.get(r) for r in others}
 
 
 def test_routes_stay_what_they_are(lab):
