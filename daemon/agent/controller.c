@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/un.h>
 
 #define LISTEN_BACKLOG 64
+#define LINGER_MS      1000 // the controller of an agent that was killed
 
 struct vnrs_agentd_controller {
     struct vnrs_agentd_child child;
@@ -63,6 +65,19 @@ static void on_ended(void *arg, const char *how)
     ad->conn = NULL;
 }
 
+// Whether somebody listens who stays: the controller of an agent that was killed ends when it notices, and whoever is
+// connected to it hears of that.
+static bool is_taken(const struct sockaddr_un *addr)
+{
+    struct pollfd end = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    bool taken = end.fd >= 0 && connect(end.fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 &&
+                 poll(&end, 1, LINGER_MS) <= 0;
+
+    if (end.fd >= 0)
+        (void)close(end.fd);
+    return taken;
+}
+
 // A socket that somebody listens on is left alone (the lock of the run directory does not cover a path elsewhere).
 static int open_listen(struct vnrs_agentd *ad, struct vnrs_err *err)
 {
@@ -77,7 +92,7 @@ static int open_listen(struct vnrs_agentd *ad, struct vnrs_err *err)
     _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return vnrs_err_errno(err, -errno, "API socket");
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+    if (is_taken(&addr))
         return vnrs_err_set(err, -EADDRINUSE, "somebody listens on '%s' already", path);
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) // of an earlier vnrsd; anything else makes bind fail

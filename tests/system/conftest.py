@@ -111,6 +111,7 @@ class Daemon:
 
     def kill_everything(self):
         """kill -9 of the agent, the controller and every speaker at once; machines' daemons stay."""
+        self.process.send_signal(signal.SIGSTOP)  # or it might be starting another child meanwhile
         victims = [self.process.pid, *children_of(self.process.pid)]
         for pid in victims:
             try:

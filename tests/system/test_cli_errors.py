@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a user meets when something is wrong: one sentence, the right exit status, and nothing changed."""
 import os
+import signal
 import subprocess
+import threading
 
 import pytest
 
-from conftest import BIN, example, leftovers, sh, until
+from conftest import BIN, Daemon, example, leftovers, sh, until
 
 
 def run(*args, env=None, user=None):
@@ -175,3 +177,25 @@ def test_completion_in_bash(words, wanted):
                           'echo "${COMPREPLY[@]}"'], capture_output=True, text=True)
     assert got.stderr == "" and got.stdout.split() == wanted.split()
     assert run("completion", "tcsh").returncode == 2
+
+
+def test_a_socket_that_somebody_listens_on_is_left_alone(daemon, tmp_path):
+    p = subprocess.run([BIN / "vnrsd", "--run-dir", tmp_path / "run", "--socket", daemon.socket], capture_output=True, text=True,
+                       timeout=60)
+    assert p.returncode == 1 and f"somebody listens on '{daemon.socket}' already" in p.stderr
+    assert daemon.cli("list").returncode == 0
+
+
+def test_the_controller_of_a_killed_agent_is_waited_for(tmp_path):
+    first = Daemon(tmp_path / "run").start()
+    controller, = first.children("--controller")
+    os.kill(controller, signal.SIGSTOP)  # it has not noticed yet when the next one starts
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    lingers = threading.Timer(0.2, os.kill, (controller, signal.SIGCONT))
+    lingers.start()
+    try:
+        first.start()
+    finally:
+        lingers.join()
+        first.stop()
