@@ -153,6 +153,16 @@ STAGE bool cache_is_of(const struct vnrs_bpf_cached *c, __u64 now)
     return c->valid >> 16 == now;
 }
 
+// Where a set is full of decisions that hold, only one newcomer in so many is let in: of more addresses than there is
+// room for, which come in turns, some then stay until it is their turn again, and what is never found is seldom
+// written.
+#define CACHE_NEWCOMERS 8
+
+STAGE bool cache_lets_in(const struct vnrs_bpf_cached *older, __u64 now)
+{
+    return !cache_is_of(older, now) || bpf_get_prandom_u32() % CACHE_NEWCOMERS == 0;
+}
+
 STAGE struct vnrs_bpf_cached *cache_slot4(struct vnrs_bpf_cache *here, const struct __sk_buff *skb,
                                           const struct packet *p, __u64 now)
 {
@@ -162,8 +172,11 @@ STAGE struct vnrs_bpf_cached *cache_slot4(struct vnrs_bpf_cache *here, const str
 
     __builtin_memcpy(&addrs, both, sizeof(addrs));
     set = cache_set4(here, skb, p->protocol, addrs);
-    if (cache_is_of(&set->way[0].decided, now) && set->way[0].addrs != addrs)
+    if (cache_is_of(&set->way[0].decided, now) && set->way[0].addrs != addrs) {
+        if (!cache_lets_in(&set->way[1].decided, now))
+            return NULL;
         set->way[1] = set->way[0];
+    }
     set->way[0].addrs = addrs;
     return &set->way[0].decided;
 }
@@ -177,14 +190,17 @@ STAGE struct vnrs_bpf_cached *cache_slot6(struct vnrs_bpf_cache *here, const str
     __builtin_memcpy(addrs, p->saddr, 16);
     __builtin_memcpy(addrs + 2, p->daddr, 16);
     set = cache_set6(here, skb, p->protocol, addrs);
-    if (cache_is_of(&set->way[0].decided, now) && !cache_is6(&set->way[0], addrs))
+    if (cache_is_of(&set->way[0].decided, now) && !cache_is6(&set->way[0], addrs)) {
+        if (!cache_lets_in(&set->way[1].decided, now))
+            return NULL;
         set->way[1] = set->way[0];
+    }
     __builtin_memcpy(set->way[0].addrs, addrs, sizeof(addrs));
     return &set->way[0].decided;
 }
 
-// The older one of the set goes, unless the newer one has the same addresses or holds no longer. Of IPv6, only what was
-// decided for TCP and UDP is remembered: what else a header names may be an extension.
+// The older one of the set goes, unless the newer one has the same addresses or holds no longer, or nobody does. Of
+// IPv6, only what was decided for TCP and UDP is remembered: what else a header names may be an extension.
 STAGE void cache_put(const struct __sk_buff *skb, const struct packet *p, const struct decision *d,
                      const struct vnrs_bpf_nic *to, __u64 now)
 {
@@ -206,6 +222,8 @@ STAGE void cache_put(const struct __sk_buff *skb, const struct packet *p, const 
         least += sizeof(struct ipv6hdr);
         c = cache_slot6(here, skb, p, now);
     }
+    if (!c)
+        return;
     c->least = least;
     c->more = to->mtu - least;
     cache_fill(c, skb, p, d, to, now);

@@ -216,18 +216,50 @@ static void of_ipv6_only_tcp_and_udp(void **state)
     change_something();
 }
 
+static int sent_to(unsigned i)
+{
+    char dst[16];
+
+    (void)snprintf(dst, sizeof(dst), "10.3.%u.%u", i * 7919 >> 8 & 255, i * 7919 & 255);
+    return sent("10.0.0.4", dst);
+}
+
 // A quarter of a decision for each set: with one to a set, 120 of 1,024 would be lost.
 static void two_find_room_in_a_set(void **state)
 {
     (void)state;
     change_something();
     (void)redirect(4, NVA1, 0);
-    for (unsigned i = 0; i < 1024; i++) {
-        char dst[16];
-        (void)snprintf(dst, sizeof(dst), "10.3.%u.%u", i * 7919 >> 8 & 255, i * 7919 & 255);
-        assert_int_equal(sent("10.0.0.4", dst), NVA1);
-    }
+    for (unsigned i = 0; i < 1024; i++)
+        assert_int_equal(sent_to(i), NVA1);
     assert_in_range(redirect(4, NVA1, NVA2), 1000, 1024);
+    change_something();
+}
+
+// Four for each set of two, in turns. If each newcomer were let in, one in seventeen would find a decision, for the
+// others would be gone by then; if none were, those that come too late would never have one.
+static void some_stay_where_there_is_no_room_for_all(void **state)
+{
+    enum { ALL = 4 << VNRS_CACHE_BITS, LATE = 64 };
+    unsigned found = 0;
+
+    (void)state;
+    change_something();
+    (void)redirect(4, NVA1, 0);
+    for (unsigned i = 0; i < ALL; i++)
+        assert_int_equal(sent_to(i), NVA1);
+    assert_true(redirect(4, NVA1, NVA2) > ALL / 3);
+    for (unsigned i = 0; i < ALL; i++)
+        found += sent_to(i) == NVA2;
+    assert_in_range(found, ALL / 4, ALL / 2);
+    for (unsigned i = 0; i < LATE; i++) {
+        for (unsigned again = 0; again < 300; again++)
+            (void)sent_to(ALL + i);
+    }
+    (void)redirect(4, NVA1, NVA2);
+    for (found = 0; found < LATE && sent_to(ALL + found) == NVA2;)
+        found++;
+    assert_int_equal(found, LATE);
     change_something();
 }
 
@@ -411,6 +443,7 @@ int main(void)
         cmocka_unit_test(others_have_their_own),
         cmocka_unit_test(of_ipv6_only_tcp_and_udp),
         cmocka_unit_test(two_find_room_in_a_set),
+        cmocka_unit_test(some_stay_where_there_is_no_room_for_all),
         cmocka_unit_test(readers_are_told_of_it),
         cmocka_unit_test(families_are_apart),
         cmocka_unit_test(large_packets_are_judged_each),
