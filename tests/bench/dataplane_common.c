@@ -52,8 +52,12 @@ static void run_once(struct series *series, unsigned round)
 {
     struct __sk_buff ctx = {.ifindex = series->ifindex};
     LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = series->frame.bytes, .data_size_in = (uint32_t)series->frame.len,
-                .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = REPEAT);
+                .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = BENCH_KEYS);
 
+    // Every address once: what the programs before this one left in the processor's caches is not what it would go on
+    // with.
+    bench_check(bpf_prog_test_run_opts(series->program, &opts), series->name);
+    opts.repeat = REPEAT;
     double start = bench_cpu_ns();
     bench_check(bpf_prog_test_run_opts(series->program, &opts), series->name);
     series->ns[round] = (bench_cpu_ns() - start) / REPEAT;
