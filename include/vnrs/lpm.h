@@ -67,18 +67,24 @@ struct vnrs_lpm_table { // map `tables`: ARRAY
 
 #ifdef __bpf__
 #define VNRS_LPM_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
+#define VNRS_LPM_TOUCH(memory)    (void)*(const volatile __u32 *)&(memory)
 #else
 #define VNRS_LPM_OPAQUE(variable)
+#define VNRS_LPM_TOUCH(memory) __builtin_prefetch(&(memory))
 #endif
 
-// The range that the 32 bits are in: how many ranges end below it. One branch halves the work; the rest is arithmetic,
-// since a guess that is wrong costs more than all of it: a difference that is negative has bit 63 set. In the packet
-// path the compiler is kept from making branches of that.
+// The range that the 32 bits are in: how many ranges end below it. One comparison halves the work. All is arithmetic,
+// since a guess that is wrong costs more than the whole of it: a difference that is negative has bit 63 set. In the
+// packet path the compiler is kept from making branches of that; and since no guess leads to the entries any more,
+// which are in the other cache line, that one is asked for first.
 static inline __attribute__((always_inline)) __u32 vnrs_lpm_range(const struct vnrs_lpm_line *line, __u32 bits)
 {
     __u64 window = bits, n[3] = {0}; // three, so that sums need not wait for each other
-    __u32 half = line->ranges.end[VNRS_LPM_RANGES_MAX / 2 - 1] < window ? VNRS_LPM_RANGES_MAX / 2 : 0;
+    __u64 middle = line->ranges.end[VNRS_LPM_RANGES_MAX / 2 - 1] - window;
 
+    VNRS_LPM_TOUCH(line->ranges.entry[0]);
+    VNRS_LPM_OPAQUE(middle);
+    __u32 half = (__u32)(middle >> 63) * (VNRS_LPM_RANGES_MAX / 2);
 #pragma GCC unroll 7
     for (int i = 0; i < VNRS_LPM_RANGES_MAX / 2 - 1; i++) {
         __u64 difference = line->ranges.end[half + i] - window;
