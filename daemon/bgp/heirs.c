@@ -18,7 +18,7 @@ struct search {
     const struct vnrs_bgp_speaker *sp;
     unsigned slot;
     struct vnrs_bgp_heirs *heirs;
-    bool parts[VNRS_BGP_HEIRS_MAX]; // prefixes with this set go different ways
+    bool more; // sets than there is room for
     struct trait last;
 };
 
@@ -88,11 +88,18 @@ static void note(struct search *s, const struct vnrs_spk_set *from, const struct
 
     while (i < heirs->n && !is_same_set(&heirs->list[i].from, from))
         i++;
-    if (i == VNRS_BGP_HEIRS_MAX)
+    if (i == VNRS_BGP_HEIRS_MAX) {
+        s->more = true;
         return;
-    if (i == heirs->n)
-        heirs->list[heirs->n++] = (struct vnrs_spk_next){*from, *to};
-    s->parts[i] |= !to->n || !is_same_set(&heirs->list[i].to, to);
+    }
+    struct vnrs_spk_next *next = &heirs->list[i];
+    if (i == heirs->n) {
+        *next = (struct vnrs_spk_next){.from = *from, .to = *to};
+        heirs->n++;
+    } else if (!next->parts && !is_same_set(&next->to, to)) {
+        next->parts = true;
+        next->to = (struct vnrs_spk_set){0};
+    }
 }
 
 static void look_at(struct search *s, const struct vnrs_bgp_dest *dest)
@@ -116,7 +123,6 @@ void vnrs_bgp_heirs_find(const struct vnrs_bgp_speaker *sp, unsigned slot, struc
     struct search s = {.sp = sp, .slot = slot, .heirs = ret_heirs};
     const struct vnrs_bgp_dest *dest;
     uint32_t left = sp->rib.counts[slot]; // of paths, where prefixes are counted: never too few
-    unsigned n = 0;
     size_t at = 0;
 
     ret_heirs->n = 0;
@@ -127,7 +133,5 @@ void vnrs_bgp_heirs_find(const struct vnrs_bgp_speaker *sp, unsigned slot, struc
         look_at(&s, dest);
     }
     for (unsigned i = 0; i < ret_heirs->n; i++)
-        if (!s.parts[i])
-            ret_heirs->list[n++] = ret_heirs->list[i];
-    ret_heirs->n = n;
+        ret_heirs->list[i].more = s.more;
 }

@@ -227,19 +227,19 @@ void vnrs_instance_attach(struct vnrs_lab *lab, const char *key, int fd)
 
 // ---- where its routes go
 
-void vnrs_instance_sweep(struct vnrs_instance *instance, bool all)
+static void forget_routes(struct vnrs_instance *instance)
 {
     int r = 0;
 
     for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
-        r = vnrs_learned_sweep(instance->outlets[i].db, instance->outlets[i].number, all);
+        r = vnrs_learned_sweep(instance->outlets[i].db, instance->outlets[i].number, true);
     if (r < 0)
         log_error("lab '%s': out of memory: old routes of '%s' stay", instance->lab->name, instance->key);
 }
 
 static void close_outlets(struct vnrs_instance *instance)
 {
-    vnrs_instance_sweep(instance, true);
+    forget_routes(instance);
     while (instance->n_outlets)
         vnrs_outlet_fini(&instance->outlets[--instance->n_outlets]);
 }

@@ -101,13 +101,18 @@ static int on_peers(struct vnrs_instance *instance, const void *items, size_t n)
 
 // ---- routes
 
-static bool is_set(const struct vnrs_spk_set *set)
+static bool is_set_or_none(const struct vnrs_spk_set *set)
 {
-    bool is = set->n && set->n <= VNRS_PATHS_MAX;
+    bool is = set->n <= VNRS_PATHS_MAX;
 
     for (unsigned i = 0; is && i < set->n; i++)
         is = is_addr(&set->paths[i].nexthop, set->n == 1); // one that is dropped is not shared
     return is;
+}
+
+static bool is_set(const struct vnrs_spk_set *set)
+{
+    return set->n && is_set_or_none(set);
 }
 
 static int on_sets(struct vnrs_instance *instance, const void *items, size_t n)
@@ -172,7 +177,7 @@ static int on_next(struct vnrs_instance *instance, const void *items, size_t n)
     int r = 0;
 
     for (size_t i = 0; i < n; i++)
-        if (!is_set(&next[i].from) || !is_set(&next[i].to))
+        if (!is_set(&next[i].from) || !is_set_or_none(&next[i].to) || (next[i].parts && next[i].to.n))
             return -EPROTO;
     for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
         r = vnrs_outlet_next(&instance->outlets[i], next, n, vnrs_lab_move, instance->lab);
@@ -182,7 +187,12 @@ static int on_next(struct vnrs_instance *instance, const void *items, size_t n)
 
 void vnrs_instance_drop_stale(struct vnrs_instance *instance)
 {
-    vnrs_instance_sweep(instance, false);
+    int r = 0;
+
+    for (unsigned i = 0; i < instance->n_outlets && r == 0; i++)
+        r = vnrs_learned_expire(instance->outlets[i].db, instance->outlets[i].number, vnrs_lab_move, instance->lab);
+    if (r < 0)
+        log_error("lab '%s': out of memory: old routes of '%s' stay", instance->lab->name, instance->key);
     vnrs_lab_learned(instance->lab);
 }
 

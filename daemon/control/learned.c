@@ -47,6 +47,23 @@ void vnrs_learned_merged_unmap(struct vnrs_learned_db *db, struct merged *merged
     merged->interned = false;
 }
 
+static void merged_put(struct vnrs_learned_db *db, struct merged *merged)
+{
+    if (!LIST_EMPTY(&merged->mixes))
+        return;
+    vnrs_learned_merged_unmap(db, merged);
+    free(merged);
+}
+
+void vnrs_learned_mix_leave(struct vnrs_learned_db *db, struct mix *mix)
+{
+    if (!mix->merged)
+        return;
+    LIST_REMOVE(mix, in_merged);
+    merged_put(db, mix->merged);
+    mix->merged = NULL;
+}
+
 void vnrs_learned_mix_free(struct vnrs_learned_db *db, struct mix *mix)
 {
     if (db->last_mix == mix)
@@ -55,11 +72,7 @@ void vnrs_learned_mix_free(struct vnrs_learned_db *db, struct mix *mix)
     for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
         if (mix->key.set[i])
             LIST_REMOVE(mix, in_set[i]);
-    LIST_REMOVE(mix, in_merged);
-    if (LIST_EMPTY(&mix->merged->mixes)) {
-        vnrs_learned_merged_unmap(db, mix->merged);
-        free(mix->merged);
-    }
+    vnrs_learned_mix_leave(db, mix);
     free(mix);
 }
 
@@ -119,6 +132,116 @@ int vnrs_learned_intern(struct vnrs_learned_db *db, unsigned instance, const str
     return 0;
 }
 
+// ---- together
+
+static void said_by(const struct set *set, struct vnrs_learned_set *ret_set)
+{
+    ret_set->n = set->n;
+    for (unsigned i = 0; i < ret_set->n; i++)
+        ret_set->paths[i] = set->paths[i].hop;
+}
+
+struct vnrs_learned_verdict vnrs_learned_mix_merge(const struct vnrs_learned_db *db,
+                                                   const uint32_t sets[static VNRS_LEARNED_INSTANCES],
+                                                   struct vnrs_learned_set *ret_set)
+{
+    struct vnrs_learned_offer offers[VNRS_LEARNED_INSTANCES];
+    struct vnrs_learned_set said[VNRS_LEARNED_INSTANCES];
+    struct vnrs_learned_verdict verdict;
+    size_t n = 0;
+
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++) {
+        if (!sets[i])
+            continue;
+        said_by(db->sets.items[sets[i]], &said[n]);
+        offers[n] = (struct vnrs_learned_offer){&said[n], (enum vnrs_learned_class)(i / VNRS_LEARNED_TWINS)};
+        n++;
+    }
+    vnrs_learned_merge(offers, n, db->preference, ret_set, &verdict);
+    // They are equally long; how long makes no difference to who uses them.
+    for (unsigned i = 0; i < ret_set->n; i++)
+        ret_set->paths[i].path_len = 0;
+    return verdict;
+}
+
+static struct merged *merged_get(struct vnrs_learned_db *db, const struct vnrs_learned_set *set)
+{
+    size_t bytes = set->n * sizeof(set->paths[0]);
+    struct merged *merged = vnrs_map_find(&db->merged, set->paths, bytes);
+
+    if (merged)
+        return merged;
+    merged = calloc(1, sizeof(*merged));
+    if (!merged)
+        return NULL;
+    merged->set.n = set->n;
+    memcpy(merged->set.paths, set->paths, bytes);
+    if (vnrs_map_put(&db->merged, merged->set.paths, bytes, merged) < 0) {
+        free(merged);
+        return NULL;
+    }
+    merged->interned = true;
+    merged->pub = (struct vnrs_learned_merged){.origin = ++*db->last_origin, .set = &merged->set};
+    return merged;
+}
+
+static struct mix *mix_new(struct vnrs_learned_db *db, const uint32_t sets[static VNRS_LEARNED_INSTANCES])
+{
+    struct mix *mix = calloc(1, sizeof(*mix));
+    struct vnrs_learned_set set;
+
+    if (!mix)
+        return NULL;
+    memcpy(mix->key.set, sets, sizeof(mix->key.set));
+    (void)vnrs_learned_mix_merge(db, sets, &set);
+    mix->merged = set.n ? merged_get(db, &set) : NULL;
+    if ((set.n && !mix->merged) || vnrs_map_put(&db->mixes, &mix->key, sizeof(mix->key), mix) < 0) {
+        if (mix->merged)
+            merged_put(db, mix->merged);
+        free(mix);
+        return NULL;
+    }
+    if (mix->merged)
+        LIST_INSERT_HEAD(&mix->merged->mixes, mix, in_merged);
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
+        if (sets[i])
+            LIST_INSERT_HEAD(&db->sets.items[sets[i]]->mixes, mix, in_set[i]);
+    return mix;
+}
+
+static bool has_any(const uint32_t sets[static VNRS_LEARNED_INSTANCES])
+{
+    uint32_t any = 0;
+
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
+        any |= sets[i];
+    return any;
+}
+
+bool vnrs_learned_sets_of(const struct vnrs_learned_db *db, uint32_t prefix,
+                          uint32_t sets[static VNRS_LEARNED_INSTANCES])
+{
+    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
+        sets[i] = db->said[i].len ? SET(vnrs_slots_find(&db->said[i], prefix)) : 0;
+    return has_any(sets);
+}
+
+static bool get_merged(struct vnrs_learned_db *db, const uint32_t sets[static VNRS_LEARNED_INSTANCES],
+                       struct vnrs_learned_merged *ret_merged)
+{
+    struct mix *mix = db->last_mix;
+
+    if (!mix || memcmp(mix->key.set, sets, sizeof(mix->key.set)) != 0)
+        mix = vnrs_map_find(&db->mixes, sets, sizeof(mix->key.set));
+    if (!mix)
+        mix = mix_new(db, sets);
+    db->failed |= !mix;
+    db->last_mix = mix;
+    if (mix && mix->merged)
+        *ret_merged = mix->merged->pub;
+    return mix && mix->merged;
+}
+
 // ---- prefixes
 
 int vnrs_learned_note(struct vnrs_learned_db *db, uint32_t id)
@@ -136,10 +259,24 @@ static bool says_the_same(const struct set *a, const struct set *b)
     return a->n == b->n && memcmp(a->paths, b->paths, a->n * sizeof(a->paths[0])) == 0;
 }
 
+// True when the prefix is with the same others without the instance, which lost all that it said of it: then forwarding
+// has followed already.
+static bool is_no_news(struct vnrs_learned_db *db, unsigned instance, uint32_t id)
+{
+    struct vnrs_learned_merged before, after;
+    uint32_t sets[VNRS_LEARNED_INSTANCES];
+
+    (void)vnrs_learned_sets_of(db, id, sets);
+    if (db->sets.items[sets[instance]]->n || !get_merged(db, sets, &before))
+        return false;
+    sets[instance] = 0;
+    return has_any(sets) && get_merged(db, sets, &after) && before.origin == after.origin;
+}
+
 static int forget(struct vnrs_learned_db *db, unsigned instance, uint32_t id)
 {
     uint32_t slot = vnrs_slots_find(&db->said[instance], id);
-    int r = slot ? vnrs_learned_note(db, id) : 0;
+    int r = slot && !is_no_news(db, instance, id) ? vnrs_learned_note(db, id) : 0;
 
     if (!slot || r < 0)
         return r;
@@ -270,119 +407,13 @@ uint32_t vnrs_learned_next(const struct vnrs_learned_db *db, uint32_t id)
     return next;
 }
 
-// ---- together
-
-static void said_by(const struct set *set, struct vnrs_learned_set *ret_set)
-{
-    ret_set->n = set->n;
-    for (unsigned i = 0; i < ret_set->n; i++)
-        ret_set->paths[i] = set->paths[i].hop;
-}
-
-struct vnrs_learned_verdict vnrs_learned_mix_merge(const struct vnrs_learned_db *db,
-                                                   const uint32_t sets[static VNRS_LEARNED_INSTANCES],
-                                                   struct vnrs_learned_set *ret_set)
-{
-    struct vnrs_learned_offer offers[VNRS_LEARNED_INSTANCES];
-    struct vnrs_learned_set said[VNRS_LEARNED_INSTANCES];
-    struct vnrs_learned_verdict verdict;
-    size_t n = 0;
-
-    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++) {
-        if (!sets[i])
-            continue;
-        said_by(db->sets.items[sets[i]], &said[n]);
-        offers[n] = (struct vnrs_learned_offer){&said[n], (enum vnrs_learned_class)(i / VNRS_LEARNED_TWINS)};
-        n++;
-    }
-    vnrs_learned_merge(offers, n, db->preference, ret_set, &verdict);
-    // They are equally long; how long makes no difference to who uses them.
-    for (unsigned i = 0; i < ret_set->n; i++)
-        ret_set->paths[i].path_len = 0;
-    return verdict;
-}
-
-static struct merged *merged_get(struct vnrs_learned_db *db, const struct vnrs_learned_set *set)
-{
-    size_t bytes = set->n * sizeof(set->paths[0]);
-    struct merged *merged = vnrs_map_find(&db->merged, set->paths, bytes);
-
-    if (merged)
-        return merged;
-    merged = calloc(1, sizeof(*merged));
-    if (!merged)
-        return NULL;
-    merged->set.n = set->n;
-    memcpy(merged->set.paths, set->paths, bytes);
-    if (vnrs_map_put(&db->merged, merged->set.paths, bytes, merged) < 0) {
-        free(merged);
-        return NULL;
-    }
-    merged->interned = true;
-    merged->pub = (struct vnrs_learned_merged){.origin = ++*db->last_origin, .set = &merged->set};
-    return merged;
-}
-
-static void merged_put(struct vnrs_learned_db *db, struct merged *merged)
-{
-    if (!LIST_EMPTY(&merged->mixes))
-        return;
-    vnrs_learned_merged_unmap(db, merged);
-    free(merged);
-}
-
-static struct mix *mix_new(struct vnrs_learned_db *db, const uint32_t sets[static VNRS_LEARNED_INSTANCES])
-{
-    struct mix *mix = calloc(1, sizeof(*mix));
-    struct vnrs_learned_set set;
-
-    if (!mix)
-        return NULL;
-    memcpy(mix->key.set, sets, sizeof(mix->key.set));
-    (void)vnrs_learned_mix_merge(db, sets, &set);
-    mix->merged = merged_get(db, &set);
-    if (!mix->merged || vnrs_map_put(&db->mixes, &mix->key, sizeof(mix->key), mix) < 0) {
-        if (mix->merged)
-            merged_put(db, mix->merged);
-        free(mix);
-        return NULL;
-    }
-    LIST_INSERT_HEAD(&mix->merged->mixes, mix, in_merged);
-    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++)
-        if (sets[i])
-            LIST_INSERT_HEAD(&db->sets.items[sets[i]]->mixes, mix, in_set[i]);
-    return mix;
-}
-
-// True: some instance says something.
-static bool sets_of(const struct vnrs_learned_db *db, uint32_t prefix, uint32_t sets[static VNRS_LEARNED_INSTANCES])
-{
-    bool found = false;
-
-    for (unsigned i = 0; i < VNRS_LEARNED_INSTANCES; i++) {
-        sets[i] = db->said[i].len ? SET(vnrs_slots_find(&db->said[i], prefix)) : 0;
-        found |= sets[i] != 0;
-    }
-    return found;
-}
+// ---- what is asked
 
 bool vnrs_learned_get(struct vnrs_learned_db *db, uint32_t prefix, struct vnrs_learned_merged *ret_merged)
 {
     uint32_t sets[VNRS_LEARNED_INSTANCES];
 
-    if (!sets_of(db, prefix, sets))
-        return false;
-    struct mix *mix = db->last_mix;
-    if (!mix || memcmp(mix->key.set, sets, sizeof(sets)) != 0)
-        mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
-    if (!mix)
-        mix = mix_new(db, sets);
-    if (mix)
-        *ret_merged = mix->merged->pub;
-    else
-        db->failed = true;
-    db->last_mix = mix;
-    return mix;
+    return vnrs_learned_sets_of(db, prefix, sets) && get_merged(db, sets, ret_merged);
 }
 
 struct vnrs_learned_verdict vnrs_learned_verdict(const struct vnrs_learned_db *db, uint32_t prefix)
@@ -390,7 +421,7 @@ struct vnrs_learned_verdict vnrs_learned_verdict(const struct vnrs_learned_db *d
     uint32_t sets[VNRS_LEARNED_INSTANCES];
     struct vnrs_learned_set set;
 
-    if (!sets_of(db, prefix, sets))
+    if (!vnrs_learned_sets_of(db, prefix, sets))
         return (struct vnrs_learned_verdict){0};
     return vnrs_learned_mix_merge(db, sets, &set);
 }
@@ -413,7 +444,7 @@ int vnrs_learned_prefer(struct vnrs_learned_db *db, enum vnrs_hub_preference pre
         return 0;
     db->preference = preference;
     for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_learned_next(db, id));) {
-        if (!sets_of(db, id, sets) || !is_of_several_classes(sets))
+        if (!vnrs_learned_sets_of(db, id, sets) || !is_of_several_classes(sets))
             continue;
         struct mix *mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
         if (mix) // made again with the new preference

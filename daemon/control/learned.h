@@ -5,8 +5,8 @@
 // changed are remembered until they are taken.
 //
 // When a source of paths dies, its next hops leave all sets at once, and sets that have no other become what the
-// instance says that comes instead, in a time that depends on the number of sets only; the instance then says the same
-// prefix by prefix, which changes nothing any more. Pure.
+// instance says that comes instead, if anything, in a time that depends on the number of sets only; the instance then
+// says the same prefix by prefix, which changes nothing any more. Pure.
 #pragma once
 
 #include "net/prefixes.h"
@@ -28,7 +28,8 @@ struct vnrs_said {
     } paths[VNRS_LEARNED_PATHS_MAX]; // by address, no duplicates; zero past n
 };
 
-// Prefixes with the same merged next hops. `origin` stays when a dead next hop leaves, and is never used again.
+// Prefixes with the same merged next hops; of gateway instances with the same peers beyond, so that those of one site
+// have another set than those of the next. `origin` stays when a dead next hop leaves, and is never used again.
 struct vnrs_learned_merged {
     uint32_t origin; // from 1
     const struct vnrs_learned_set *set;
@@ -58,7 +59,7 @@ int vnrs_learned_supersede(struct vnrs_learned_db *db, unsigned instance,
 size_t vnrs_learned_len(const struct vnrs_learned_db *db, unsigned instance);
 // Everything that the instance said is stale from now on, unless it is said again.
 void vnrs_learned_stale(struct vnrs_learned_db *db, unsigned instance);
-// Forget what is stale, or everything. Returns 0 or -ENOMEM (the rest stays).
+// Forget what is stale, or everything, prefix by prefix. Returns 0 or -ENOMEM (the rest stays).
 int vnrs_learned_sweep(struct vnrs_learned_db *db, unsigned instance, bool all) VNRS_MUST_CHECK;
 
 // All prefixes of `merged` have the next hops `to` from now on. False: forwarding cannot follow in one step; they
@@ -73,11 +74,15 @@ int vnrs_learned_down(struct vnrs_learned_db *db, unsigned instance, uint64_t so
 
 // What the instance says of every prefix of which it said `from`, although of none of them yet.
 struct vnrs_learned_heir {
-    struct vnrs_said from, to; // n is not 0
+    struct vnrs_said from, to; // `from` has paths
 };
 // Nothing happens while anything that the instance said is stale. Returns 0 or -ENOMEM.
 int vnrs_learned_inherit(struct vnrs_learned_db *db, unsigned instance, const struct vnrs_learned_heir *heirs, size_t n,
                          vnrs_learned_move move, void *arg) VNRS_MUST_CHECK;
+
+// Forget what is stale: sets of which all is have nothing at once. Returns 0 or -ENOMEM (the rest stays).
+int vnrs_learned_expire(struct vnrs_learned_db *db, unsigned instance, vnrs_learned_move move,
+                        void *arg) VNRS_MUST_CHECK;
 
 // Take one prefix that changed, or VNRS_PREFIX_NONE. The reference is the caller's.
 uint32_t vnrs_learned_take(struct vnrs_learned_db *db);

@@ -15,8 +15,9 @@
 struct set {
     uint32_t id, refs;
     unsigned instance;
-    bool interned; // found by content; after a loss another set may have the same
+    bool interned; // found by content; after a loss another set may have the same, and one without paths is not found
     bool rescan;   // its prefixes changed
+    bool stale, fresh; // some of its prefixes are; while that is looked for
     LIST_HEAD(, mix) mixes;
     uint32_t key_instance, n; // the key begins here, and ends with the n paths
     struct vnrs_said_path paths[VNRS_LEARNED_PATHS_MAX];
@@ -34,7 +35,8 @@ struct mix { // what the instances say together
     struct {
         uint32_t set[VNRS_LEARNED_INSTANCES]; // 0: nothing
     } key;
-    struct merged *merged;
+    struct merged *merged; // NULL: nothing is left
+    bool used;             // a prefix has it; while that is looked for
     LIST_ENTRY(mix) in_set[VNRS_LEARNED_INSTANCES], in_merged;
 };
 
@@ -59,6 +61,10 @@ struct vnrs_learned_db {
 size_t vnrs_learned_set_key_len(const struct set *set);
 void vnrs_learned_set_unmap(struct vnrs_learned_db *db, struct set *set);
 void vnrs_learned_merged_unmap(struct vnrs_learned_db *db, struct merged *merged);
+// What the instances say of the prefix. True: something.
+bool vnrs_learned_sets_of(const struct vnrs_learned_db *db, uint32_t prefix,
+                          uint32_t sets[static VNRS_LEARNED_INSTANCES]);
+void vnrs_learned_mix_leave(struct vnrs_learned_db *db, struct mix *mix); // nothing is left of it
 void vnrs_learned_mix_free(struct vnrs_learned_db *db, struct mix *mix);
 // The prefix changed. Returns 0 or -ENOMEM.
 int vnrs_learned_note(struct vnrs_learned_db *db, uint32_t id) VNRS_MUST_CHECK;

@@ -38,6 +38,7 @@ static void set_lose(struct vnrs_learned_db *db, struct set *set, uint64_t sourc
     vnrs_learned_set_unmap(db, set);
     for (uint32_t i = 0; i < set->n; i++) {
         set->paths[i].sources &= ~sources;
+        set->paths[i].hop.beyond &= ~sources;
         if (set->paths[i].sources)
             set->paths[n++] = set->paths[i];
     }
@@ -58,7 +59,8 @@ static void set_inherit(struct vnrs_learned_db *db, struct set *set, const struc
     vnrs_learned_set_unmap(db, set);
     set->n = to->n;
     memcpy(set->paths, to->paths, to->n * sizeof(set->paths[0]));
-    set_map(db, set);
+    if (set->n)
+        set_map(db, set);
 }
 
 // ---- what is merged of them
@@ -68,20 +70,29 @@ static bool is_same(const struct vnrs_learned_set *a, const struct vnrs_learned_
     return a->n == b->n && memcmp(a->paths, b->paths, a->n * sizeof(a->paths[0])) == 0;
 }
 
-// True when all prefixes of `merged` have the same next hops now.
-static bool stays_together(const struct vnrs_learned_db *db, const struct merged *merged, struct vnrs_learned_set *ret)
+// True when all prefixes of `merged` that have next hops have `now`.
+static bool stays_together(const struct vnrs_learned_db *db, const struct merged *merged,
+                           const struct vnrs_learned_set *now)
 {
-    const struct mix *mix = LIST_FIRST(&merged->mixes);
+    const struct mix *mix;
     struct vnrs_learned_set other;
 
-    (void)vnrs_learned_mix_merge(db, mix->key.set, ret);
     LIST_FOREACH(mix, &merged->mixes, in_merged)
     {
         (void)vnrs_learned_mix_merge(db, mix->key.set, &other);
-        if (!is_same(ret, &other))
+        if (other.n && !is_same(now, &other))
             return false;
     }
     return true;
+}
+
+static void merged_map(struct vnrs_learned_db *db, struct merged *merged)
+{
+    size_t bytes = merged->set.n * sizeof(merged->set.paths[0]);
+
+    if (!vnrs_map_find(&db->merged, merged->set.paths, bytes) &&
+        vnrs_map_put(&db->merged, merged->set.paths, bytes, merged) == 0)
+        merged->interned = true;
 }
 
 static void merged_set(struct vnrs_learned_db *db, struct merged *merged, const struct vnrs_learned_set *set)
@@ -91,9 +102,7 @@ static void merged_set(struct vnrs_learned_db *db, struct merged *merged, const 
     vnrs_learned_merged_unmap(db, merged);
     merged->set.n = set->n;
     memcpy(merged->set.paths, set->paths, bytes);
-    if (!vnrs_map_find(&db->merged, merged->set.paths, bytes) &&
-        vnrs_map_put(&db->merged, merged->set.paths, bytes, merged) == 0)
-        merged->interned = true;
+    merged_map(db, merged);
 }
 
 static void mixes_update(struct vnrs_learned_db *db, struct set *set, vnrs_learned_move move, void *arg)
@@ -105,14 +114,20 @@ static void mixes_update(struct vnrs_learned_db *db, struct set *set, vnrs_learn
         struct merged *merged = mix->merged;
         next = LIST_NEXT(mix, in_set[set->instance]);
         (void)vnrs_learned_mix_merge(db, mix->key.set, &now);
-        if (is_same(&now, &merged->set))
+        if (merged ? is_same(&now, &merged->set) : !now.n)
             continue;
-        if (merged->split != db->losses && stays_together(db, merged, &now) && move(arg, &merged->pub, &now)) {
+        if (!now.n) { // its prefixes go one by one, when the instance says so
+            vnrs_learned_mix_leave(db, mix);
+            continue;
+        }
+        if (merged && merged->split != db->losses && stays_together(db, merged, &now) &&
+            move(arg, &merged->pub, &now)) {
             merged_set(db, merged, &now);
             continue;
         }
         // They go another way than other prefixes of the merged set, or cannot go in one step: one by one.
-        merged->split = db->losses;
+        if (merged)
+            merged->split = db->losses;
         set->rescan = true;
         vnrs_learned_mix_free(db, mix);
     }
@@ -129,6 +144,60 @@ static int rescan(struct vnrs_learned_db *db, unsigned instance)
     return r;
 }
 
+static void mark_used(struct vnrs_learned_db *db)
+{
+    uint32_t sets[VNRS_LEARNED_INSTANCES];
+    struct vnrs_map_entry *e;
+    struct mix *mix = NULL;
+
+    for (size_t at = 0; (e = vnrs_map_next(&db->mixes, &at));)
+        ((struct mix *)e->value)->used = false;
+    for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_learned_next(db, id));) {
+        (void)vnrs_learned_sets_of(db, id, sets);
+        if (!mix || memcmp(mix->key.set, sets, sizeof(sets)) != 0)
+            mix = vnrs_map_find(&db->mixes, sets, sizeof(sets));
+        if (mix)
+            mix->used = true;
+    }
+}
+
+// True: no prefix had it, and it is gone.
+static bool drop_unused(struct vnrs_learned_db *db, struct merged *merged)
+{
+    struct mix *mix, *next;
+
+    LIST_FOREACH(mix, &merged->mixes, in_merged)
+    if (mix->used)
+        return false;
+    for (mix = LIST_FIRST(&merged->mixes); mix; mix = next) { // the last one takes it along
+        next = LIST_NEXT(mix, in_merged);
+        vnrs_learned_mix_free(db, mix);
+    }
+    return true;
+}
+
+// What moved may have become what another merged set is that prefixes had before. Where none has it any more, those
+// that come to this content join what moved: so its own prefixes stay with it when it is said of them one by one.
+static void take_places(struct vnrs_learned_db *db, const set_list *sets)
+{
+    VEC(struct merged *) moved = {0};
+    const struct mix *mix;
+
+    vec_foreach (set, sets)
+        LIST_FOREACH(mix, &(*set)->mixes, in_set[(*set)->instance])
+    if (mix->merged && !mix->merged->interned && vec_push(&moved, mix->merged) < 0)
+        break; // it only saves writes
+    if (moved.len)
+        mark_used(db);
+    vec_foreach (merged, &moved) {
+        struct merged *other =
+            vnrs_map_find(&db->merged, (*merged)->set.paths, (*merged)->set.n * sizeof((*merged)->set.paths[0]));
+        if (other && other != *merged && drop_unused(db, other))
+            merged_map(db, *merged);
+    }
+    vec_free(&moved);
+}
+
 // The content of these sets of the instance changed.
 static int sets_changed(struct vnrs_learned_db *db, unsigned instance, const set_list *sets, vnrs_learned_move move,
                         void *arg)
@@ -139,6 +208,7 @@ static int sets_changed(struct vnrs_learned_db *db, unsigned instance, const set
     db->losses++;
     vec_foreach (set, sets)
         mixes_update(db, *set, move, arg);
+    take_places(db, sets);
     vec_foreach (set, sets)
         again |= (*set)->rescan;
     if (again)
@@ -186,4 +256,42 @@ int vnrs_learned_inherit(struct vnrs_learned_db *db, unsigned instance, const st
     }
     vec_free(&moved);
     return r;
+}
+
+// Marks the sets of which prefixes are stale, and those of which some are not.
+static void look_for_stale(struct vnrs_learned_db *db, unsigned instance)
+{
+    const struct vnrs_slots *said = &db->said[instance];
+
+    for (uint32_t id = VNRS_PREFIX_NONE; (id = vnrs_slots_next(said, id));) {
+        uint32_t slot = vnrs_slots_find(said, id);
+        struct set *set = db->sets.items[SET(slot)];
+        set->stale |= (slot & STALE) != 0;
+        set->fresh |= (slot & STALE) == 0;
+    }
+}
+
+int vnrs_learned_expire(struct vnrs_learned_db *db, unsigned instance, vnrs_learned_move move, void *arg)
+{
+    static const struct vnrs_said nothing;
+    set_list gone = {0};
+    int r = 0;
+
+    if (!db->n_stale[instance])
+        return 0;
+    look_for_stale(db, instance);
+    vec_foreach (set, &db->sets) {
+        if (r == 0 && *set && (*set)->stale && !(*set)->fresh)
+            r = vec_push(&gone, *set);
+        if (*set)
+            (*set)->stale = (*set)->fresh = false;
+    }
+    if (r == 0) {
+        vec_foreach (set, &gone)
+            set_inherit(db, *set, &nothing);
+        r = sets_changed(db, instance, &gone, move, arg);
+    }
+    vec_free(&gone);
+    int swept = vnrs_learned_sweep(db, instance, false);
+    return r < 0 ? r : swept;
 }

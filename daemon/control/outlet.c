@@ -20,7 +20,8 @@ void vnrs_outlet_fini(struct vnrs_outlet *outlet)
 }
 
 // As learned.h wants it: by address, no duplicates.
-static void add_path(struct vnrs_said *said, const struct vnrs_addr *next_hop, const struct vnrs_spk_nexthop *path)
+static void add_path(struct vnrs_said *said, const struct vnrs_addr *next_hop, uint64_t beyond,
+                     const struct vnrs_spk_nexthop *path)
 {
     unsigned at = 0;
 
@@ -28,11 +29,13 @@ static void add_path(struct vnrs_said *said, const struct vnrs_addr *next_hop, c
         at++;
     if (at < said->n && vnrs_addr_equal(&said->paths[at].hop.nexthop, next_hop)) {
         said->paths[at].sources |= path->sources;
+        said->paths[at].hop.beyond |= beyond;
         return;
     }
     memmove(&said->paths[at + 1], &said->paths[at], (said->n++ - at) * sizeof(said->paths[0]));
     said->paths[at].hop.nexthop = *next_hop;
     said->paths[at].hop.path_len = path->path_len;
+    said->paths[at].hop.beyond = beyond;
     said->paths[at].sources = path->sources;
 }
 
@@ -64,7 +67,7 @@ static void convert(const struct vnrs_outlet *outlet, const struct vnrs_spk_set 
         if (outlet->hops == VNRS_OUTLET_NOT_SELF && vnrs_addr_equal(&path->nexthop, &outlet->self))
             continue;
         bool to_self = outlet->hops == VNRS_OUTLET_TO_SELF && path->nexthop.family;
-        add_path(ret_said, to_self ? &outlet->self : &path->nexthop, path);
+        add_path(ret_said, to_self ? &outlet->self : &path->nexthop, to_self ? path->sources : 0, path);
     }
     if (outlet->circuits.len && ret_said->n)
         keep_one_circuit(outlet, ret_said);
@@ -87,10 +90,29 @@ int vnrs_outlet_sets(struct vnrs_outlet *outlet, const struct vnrs_spk_set *sets
     return 0;
 }
 
+static bool is_said(const struct vnrs_said *a, const struct vnrs_said *b)
+{
+    return a->n == b->n && memcmp(a->paths, b->paths, a->n * sizeof(a->paths[0])) == 0;
+}
+
+// True when whatever is one with `i` here goes the same way.
+static bool goes_one_way(const struct vnrs_outlet *outlet, const struct vnrs_spk_next *next,
+                         const struct vnrs_learned_heir *heirs, size_t n, size_t i)
+{
+    bool one_way = outlet->hops == VNRS_OUTLET_AS_RECEIVED || !next[i].more;
+
+    for (size_t k = 0; k < n; k++)
+        if (is_said(&heirs[k].from, &heirs[i].from))
+            one_way &= !next[k].parts && is_said(&heirs[k].to, &heirs[i].to);
+    return one_way;
+}
+
 int vnrs_outlet_next(const struct vnrs_outlet *outlet, const struct vnrs_spk_next *next, size_t n,
                      vnrs_learned_move move, void *arg)
 {
-    if (outlet->hops != VNRS_OUTLET_AS_RECEIVED || outlet->circuits.len)
+    size_t kept = 0;
+
+    if (outlet->hops == VNRS_OUTLET_NOT_SELF || outlet->circuits.len)
         return 0;
     _free_ struct vnrs_learned_heir *heirs = calloc(n ? n : 1, sizeof(*heirs));
     if (!heirs)
@@ -99,7 +121,13 @@ int vnrs_outlet_next(const struct vnrs_outlet *outlet, const struct vnrs_spk_nex
         convert(outlet, &next[i].from, &heirs[i].from);
         convert(outlet, &next[i].to, &heirs[i].to);
     }
-    return vnrs_learned_inherit(outlet->db, outlet->number, heirs, n, move, arg);
+    _free_ struct vnrs_learned_heir *sure = calloc(n ? n : 1, sizeof(*sure));
+    if (!sure)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (goes_one_way(outlet, next, heirs, n, i))
+            sure[kept++] = heirs[i];
+    return vnrs_learned_inherit(outlet->db, outlet->number, sure, kept, move, arg);
 }
 
 int vnrs_outlet_route(struct vnrs_outlet *outlet, const struct vnrs_spk_route *route)

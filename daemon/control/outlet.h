@@ -32,9 +32,9 @@ struct vnrs_outlet {
 void vnrs_outlet_fini(struct vnrs_outlet *outlet); // what was said stays
 // The sets that the next routes refer to; each has paths, and not too many. Returns 0 or -ENOMEM.
 int vnrs_outlet_sets(struct vnrs_outlet *outlet, const struct vnrs_spk_set *sets, size_t n) VNRS_MUST_CHECK;
-// What comes instead of sets of which nothing is left; both of each have paths, and not too many. Where next hops are
-// not all that were received nothing is done: sets that differ for the instance may be one here. Returns 0 or
-// -ENOMEM.
+// What comes instead of sets of which nothing is left, none with too many paths, and `from` with some. Where next hops
+// are not all that were received, sets that differ for the instance may be one here: nothing is done unless all are
+// known and agree, nor where some paths are left out. Returns 0 or -ENOMEM.
 int vnrs_outlet_next(const struct vnrs_outlet *outlet, const struct vnrs_spk_next *next, size_t n,
                      vnrs_learned_move move, void *arg) VNRS_MUST_CHECK;
 // `route->set` is one of the last sets, or 0. Returns 0 or -ENOMEM.

@@ -319,8 +319,6 @@ struct vnrs_instance *vnrs_instance_find(const struct vnrs_lab *lab, const char 
 // What the speaker said last of the peer, or NULL.
 const struct vnrs_spk_peer *vnrs_instance_find_peer(const struct vnrs_instance *instance, const char *name);
 bool vnrs_instances_converged(const struct vnrs_lab *lab);
-// Forget its routes, or those that are stale.
-void vnrs_instance_sweep(struct vnrs_instance *instance, bool all);
 int vnrs_instance_query(struct vnrs_instance *instance, const struct vnrs_spk_query *query,
                         const struct vnrs_spk_pending *pending) VNRS_MUST_CHECK;
 int vnrs_instance_action(struct vnrs_instance *instance, enum vnrs_spk_action_kind kind, const char *peer,

@@ -30,6 +30,9 @@ struct vnrs_learned_nexthop {
     struct vnrs_addr nexthop;
     uint8_t pad[3]; // 0: compared by bytes
     uint32_t path_len;
+    // Of a gateway instance, which is next hop in place of the peers beyond it: a bit for each of those, with which it
+    // comes and goes. 0: a next hop that speaks for itself.
+    uint64_t beyond;
 };
 
 struct vnrs_learned_set {

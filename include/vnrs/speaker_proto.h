@@ -276,8 +276,11 @@ struct vnrs_spk_down {
     uint64_t sources;
 };
 
-struct vnrs_spk_next { // of `from` nothing is left, and every prefix that has it has `to` now
-    struct vnrs_spk_set from, to;
+struct vnrs_spk_next {            // of `from` nothing is left, and every prefix that has it has `to` now
+    struct vnrs_spk_set from, to; // `to` may be without paths: nothing comes
+    uint8_t parts;                // the prefixes go different ways, of which `to` says nothing
+    uint8_t more;                 // the peer was all of other sets, too, that are not among these
+    uint8_t pad[6];
 };
 
 struct vnrs_spk_synced {
@@ -438,5 +441,5 @@ static_assert(sizeof(struct vnrs_spk_map_rule) == 72, "wire layout");
 static_assert(sizeof(struct vnrs_spk_map_item) == 28, "wire layout");
 static_assert(sizeof(struct vnrs_spk_nexthop) == 32, "wire layout");
 static_assert(sizeof(struct vnrs_spk_set) == 8 + 32 * VNRS_PATHS_MAX, "wire layout");
-static_assert(sizeof(struct vnrs_spk_next) == 2 * sizeof(struct vnrs_spk_set), "wire layout");
+static_assert(sizeof(struct vnrs_spk_next) == 2 * sizeof(struct vnrs_spk_set) + 8, "wire layout");
 static_assert(sizeof(struct vnrs_spk_route) == 24, "wire layout");

@@ -407,9 +407,11 @@ class Speaker:
         elif kind == DOWN:
             self.downs += S_DOWN.unpack(body)
         elif kind == NEXT:
-            assert len(body) == count * 2 * SET_BYTES
-            sets = [self._unpack_set(body[i * SET_BYTES:(i + 1) * SET_BYTES]) for i in range(2 * count)]
-            self.heirs += zip(sets[::2], sets[1::2])
+            size = 2 * SET_BYTES + 8
+            assert len(body) == count * size
+            for at in range(0, len(body), size):
+                was, to = self._unpack_set(body[at:]), self._unpack_set(body[at + SET_BYTES:], may_be_empty=True)
+                self.heirs.append((was, None if body[at + 2 * SET_BYTES] else to))  # None: not the same for all
         elif kind == SYNCED:
             self.synced = S_SYNCED.unpack(body)
         elif kind == CONVERGED:
@@ -445,9 +447,9 @@ class Speaker:
                       unpack_text(v[35]), unpack_text(v[36]))
 
     @staticmethod
-    def _unpack_set(raw):
+    def _unpack_set(raw, may_be_empty=False):
         hops = [S_NEXTHOP.unpack_from(raw, S_SET.size + i * S_NEXTHOP.size) for i in range(S_SET.unpack_from(raw)[0])]
-        assert hops and all(sources for _, _, sources in hops)
+        assert (hops or may_be_empty) and all(sources for _, _, sources in hops)
         return sorted((unpack_addr(nh), length) for nh, length, _ in hops)
 
     def wait(self, check, timeout=15, what=None):

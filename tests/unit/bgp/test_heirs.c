@@ -84,16 +84,16 @@ static bool is_all_of(const struct vnrs_spk_set *set, unsigned slot)
     return all;
 }
 
-static const struct vnrs_spk_set *find(const struct vnrs_bgp_heirs *heirs, const struct vnrs_spk_set *from)
+static const struct vnrs_spk_next *find(const struct vnrs_bgp_heirs *heirs, const struct vnrs_spk_set *from)
 {
-    const struct vnrs_spk_set *to = NULL;
+    const struct vnrs_spk_next *next = NULL;
 
     for (unsigned i = 0; i < heirs->n; i++)
         if (is_same(heirs->list[i].from, *from)) {
-            assert_null(to); // said once
-            to = &heirs->list[i].to;
+            assert_null(next); // said once
+            next = &heirs->list[i];
         }
-    return to;
+    return next;
 }
 
 static void start(struct state *s, unsigned peers)
@@ -102,11 +102,12 @@ static void start(struct state *s, unsigned peers)
     world_setup(&s->w, peers, 0, 0);
 }
 
-// Find, let the source go, and compare. Returns how many sets have an heir.
+// Find, let the source go, and compare. Returns how many sets go one way.
 static unsigned check(struct state *s, unsigned slot)
 {
     struct vnrs_spk_set before[PREFIXES], after[PREFIXES];
     struct vnrs_bgp_heirs heirs;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < PREFIXES; i++)
         before[i] = set_of(s, i);
@@ -117,16 +118,21 @@ static unsigned check(struct state *s, unsigned slot)
     for (unsigned i = 0; i < PREFIXES; i++)
         after[i] = set_of(s, i);
     for (unsigned i = 0; i < PREFIXES; i++) {
-        const struct vnrs_spk_set *to = find(&heirs, &before[i]);
-        bool together = is_all_of(&before[i], slot) && after[i].n;
+        const struct vnrs_spk_next *next = find(&heirs, &before[i]);
+        bool together = true;
+        assert_int_equal(next != NULL, is_all_of(&before[i], slot));
         for (unsigned j = 0; j < PREFIXES; j++)
             if (is_same(before[i], before[j]))
                 together &= is_same(after[i], after[j]);
-        assert_int_equal(to != NULL, together);
-        if (to)
-            assert_true(is_same(*to, after[i]));
+        if (!next)
+            continue;
+        assert_int_equal(next->parts, !together);
+        assert_false(next->more);
+        assert_true(together ? is_same(next->to, after[i]) : !next->to.n);
     }
-    return heirs.n;
+    for (unsigned i = 0; i < heirs.n; i++)
+        n += !heirs.list[i].parts;
+    return n;
 }
 
 static void found_is_what_comes(void **state)
@@ -177,6 +183,7 @@ static void one_heir_for_all(void **state)
     assert_int_equal(heirs.list[0].from.n, 1);
     assert_int_equal(heirs.list[0].to.n, 2);
     assert_int_equal(heirs.list[0].to.paths[0].path_len, 3);
+    assert_false(heirs.list[0].parts);
     vnrs_bgp_heirs_find(s.w.sp, 1, &heirs); // nobody goes by it
     assert_int_equal(heirs.n, 0);
     put(&s, 5, 1, 1, 0, false, 0); // as near: this prefix loses one of two
@@ -184,7 +191,13 @@ static void one_heir_for_all(void **state)
     assert_int_equal(heirs.n, 1);
     put(&s, PREFIXES, 0, 1, 0, false, 0); // one that nobody else has
     vnrs_bgp_heirs_find(s.w.sp, 0, &heirs);
-    assert_int_equal(heirs.n, 0);
+    assert_int_equal(heirs.n, 1);
+    assert_true(heirs.list[0].parts && !heirs.list[0].to.n);
+    for (unsigned slot = 1; slot < 3; slot++)
+        vnrs_bgp_rib_withdraw_all(&s.w.sp->rib, slot);
+    vnrs_bgp_heirs_find(s.w.sp, 0, &heirs); // nothing comes
+    assert_int_equal(heirs.n, 1);
+    assert_true(!heirs.list[0].parts && !heirs.list[0].to.n);
     vnrs_bgp_speaker_free(s.w.sp);
 }
 
@@ -202,8 +215,10 @@ static void many_kinds(void **state)
     }
     vnrs_bgp_heirs_find(s.w.sp, 0, &heirs);
     assert_int_equal(heirs.n, VNRS_BGP_HEIRS_MAX);
-    for (unsigned i = 0; i < heirs.n; i++)
+    for (unsigned i = 0; i < heirs.n; i++) {
         assert_int_equal(heirs.list[i].to.paths[0].path_len, 4);
+        assert_true(heirs.list[i].more);
+    }
     vnrs_bgp_speaker_free(s.w.sp);
 }
 

@@ -128,9 +128,9 @@ static inline void draw_heirs(struct sim *sim, unsigned speaker, unsigned peer)
         const struct said from = {(uint8_t)(1u << peer), (uint8_t)(1 + kind / 2), kind % 2};
         const struct said to = {(uint8_t)(draw(sim, 1u << PEERS) & ~(1u << peer)), (uint8_t)(from.len + draw(sim, 2)),
                                 draw(sim, 6) == 0};
-        if (!to.peers || draw(sim, 3) == 0)
+        if (draw(sim, 3) == 0)
             continue;
-        next[n++] = (struct vnrs_spk_next){spk_set_of(&from), spk_set_of(&to)};
+        next[n++] = (struct vnrs_spk_next){.from = spk_set_of(&from), .to = spk_set_of(&to)};
         for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
             if (memcmp(&sim->said[speaker][i], &from, sizeof(from)) == 0)
                 sim->said[speaker][i] = to, sim->moved[i] = true;

@@ -241,6 +241,153 @@ static void what_parts_or_cannot_move_is_named(void **state)
     teardown(&w);
 }
 
+// Each instance of a VPN gateway has a session of its own with the site. Both are lost, then it is an NVA's.
+static void what_has_nothing_leaves_to_the_others(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 0; i < 100; i++) {
+        say(&w, VPN0, i, 1, 1 + i % 2);
+        say(&w, VPN1, i, 2, 1 + i % 2);
+        say(&w, RS0, i, 4, 7);
+    }
+    say(&w, VPN0, 200, 1, 1); // nobody else has it
+    (void)take_all(&w);
+    uint32_t origin = merged_of(&w, 7).origin;
+    (void)merged_of(&w, 8), (void)merged_of(&w, 200);
+    inherit(&w, VPN0, (const unsigned[][4]){{1, 1, 0, 0}, {1, 2, 0, 0}}, 2);
+    assert_int_equal(w.moves, 1);
+    assert_int_equal(w.moved_origin, origin);
+    assert_int_equal(hop_of(&w, 7), 1);
+    assert_int_equal(hop_of(&w, 8), 1);
+    assert_null(merged_of(&w, 200).set);
+    inherit(&w, VPN1, (const unsigned[][4]){{2, 1, 0, 0}, {2, 2, 0, 0}}, 2);
+    assert_int_equal(w.moves, 1);
+    assert_int_equal(w.moved_origin, origin);
+    assert_int_equal(hop_of(&w, 7), 2);
+    assert_int_equal(take_all(&w), 0);
+    // It is said again before it is said that it has gone.
+    say(&w, VPN0, 7, 1, 2);
+    assert_int_equal(take_all(&w), 1);
+    assert_int_equal(hop_of(&w, 7), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        say(&w, VPN0, i, 0, 0);
+        say(&w, VPN1, i, 0, 0);
+    }
+    say(&w, VPN0, 200, 0, 0);
+    assert_int_equal(take_all(&w), 2);
+    assert_int_equal(merged_of(&w, 8).origin, origin);
+    assert_int_equal(hop_of(&w, 8), 2);
+    assert_null(merged_of(&w, 200).set);
+    teardown(&w);
+}
+
+// There was a time when only the second instance had them, or only the first: what is known of that is in nobody's way.
+static void what_was_before_is_in_nobodys_way(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    for (unsigned round = 0; round < 4; round++) {
+        unsigned goes = round % 2 ? VPN1 : VPN0, stays = goes ^ 1u;
+        for (unsigned i = 0; i < 100; i++)
+            say(&w, round < 2 ? goes : stays, i, round < 2 ? 1 : 2, 1);
+        (void)take_all(&w);
+        for (unsigned i = 0; i < 100; i++) {
+            (void)merged_of(&w, i);
+            say(&w, VPN0, i, goes == VPN0 ? 1 : 2, 1);
+            say(&w, VPN1, i, goes == VPN1 ? 1 : 2, 1);
+        }
+        (void)take_all(&w);
+        uint32_t origin = merged_of(&w, 7).origin;
+        for (unsigned i = 0; i < 100; i++)
+            assert_int_equal(merged_of(&w, i).origin, origin);
+        inherit(&w, goes, (const unsigned[][4]){{1, 1, 0, 0}}, 1);
+        assert_int_equal(w.moves, 1);
+        for (unsigned i = 0; i < 100; i++)
+            say(&w, goes, i, 0, 0);
+        assert_int_equal(take_all(&w), 0);
+        assert_int_equal(merged_of(&w, 7).origin, origin);
+        assert_int_equal(hop_of(&w, 7), 1);
+        for (unsigned i = 0; i < 100; i++)
+            say(&w, stays, i, 0, 0);
+        (void)take_all(&w);
+    }
+    say(&w, VPN0, 200, 2, 1); // as what is left
+    (void)take_all(&w);
+    teardown(&w);
+}
+
+// Nothing is left of a prefix, and then something is, although the instance that lost it has not said so by prefix.
+static void what_has_nothing_may_come_back_from_another(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 0; i < 10; i++) {
+        say(&w, RS0, i, 1, 1);
+        say(&w, RS1, i, 1, 1);
+    }
+    (void)take_all(&w);
+    (void)merged_of(&w, 5);
+    inherit(&w, RS0, (const unsigned[][4]){{1, 1, 0, 0}}, 1);
+    inherit(&w, RS1, (const unsigned[][4]){{1, 1, 0, 0}}, 1);
+    assert_int_equal(w.moves, 0);
+    assert_null(merged_of(&w, 5).set);
+    assert_int_equal(take_all(&w), 0);
+    say(&w, VPN0, 5, 2, 1);
+    assert_int_equal(take_all(&w), 1);
+    assert_int_equal(hop_of(&w, 5), 1);
+    say(&w, RS1, 6, 2, 1);
+    say(&w, RS0, 6, 0, 0);
+    assert_int_equal(hop_of(&w, 6), 1);
+    assert_null(merged_of(&w, 7).set);
+    teardown(&w);
+}
+
+// The speaker of a gateway instance died, and its sites do not come back to the next one.
+static void what_is_not_said_again_leaves_at_once(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 0; i < 100; i++) {
+        say(&w, VPN0, i, 1, 1);
+        say(&w, VPN1, i, 2, 1);
+    }
+    say(&w, VPN0, 200, 8, 1);
+    (void)take_all(&w);
+    for (unsigned i = 0; i < 100; i++)
+        (void)merged_of(&w, i);
+    vnrs_learned_stale(w.db, VPN0);
+    say(&w, VPN0, 200, 8, 1);
+    w.moves = 0;
+    assert_int_equal(vnrs_learned_expire(w.db, VPN0, on_move, &w), 0);
+    assert_int_equal(w.moves, 1);
+    assert_int_equal(w.moved_n, 1);
+    assert_int_equal(take_all(&w), 0);
+    assert_int_equal(hop_of(&w, 7), 1);
+    assert_int_equal(vnrs_learned_len(w.db, VPN0), 1);
+    assert_int_equal(hop_of(&w, 200), 3);
+    // Half of them come back.
+    vnrs_learned_stale(w.db, VPN1);
+    for (unsigned i = 0; i < 50; i++)
+        say(&w, VPN1, i, 2, 1);
+    w.moves = 0;
+    assert_int_equal(vnrs_learned_expire(w.db, VPN1, on_move, &w), 0);
+    assert_int_equal(w.moves, 0);
+    assert_int_equal(hop_of(&w, 7), 1);
+    assert_null(merged_of(&w, 70).set);
+    assert_int_equal(vnrs_learned_expire(w.db, VPN1, on_move, &w), 0);
+    assert_int_equal(vnrs_learned_len(w.db, VPN1), 50);
+    teardown(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +398,10 @@ int main(void)
         cmocka_unit_test(heirs_may_be_many_and_known),
         cmocka_unit_test(nothing_moves_while_some_are_stale),
         cmocka_unit_test(what_parts_or_cannot_move_is_named),
+        cmocka_unit_test(what_has_nothing_leaves_to_the_others),
+        cmocka_unit_test(what_was_before_is_in_nobodys_way),
+        cmocka_unit_test(what_has_nothing_may_come_back_from_another),
+        cmocka_unit_test(what_is_not_said_again_leaves_at_once),
     };
     return cmocka_run_group_tests_name("control.learned_loss", tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static void all_say(struct sim *sim, const struct said *said)
 static void loses(struct sim *sim, unsigned speaker, const struct said *from, const struct said *to)
 {
     const struct vnrs_spk_down down = {.sources = 1};
-    const struct vnrs_spk_next next = {spk_set_of(from), spk_set_of(to)};
+    const struct vnrs_spk_next next = {.from = spk_set_of(from), .to = spk_set_of(to)};
 
     speaker_say(&sim->speakers[speaker], VNRS_SPK_DOWN, &down, sizeof(down), 1);
     speaker_say(&sim->speakers[speaker], VNRS_SPK_NEXT, &next, sizeof(next), 1);
@@ -78,6 +78,37 @@ static void a_longer_path_takes_over_in_one_write(void **state)
     sim_end(&sim);
 }
 
+// Each instance has what one peer announces, and nothing comes when it dies: what the other one has is left.
+static void what_the_other_instance_has_is_left_in_one_write(void **state)
+{
+    static const struct said first = {1, 3, false}, second = {2, 3, false}, nothing = {0};
+    struct sim sim;
+
+    sim_start(&sim, *state);
+    all_say(&sim, &first);
+    for (size_t i = FIRST; i < ARRAY_SIZE(prefixes); i++) {
+        sim.said[1][i] = second;
+        tell(&sim, 1, i);
+    }
+    settle(&sim);
+    check_all(&sim);
+    const struct counts before = counts_of(&sim);
+    loses(&sim, 0, &first, &nothing);
+    assert_int_equal(counts_of(&sim).groups, before.groups + 1);
+    assert_int_equal(counts_of(&sim).routes, before.routes);
+    for (size_t i = FIRST; i < ARRAY_SIZE(prefixes); i++)
+        sim.said[0][i] = nothing;
+    check_all(&sim); // before any prefix is named
+    check_nothing_to_do(&sim);
+    for (size_t i = FIRST; i < ARRAY_SIZE(prefixes); i++)
+        tell(&sim, 0, i);
+    settle(&sim);
+    assert_int_equal(counts_of(&sim).routes, before.routes);
+    check_all(&sim);
+    check_nothing_to_do(&sim);
+    sim_end(&sim);
+}
+
 // What is dropped is in a group with user routes of type None, so prefixes are named one by one.
 static void what_is_dropped_does_not_move_as_a_whole(void **state)
 {
@@ -107,6 +138,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_longer_path_takes_over_in_one_write, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_the_other_instance_has_is_left_in_one_write, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_dropped_does_not_move_as_a_whole, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("control.move", tests, NULL, NULL);

@@ -52,25 +52,42 @@ static struct vnrs_spk_set set_of(const char *const *hops)
     return set;
 }
 
-// The next hops that come of it, "" when there are none.
-static const char *result(struct world *w, const char *const *hops, char text[static 128])
+static const struct vnrs_prefix prefix = {.family = VNRS_AF_IPV4, .len = 16, .bytes = {172, 16}};
+
+// Without a set where it is not learned.
+static struct vnrs_learned_merged merged_of(struct world *w)
 {
-    const struct vnrs_spk_set sets[2] = {set_of((const char *const[]){"9.9.9.9", NULL}), set_of(hops)};
-    struct vnrs_spk_route route = {.set = 2};
     struct vnrs_learned_merged merged = {0};
+    uint32_t id = vnrs_prefixes_find(&w->prefixes, &prefix);
+
+    if (id && !vnrs_learned_get(w->outlet.db, id, &merged))
+        merged.set = NULL;
+    return merged;
+}
+
+static const char *in_force(struct world *w, char text[static 128])
+{
+    struct vnrs_learned_merged merged = merged_of(w);
     char ip[VNRS_ADDR_STR_MAX];
 
     text[0] = '\0';
-    assert_int_equal(vnrs_prefix_parse("172.16.0.0/16", &route.prefix), 0);
-    assert_int_equal(vnrs_outlet_sets(&w->outlet, sets, 2), 0);
-    assert_int_equal(vnrs_outlet_route(&w->outlet, &route), 0);
-    uint32_t id = vnrs_prefixes_find(&w->prefixes, &route.prefix);
-    if (!id || !vnrs_learned_get(w->outlet.db, id, &merged))
+    if (!merged.set)
         return text;
     for (unsigned i = 0; i < merged.set->n; i++)
         (void)snprintf(text + strlen(text), 128 - strlen(text), "%s ",
                        merged.set->paths[i].nexthop.family ? vnrs_addr_format(&merged.set->paths[i].nexthop, ip) : "-");
     return text;
+}
+
+// The next hops that come of it, "" when there are none.
+static const char *result(struct world *w, const char *const *hops, char text[static 128])
+{
+    const struct vnrs_spk_set sets[2] = {set_of((const char *const[]){"9.9.9.9", NULL}), set_of(hops)};
+    struct vnrs_spk_route route = {.set = 2, .prefix = prefix};
+
+    assert_int_equal(vnrs_outlet_sets(&w->outlet, sets, 2), 0);
+    assert_int_equal(vnrs_outlet_route(&w->outlet, &route), 0);
+    return in_force(w, text);
 }
 
 static void next_hops(void **state)
@@ -145,7 +162,14 @@ static bool on_move(void *arg, const struct vnrs_learned_merged *merged, const s
     return true;
 }
 
-// Two sites announce it; the instance stays the next hop until both are gone.
+static uint64_t beyond_of(struct world *w)
+{
+    struct vnrs_learned_merged merged = merged_of(w);
+
+    return merged.set ? merged.set->paths[0].beyond : 0;
+}
+
+// Two sites announce it; the instance stays the next hop until both are gone. Prefixes of one of them are no others'.
 static void to_self_all_sources_count(void **state)
 {
     struct world w;
@@ -156,26 +180,34 @@ static void to_self_all_sources_count(void **state)
     setup(&w, VNRS_OUTLET_TO_SELF);
     assert_string_equal(result(&w, (const char *const[]){"10.1.0.9", "10.1.0.1", NULL}, text), "10.0.0.4 ");
     vnrs_learned_take_all(w.outlet.db);
+    uint32_t origin = merged_of(&w).origin;
+    assert_int_equal(beyond_of(&w), 3);
     assert_int_equal(vnrs_learned_down(w.outlet.db, 0, 1, on_move, &moved), 0);
-    assert_int_equal(moved, 0);
+    assert_int_equal(moved, 1); // in name only: the next hop is the same
     assert_int_equal(vnrs_learned_pending(w.outlet.db), 0);
+    assert_int_equal(merged_of(&w).origin, origin);
+    assert_int_equal(beyond_of(&w), 2);
+    assert_string_equal(result(&w, (const char *const[]){"10.1.0.1", NULL}, text), "10.0.0.4 ");
+    assert_int_not_equal(merged_of(&w).origin, origin);
     teardown(&w);
 }
 
-// What comes instead is taken where next hops are those that were received.
+// What comes instead is taken where next hops are those that were received, and where it is known of all that is one
+// here.
 static void what_comes_instead(void **state)
 {
     static const char *const was[] = {"10.1.0.1", NULL}, *const becomes[] = {"10.1.0.7", "10.1.0.2", NULL};
-    const struct vnrs_spk_next next = {set_of(was), set_of(becomes)};
+    const struct vnrs_spk_next next = {.from = set_of(was), .to = set_of(becomes)};
     static const struct {
         enum vnrs_outlet_hops hops;
         bool has_circuits;
         const char *before;
         unsigned moves;
-    } rows[] = {{VNRS_OUTLET_AS_RECEIVED, false, "10.1.0.1 ", 1},
-                {VNRS_OUTLET_AS_RECEIVED, true, "10.1.0.1 ", 0},
-                {VNRS_OUTLET_TO_SELF, false, "10.0.0.4 ", 0},
-                {VNRS_OUTLET_NOT_SELF, false, "10.1.0.1 ", 0}};
+        bool taken;
+    } rows[] = {{VNRS_OUTLET_AS_RECEIVED, false, "10.1.0.1 ", 1, true},
+                {VNRS_OUTLET_AS_RECEIVED, true, "10.1.0.1 ", 0, false},
+                {VNRS_OUTLET_TO_SELF, false, "10.0.0.4 ", 1, true}, // in name only
+                {VNRS_OUTLET_NOT_SELF, false, "10.1.0.1 ", 0, false}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -191,8 +223,42 @@ static void what_comes_instead(void **state)
         assert_int_equal(moves, rows[i].moves);
         assert_int_equal(vnrs_learned_pending(w.outlet.db), 0);
         (void)result(&w, becomes, text);
-        assert_int_equal(vnrs_learned_pending(w.outlet.db), !rows[i].moves);
+        assert_int_equal(vnrs_learned_pending(w.outlet.db), !rows[i].taken);
         vnrs_learned_take_all(w.outlet.db);
+        teardown(&w);
+    }
+}
+
+// Two sets, which are one where the instance is the next hop. Nothing comes instead of the first.
+static void what_is_one_here_goes_one_way_or_stays(void **state)
+{
+    static const char *const first[] = {"10.1.0.1", NULL}, *const second[] = {"10.1.0.2", NULL};
+    static const struct {
+        enum vnrs_outlet_hops hops;
+        bool parts, more, differs; // the second
+        const char *after;
+    } rows[] = {
+        {VNRS_OUTLET_TO_SELF, false, false, false, ""},          {VNRS_OUTLET_TO_SELF, true, false, false, "10.0.0.4 "},
+        {VNRS_OUTLET_TO_SELF, false, true, false, "10.0.0.4 "},  {VNRS_OUTLET_TO_SELF, false, false, true, "10.0.0.4 "},
+        {VNRS_OUTLET_AS_RECEIVED, true, true, false, ""},        {VNRS_OUTLET_AS_RECEIVED, false, true, true, ""},
+        {VNRS_OUTLET_NOT_SELF, false, false, false, "10.1.0.1 "}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vnrs_spk_next next[] = {{.from = set_of(first), .more = rows[i].more},
+                                       {.from = set_of(second), .more = rows[i].more, .parts = rows[i].parts}};
+        unsigned moves = 0;
+        struct world w;
+        char text[128];
+        if (rows[i].differs)
+            next[1].to = set_of(first);
+        setup(&w, rows[i].hops);
+        (void)result(&w, first, text);
+        vnrs_learned_take_all(w.outlet.db);
+        assert_int_equal(vnrs_outlet_next(&w.outlet, next, 2, on_move, &moves), 0);
+        assert_int_equal(moves, 0); // nowhere to
+        assert_int_equal(vnrs_learned_pending(w.outlet.db), 0);
+        assert_string_equal(in_force(&w, text), rows[i].after);
         teardown(&w);
     }
 }
@@ -205,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_not_for_here_withdraws),
         cmocka_unit_test(to_self_all_sources_count),
         cmocka_unit_test(what_comes_instead),
+        cmocka_unit_test(what_is_one_here_goes_one_way_or_stays),
     };
     return cmocka_run_group_tests_name("control.outlet", tests, NULL, NULL);
 }
