@@ -208,8 +208,8 @@ static int write_addr(struct vnrs_rtnl *nl, uint16_t type, uint32_t ifindex, con
     return vnrs_rtnl_talk(nl, msg, NULL, NULL);
 }
 
-// 1: addresses differ (and were written, unless `dry`), 0: they agree, or a negative errno.
-static int sync_addrs(struct vnrs_rtnl *nl, const struct link_state *link, const struct vnrs_link_end *end, bool dry,
+// 1: addresses differed and were written, 0: they agree, or a negative errno.
+static int sync_addrs(struct vnrs_rtnl *nl, const struct link_state *link, const struct vnrs_link_end *end,
                       struct vnrs_err *err)
 {
     const uint32_t ifindex = link->ifindex;
@@ -220,7 +220,7 @@ static int sync_addrs(struct vnrs_rtnl *nl, const struct link_state *link, const
         if (code < 0 || !h->ours || is_wanted(end, &h->addr))
             continue;
         changed = 1;
-        code = dry ? 0 : write_addr(nl, RTM_DELADDR, ifindex, &h->addr);
+        code = write_addr(nl, RTM_DELADDR, ifindex, &h->addr);
         // A dump that was done twice names it twice; a secondary can go with its primary.
         code = code == -EADDRNOTAVAIL ? 0 : code;
     }
@@ -228,7 +228,7 @@ static int sync_addrs(struct vnrs_rtnl *nl, const struct link_state *link, const
         if (is_there(&have, &end->addrs[i]))
             continue;
         changed = 1;
-        code = dry ? 0 : write_addr(nl, RTM_NEWADDR, ifindex, &end->addrs[i]);
+        code = write_addr(nl, RTM_NEWADDR, ifindex, &end->addrs[i]);
     }
     vec_free(&have.list);
     if (code < 0) {
@@ -309,7 +309,7 @@ static int create_pair(const struct vnrs_obj_link *spec, const struct vnrs_link_
 
 // Alias, MTU, MAC and flags, as far as they differ. 1: differs, 0: agrees, or a negative errno.
 static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const struct vnrs_obj_link *spec,
-                    const struct vnrs_link_end *end, const char *alias, bool dry)
+                    const struct vnrs_link_end *end, const char *alias)
 {
     const struct vnrs_mac *mac = mac_of(spec, end);
     const uint32_t flags = flags_of(spec, end);
@@ -336,7 +336,7 @@ static int sync_end(struct vnrs_rtnl *nl, const struct link_state *have, const s
         info->ifi_change = mask;
         differs = true;
     }
-    if (!differs || dry)
+    if (!differs)
         return differs;
     int err = vnrs_rtnl_talk(nl, msg, NULL, NULL);
     return err < 0 ? err : 1;
@@ -377,20 +377,20 @@ static int get_ends(const struct vnrs_obj_link *spec, const struct vnrs_link_pla
     return err < 0 ? err : get_link(place->b, spec->b.ifname, ret_b);
 }
 
-// 1: differs (made right unless `dry`), 0: agrees.
+// 1: differed and was made right, 0: agrees.
 static int sync_both(const struct vnrs_obj_link *spec, const struct vnrs_link_place *place, const char *alias,
-                     const struct link_state *a, const struct link_state *b, bool dry, struct vnrs_err *err)
+                     const struct link_state *a, const struct link_state *b, struct vnrs_err *err)
 {
-    int end_a = sync_end(place->a, a, spec, &spec->a, alias, dry);
+    int end_a = sync_end(place->a, a, spec, &spec->a, alias);
     if (end_a < 0)
         return vnrs_rtnl_err(place->a, err, end_a, spec->a.ifname);
-    int end_b = sync_end(place->b, b, spec, &spec->b, alias, dry);
+    int end_b = sync_end(place->b, b, spec, &spec->b, alias);
     if (end_b < 0)
         return vnrs_rtnl_err(place->b, err, end_b, spec->b.ifname);
-    int addrs_a = sync_addrs(place->a, a, &spec->a, dry, err);
+    int addrs_a = sync_addrs(place->a, a, &spec->a, err);
     if (addrs_a < 0)
         return addrs_a;
-    int addrs_b = sync_addrs(place->b, b, &spec->b, dry, err);
+    int addrs_b = sync_addrs(place->b, b, &spec->b, err);
     return addrs_b < 0 ? addrs_b : end_a || end_b || addrs_a || addrs_b;
 }
 
@@ -472,28 +472,12 @@ int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_lin
         code = place->made(place->arg, place->a, a.ifindex, err);
     if (code < 0)
         return code;
-    code = sync_both(spec, place, alias, &a, &b, false, err);
+    code = sync_both(spec, place, alias, &a, &b, err);
     if (code < 0)
         return code;
     *ret_outcome = created ? VNRS_AG_CREATED : code ? VNRS_AG_CHANGED : VNRS_AG_UNCHANGED;
     *ret_index = (struct vnrs_link_index){a.ifindex, b.ifindex};
     return 0;
-}
-
-int vnrs_link_is_right(const char *lab, const char *key, const struct vnrs_obj_link *spec,
-                       const struct vnrs_link_place *place)
-{
-    char alias[VNRS_ALIAS_MAX];
-    struct vnrs_err err = {0};
-    struct link_state a, b;
-    int code = get_ends(spec, place, &a, &b);
-
-    if (code < 0)
-        return code;
-    if (!is_usable(spec, &a, &b))
-        return 0;
-    code = sync_both(spec, place, vnrs_mark_alias(lab, key, alias), &a, &b, true, &err);
-    return code < 0 ? code : !code;
 }
 
 struct walk {

@@ -31,9 +31,6 @@ struct vnrs_link_index {
 int vnrs_link_ensure(const char *lab, const char *key, const struct vnrs_obj_link *spec,
                      const struct vnrs_link_place *place, enum vnrs_ag_outcome *ret_outcome,
                      struct vnrs_link_index *ret_index, struct vnrs_err *err) VNRS_MUST_CHECK;
-// 1: ENSURE would change nothing, 0: it would, or a negative errno.
-int vnrs_link_is_right(const char *lab, const char *key, const struct vnrs_obj_link *spec,
-                       const struct vnrs_link_place *place) VNRS_MUST_CHECK;
 // Where a link was put: spares a look at all links of the namespace.
 struct vnrs_link_hint {
     uint32_t ifindex; // 0: not known

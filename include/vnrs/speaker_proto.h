@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VNRS_SPEAKER_PROTO   6
+#define VNRS_SPEAKER_PROTO   7
 #define VNRS_SPEAKER_MSG_MAX 32768 // bytes, header included
 #define VNRS_PEER_NAME_MAX   64
 #define VNRS_PATHS_MAX       16 // ECMP paths of one prefix that are passed up
