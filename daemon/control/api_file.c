@@ -170,10 +170,11 @@ void vnrs_api_file_tests(struct vnrs_api_call *call)
     if (!load(call, &in))
         return;
     const struct vnrs_lab *lab = vnrs_control_find_lab(call->control, in.model->name);
-    if (!lab || !lab->model)
+    const struct vnrs_model *running = lab ? lab->model : NULL;
+    if (!running)
         (void)snprintf(message, sizeof(message), "lab '%.64s' of '%.100s' does not run", in.model->name, in.file);
     list_foreach (test, &in.model->tests) {
-        if (!*message && !vnrs_model_find_machine(lab->model, test->from->name))
+        if (running && !*message && !vnrs_model_find_machine(running, test->from->name))
             (void)snprintf(message, sizeof(message), "machine '%.64s' is not in the lab that runs", test->from->name);
     }
     if (*message)
