@@ -141,17 +141,12 @@ static void args_fini(struct args *args)
         json_decref(args->list[i]);
 }
 
-static bool is_true(const json_t *value)
-{
-    return json_is_true(value);
-}
-
 // Of if(), the branch that is not taken is not evaluated: it may have no value.
 static bool is_dry_arg(const char *name, const struct args *args)
 {
     if (strcasecmp(name, "lambda") == 0)
         return true;
-    return strcasecmp(name, "if") == 0 && args->n > 0 && args->n == (is_true(args->list[0]) ? 2u : 1u);
+    return strcasecmp(name, "if") == 0 && args->n > 0 && args->n == (json_is_true(args->list[0]) ? 2u : 1u);
 }
 
 static bool read_args(struct reader *r, const char *name, struct args *args)
@@ -241,7 +236,7 @@ static json_t *call(struct reader *r, const char *name, const struct args *args)
     if (r->dry)
         return json_null();
     if (strcasecmp(name, "if") == 0 && args->n == 3)
-        return json_incref(args->list[is_true(args->list[0]) ? 1 : 2]);
+        return json_incref(args->list[json_is_true(args->list[0]) ? 1 : 2]);
     if (strcasecmp(name, "lambda") == 0)
         return make_lambda(r, args);
     const struct vnrs_arm_fn *fn = find_function(name);

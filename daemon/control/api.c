@@ -281,8 +281,9 @@ static bool may_ask(struct vnrs_api_call *call, vnrs_api_handler handler)
                        NULL);
     else if (evhttp_request_get_command(call->request) != EVHTTP_REQ_GET)
         vnrs_api_error(call, 403, "read-only", "the API on TCP only reads", "use the socket of vnrsd");
-    else if (handler == vnrs_api_capture)
-        vnrs_api_error(call, 403, "read-only", "packets are only for who may use the socket", "use `vnrs capture`");
+    else if (handler == vnrs_api_capture || handler == vnrs_api_flows) // to watch packets costs those who send them
+        vnrs_api_error(call, 403, "read-only", "packets are only for who may use the socket",
+                       "use the socket of vnrsd");
     else
         return true;
     return false;

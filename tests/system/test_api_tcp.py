@@ -49,7 +49,7 @@ def test_everybody_may_read(api):
 
 @pytest.mark.parametrize("path, args", [("/v1/labs/api-tcp", ["-X", "DELETE"]), ("/v1/labs", ["-d", '{"file": "x", "source": "name: x"}']),
                                         ("/v1/labs/api-tcp/link?nic=a&state=down", ["-X", "POST"]),
-                                        ("/v1/labs/api-tcp/capture?nic=a", [])])
+                                        ("/v1/labs/api-tcp/capture?nic=a", []), ("/v1/labs/api-tcp/flows", [])])
 def test_nobody_may_change_or_watch_packets(api, path, args):
     daemon, port = api
     status, body = ask(port, path, *args)
